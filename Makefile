@@ -1,0 +1,41 @@
+SHELL := /bin/bash
+BIN := .venv/bin
+FAST_TESTS := tests/rules tests/storage tests/house
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
+	--universal --python-version 3.11 --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-tests demo test check bench lock
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+install: ## Make .venv with the pinned libraries and the idp command
+	@install/python_environment.sh runtime
+
+install-tests: ## The same, with everything that the tests need (as root also Debian packages)
+	@install/debian_packages.sh
+	@install/python_environment.sh tests
+	@install/node_packages.sh
+
+demo: install ## Start the provider and three sample products on this machine, and say where to go
+	@exec $(BIN)/idp demo
+
+test: install-tests ## Run every check and every test, as CI does
+	@$(BIN)/pytest --numprocesses auto --dist loadfile
+
+check: install-tests ## The quick part: lint, types, imports, and the tests without servers' pages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest $(wildcard $(FAST_TESTS))
+
+bench: install-tests ## Measure how fast the endpoints answer
+	@$(BIN)/python -m bench
+
+lock: install-tests ## Write the lock files anew from pyproject.toml and package.json; UPGRADE=1 takes newer versions
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements-dev.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements-dev.txt --output-file requirements.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group build --constraint requirements-dev.txt --output-file requirements-build.txt
+	@install/node_packages.sh lock

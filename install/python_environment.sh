@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Makes .venv hold what the lock files name, and this working copy as an editable install.
+#   install/python_environment.sh runtime   what the provider needs
+#   install/python_environment.sh tests     that, and the tools of the tests
+# Does nothing when .venv was made from the same lock files in the same place.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+purpose=${1:-runtime}
+
+main() {
+    local stamp=".venv/installed-$purpose" wanted
+    wanted=$(fingerprint)
+    [[ -x .venv/bin/idp && -f $stamp && $(<"$stamp") == "$wanted" ]] && return
+    one_at_a_time
+    [[ -x .venv/bin/python ]] || make_environment
+    .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
+    install_packages
+    echo "$wanted" >"$stamp"
+}
+
+fingerprint() {
+    { pwd; cat pyproject.toml $(lock_files); } | sha256sum
+}
+
+lock_files() {
+    case $purpose in
+        runtime) echo requirements.txt requirements-build.txt ;;
+        tests) echo requirements-dev.txt ;;
+        *) echo "unknown purpose: $purpose" >&2; exit 2 ;;
+    esac
+}
+
+one_at_a_time() {
+    mkdir -p .tools
+    exec 9>.tools/install.lock
+    flock 9
+}
+
+make_environment() {
+    local python
+    python=$(find_python)
+    echo "Making .venv with $("$python" --version)"
+    "$python" -c 'import ensurepip' 2>/dev/null || install_venv_module
+    "$python" -m venv .venv
+}
+
+find_python() {
+    local name
+    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "Python 3.11 or newer is needed. Ask your administrator for it, or set PYTHON to where it is." >&2
+    exit 1
+}
+
+# Debian ships Python without the part of its standard library that makes environments.
+install_venv_module() {
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "This Python can't make virtual environments. Ask your administrator for: apt-get install python3-venv" >&2
+        exit 1
+    fi
+    echo "Installing python3-venv"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update --quiet --quiet
+    apt-get install --quiet --quiet --yes --no-install-recommends python3-venv >/dev/null
+}
+
+install_packages() {
+    local pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet) requirements=() file
+    for file in $(lock_files); do
+        requirements+=(--requirement "$file")
+    done
+    echo "Installing the pinned libraries ($purpose)"
+    "${pip[@]}" install --require-hashes --only-binary :all: "${requirements[@]}"
+    "${pip[@]}" install --no-deps --no-build-isolation --no-index --editable .
+}
+
+main

@@ -1,0 +1,108 @@
+"""The machine that tests run on: real databases, a real Redis, a real browser, nothing beyond loopback.
+
+Each pytest process (xdist worker) starts a server when a test first asks for it, and ends it at its own end.
+Nothing is ever skipped: a tool that is missing is a failure that says what to install.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.machine.browser import running_chromium
+from tests.machine.postgres import Postgres, start_postgres
+from tests.machine.redis_server import RedisServer, start_redis
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The cluster itself: `postgres.new_database(copy_of=url)` and `postgres.drop_database(url)`."""
+    cluster = start_postgres()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[Callable[..., str]]:
+    """`postgres_url()` is the URL of a fresh empty database; `postgres_url(copy_of=url)` of a copy. Dropped afterwards."""
+    made: list[str] = []
+
+    def new_url(copy_of: str | None = None) -> str:
+        made.append(postgres.new_database(copy_of))
+        return made[-1]
+
+    yield new_url
+    for url in made:
+        postgres.drop_database(url)
+
+
+@pytest.fixture
+def durable_postgres() -> Iterator[Postgres]:
+    """A cluster for one test alone with fsync on: kill it and see what is left."""
+    cluster = start_postgres(durable=True)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    server = start_redis()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of a Redis that is empty when the test starts."""
+    redis_server.empty()
+    return redis_server.url
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis for one test alone, which it may `stop()` and `start()`."""
+    server = start_redis()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'latchkey.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh empty database; the test runs once on each kind."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    return str(request.getfixturevalue("postgres_url")())
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["Browser"]:
+    """A Playwright browser."""
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: "Browser") -> Iterator["Page"]:
+    """A page in a browser profile of its own."""
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and nothing here may be: {report.longrepr}"
+    return report

@@ -1,0 +1,66 @@
+"""The servers that every other test relies on."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from playwright.sync_api import Page
+
+from tests.machine.postgres import Postgres
+from tests.machine.redis_server import RedisServer
+
+
+def test_each_postgres_database_is_empty_and_owned_by_no_superuser(postgres_url: Callable[..., str]) -> None:
+    first, second = postgres_url(), postgres_url()
+    with psycopg.connect(first) as connection:
+        connection.execute("CREATE TABLE people (name text)")
+    with psycopg.connect(second) as connection:
+        assert connection.execute("SELECT to_regclass('people')").fetchone() == (None,)
+        assert connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
+
+
+def test_a_postgres_database_can_be_copied(postgres_url: Callable[..., str]) -> None:
+    original = postgres_url()
+    with psycopg.connect(original) as connection:
+        connection.execute("CREATE TABLE people AS SELECT 'Ada' AS name")
+    with psycopg.connect(postgres_url(copy_of=original)) as connection:
+        assert connection.execute("SELECT name FROM people").fetchone() == ("Ada",)
+
+
+def test_a_durable_postgres_keeps_its_promises(durable_postgres: Postgres) -> None:
+    with psycopg.connect(durable_postgres.new_database()) as connection:
+        assert connection.execute("SHOW fsync").fetchone() == ("on",)
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_redis_starts_empty_and_can_be_taken_away(own_redis: RedisServer) -> None:
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.set("somebody", "else's")
+        own_redis.stop()
+        with pytest.raises(redis.ConnectionError):
+            client.get("somebody")
+        own_redis.start()
+        assert client.get("somebody") is None
+
+
+def test_a_shared_redis_is_emptied_for_each_test(redis_server: RedisServer, request: pytest.FixtureRequest) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.set("left", "over")
+        assert request.getfixturevalue("redis_url") == redis_server.url
+        assert client.keys() == []
+
+
+def test_a_page_is_a_real_browser(page: Page, tmp_path: Path) -> None:
+    document = tmp_path / "page.html"
+    document.write_text("<title>Latchkey</title>")
+    page.goto(document.as_uri())
+    assert page.title() == "Latchkey"
+    assert page.evaluate("typeof PublicKeyCredential") == "function"
+
+
+def test_nothing_beyond_this_machine_can_be_reached() -> None:
+    with pytest.raises(UserWarning, match="192.0.2.1"), socket.socket() as outward:
+        outward.connect(("192.0.2.1", 443))

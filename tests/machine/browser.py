@@ -1,0 +1,40 @@
+"""Debian's Chromium, driven by Playwright."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.machine.processes import MissingTool
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+QUIET = (
+    "--no-sandbox",  # its own sandbox refuses root, and CI is root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium() -> str:
+    """Where Chromium is. Raises MissingTool."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        raise MissingTool("Chromium is missing: install Debian's package chromium.")
+    return found
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """A headless Chromium that reaches nothing but loopback."""
+    with sync_playwright() as playwright:
+        nowhere_else = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE *.localhost"
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*QUIET, nowhere_else])
+        try:
+            yield browser
+        finally:
+            browser.close()

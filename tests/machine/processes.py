@@ -1,0 +1,83 @@
+"""Starting and ending the real servers that tests talk to.
+
+Each server is a child of the pytest process that asked for it, listens on loopback alone, and dies with that
+process even when it is killed outright.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+SECONDS_TO_START = 30.0
+SECONDS_TO_STOP = 15.0
+
+
+class MissingTool(RuntimeError):
+    """A program that the tests need is not on this machine. The message says what to install."""
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now. Another process may take it, so a start may have to be repeated."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start_server(command: Sequence[str | Path], log: Path, *, stop_signal: str = "TERM", user: str | None = None) -> subprocess.Popen[bytes]:
+    """Run `command` in the background, writing to `log`; it gets `stop_signal` if this process dies first."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*_tied_to_this_process(stop_signal, user), *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def stop_server(process: subprocess.Popen[bytes], stop_signal: int) -> None:
+    """End the server by its own id and wait for it."""
+    if process.poll() is None:
+        process.send_signal(stop_signal)
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once `ready()` answers True. Raises RuntimeError with the server's log if it ends or never gets ready."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')}")
+        time.sleep(0.02)
+
+
+def private_folder(prefix: str, user: str | None = None) -> Path:
+    """A new folder of mode 0700 directly under /tmp (pytest's own are closed to other users), owned by `user`."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    if user is not None:
+        shutil.chown(folder, user)
+    return folder
+
+
+def unprivileged_user() -> str | None:
+    """Whom a server that refuses to run as root must run as; None when we are not root."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _tied_to_this_process(stop_signal: str, user: str | None) -> list[str]:
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise MissingTool("setpriv (Debian package util-linux) is needed to start servers for the tests.")
+    identity = [] if user is None else [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
+    return [setpriv, f"--pdeathsig={stop_signal}", *identity, "--"]
