@@ -1,10 +1,10 @@
-"""The machine that tests run on: real databases, a real Redis, a real browser, nothing beyond loopback.
+"""The machine that tests run on: real databases, a real Redis, a real browser, loopback alone.
 
-Each pytest process (xdist worker) starts a server when a test first asks for it, and ends it at its own end.
-Nothing is ever skipped: a tool that is missing is a failure that says what to install.
+Each pytest process (xdist worker) starts a server when a test first asks for it, and ends it at its
+own end. Nothing is ever skipped: a tool that is missing is a failure that says what to install.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """The cluster itself: `postgres.new_database(copy_of=url)` and `postgres.drop_database(url)`."""
+    """The cluster: `postgres.new_database(copy_of=url)`, `postgres.drop_database(url)`."""
     cluster = start_postgres()
     yield cluster
     cluster.stop()
@@ -28,7 +28,10 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres_url(postgres: Postgres) -> Iterator[Callable[..., str]]:
-    """`postgres_url()` is the URL of a fresh empty database; `postgres_url(copy_of=url)` of a copy. Dropped afterwards."""
+    """`postgres_url()` is the URL of a fresh empty database, `postgres_url(copy_of=url)` of a copy.
+
+    Both are dropped afterwards.
+    """
     made: list[str] = []
 
     def new_url(copy_of: str | None = None) -> str:
@@ -100,7 +103,9 @@ def page(chromium: "Browser") -> Iterator["Page"]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

@@ -9,17 +9,21 @@ import pytest
 import redis
 from playwright.sync_api import Page
 
-from tests.machine.postgres import Postgres
-from tests.machine.redis_server import RedisServer
+from tests.machine.postgres import Postgres, find_postgres_program, start_postgres
+from tests.machine.redis_server import RedisServer, find_redis_program, start_redis
 
 
-def test_each_postgres_database_is_empty_and_owned_by_no_superuser(postgres_url: Callable[..., str]) -> None:
+def test_each_postgres_database_is_empty_and_owned_by_no_superuser(
+    postgres_url: Callable[..., str],
+) -> None:
     first, second = postgres_url(), postgres_url()
     with psycopg.connect(first) as connection:
         connection.execute("CREATE TABLE people (name text)")
     with psycopg.connect(second) as connection:
         assert connection.execute("SELECT to_regclass('people')").fetchone() == (None,)
-        assert connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
+        assert connection.execute(
+            "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+        ).fetchone() == (False,)
 
 
 def test_a_postgres_database_can_be_copied(postgres_url: Callable[..., str]) -> None:
@@ -36,6 +40,17 @@ def test_a_durable_postgres_keeps_its_promises(durable_postgres: Postgres) -> No
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
+def test_a_machine_without_postgresql_or_redis_uses_the_wheels(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tests.machine.postgres.DEBIAN", tmp_path)
+    monkeypatch.setattr("tests.machine.redis_server.NAMES", ("valkey-server",))
+    assert ".venv" in find_postgres_program("postgres").parts
+    assert ".venv" in find_redis_program().parts
+    start_postgres().stop()
+    start_redis().remove()
+
+
 def test_redis_starts_empty_and_can_be_taken_away(own_redis: RedisServer) -> None:
     with redis.Redis.from_url(own_redis.url) as client:
         client.set("somebody", "else's")
@@ -46,7 +61,9 @@ def test_redis_starts_empty_and_can_be_taken_away(own_redis: RedisServer) -> Non
         assert client.get("somebody") is None
 
 
-def test_a_shared_redis_is_emptied_for_each_test(redis_server: RedisServer, request: pytest.FixtureRequest) -> None:
+def test_a_shared_redis_is_emptied_for_each_test(
+    redis_server: RedisServer, request: pytest.FixtureRequest
+) -> None:
     with redis.Redis.from_url(redis_server.url) as client:
         client.set("left", "over")
         assert request.getfixturevalue("redis_url") == redis_server.url
@@ -62,5 +79,5 @@ def test_a_page_is_a_real_browser(page: Page, tmp_path: Path) -> None:
 
 
 def test_nothing_beyond_this_machine_can_be_reached() -> None:
-    with pytest.raises(UserWarning, match="192.0.2.1"), socket.socket() as outward:
+    with pytest.raises(UserWarning, match=r"192\.0\.2\.1"), socket.socket() as outward:
         outward.connect(("192.0.2.1", 443))

@@ -18,6 +18,9 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(
+    f"EXCLUDE {name}" for name in ("localhost", "*.localhost", "127.0.0.1", "[::1]")
+)
 
 
 def find_chromium() -> str:
@@ -32,8 +35,9 @@ def find_chromium() -> str:
 def running_chromium() -> Iterator[Browser]:
     """A headless Chromium that reaches nothing but loopback."""
     with sync_playwright() as playwright:
-        nowhere_else = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE *.localhost"
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*QUIET, nowhere_else])
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=[*QUIET, LOOPBACK_ONLY]
+        )
         try:
             yield browser
         finally:

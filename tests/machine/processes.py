@@ -1,7 +1,7 @@
 """Starting and ending the real servers that tests talk to.
 
-Each server is a child of the pytest process that asked for it, listens on loopback alone, and dies with that
-process even when it is killed outright.
+Each server is a child of the pytest process that asked for it, listens on loopback alone, and dies
+with that process even when it is killed outright.
 """
 
 import os
@@ -24,15 +24,17 @@ class MissingTool(RuntimeError):
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now. Another process may take it, so a start may have to be repeated."""
+    """A loopback port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def start_server(command: Sequence[str | Path], log: Path, *, stop_signal: str = "TERM", user: str | None = None) -> subprocess.Popen[bytes]:
-    """Run `command` in the background, writing to `log`; it gets `stop_signal` if this process dies first."""
+def start_server(
+    command: Sequence[str | Path], log: Path, *, stop_signal: str = "TERM", user: str | None = None
+) -> subprocess.Popen[bytes]:
+    """Run `command` in the background, writing to `log`; it gets `stop_signal` if we die first."""
     with log.open("ab") as output:
         return subprocess.Popen(
             [*_tied_to_this_process(stop_signal, user), *map(str, command)],
@@ -54,16 +56,18 @@ def stop_server(process: subprocess.Popen[bytes], stop_signal: int) -> None:
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once `ready()` answers True. Raises RuntimeError with the server's log if it ends or never gets ready."""
+    """Return once `ready()` answers True. Raises RuntimeError with the log if it never does."""
     deadline = time.monotonic() + SECONDS_TO_START
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')}")
+            raise RuntimeError(
+                f"{process.args!r} did not start:\n{log.read_text(errors='replace')}"
+            )
         time.sleep(0.02)
 
 
 def private_folder(prefix: str, user: str | None = None) -> Path:
-    """A new folder of mode 0700 directly under /tmp (pytest's own are closed to other users), owned by `user`."""
+    """A new folder of mode 0700 under /tmp, owned by `user`: pytest's own are closed to others."""
     folder = Path(tempfile.mkdtemp(prefix=prefix))
     if user is not None:
         shutil.chown(folder, user)
@@ -78,6 +82,13 @@ def unprivileged_user() -> str | None:
 def _tied_to_this_process(stop_signal: str, user: str | None) -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise MissingTool("setpriv (Debian package util-linux) is needed to start servers for the tests.")
-    identity = [] if user is None else [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
-    return [setpriv, f"--pdeathsig={stop_signal}", *identity, "--"]
+        raise MissingTool(
+            "setpriv (Debian package util-linux) is needed to start servers for the tests."
+        )
+    return [setpriv, f"--pdeathsig={stop_signal}", *_identity(user), "--"]
+
+
+def _identity(user: str | None) -> list[str]:
+    if user is None:
+        return []
+    return [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]

