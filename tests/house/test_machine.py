@@ -1,5 +1,6 @@
 """The servers that every other test relies on."""
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,8 @@ def test_a_machine_without_postgresql_or_redis_uses_the_wheels(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("tests.machine.postgres.DEBIAN", tmp_path)
-    monkeypatch.setattr("tests.machine.redis_server.NAMES", ("valkey-server",))
+    (tmp_path / "setpriv").symlink_to(shutil.which("setpriv") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert ".venv" in find_postgres_program("postgres").parts
     assert ".venv" in find_redis_program().parts
     start_postgres().stop()
