@@ -67,10 +67,10 @@ class Postgres:
 def start_postgres(*, durable: bool = False) -> Postgres:
     """Make a cluster and start it. `durable` keeps fsync and friends on, for tests that kill it."""
     folder = private_folder("latchkey-postgres-", unprivileged_user())
-    _make_cluster(folder)
-    settings = {} if durable else FORGETFUL
+    programs = _programs_for_the_server(folder)
+    _make_cluster(folder, programs)
     port = free_port()
-    command = _server_command(folder, port, settings)
+    command = _server_command(folder, programs, port, {} if durable else FORGETFUL)
     process = start_server(command, folder / "log", stop_signal="INT", user=unprivileged_user())
     cluster = Postgres(port, folder, process)
     try:
@@ -110,8 +110,17 @@ def _places_in_wheel() -> list[str]:
     return [str(Path(wheel.origin).parent / "pginstall" / "bin")]
 
 
-def _make_cluster(folder: Path) -> None:
-    initdb: list[str | Path] = [find_postgres_program("initdb"), "--pgdata", folder / "data"]
+def _programs_for_the_server(folder: Path) -> Path:
+    programs = find_postgres_program("postgres").parent
+    if unprivileged_user() is None or str(programs) not in _places_in_wheel():
+        return programs
+    # Root's working copy may be closed to the user that the server runs as.
+    copy = shutil.copytree(programs.parent, folder / "programs", symlinks=True)
+    return Path(copy) / "bin"
+
+
+def _make_cluster(folder: Path, programs: Path) -> None:
+    initdb: list[str | Path] = [programs / "initdb", "--pgdata", folder / "data"]
     outcome = subprocess.run(
         [*initdb, *CLUSTER_OPTIONS],
         user=unprivileged_user(),
@@ -124,10 +133,12 @@ def _make_cluster(folder: Path) -> None:
         raise RuntimeError(f"initdb failed:\n{outcome.stdout}{outcome.stderr}")
 
 
-def _server_command(folder: Path, port: int, settings: dict[str, str]) -> list[str | Path]:
+def _server_command(
+    folder: Path, programs: Path, port: int, settings: dict[str, str]
+) -> list[str | Path]:
     fixed = {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": ""}
     options = [f"--{name}={value}" for name, value in (fixed | settings).items()]
-    return [find_postgres_program("postgres"), "-D", folder / "data", *options]
+    return [programs / "postgres", "-D", folder / "data", *options]
 
 
 def _answers(port: int) -> bool:
