@@ -1,0 +1,1 @@
+"""Believable books for the demo's tenants: the same on every run, different for every tenant."""
