@@ -1,0 +1,317 @@
+"""Every page of the provider in every state, told with the demo's people."""
+
+from typing import Any
+
+NOW = 1_795_200_000.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+LMS = {
+    "key": "lms",
+    "name": "LMS",
+    "icon": "building-bank",
+    "color": "#2f6f4f",
+    "description": "Loans, schedules and arrears",
+    "url": "/go/lms",
+}
+PAYMENTS = {
+    "key": "payments",
+    "name": "Secure Payments",
+    "icon": "credit-card",
+    "color": "#2457d6",
+    "description": "Payouts and approvals",
+    "url": "/go/payments",
+}
+CONNECTIONS = {
+    "key": "connections",
+    "name": "Connections",
+    "icon": "plug-connected",
+    "color": "#8a3ffc",
+    "description": "Banks, bureaus and accounting",
+    "url": "/go/connections",
+}
+PRODUCTS = [LMS, PAYMENTS, CONNECTIONS]
+
+AMARA = {"name": "Amara Okafor", "email": "amara@northwind.example"}
+BEN = {"name": "Ben Castillo", "email": "ben@northwind.example"}
+
+NORTHWIND = {"slug": "northwind", "name": "Northwind Lending", "url": "/switch/northwind"}
+HARBOR = {"slug": "harbor", "name": "Harbor Credit Union", "url": "/switch/harbor"}
+MEMBERSHIPS = [
+    NORTHWIND | {"kind": "staff", "roles": ["Account admin"], "products": PRODUCTS},
+    HARBOR | {"kind": "customer", "roles": ["Loan officer", "Auditor"], "products": [LMS]},
+]
+
+MENU: dict[str, Any] = {
+    "person": AMARA,
+    "tenant": NORTHWIND,
+    "products": [LMS | {"current": True}, PAYMENTS, CONNECTIONS],
+    "tenants": [NORTHWIND, HARBOR],
+    "account_url": "/account",
+    "sign_out_url": "/logout",
+}
+
+SIGN_IN: dict[str, Any] = {
+    "action": "/answer",
+    "attempt": "at_7Qm2",
+    "products": PRODUCTS,
+    "chosen": None,
+    "error": None,
+    "errors": {},
+    "email": "",
+    "person": None,
+    "not_me_url": "/login?other=1",
+    "reason": None,
+    "locked_hint": False,
+}
+STEP: dict[str, Any] = {
+    "action": "/answer",
+    "attempt": "at_7Qm2",
+    "person": AMARA,
+    "product": PAYMENTS,
+    "not_me_url": "/login?other=1",
+}
+
+SESSIONS = [
+    {
+        "id": "s1",
+        "current": True,
+        "browser": "Chrome on macOS",
+        "address": "203.0.113.24",
+        "started": NOW - 3 * HOUR,
+        "last_seen": NOW - 2 * MINUTE,
+        "products": [LMS, PAYMENTS],
+    },
+    {
+        "id": "s2",
+        "current": False,
+        "browser": "Safari on iPhone",
+        "address": "2001:db8:41::9",
+        "started": NOW - 6 * DAY,
+        "last_seen": NOW - 26 * HOUR,
+        "products": [LMS],
+    },
+    {
+        "id": "s3",
+        "current": False,
+        "browser": "Firefox on Windows",
+        "address": "198.51.100.7",
+        "started": NOW - 9 * DAY,
+        "last_seen": NOW - 8 * DAY,
+        "products": [],
+    },
+]
+
+MESSAGES = [
+    {
+        "channel": "mail",
+        "to": AMARA["email"],
+        "subject": "Sign-in is paused until 14:30",
+        "body": "Hello Amara Okafor,\n\nSomeone entered a wrong password five times.\n"
+        "Read more at http://localhost:8000/account\n\nLatchkey",
+        "at": NOW - 4 * MINUTE,
+    },
+    {
+        "channel": "sms",
+        "to": "+1 415 555 0132",
+        "subject": None,
+        "body": "394 118 is your code for Secure Payments.",
+        "at": NOW - 21 * MINUTE,
+    },
+    {
+        "channel": "mail",
+        "to": "grace@harbor.example",
+        "subject": "Your invitation to Harbor Credit Union",
+        "body": "Open http://localhost:8000/invite/4kq9 to accept.",
+        "at": NOW - 2 * DAY,
+        "error": "the mailbox is full",
+    },
+]
+
+WRONG_DETAILS = "We could not sign you in. Check your details, or reset your password."
+
+SCENES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sign-in": ("login/sign_in.html", SIGN_IN),
+    "sign-in-from-product": ("login/sign_in.html", SIGN_IN | {"chosen": "lms"}),
+    "sign-in-wrong": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "payments",
+            "email": AMARA["email"],
+            "error": WRONG_DETAILS,
+            "locked_hint": True,
+        },
+    ),
+    "sign-in-incomplete": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "errors": {
+                "product": "Choose the product you want to open.",
+                "email": "Enter your e-mail address.",
+                "password": "Enter your password.",
+            }
+        },
+    ),
+    "sign-in-again": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "payments",
+            "person": AMARA,
+            "reason": "Secure Payments asks you to sign in again.",
+        },
+    ),
+    "select-account": ("login/select_account.html", STEP),
+    "tenant": ("login/tenant.html", STEP | {"tenants": MEMBERSHIPS, "chosen": "northwind"}),
+    "tenant-unchosen": (
+        "login/tenant.html",
+        STEP
+        | {
+            "product": LMS,
+            "tenants": MEMBERSHIPS,
+            "chosen": None,
+            "errors": {"tenant": "Choose a company to continue."},
+        },
+    ),
+    "consent": (
+        "login/consent.html",
+        STEP
+        | {
+            "product": CONNECTIONS,
+            "client_name": "Ledgerline",
+            "tenant": NORTHWIND,
+            "redirect_host": "app.ledgerline.example",
+            "scopes": [
+                {
+                    "name": "openid",
+                    "title": "Know who you are",
+                    "description": "Your name and e-mail address",
+                },
+                {
+                    "name": "offline_access",
+                    "title": "Stay connected while you are away",
+                    "description": "",
+                },
+                {
+                    "name": "loans:read",
+                    "title": "Read loans",
+                    "description": "Balances and schedules, without changing them",
+                },
+            ],
+        },
+    ),
+    "refused": (
+        "login/refused.html",
+        {
+            "person": BEN,
+            "product": PAYMENTS,
+            "tenant": NORTHWIND,
+            "back_url": "/go/lms",
+            "back_label": "Back to LMS",
+            "products": [LMS],
+            "not_me_url": "/login?other=1",
+        },
+    ),
+    "sign-out": (
+        "login/sign_out.html",
+        {
+            "action": "/answer",
+            "attempt": None,
+            "fields": [("state", "xyz")],
+            "person": AMARA,
+            "products": [
+                {key: product[key] for key in ("key", "name", "icon")} for product in PRODUCTS
+            ],
+        },
+    ),
+    "signed-out": (
+        "login/signed_out.html",
+        {
+            "receipts": [LMS | {"status": "delivered"}, PAYMENTS | {"status": "delivered"}],
+            "sign_in_url": "/",
+        },
+    ),
+    "signed-out-partly": (
+        "login/signed_out.html",
+        {
+            "receipts": [
+                LMS | {"status": "pending"},
+                PAYMENTS | {"status": "failed"},
+                CONNECTIONS | {"status": "refused"},
+            ],
+            "sign_in_url": "/",
+        },
+    ),
+    "home": (
+        "home.html",
+        {"menu": MENU, "person": AMARA, "tenant": NORTHWIND, "products": PRODUCTS},
+    ),
+    "home-empty": (
+        "home.html",
+        {
+            "menu": MENU | {"person": BEN, "products": [], "tenants": [NORTHWIND]},
+            "person": BEN,
+            "tenant": NORTHWIND,
+            "products": [],
+        },
+    ),
+    "account": (
+        "account/profile.html",
+        {
+            "menu": MENU,
+            "person": AMARA,
+            "password_changed": NOW - 12 * DAY,
+            "sessions": SESSIONS,
+            "end_session_url": "/answer",
+            "withdraw_url": "/answer",
+            "tenants": MEMBERSHIPS,
+            "consents": [
+                {
+                    "client_id": "ledgerline",
+                    "client_name": "Ledgerline",
+                    "scopes": ["Know who you are", "Read loans"],
+                    "given": NOW - 30 * DAY,
+                }
+            ],
+        },
+    ),
+    "inbox": (
+        "inbox.html",
+        {
+            "messages": MESSAGES,
+            "to": "",
+            "recipients": [AMARA["email"], "+1 415 555 0132", "grace@harbor.example"],
+        },
+    ),
+    "inbox-empty": (
+        "inbox.html",
+        {"messages": [], "to": "nobody@northwind.example", "recipients": []},
+    ),
+    "error": (
+        "error.html",
+        {
+            "title": "This link does not work",
+            "message": "The application that sent you here gave an address we do not know. "
+            "Go back to it and try again.",
+            "code": "invalid_redirect_uri",
+            "request_id": "01JD6Q3V9T",
+            "back_url": "/",
+            "back_label": "Go to sign-in",
+        },
+    ),
+    "error-bare": (
+        "error.html",
+        {
+            "title": "Something went wrong on our side",
+            "message": "Nothing was lost. Wait a moment, then try again.",
+            "code": 500,
+            "request_id": "01JD6Q3V9T",
+        },
+    ),
+    "form-post": (
+        "form_post.html",
+        {"action": "/answer", "fields": [("code", "c_81"), ("state", "xyz")], "product": LMS},
+    ),
+    "mail-locked": ("mail/locked.txt", {"person": AMARA, "until": "14:30"}),
+}
