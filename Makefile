@@ -1,5 +1,6 @@
 SHELL := /bin/bash
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
 FAST_TESTS := tests/rules tests/storage tests/house
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
 	--universal --python-version 3.11 --custom-compile-command "make lock"
@@ -22,14 +23,10 @@ demo: install ## Start the provider and three sample products on this machine, a
 	@exec $(BIN)/idp demo
 
 test: install-tests ## Run every check and every test, as CI does
-	@$(BIN)/pytest --numprocesses auto --dist loadfile
+	@$(PYTEST)
 
-check: install-tests ## The quick part: lint, types, imports, and the tests without servers' pages
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/pytest $(wildcard $(FAST_TESTS))
+check: install-tests ## The quick part: lint, types, imports, wheel, rules and storage
+	@$(PYTEST) $(wildcard $(FAST_TESTS))
 
 bench: install-tests ## Measure how fast the endpoints answer
 	@$(BIN)/python -m bench

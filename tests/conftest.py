@@ -17,6 +17,8 @@ from tests.machine.redis_server import RedisServer, start_redis
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+NOTHING_IS_SKIPPED = "This was skipped, and nothing here may be: {}"
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
@@ -109,5 +111,16 @@ def pytest_runtest_makereport(
     report = yield
     if report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, and nothing here may be: {report.longrepr}"
+        report.longrepr = NOTHING_IS_SKIPPED.format(report.longrepr)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = NOTHING_IS_SKIPPED.format(report.longrepr)
     return report
