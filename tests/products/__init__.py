@@ -1,0 +1,1 @@
+"""The sample products, tested against a small provider that is none of Latchkey's code."""
