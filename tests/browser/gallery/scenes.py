@@ -209,6 +209,18 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "tenant": NORTHWIND,
             "back_url": "/go/lms",
             "back_label": "Back to LMS",
+            "products": [],
+            "not_me_url": "/login?other=1",
+        },
+    ),
+    "refused-elsewhere": (
+        "login/refused.html",
+        {
+            "person": AMARA,
+            "product": CONNECTIONS,
+            "tenant": HARBOR,
+            "back_url": "/go/payments",
+            "back_label": "Back to Secure Payments",
             "products": [LMS],
             "not_me_url": "/login?other=1",
         },

@@ -97,7 +97,7 @@ def test_a_page_bars_nobody_in_either_theme_or_width(gallery, visitor, complaint
     assert complaints == []
 
 
-@pytest.mark.parametrize("color", ["#ffe600", "#ffffff", "#000000", "#ff2bd6"])
+@pytest.mark.parametrize("color", ["#ffe600", "#00ff40", "#ffffff", "#000000", "#ff2bd6"])
 def test_any_colour_an_operator_may_choose_stays_readable(gallery, visitor, color):
     rules = f".product-lms, form:has(.product-lms > :checked) {{ --product: {color} }}"
     visitor.route(
