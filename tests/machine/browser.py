@@ -34,10 +34,9 @@ def find_chromium() -> str:
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
     """A headless Chromium that reaches nothing but loopback."""
+    program = find_chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=[*QUIET, LOOPBACK_ONLY]
-        )
+        browser = playwright.chromium.launch(executable_path=program, args=[*QUIET, LOOPBACK_ONLY])
         try:
             yield browser
         finally:
