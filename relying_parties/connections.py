@@ -22,7 +22,7 @@ FACE = Face(
     name="Connections",
     icon="plug-connected",
     color="#a8481c",
-    promise="Bank feeds, bureaus, books and signatures: what is connected, and how it is doing.",
+    promise="What your company is connected to, and how it is doing.",
     sections=(Section("Services", "/", "connections.read"),),
 )
 PORT = 8003

@@ -21,7 +21,7 @@ FACE = Face(
     name="LMS",
     icon="building-bank",
     color="#0f6b5c",
-    promise="Every loan, its balance and its next payment, on one quiet screen.",
+    promise="Every loan, its balance and its next payment.",
     sections=(
         Section("Overview", "/", "loans.read"),
         Section("Loans", "/loans", "loans.read"),

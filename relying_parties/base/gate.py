@@ -6,8 +6,8 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, abort, g, redirect, request
-from werkzeug.wrappers import Response as AnyResponse
+from flask import abort, g, redirect, request
+from werkzeug.wrappers import Response
 
 from relying_parties.base.pages import NO_PERMISSION, OLD_FORM, problem_page
 from relying_parties.base.product import Product, current_product
@@ -59,7 +59,7 @@ def signed_in(*, permission: str) -> Callable[[View], View]:
     return guard
 
 
-def _sign_in_and_return() -> AnyResponse:
+def _sign_in_and_return() -> Response:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
     return redirect("/login?" + urlencode({"target_link_uri": wanted}), 303)
 
@@ -71,8 +71,5 @@ def check_form_token(session: AppSession) -> None:
         abort(problem_page(OLD_FORM))
 
 
-def drop_session_cookie(response: AnyResponse) -> None:
+def drop_session_cookie(response: Response) -> None:
     response.delete_cookie(current_product().session_cookie, samesite="Lax", httponly=True)
-
-
-__all__ = ["Response", "check_form_token", "drop_session_cookie", "find_session", "signed_in"]

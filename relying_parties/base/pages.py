@@ -14,8 +14,9 @@ class Problem:
 
 NOT_ADMITTED = Problem(
     403,
-    "You do not have access here yet",
-    "Your roles do not open this product. An administrator of your company can change that.",
+    "This product is not open to you yet",
+    "Either the sign-in was cancelled, or your role does not include this product. "
+    "An administrator of your company can add it.",
 )
 NOT_FINISHED = Problem(
     400, "That sign-in was not finished", "Nothing has changed. You can simply start it again."

@@ -37,7 +37,6 @@ class AppSession:
     renewing: Lock = field(default_factory=Lock, repr=False)
     menu: "ProfileMenu | None" = None
     menu_expires_at: float = 0.0
-    drafts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sub(self) -> str:

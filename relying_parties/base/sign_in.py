@@ -2,11 +2,13 @@
 
 import logging
 import re
+from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from relying_parties.base.gate import drop_session_cookie, find_session
+from relying_parties.base.gate import find_session
 from relying_parties.base.local_targets import find_local_target
 from relying_parties.base.pages import (
     AWAY,
@@ -112,7 +114,7 @@ def callback() -> AnyResponse:
         return problem_page(NOT_FROM_PROVIDER, retry="/login")
     if "error" in request.args:
         provider.forget_attempt(state)
-        return _show_error(request.args["error"], is_silent=attempt["is_silent"])
+        return _show_error(request.args["error"], attempt)
     try:
         signed_in = provider.redeem()
     except SignInRefused as refusal:
@@ -121,23 +123,21 @@ def callback() -> AnyResponse:
     return _start_session(signed_in, target=attempt["target"])
 
 
-def _show_error(claimed_code: str, *, is_silent: bool) -> AnyResponse:
+def _show_error(claimed_code: str, attempt: dict[str, Any]) -> AnyResponse:
     """Say what an error means for the person. The description in the URL is never shown."""
-    if is_silent:
+    if attempt["is_silent"]:
         return redirect("/", 303)
     code = claimed_code if re.fullmatch(r"[a-z_]{1,48}", claimed_code) else "unknown"
     problem: Problem = PROBLEMS.get(code, NOT_FINISHED)
-    return problem_page(problem, retry="/login", other_account=code == "access_denied", code=code)
+    retry = "/login?" + urlencode({"target_link_uri": attempt["target"]})
+    return problem_page(problem, retry=retry, other_account=code == "access_denied", code=code)
 
 
 def _start_session(signed_in: SignedIn, *, target: str) -> AnyResponse:
     product = current_product()
     product.sessions.end(request.cookies.get(product.session_cookie, ""))
     session = product.sessions.start(signed_in.claims, signed_in.tokens)
-    response: Response = redirect(target, 303)  # type: ignore[assignment]
+    response = redirect(target, 303)
     _set_cookie(response, product.session_cookie, session.id)
     response.delete_cookie(product.silent_attempt_cookie)
     return response
-
-
-__all__ = ["blueprint", "drop_session_cookie", "landing_page", "try_silently"]

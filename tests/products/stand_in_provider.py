@@ -155,7 +155,7 @@ class StandInProvider:
             full["typ"] = typ
         return jwt.encode(full, claims, self.key, algorithms=["ES256"], default_type=None)
 
-    def switcher(self, tenant: str) -> dict[str, Any]:
+    def switcher(self, tenant: str, client_id: str) -> dict[str, Any]:
         faces = {"lms": "#0f6b5c", "payments": "#4a3fb5", "connections": "#a8481c"}
         icons = {"lms": "building-bank", "payments": "shield-dollar"}
         names = {"lms": "LMS", "payments": "Secure Payments", "connections": "Connections"}
@@ -172,7 +172,7 @@ class StandInProvider:
                     "url": self.product_urls.get(key, "http://localhost/")
                     + "/login?"
                     + urlencode({"iss": self.issuer, "tenant": tenant}),
-                    "current": False,
+                    "current": key == client_id,
                 }
                 for key, color in faces.items()
             ],
@@ -206,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path == "/userinfo":
             self._json(200, {"sub": "person-1", "name": "Nora Quist", "email": "nora@n.example"})
         elif url.path == "/switcher":
-            self._json(self.provider.switcher_status, self.provider.switcher(self._tenant()))
+            self._json(self.provider.switcher_status, self._switcher())
         else:
             self._json(404, {})
 
@@ -220,9 +220,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(*self.provider.token(form, client_id))
 
-    def _tenant(self) -> str:
+    def _switcher(self) -> dict[str, Any]:
         token = self.headers["Authorization"].removeprefix("Bearer ")
-        return str(jwt.decode(token, self.provider.key, algorithms=["ES256"]).claims["tenant"])
+        claims = jwt.decode(token, self.provider.key, algorithms=["ES256"]).claims
+        return self.provider.switcher(claims["tenant"], claims["client_id"])
 
     def _json(self, status: int, body: dict[str, Any]) -> None:
         raw = json.dumps(body).encode()

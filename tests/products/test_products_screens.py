@@ -44,7 +44,7 @@ def test_without_the_switcher_the_menu_still_signs_out(provider, loans, visitor,
     elif trouble == "refused":
         provider.switcher_status = 500
     elif trouble == "nonsense":
-        provider.switcher = lambda tenant: {"person": "?"}
+        provider.switcher = lambda tenant, client_id: {"person": "?"}
     else:
         provider.product_urls["payments"] = "javascript:alert(1)//"
     page = visitor.get(loans.url("/")).text

@@ -41,7 +41,8 @@ def test_sign_out_ends_the_session_here_and_at_the_provider(provider, loans, sig
     asked = provider.asked[-1]
     assert asked["post_logout_redirect_uri"] == loans.url("/signed-out")
     assert asked["client_id"] == "lms"
-    assert jwt.decode(asked["id_token_hint"], provider.key, algorithms=["ES256"])
+    hint = jwt.decode(asked["id_token_hint"], provider.key, algorithms=["ES256"])
+    assert hint.claims["sub"] == "person-1"
     assert "lms_session" not in signed_in.http.cookies
     assert 'href="/login"' in signed_in.get(loans.url("/")).text
 
