@@ -16,7 +16,7 @@ main() {
 }
 
 missing_packages() {
-    command -v chromium >/dev/null || echo chromium fonts-liberation
+    command -v chromium google-chrome >/dev/null || echo chromium fonts-liberation
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || echo postgresql
     command -v redis-server >/dev/null || echo redis-server
     [[ -x /usr/sbin/apache2 ]] || echo apache2

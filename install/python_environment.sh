@@ -12,7 +12,7 @@ main() {
     wanted=$(fingerprint)
     [[ -x .venv/bin/idp && -f $stamp && $(<"$stamp") == "$wanted" ]] && return
     one_at_a_time
-    [[ -x .venv/bin/python ]] || make_environment
+    was_made_here || make_environment
     .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
     install_packages
     echo "$wanted" >"$stamp"
@@ -36,12 +36,17 @@ one_at_a_time() {
     flock 9
 }
 
+# An environment that was copied with its folder still starts the programs of the old one.
+was_made_here() {
+    [[ -x .venv/bin/python ]] && grep --quiet --fixed-strings "$(pwd -P)/.venv" .venv/bin/activate
+}
+
 make_environment() {
     local python
     python=$(find_python)
     echo "Making .venv with $("$python" --version)"
     "$python" -c 'import ensurepip' 2>/dev/null || install_venv_module
-    "$python" -m venv .venv
+    "$python" -m venv --clear .venv
 }
 
 find_python() {

@@ -19,11 +19,11 @@ PLANNED = """
     idp/commands.py idp/setup/apply.py idp/migrations/env.py idp/app.py
     idp/web/login/password.py idp/web/account/profile.py idp/web/manage/members.py
     idp/endpoints/authorize.py idp/endpoints/token.py
-    idp/login/attempt.py idp/grants/refresh_token.py
+    idp/provider.py idp/login/attempt.py idp/grants/refresh_token.py
     idp/oidc/pkce.py idp/sessions/browser.py idp/federation/google.py
     idp/policies/mfa.py idp/policies/sessions.py
     idp/credentials/factors.py idp/credentials/password.py idp/credentials/totp.py
-    idp/tokens/claims.py idp/directory/users.py idp/limits.py idp/outbox.py
+    idp/tokens/claims.py idp/directory/users.py idp/limits.py idp/outbox.py idp/used_once.py
     idp/audit.py idp/ephemeral.py idp/secret_values.py idp/database.py idp/settings.py idp/errors.py
     relying_parties/base/client.py
     relying_parties/lms.py relying_parties/payments.py relying_parties/connections.py
@@ -42,12 +42,14 @@ PLANTED = [
     ("downward", "idp/endpoints/token.py", "import idp.app"),
     ("downward", "idp/app.py", "import idp.commands"),
     ("downward", "idp/setup/apply.py", "import idp.commands"),
+    ("downward", "idp/grants/refresh_token.py", "import idp.provider"),
     ("downward", "idp/login/attempt.py", "from idp.web.login import password"),
     ("downward", "idp/oidc/pkce.py", "import idp.grants.refresh_token"),
     ("downward", "idp/credentials/totp.py", "import idp.policies.mfa"),
     ("downward", "idp/directory/users.py", "import idp.credentials.password"),
     ("downward", "idp/limits.py", "import idp.directory.users"),
     ("downward", "idp/audit.py", "import idp.outbox"),
+    ("downward", "idp/used_once.py", "import idp.limits"),
     ("downward", "idp/database.py", "import idp.ephemeral"),
     ("downward", "idp/settings.py", "import idp.database"),
     ("downward", "idp/errors.py", "import idp.settings"),
