@@ -11,6 +11,7 @@ from joserfc.jwk import JWKRegistry, Key
 from joserfc.jws import JWSRegistry
 
 ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
+KEY_TYPES = ("RSA", "EC", "OKP")
 LEEWAY_SECONDS = 10
 REFETCH_SECONDS = 60
 RETRY_SECONDS = 1
@@ -59,13 +60,18 @@ class IssuerKeys:
 
     def _refetch(self) -> None:
         self._fetched_at = self._clock()
-        found = self._fetch()["keys"]
-        self._keys = {key["kid"]: JWKRegistry.import_key(key) for key in found if _is_usable(key)}
+        imported = {key.get("kid", ""): _import(key) for key in self._fetch()["keys"]}
+        self._keys = {key_id: key for key_id, key in imported.items() if key and key_id}
 
 
-def _is_usable(key: dict[str, Any]) -> bool:
-    """Keys of kinds that this product does not know are for somebody else (RFC 7517 section 5)."""
-    return "kid" in key and key.get("kty") in ("RSA", "EC", "OKP") and key.get("use") != "enc"
+def _import(key: dict[str, Any]) -> Key | None:
+    """None for keys of kinds unknown here: they are for somebody else (RFC 7517 section 5)."""
+    if key.get("kty") not in KEY_TYPES or key.get("use") == "enc":
+        return None
+    try:
+        return JWKRegistry.import_key(key)
+    except (JoseError, ValueError, KeyError):
+        return None
 
 
 def check_claims(claims: dict[str, Any], *, now: float, **expected: Any) -> None:

@@ -26,6 +26,7 @@ MENU_TIMEOUT_SECONDS = 2
 METADATA_FRESH_SECONDS = 3600
 EXPIRES_EARLY_SECONDS = 15
 PARALLEL_SIGN_INS = 8
+UNUSABLE_ANSWER = (RequestException, ValueError, KeyError)
 
 
 class ProviderAway(Exception):
@@ -70,7 +71,7 @@ class Provider:
             known.pop("_loaded_at", None)
         try:
             found = self._client.load_server_metadata()
-        except (RequestException, ValueError) as error:
+        except UNUSABLE_ANSWER as error:
             raise ProviderAway("no metadata") from error
         if found.get("issuer") != self._configuration.issuer:
             known.pop("_loaded_at", None)
@@ -83,7 +84,7 @@ class Provider:
         self.metadata()
         try:
             return cast(dict[str, Any], self._client.fetch_jwk_set(force=True))
-        except (RequestException, ValueError) as error:
+        except UNUSABLE_ANSWER as error:
             raise ProviderAway("no keys") from error
 
     def start_sign_in(self, *, target: str, is_silent: bool, **parameters: str) -> str:
@@ -121,7 +122,7 @@ class Provider:
             )
         except (OAuthError, JoseError) as error:
             raise SignInRefused(str(error)) from error
-        except (RequestException, ValueError) as error:
+        except UNUSABLE_ANSWER as error:
             raise ProviderAway("token endpoint") from error
         if "userinfo" not in answer:
             raise SignInRefused("no ID token")
@@ -145,7 +146,7 @@ class Provider:
             if error.error == "invalid_grant":
                 return False
             raise ProviderAway("refresh") from error
-        except (RequestException, ValueError) as error:
+        except UNUSABLE_ANSWER as error:
             raise ProviderAway("refresh") from error
         except JoseError:
             return False
@@ -168,11 +169,14 @@ class Provider:
                 endpoint, token=_bearer(access_token), timeout=MENU_TIMEOUT_SECONDS
             )
             return cast("dict[str, Any]", answer.json()) if answer.ok else None
-        except (RequestException, ValueError):
+        except UNUSABLE_ANSWER:
             return None
 
-    def sign_out(self, *, id_token: str) -> Response | None:
-        """To the end-session endpoint (RP-Initiated Logout 1.0), or None if there is none."""
+    def sign_out(self, *, id_token: str | None) -> Response | None:
+        """To the end-session endpoint (RP-Initiated Logout 1.0), or None if there is none.
+
+        Without an ID token the provider asks the person before it ends anything.
+        """
         if "end_session_endpoint" not in self.metadata():
             return None
         return self._client.logout_redirect(

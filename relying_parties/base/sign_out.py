@@ -19,20 +19,22 @@ blueprint = Blueprint("sign_out", __name__)
 
 @blueprint.post("/logout")
 def logout() -> Response:
-    """End the session here, then at the provider (RP-Initiated Logout 1.0)."""
+    """End the session here, then at the provider (RP-Initiated Logout 1.0).
+
+    Whoever presses it in a tab whose session is over means the provider's session all the more.
+    """
     product = current_product()
     session = product.sessions.find(request.cookies.get(product.session_cookie, ""))
-    if session is None:
-        return redirect("/", 303)
-    check_form_token(session)
-    product.sessions.end(session.id)
-    response = _leave_provider(session.tokens.id_token)
+    if session:
+        check_form_token(session)
+        product.sessions.end(session.id)
+    response = _leave_provider(session.tokens.id_token if session else None)
     drop_session_cookie(response)
     pause_silent_sign_in(response)
     return response
 
 
-def _leave_provider(id_token: str) -> Response:
+def _leave_provider(id_token: str | None) -> Response:
     try:
         response = current_product().provider.sign_out(id_token=id_token)
     except ProviderAway:

@@ -54,6 +54,16 @@ def test_sign_out_from_another_site_is_refused(loans, signed_in, data):
     assert signed_in.get(loans.url("/logout")).status_code == 405
 
 
+def test_sign_out_in_a_tab_that_was_left_open_still_ends_the_provider_session(
+    provider, loans, signed_in
+):
+    data = {"form_token": signed_in.form_token(signed_in.get(loans.url("/")))}
+    loans.clock.ahead = 31 * 60
+    signed_in.post(loans.url("/logout"), data=data)
+    assert signed_in.trail == ["/logout", "/end-session", "/signed-out"]
+    assert "id_token_hint" not in provider.asked[-1]
+
+
 def test_a_made_up_return_from_sign_out_says_nothing(provider, loans, visitor):
     provider.is_signed_in = False
     page = visitor.get(loans.url("/signed-out?state=made-up"))
