@@ -1,0 +1,198 @@
+"""The application: the protocol endpoints, and behind them the pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, Response, abort, render_template, request
+from flask_babel import gettext as _
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import HTTPException
+
+from idp import logs
+from idp.endpoints.messages import Page
+from idp.endpoints.router import HANDED_PAGE, RETRY_AFTER, Router, WsgiApp
+from idp.errors import Busy, PageRefusal, Refusal, StoreUnavailable
+from idp.provider import Provider, provider
+from idp.settings import settings_from
+from idp.web import home, inbox, languages, presentation
+from idp.web.account import profile
+from idp.web.context import EXTENSION, keep_browser_secret, orm, request_id
+from idp.web.login import consent, logout, not_open, password, select_account, tenant
+
+PACKAGE = Path(__file__).parent
+MAX_FORM = 64 * 1024
+
+log = structlog.get_logger("pages")
+
+
+def serve_app() -> WsgiApp:
+    """What the server loads in each of its processes."""
+    settings = settings_from()
+    logs.configure(settings.log_level)
+    return create_app(provider(settings))
+
+
+def create_app(held: Provider) -> Router:
+    return Router(held, create_pages(held).wsgi_app)
+
+
+def create_pages(held: Provider) -> Flask:
+    app = Flask(
+        __name__,
+        template_folder=str(_templates()),
+        static_folder=str(PACKAGE / "web" / "static"),
+    )
+    app.config.update(_flask_settings(held))
+    app.extensions[EXTENSION] = held
+    orm.init_app(app)
+    languages.install(app)
+    presentation.install(app)
+    Bootstrap5(app)
+    csrf = CSRFProtect()
+    csrf.init_app(app)
+    logout.install(csrf)
+    for page in (home, inbox, profile, consent, logout, not_open, password, select_account, tenant):
+        app.register_blueprint(page.blueprint)
+    app.before_request(_refuse_foreign_forms)
+    app.before_request(_show_handed_page)
+    app.after_request(keep_browser_secret)
+    _register_errors(app)
+    return app
+
+
+def _templates() -> Path:
+    """In a wheel they lie inside the package, in a checkout beside it."""
+    inside = PACKAGE / "templates"
+    return inside if inside.is_dir() else PACKAGE.parent / "templates"
+
+
+def _flask_settings(held: Provider) -> dict[str, object]:
+    is_https = held.settings.is_https
+    return {
+        "SECRET_KEY": held.secret_keys.cookies,
+        "SESSION_COOKIE_NAME": "__Host-latchkey-form" if is_https else "latchkey-form",
+        "SESSION_COOKIE_SECURE": is_https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "MAX_CONTENT_LENGTH": MAX_FORM,
+        "MAX_FORM_MEMORY_SIZE": MAX_FORM,
+        "MAX_FORM_PARTS": 64,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+        "SEND_FILE_MAX_AGE_DEFAULT": presentation.STATIC_MAX_AGE,
+        "SQLALCHEMY_DATABASE_URI": held.database.url,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,  # no-referrer leaves nothing to compare; see below
+    }
+
+
+def _refuse_foreign_forms() -> None:
+    """A form of another site's is refused by what the browser says of it, besides the token
+    (security.md S64). Our own forms come from `same-origin`; with no-referrer, Origin is null."""
+    if request.method != "POST" or request.blueprint == logout.blueprint.name:
+        return
+    site, sender = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site not in (None, "same-origin"):
+        abort(403)
+    if sender not in (None, "null") and urlsplit(sender).netloc != request.host:
+        abort(403)
+
+
+def _show_handed_page() -> Response | None:
+    """A page that a protocol endpoint asked for."""
+    page: Page | None = request.environ.get(HANDED_PAGE)
+    if page is None:
+        return None
+    values = dict(page.values)
+    if page.name == "form_post.html":
+        presentation.allow_form_targets([values["action"]])
+    if "refusal" in values:
+        values = _told(values["refusal"])
+    response = Response(render_template(page.name, **values), page.status)
+    response.headers.extend(page.headers)
+    return response
+
+
+def _register_errors(app: Flask) -> None:
+    app.register_error_handler(Refusal, _show_refusal)
+    app.register_error_handler(CSRFError, _show_expired_form)
+    app.register_error_handler(HTTPException, _show_http_error)
+    app.register_error_handler(Exception, _show_failure)
+
+
+def _show_refusal(refusal: Refusal) -> Response:
+    log.info("refused", code=refusal.code, why=refusal.detail, request_id=request_id())
+    response = Response(render_template("error.html", **_told(refusal)), refusal.status)
+    if isinstance(refusal, Busy | StoreUnavailable):
+        response.headers.add(*RETRY_AFTER)
+    return response
+
+
+def _show_expired_form(error: CSRFError) -> Response:
+    return _show_refusal(
+        PageRefusal(
+            "forbidden", "This form has expired. Go back and try again.", str(error), status=403
+        )
+    )
+
+
+def _show_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]  # a routing redirect
+    title, message = _http_words(status)
+    page = render_template(
+        "error.html",
+        title=title,
+        message=message,
+        code=status,
+        request_id=request_id(),
+        back_url="/",
+        back_label=_("Go to the start"),
+    )
+    response = Response(page, status)
+    if status == 405 and error.response is None:
+        response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
+    return response
+
+
+def _show_failure(error: Exception) -> Response:
+    """Whatever we did not foresee: logged with its trace, told without it."""
+    if isinstance(error, HTTPException):
+        return _show_http_error(error)
+    log.exception("failed", request_id=request_id())
+    title, message = _http_words(500)
+    page = render_template(
+        "error.html", title=title, message=message, code=500, request_id=request_id()
+    )
+    return Response(page, 500)
+
+
+def _told(refusal: Refusal) -> dict[str, object]:
+    title = _("This did not work")
+    if isinstance(refusal, Busy | StoreUnavailable):
+        title = _("One moment")
+    return {
+        "title": title,
+        "message": _(refusal.public_message),
+        "code": refusal.code,
+        "request_id": request_id(),
+    }
+
+
+def _http_words(status: int) -> tuple[str, str]:
+    if status == 404:
+        return _("Page not found"), _("There is nothing at this address.")
+    if status == 403:
+        return _("Not allowed"), _("This request came from somewhere else than our own page.")
+    if status == 405:
+        return _("This did not work"), _("This address does not answer that kind of request.")
+    if status in (413, 414, 431):
+        return _("Too much"), _("The request is larger than we read.")
+    if status < 500:
+        return _("This did not work"), _("The request can't be read.")
+    return _("Something went wrong"), _("It is not your fault. Please try again in a moment.")

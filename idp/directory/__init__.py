@@ -1,0 +1,1 @@
+"""Who and what exists: tenants, people, memberships, roles, products and their clients."""

@@ -1,0 +1,139 @@
+"""What changes seldom and is asked always: products and clients, loaded once per process.
+
+Every change bumps one version row in the same transaction (`touch`). A process looks at that row
+at most once a second, so a change is seen everywhere within a second. What must take effect at once
+(a disabled person, an ended session) is never here: it is read with its row.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base, Connection, Database
+from idp.directory import clients
+from idp.directory.clients import Client
+from idp.directory.products import Product
+
+FRESH_FOR = 1.0
+
+Loaded = TypeVar("Loaded")
+
+
+class CatalogVersion(Base):
+    """One row."""
+
+    __tablename__ = "catalog_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
+_READ_VERSION = sa.select(CatalogVersion.version)
+_TOUCH = sa.update(CatalogVersion).values(version=CatalogVersion.version + 1)
+
+
+def touch(db: Connection) -> None:
+    """Say that products, clients or signing keys have changed."""
+    db.run(_TOUCH)
+
+
+class Versioned(Generic[Loaded]):
+    """A value made from the database by `load`, made again when the version row has moved."""
+
+    def __init__(self, database: Database, load: Callable[[], Loaded]) -> None:
+        self._database = database
+        self._load = load
+        self._lock = threading.Lock()
+        self._version = -1
+        self._checked_at = float("-inf")
+        self._value: Loaded | None = None
+
+    def current(self, now: float) -> Loaded:
+        """At most a second old. Raises StoreUnavailable rather than serve an older one."""
+        value = self._value
+        if value is not None and abs(now - self._checked_at) < FRESH_FOR:
+            return value
+        with self._lock:
+            return self._refreshed(now)
+
+    def _refreshed(self, now: float) -> Loaded:
+        if self._value is None or abs(now - self._checked_at) >= FRESH_FOR:
+            with self._database.connection() as db:
+                row = db.row(_READ_VERSION)
+            version = int(row[0]) if row else 0
+            if self._value is None or version != self._version:
+                self._value, self._version = self._load(), version
+            self._checked_at = now
+        return self._value
+
+
+@dataclass(frozen=True)
+class ProductView:
+    """A product as everybody else sees it."""
+
+    key: str
+    name: str
+    description: str
+    color: str
+    icon: str
+    resource: str
+    launch_client_id: str | None
+    permission_keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Products in their order, and active clients by id."""
+
+    products: dict[str, ProductView]
+    clients: dict[str, Client]
+
+    def product_of(self, client: Client) -> ProductView:
+        return self.products[client.product_key]
+
+    def launch_uri(self, product: ProductView) -> str | None:
+        """Where a browser is sent to be signed into the product (OpenID Connect Core section 4)."""
+        client = self.clients.get(product.launch_client_id or "")
+        return client.initiate_login_uri if client else None
+
+    @cached_property
+    def web_origins(self) -> frozenset[str]:
+        """Origins of public web clients: the ones whose scripts may call us (CORS)."""
+        return frozenset(
+            "/".join(uri.split("/", 3)[:3])
+            for client in self.clients.values()
+            if client.is_public and client.application_type == "web"
+            for uri in client.redirect_uris
+        )
+
+
+def load_catalog(database: Database) -> Catalog:
+    with database.session() as session:
+        products = session.scalars(sa.select(Product).order_by(Product.position, Product.key)).all()
+        active = sa.select(Client).where(Client.status == clients.ACTIVE)
+        catalog = Catalog(
+            products={product.key: _view(product) for product in products},
+            clients={client.client_id: client for client in session.scalars(active)},
+        )
+        session.expunge_all()
+    return catalog
+
+
+def _view(product: Product) -> ProductView:
+    return ProductView(
+        key=product.key,
+        name=product.name,
+        description=product.description,
+        color=product.color,
+        icon=product.icon,
+        resource=product.resource,
+        launch_client_id=product.launch_client_id,
+        permission_keys=frozenset(node.key for node in product.permissions),
+    )

@@ -1,0 +1,72 @@
+"""OAuth clients, in the words of RFC 7591 and OpenID Connect Dynamic Client Registration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.database import Base, JsonText
+
+ACTIVE = "active"
+DISABLED = "disabled"
+
+
+class Client(Base):
+    """`scope` is what it may ask for. `permissions` are a machine's own, of its product's tree.
+
+    `first_party` needs no consent. `refresh_token_rotation` is for confidential clients; a public
+    client's refresh tokens always rotate (RFC 9700 section 4.14.2).
+    """
+
+    __tablename__ = "clients"
+
+    client_id: Mapped[str] = mapped_column(primary_key=True)
+    client_name: Mapped[str]
+    product_key: Mapped[str] = mapped_column(sa.ForeignKey("products.key"))
+    tenant_id: Mapped[str | None] = mapped_column(sa.ForeignKey("tenants.id"))
+    status: Mapped[str] = mapped_column(default=ACTIVE)
+    application_type: Mapped[str] = mapped_column(default="web")
+    token_endpoint_auth_method: Mapped[str] = mapped_column(default="client_secret_basic")
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
+    redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    post_logout_redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    grant_types: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    scope: Mapped[str] = mapped_column(default="openid profile email")
+    permissions: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    first_party: Mapped[bool] = mapped_column(default=False)
+    initiate_login_uri: Mapped[str | None]
+    backchannel_logout_uri: Mapped[str | None]
+    require_pkce: Mapped[bool] = mapped_column(default=True)
+    default_max_age: Mapped[int | None]
+    id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
+    access_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")
+    refresh_token_rotation: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float]
+
+    secrets: Mapped[list[ClientSecret]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan"
+    )
+
+    @property
+    def is_public(self) -> bool:
+        return self.token_endpoint_auth_method == "none"
+
+    @property
+    def rotates_refresh_tokens(self) -> bool:
+        return self.is_public or self.refresh_token_rotation
+
+
+class ClientSecret(Base):
+    """Stored by SHA-256: we generate them with 256 bits. Several may be valid while one replaces
+    another."""
+
+    __tablename__ = "client_secrets"
+
+    secret_hash: Mapped[str] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("clients.client_id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[float]
+    expires_at: Mapped[float | None]

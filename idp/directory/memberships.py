@@ -1,0 +1,156 @@
+"""Memberships: user x tenant, with a kind, a status and roles; and what they let one open.
+
+`standing` is the one answer to "what may this user do there": sign-in, refresh, introspection and
+userinfo all read it from the rows, never from a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.database import Base, Connection
+from idp.directory import tenants, users
+from idp.directory.catalog import ProductView
+from idp.directory.roles import Role, RolePermission
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
+
+ACTIVE = "active"
+DISABLED = "disabled"
+KINDS = ("staff", "customer", "organization")
+
+
+class Membership(Base):
+    """`kind` is one of KINDS (product.md, Words)."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (sa.UniqueConstraint("user_id", "tenant_id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"))
+    tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"), index=True)
+    kind: Mapped[str]
+    status: Mapped[str] = mapped_column(default=ACTIVE)
+    created_at: Mapped[float]
+
+    roles: Mapped[list[MembershipRole]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan"
+    )
+
+
+class MembershipRole(Base):
+    __tablename__ = "membership_roles"
+
+    membership_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("memberships.id", ondelete="CASCADE"), primary_key=True
+    )
+    role_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Standing(NamedTuple):
+    """One membership and what its roles select of one product. `role_keys` and `permission_keys`
+    are separated by spaces, in no order, with repeats."""
+
+    membership_id: str
+    tenant_id: str
+    tenant: str
+    tenant_name: str
+    kind: str
+    membership_status: str
+    tenant_status: str
+    tenant_policy: str
+    user_status: str
+    role_keys: str | None
+    role_names: str | None
+    has_all_permissions: int | None
+    permission_keys: str | None
+
+    @property
+    def is_active(self) -> bool:
+        """Person, membership and tenant: all three have to be in force."""
+        return (
+            self.user_status == users.ACTIVE
+            and self.membership_status == ACTIVE
+            and self.tenant_status == tenants.ACTIVE
+        )
+
+    @property
+    def roles(self) -> list[str]:
+        return sorted(set((self.role_keys or "").split()))
+
+    def permissions(self, product: ProductView) -> list[str]:
+        """The nodes of the product's tree that the roles select, while the standing is active."""
+        if not self.is_active:
+            return []
+        granted = (self.permission_keys or "").split()
+        return sorted(selected(product, bool(self.has_all_permissions), granted))
+
+    def opens(self, product: ProductView) -> bool:
+        """A role opens a product by selecting at least one node of its tree (product.md T2)."""
+        return bool(self.permissions(product))
+
+
+def selected(
+    product: ProductView, has_all_permissions: bool, granted: Iterable[str]
+) -> frozenset[str]:
+    """The nodes of a product's tree that roles select; one that left the tree grants nothing."""
+    if has_all_permissions:
+        return product.permission_keys
+    return product.permission_keys.intersection(granted)
+
+
+def _role_aggregate(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSelect[str]:
+    return (
+        sa.select(aggregate)
+        .select_from(MembershipRole)
+        .join(Role, Role.id == MembershipRole.role_id)
+        .where(MembershipRole.membership_id == Membership.id)
+        .correlate(Membership)
+        .scalar_subquery()
+    )
+
+
+STANDING_COLUMNS = (
+    Membership.id,
+    Tenant.id,
+    Tenant.slug,
+    Tenant.name,
+    Membership.kind,
+    Membership.status,
+    Tenant.status,
+    sa.type_coerce(Tenant.policy, sa.Text),
+    User.status,
+    _role_aggregate(sa.func.aggregate_strings(Role.key, " ")),
+    _role_aggregate(sa.func.aggregate_strings(Role.name, "\n")),
+    _role_aggregate(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
+    sa.select(sa.func.aggregate_strings(RolePermission.permission_key, " "))
+    .select_from(MembershipRole)
+    .join(RolePermission, RolePermission.role_id == MembershipRole.role_id)
+    .where(
+        MembershipRole.membership_id == Membership.id,
+        RolePermission.product_key == sa.bindparam("product"),
+    )
+    .correlate(Membership)
+    .scalar_subquery(),
+)
+_STANDINGS = (
+    sa.select(*STANDING_COLUMNS)
+    .select_from(Membership)
+    .join(Tenant, Tenant.id == Membership.tenant_id)
+    .join(User, User.id == Membership.user_id)
+    .where(Membership.user_id == sa.bindparam("user_id"))
+    .order_by(Tenant.name)
+)
+
+
+def standings(db: Connection, user_id: str, product_key: str) -> list[Standing]:
+    """All memberships of a user, active or not, by tenant name."""
+    return [
+        Standing._make(row) for row in db.rows(_STANDINGS, user_id=user_id, product=product_key)
+    ]

@@ -1,0 +1,43 @@
+"""Products: the applications of the suite, each with its tree of permissions."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from idp.database import Base
+
+
+class Product(Base):
+    """`resource` is the `aud` of its access tokens (RFC 8707); `color` is #rrggbb; `icon` the name
+    of a Tabler icon. `launch_client_id` is the client that the switcher opens it by."""
+
+    __tablename__ = "products"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    color: Mapped[str] = mapped_column(default="#475569")
+    icon: Mapped[str] = mapped_column(default="apps")
+    resource: Mapped[str] = mapped_column(unique=True)
+    launch_client_id: Mapped[str | None]
+    position: Mapped[int] = mapped_column(default=0)
+
+    permissions: Mapped[list[Permission]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan", order_by="Permission.position"
+    )
+
+
+class Permission(Base):
+    """A node of a product's tree. `parent_key` is None at the top."""
+
+    __tablename__ = "permissions"
+
+    product_key: Mapped[str] = mapped_column(
+        sa.ForeignKey("products.key", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(primary_key=True)
+    parent_key: Mapped[str | None]
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    position: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,151 @@
+"""The product switcher: what a person may open, in which tenants (product.md S6, N7).
+
+One answer for the menu in every product, the account page and the home page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+
+from idp.database import Connection
+from idp.directory import memberships, tenants
+from idp.directory.catalog import Catalog, ProductView
+from idp.directory.memberships import Membership, MembershipRole
+from idp.directory.roles import Role, RolePermission
+from idp.directory.tenants import Tenant
+
+
+class Opening(NamedTuple):
+    """An active membership and the products that its roles select something of."""
+
+    tenant_id: str
+    tenant: str
+    tenant_name: str
+    kind: str
+    role_names: str | None
+    has_all_permissions: int | None
+    granted: str | None
+
+    def opens(self, product: ProductView) -> bool:
+        pairs = [line.split(" ") for line in (self.granted or "").splitlines()]
+        granted = [permission for key, permission in pairs if key == product.key]
+        return bool(memberships.selected(product, bool(self.has_all_permissions), granted))
+
+
+def _of_roles(aggregate: Any) -> Any:
+    return (
+        sa.select(aggregate)
+        .select_from(MembershipRole)
+        .join(Role, Role.id == MembershipRole.role_id)
+        .where(MembershipRole.membership_id == Membership.id)
+        .correlate(Membership)
+        .scalar_subquery()
+    )
+
+
+_GRANTED = (
+    sa.select(
+        sa.func.aggregate_strings(
+            RolePermission.product_key + " " + RolePermission.permission_key, "\n"
+        )
+    )
+    .select_from(MembershipRole)
+    .join(RolePermission, RolePermission.role_id == MembershipRole.role_id)
+    .where(MembershipRole.membership_id == Membership.id)
+    .correlate(Membership)
+    .scalar_subquery()
+)
+_OPENINGS = (
+    sa.select(
+        Tenant.id,
+        Tenant.slug,
+        Tenant.name,
+        Membership.kind,
+        _of_roles(sa.func.aggregate_strings(Role.name, "\n")),
+        _of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
+        _GRANTED,
+    )
+    .select_from(Membership)
+    .join(Tenant, Tenant.id == Membership.tenant_id)
+    .where(
+        Membership.user_id == sa.bindparam("user_id"),
+        Membership.status == memberships.ACTIVE,
+        Tenant.status == tenants.ACTIVE,
+    )
+    .order_by(Tenant.name)
+)
+
+
+def openings(db: Connection, user_id: str) -> list[Opening]:
+    return [Opening._make(row) for row in db.rows(_OPENINGS, user_id=user_id)]
+
+
+def menu(
+    catalog: Catalog,
+    opened: Sequence[Opening],
+    issuer: str,
+    *,
+    name: str,
+    email: str,
+    tenant_id: str | None,
+    product_key: str | None,
+) -> dict[str, Any]:
+    """The switcher's JSON; docs/integrate.md describes it. `url` is where to send the browser."""
+    current = next((o for o in opened if o.tenant_id == tenant_id), None)
+    here = catalog.products.get(product_key or "")
+    return {
+        "person": {"name": name, "email": email},
+        "tenant": _tenant(current),
+        "products": [
+            _product(catalog, product, issuer, current, product is here)
+            for product in catalog.products.values()
+            if current and current.opens(product) and catalog.launch_uri(product)
+        ],
+        "tenants": [
+            {
+                "slug": opening.tenant,
+                "name": opening.tenant_name,
+                "current": opening is current,
+                "url": launch_url(catalog, here, issuer, opening.tenant) if here else None,
+            }
+            for opening in opened
+            if here is None or opening.opens(here)
+        ],
+        "account_url": f"{issuer}/account",
+        "end_session_endpoint": f"{issuer}/logout",
+    }
+
+
+def _tenant(opening: Opening | None) -> dict[str, str] | None:
+    if opening is None:
+        return None
+    return {"id": opening.tenant_id, "slug": opening.tenant, "name": opening.tenant_name}
+
+
+def _product(
+    catalog: Catalog, product: ProductView, issuer: str, opening: Opening, is_current: bool
+) -> dict[str, Any]:
+    return {
+        "key": product.key,
+        "name": product.name,
+        "description": product.description,
+        "color": product.color,
+        "icon": product.icon,
+        "url": launch_url(catalog, product, issuer, opening.tenant),
+        "current": is_current,
+    }
+
+
+def launch_url(
+    catalog: Catalog, product: ProductView, issuer: str, tenant: str | None
+) -> str | None:
+    """Third-party-initiated login (OpenID Connect Core section 4), with the tenant named."""
+    launch_uri = catalog.launch_uri(product)
+    if launch_uri is None:
+        return None
+    named = {"iss": issuer} | ({"tenant": tenant} if tenant else {})
+    return f"{launch_uri}{'&' if '?' in launch_uri else '?'}{urlencode(named)}"

@@ -1,0 +1,105 @@
+"""Users: one person, one verified e-mail address, one `sub`, whatever number of tenants."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base, Connection
+
+ACTIVE = "active"
+DISABLED = "disabled"
+MAX_EMAIL = 254
+
+
+class User(Base):
+    """`id` is the `sub` of every token. Nothing that was proven before `sessions_valid_after`
+    counts any more: a password change or a disabling moves it (product.md S8)."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    email_canonical: Mapped[str] = mapped_column(unique=True)
+    email_verified_at: Mapped[float | None]
+    name: Mapped[str]
+    given_name: Mapped[str] = mapped_column(default="")
+    family_name: Mapped[str] = mapped_column(default="")
+    locale: Mapped[str] = mapped_column(default="en")
+    zoneinfo: Mapped[str] = mapped_column(default="UTC")
+    status: Mapped[str] = mapped_column(default=ACTIVE)
+    is_operator: Mapped[bool] = mapped_column(default=False)
+    sessions_valid_after: Mapped[float] = mapped_column(default=0.0)
+    last_tenant_id: Mapped[str | None] = mapped_column(sa.ForeignKey("tenants.id"))
+    created_at: Mapped[float]
+    updated_at: Mapped[float]
+
+
+class Person(NamedTuple):
+    """What the sign-in needs to know about a user."""
+
+    id: str
+    email: str
+    name: str
+    status: str
+    sessions_valid_after: float
+    last_tenant_id: str | None
+
+
+PERSON_COLUMNS = (
+    User.id,
+    User.email,
+    User.name,
+    User.status,
+    User.sessions_valid_after,
+    User.last_tenant_id,
+)
+_BY_EMAIL = sa.select(*PERSON_COLUMNS).where(User.email_canonical == sa.bindparam("email"))
+_BY_ID = sa.select(*PERSON_COLUMNS).where(User.id == sa.bindparam("user_id"))
+_REMEMBER_TENANT = (
+    sa.update(User)
+    .where(User.id == sa.bindparam("user_id"))
+    .values(last_tenant_id=sa.bindparam("tenant_id"))
+)
+
+
+def find_by_email(db: Connection, canonical: str) -> Person | None:
+    row = db.row(_BY_EMAIL, email=canonical)
+    return Person._make(row) if row else None
+
+
+def find_person(db: Connection, user_id: str) -> Person | None:
+    row = db.row(_BY_ID, user_id=user_id)
+    return Person._make(row) if row else None
+
+
+def remember_tenant(db: Connection, user_id: str, tenant_id: str) -> None:
+    """The choice among several tenants is kept for the next sign-in (product.md T3)."""
+    db.run(_REMEMBER_TENANT, user_id=user_id, tenant_id=tenant_id)
+
+
+def canonical_email(claimed: str) -> str | None:
+    """The one form that an address is stored and looked up by, or None if it is no address.
+
+    NFKC, then case folded, so that no two spellings are two people (security.md S59). Exactly one
+    `@`; no white space, control or invisible characters; a domain in IDNA's ASCII form.
+    """
+    text = unicodedata.normalize("NFKC", claimed.strip()).casefold()
+    local, at, domain = text.partition("@")
+    if not (local and at and domain) or "@" in domain or len(text) > MAX_EMAIL:
+        return None
+    if any(unicodedata.category(character)[0] in "CZ" for character in text) or '"' in local:
+        return None
+    try:
+        ascii_domain = domain.encode("idna").decode()
+    except UnicodeError:
+        return None
+    return f"{local}@{ascii_domain}" if "." in ascii_domain.strip(".") else None
+
+
+def may_sign_in(person: Person, proven_at: float) -> bool:
+    """Whether a proof from then still counts: not disabled, and nothing has ended it since."""
+    return person.status == ACTIVE and proven_at >= person.sessions_valid_after

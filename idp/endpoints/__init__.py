@@ -1,0 +1,1 @@
+"""The protocol endpoints: plain functions from request to response, in front of Flask."""

@@ -1,0 +1,366 @@
+"""The authorization endpoint: every sign-in begins here, returns here, and ends here.
+
+It parses the request, looks at what is proven, asks `next_step`, and does what that says. It alone
+starts sessions and issues codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from idp import audit
+from idp.database import Connection
+from idp.directory import memberships, switcher, users
+from idp.endpoints import cookies
+from idp.endpoints.messages import NO_STORE, Page, Request, Response, redirect
+from idp.errors import PageRefusal
+from idp.grants import authorization_code, consent
+from idp.login import attempt as attempts
+from idp.login.attempt import Attempt
+from idp.login.next_step import Asked, Decision, Done, Entry, Proven, Refused, Step, next_step
+from idp.oidc import authorization_response, parameters
+from idp.oidc.authorization_request import AuthorizationRequest, RefusedRequest, ReplyTo, parse
+from idp.oidc.parameters import Malformed, Parameters
+from idp.policies import assurance
+from idp.policies.sessions import lifetimes
+from idp.provider import Provider, read_id_token
+from idp.sessions import browser, logout
+from idp.sessions.browser import BrowserSession, Evidence
+
+LOCAL_PAGES = frozenset({"/", "/account"})
+
+
+class Situation(NamedTuple):
+    """All that a decision rests on. `request` is None when no product asks."""
+
+    request: AuthorizationRequest | None
+    attempt: Attempt | None
+    session: BrowserSession | None
+    proven: Proven
+    entries: Sequence[Entry]
+    decision: Decision
+
+
+def authorize(provider: Provider, request: Request) -> Response | Page:
+    """OpenID Connect Core section 3.1.2; `?attempt=` resumes a sign-in of this browser."""
+    try:
+        sent = parameters.parse(request.query, request.body.decode())
+    except (Malformed, UnicodeDecodeError) as problem:
+        raise PageRefusal(
+            "invalid_request", "The request can't be read.", f"authorize: {problem}"
+        ) from problem
+    if "attempt" in sent.values:
+        return _resume(provider, request, sent.values["attempt"])
+    try:
+        parsed = _parse(provider, sent)
+        if request.method == "POST":
+            return _asked_again_by_get(request)
+        return _begin(provider, request, parsed, sent)
+    except RefusedRequest as refusal:
+        return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
+
+
+def _parse(provider: Provider, sent: Parameters) -> AuthorizationRequest:
+    now = provider.clock()
+
+    def subject_of(hint: str) -> str | None:
+        claims = read_id_token(provider, hint, now)
+        return None if claims is None else str(claims["sub"])
+
+    return parse(sent, provider.catalog.current(now), subject_of)
+
+
+def _asked_again_by_get(request: Request) -> Response:
+    """A POST from another site carries no SameSite=Lax cookie; the GET that follows does."""
+    query = "&".join(part for part in (request.query, request.body.decode()) if part)
+    return redirect(f"/authorize?{query}")
+
+
+def _begin(
+    provider: Provider, request: Request, parsed: AuthorizationRequest, sent: Parameters
+) -> Response | Page:
+    """A new request. A signed-in person who lacks nothing is answered without an attempt."""
+    now = provider.clock()
+    with provider.database.connection(durable=False) as db:
+        session = _session(provider, db, request, now)
+        situation = _situation(provider, db, parsed, None, session, now)
+        if isinstance(situation.decision, Done):
+            return _answer_from_session(provider, db, situation, now)
+    decision = situation.decision
+    if isinstance(decision, Refused):
+        return _refuse(provider, parsed.reply_to, decision.error, decision.message)
+    assert isinstance(decision, Step)
+    if "none" in parsed.prompt:
+        return _refuse(provider, parsed.reply_to, decision.error, "A page would have to be shown.")
+    browser_secret, new_cookie = cookies.browser_secret(provider.settings, request)
+    attempt = attempts.begin(
+        provider.ephemeral,
+        browser_secret,
+        provider.settings.attempt_lifetime,
+        now,
+        attempts.AUTHORIZE,
+        parameters=sent.values,
+    )
+    return _show(decision, attempt, new_cookie)
+
+
+def _resume(provider: Provider, request: Request, attempt_id: str) -> Response | Page:
+    """Back from a step: decide again, with what the step has proven."""
+    now = provider.clock()
+    browser_secret, _ = cookies.browser_secret(provider.settings, request)
+    attempt = attempts.load(provider.ephemeral, attempt_id, browser_secret, now)
+    parsed = None
+    if attempt.destination == attempts.AUTHORIZE:
+        try:
+            parsed = _parse(provider, Parameters(attempt.parameters, frozenset()))
+        except RefusedRequest as refusal:
+            return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
+    with provider.database.connection(durable=False) as db:
+        session = _session(provider, db, request, now)
+        situation = _situation(provider, db, parsed, attempt, session, now)
+    if isinstance(situation.decision, Step):
+        return _show(situation.decision, attempt, ())
+    return _finish(provider, request, situation, attempt, now)
+
+
+def _session(
+    provider: Provider, db: Connection, request: Request, now: float
+) -> BrowserSession | None:
+    secret = request.cookie(browser.cookie_name(provider.settings.is_https))
+    if not secret:
+        return None
+    return browser.find(db, secret, provider.settings.session_idle_lifetime, now)
+
+
+def _situation(
+    provider: Provider,
+    db: Connection,
+    parsed: AuthorizationRequest | None,
+    attempt: Attempt | None,
+    session: BrowserSession | None,
+    now: float,
+) -> Situation:
+    asked = _asked(provider, parsed, now)
+    proven = _proven(db, attempt, session)
+    entries: list[Entry] = []
+    if proven.user_id and asked.product:
+        entries = [
+            Entry(standing, lifetimes(provider.settings, standing.tenant_policy))
+            for standing in memberships.standings(db, proven.user_id, asked.product.key)
+        ]
+    if proven.user_id and parsed and asked.needs_consent and not proven.consent_is_fresh:
+        given = consent.find(db, proven.user_id, parsed.client.client_id)
+        proven = replace(proven, consented=given)
+    decision = next_step(asked, proven, entries, now)
+    return Situation(parsed, attempt, session, proven, entries, decision)
+
+
+def _asked(provider: Provider, parsed: AuthorizationRequest | None, now: float) -> Asked:
+    if parsed is None:
+        return Asked()
+    return Asked(
+        product=provider.catalog.current(now).product_of(parsed.client),
+        prompt=parsed.prompt,
+        max_age=parsed.max_age,
+        hinted_subject=parsed.hinted_subject,
+        tenant=parsed.tenant,
+        essential_acr=parsed.essential_acr,
+        scope=frozenset(parsed.scope),
+        needs_consent=not parsed.client.first_party,
+    )
+
+
+def _proven(db: Connection, attempt: Attempt | None, session: BrowserSession | None) -> Proven:
+    """The attempt's proof counts before the session's; its choices count for who made them."""
+    who = _who(db, attempt, session)
+    if attempt is None:
+        return who
+    who = replace(who, other_account=attempt.other_account)
+    if attempt.chosen_by != who.user_id:
+        return who
+    return replace(
+        who,
+        account_confirmed=attempt.account_confirmed,
+        chosen_tenant_id=attempt.tenant_id or None,
+        consented=frozenset(attempt.consented),
+        consent_is_fresh=bool(attempt.consented),
+        turned_back=attempt.turned_back,
+    )
+
+
+def _who(db: Connection, attempt: Attempt | None, session: BrowserSession | None) -> Proven:
+    if attempt and attempt.user_id:
+        return _freshly_proven(db, attempt)
+    if session is None:
+        return Proven()
+    return Proven(
+        user_id=session.user_id,
+        auth_time=session.auth_time,
+        last_seen_at=session.last_seen_at,
+        acr=session.acr,
+        session_tenant_id=session.tenant_id,
+        last_tenant_id=session.last_tenant_id,
+    )
+
+
+def _freshly_proven(db: Connection, attempt: Attempt) -> Proven:
+    """Disabled since, or ended since: then it proves nothing any more (security.md S57)."""
+    person = users.find_person(db, attempt.user_id)
+    auth_time = max(attempt.proven.values())
+    if person is None or not users.may_sign_in(person, auth_time):
+        return Proven()
+    return Proven(
+        user_id=person.id,
+        auth_time=auth_time,
+        acr=assurance.achieved(frozenset(attempt.proven)),
+        is_fresh=True,
+        last_tenant_id=person.last_tenant_id,
+    )
+
+
+def _answer_from_session(
+    provider: Provider, db: Connection, situation: Situation, now: float
+) -> Response | Page:
+    """Single sign-on: three statements from the cookie to the code."""
+    session, parsed = situation.session, situation.request
+    assert session and parsed and isinstance(situation.decision, Done)
+    standing = situation.decision.standing
+    assert standing
+    evidence = Evidence(
+        session.user_id, session.auth_time, frozenset(session.amr.split()), session.acr
+    )
+    code = authorization_code.issue(
+        db, parsed, evidence, session.id, standing, provider.settings, now
+    )
+    browser.touch(db, session, now)
+    if session.tenant_id != standing.tenant_id:
+        browser.enter_tenant(db, session.id, standing.tenant_id)
+    return _reply(
+        parsed.reply_to,
+        authorization_response.success(parsed.reply_to, provider.settings.issuer, code),
+    )
+
+
+def _show(step: Step, attempt: Attempt, headers: Sequence[tuple[str, str]]) -> Response:
+    query = urlencode({"attempt": attempt.id})
+    return redirect(f"/login/{step.page}?{query}", tuple(headers))
+
+
+def _finish(
+    provider: Provider, request: Request, situation: Situation, attempt: Attempt, now: float
+) -> Response | Page:
+    """Spend the attempt, start or renew the session, and send the browser where it was going."""
+    attempts.spend(provider.ephemeral, attempt, now)
+    with provider.database.transaction() as db:
+        session_id, evidence, headers = _signed_in(provider, db, request, situation, now)
+        fields = _fields(provider, db, request, situation, session_id, evidence, now)
+    if situation.request:
+        answer = _reply(situation.request.reply_to, fields)
+        return replace(answer, headers=(*answer.headers, *headers))
+    return redirect(_local_target(provider, attempt, now), headers)
+
+
+def _signed_in(
+    provider: Provider, db: Connection, request: Request, situation: Situation, now: float
+) -> tuple[str, Evidence, tuple[tuple[str, str], ...]]:
+    """The session's id, what it rests on, and the cookie to set. A fresh proof gives the session a
+    new secret; a session of somebody else in this browser ends."""
+    session, proven, attempt = situation.session, situation.proven, situation.attempt
+    assert proven.user_id and attempt
+    if not proven.is_fresh:
+        assert session
+        amr = frozenset(session.amr.split())
+        return session.id, Evidence(session.user_id, session.auth_time, amr, session.acr), ()
+    evidence = Evidence(proven.user_id, proven.auth_time, frozenset(attempt.proven), proven.acr)
+    absolute = provider.settings.session_absolute_lifetime
+    started = None
+    if session and session.user_id == proven.user_id:
+        started = browser.renew(db, session.id, evidence, absolute, now, request.origin)
+    elif session:
+        logout.end(db, session.id, "another person signed in", now, request.origin)
+    started = started or browser.start(db, evidence, absolute, now, request.origin)
+    return started.session_id, evidence, cookies.set_session(provider.settings, started.secret)
+
+
+def _fields(
+    provider: Provider,
+    db: Connection,
+    request: Request,
+    situation: Situation,
+    session_id: str,
+    evidence: Evidence,
+    now: float,
+) -> dict[str, str]:
+    """The authorization response, with what the person chose on the way written down."""
+    parsed, decision = situation.request, situation.decision
+    if parsed is None:
+        return {}
+    issuer = provider.settings.issuer
+    if isinstance(decision, Refused):
+        audit.record(
+            db,
+            "sign_in.refused",
+            now,
+            request.origin,
+            actor=evidence.user_id,
+            client=parsed.client.client_id,
+            reason=decision.message,
+        )
+        return authorization_response.error(
+            parsed.reply_to, issuer, decision.error, decision.message
+        )
+    assert isinstance(decision, Done) and decision.standing
+    standing = decision.standing
+    _remember_choices(db, request, situation, evidence.user_id, now)
+    browser.enter_tenant(db, session_id, standing.tenant_id)
+    code = authorization_code.issue(
+        db, parsed, evidence, session_id, standing, provider.settings, now
+    )
+    return authorization_response.success(parsed.reply_to, issuer, code)
+
+
+def _remember_choices(
+    db: Connection, request: Request, situation: Situation, user_id: str, now: float
+) -> None:
+    proven, parsed = situation.proven, situation.request
+    assert parsed
+    if proven.chosen_tenant_id:
+        users.remember_tenant(db, user_id, proven.chosen_tenant_id)
+        audit.record(
+            db,
+            "tenant.chosen",
+            now,
+            request.origin,
+            actor=user_id,
+            tenant=proven.chosen_tenant_id,
+        )
+    if proven.consent_is_fresh:
+        client_id = parsed.client.client_id
+        earlier = consent.find(db, user_id, client_id)
+        consent.give(db, user_id, client_id, earlier | proven.consented, now, request.origin)
+
+
+def _local_target(provider: Provider, attempt: Attempt, now: float) -> str:
+    """A product's own sign-in, which comes back here at once; or a page of ours."""
+    if attempt.destination == attempts.LAUNCH:
+        catalog = provider.catalog.current(now)
+        product = catalog.products.get(attempt.target)
+        target = product and switcher.launch_url(catalog, product, provider.settings.issuer, None)
+        return target or "/"
+    return attempt.target if attempt.target in LOCAL_PAGES else "/"
+
+
+def _refuse(provider: Provider, reply_to: ReplyTo, code: str, message: str) -> Response | Page:
+    fields = authorization_response.error(reply_to, provider.settings.issuer, code, message)
+    return _reply(reply_to, fields)
+
+
+def _reply(reply_to: ReplyTo, fields: dict[str, str]) -> Response | Page:
+    """OAuth 2.0 Form Post Response Mode for `form_post`, a redirect for the others."""
+    if reply_to.response_mode == "form_post":
+        values = {"action": reply_to.redirect_uri, "fields": list(fields.items())}
+        return Page("form_post.html", values, headers=NO_STORE)
+    return redirect(authorization_response.location(reply_to, fields))

@@ -1,0 +1,65 @@
+"""What every endpoint that clients call has in common: a form, and a client that proves itself."""
+
+from __future__ import annotations
+
+from idp import audit, used_once
+from idp.directory.clients import Client
+from idp.endpoints.messages import FORM, Request
+from idp.errors import ClientRefusal, OAuthRefusal
+from idp.oidc import client_authentication, parameters
+from idp.oidc.client_authentication import Authenticated
+from idp.oidc.parameters import Malformed, Parameters
+from idp.provider import Provider
+
+
+def form(request: Request) -> Parameters:
+    """The body's parameters. Nothing may stand in the query, where it would end in logs."""
+    if request.query:
+        raise OAuthRefusal("invalid_request", "Parameters belong in the body.")
+    if not request.is_form:
+        raise OAuthRefusal("invalid_request", f"Content-Type must be {FORM}.")
+    try:
+        sent = parameters.parse(request.body.decode())
+    except (Malformed, UnicodeDecodeError) as problem:
+        raise OAuthRefusal(
+            "invalid_request", "The form can't be read.", f"form: {problem}"
+        ) from problem
+    if sent.repeated:
+        raise OAuthRefusal("invalid_request", "A parameter was sent more than once.")
+    return sent
+
+
+def authenticated_client(provider: Provider, request: Request, sent: Parameters) -> Client:
+    """Raises ClientRefusal; the audit hears why."""
+    now = provider.clock()
+    issuer = provider.settings.issuer
+    try:
+        found = client_authentication.authenticate(
+            sent,
+            request.header("authorization"),
+            provider.catalog.current(now),
+            (issuer, issuer + request.path),
+            now,
+        )
+        _spend_assertion(provider, found)
+    except ClientRefusal as refusal:
+        with provider.database.transaction() as db:
+            audit.record(db, "client.refused", now, request.origin, reason=refusal.detail)
+        raise
+    return found.client
+
+
+def confidential_client(provider: Provider, request: Request, sent: Parameters) -> Client:
+    """For what a public client may not ask, since anybody can claim to be it."""
+    client = authenticated_client(provider, request, sent)
+    if client.is_public:
+        raise ClientRefusal("a public client")
+    return client
+
+
+def _spend_assertion(provider: Provider, found: Authenticated) -> None:
+    if not found.assertion_name:
+        return
+    with provider.database.connection() as db:
+        if not used_once.spend(db, found.assertion_name, found.expires_at):
+            raise ClientRefusal("the assertion's jti was used before")

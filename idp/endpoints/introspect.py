@@ -1,0 +1,101 @@
+"""Token introspection (RFC 7662), for the product that the token is meant for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idp.database import Connection
+from idp.directory.catalog import ProductView
+from idp.directory.clients import Client
+from idp.endpoints.bearer import Bearer, find_access_token, read_access_token
+from idp.endpoints.clients import confidential_client, form
+from idp.endpoints.messages import Request, Response, json_response
+from idp.errors import OAuthRefusal
+from idp.grants import grant, refresh_token
+from idp.provider import Provider
+from idp.secret_values import fingerprint
+from idp.tokens.signed_tokens import BadToken
+
+INACTIVE = {"active": False}
+
+
+def introspect(provider: Provider, request: Request) -> Response:
+    """Anything that is not a live token for the caller's product is `active: false`, and no more."""
+    sent = form(request)
+    client = confidential_client(provider, request, sent)
+    token = sent.get("token")
+    if token is None:
+        raise OAuthRefusal("invalid_request", "token is missing.")
+    product = provider.catalog.current(provider.clock()).product_of(client)
+    described = (
+        _refresh_token(provider, client, product, token)
+        or _machine_token(provider, product, token)
+        or _access_token(provider, product, token)
+    )
+    return json_response(described or INACTIVE)
+
+
+def _access_token(provider: Provider, product: ProductView, token: str) -> dict[str, Any] | None:
+    found = find_access_token(provider, token)
+    if found is None or found.product.key != product.key:
+        return None
+    return {**found.claims, **_standing_now(found), "active": True, "token_type": "Bearer"}
+
+
+def _standing_now(found: Bearer) -> dict[str, Any]:
+    return {
+        "roles": found.state.standing.roles,
+        "permissions": found.state.standing.permissions(found.product),
+    }
+
+
+def _machine_token(provider: Provider, product: ProductView, token: str) -> dict[str, Any] | None:
+    """A client_credentials token: no grant, so what can end it is its client or a revocation."""
+    now = provider.clock()
+    try:
+        claimed = read_access_token(provider, token, now)
+    except BadToken:
+        return None
+    client = provider.catalog.current(now).clients.get(claimed["client_id"])
+    if "grant_id" in claimed or client is None or client.product_key != product.key:
+        return None
+    with provider.database.connection(durable=False) as db:
+        if grant.is_token_revoked(db, claimed["jti"]):
+            return None
+    return {**claimed, "active": True, "token_type": "Bearer"}
+
+
+def _refresh_token(
+    provider: Provider, client: Client, product: ProductView, token: str
+) -> dict[str, Any] | None:
+    claimed = refresh_token.read_token(provider.secret_keys, token)
+    if claimed is None:
+        return None
+    with provider.database.connection(durable=False) as db:
+        return _described_refresh(db, provider, client, product, claimed)
+
+
+def _described_refresh(
+    db: Connection,
+    provider: Provider,
+    client: Client,
+    product: ProductView,
+    claimed: refresh_token.ClaimedToken,
+) -> dict[str, Any] | None:
+    now = provider.clock()
+    state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key)
+    if state is None or state.client_id != client.client_id:
+        return None
+    if state.generation != claimed.generation or grant.why_dead(state, product, now):
+        return None
+    if (state.idle_expires_at or 0.0) <= now:
+        return None
+    return {
+        "active": True,
+        "client_id": state.client_id,
+        "sub": state.user_id,
+        "scope": state.scope,
+        "exp": int(min(state.expires_at, state.idle_expires_at or 0.0)),
+        "iss": provider.settings.issuer,
+        "token_type": "refresh_token",
+    }

@@ -1,0 +1,67 @@
+"""Token revocation (RFC 7009)."""
+
+from __future__ import annotations
+
+from idp import audit
+from idp.directory.clients import Client
+from idp.endpoints.bearer import read_access_token
+from idp.endpoints.clients import authenticated_client, form
+from idp.endpoints.messages import NO_STORE, Request, Response
+from idp.errors import OAuthRefusal
+from idp.grants import grant, refresh_token
+from idp.provider import Provider
+from idp.secret_values import fingerprint
+from idp.tokens.signed_tokens import BadToken
+
+
+def revoke(provider: Provider, request: Request) -> Response:
+    """200 once it is dead in the database, and for a token that is unknown or another client's,
+    which are left alone (section 2.2). A store that is away gives 503, never 200."""
+    sent = form(request)
+    client = authenticated_client(provider, request, sent)
+    token = sent.get("token")
+    if token is None:
+        raise OAuthRefusal("invalid_request", "token is missing.")
+    if not _revoke_refresh(provider, request, client, token):
+        _revoke_access(provider, request, client, token)
+    return Response(200, NO_STORE)
+
+
+def _revoke_refresh(provider: Provider, request: Request, client: Client, token: str) -> bool:
+    """A refresh token ends its whole grant, with every access token of it (section 2.1)."""
+    claimed = refresh_token.read_token(provider.secret_keys, token)
+    if claimed is None:
+        return False
+    now = provider.clock()
+    with provider.database.transaction() as db:
+        ended = refresh_token.end_family(db, fingerprint(claimed.handle), client.client_id, now)
+        if ended:
+            audit.record(
+                db,
+                "token.revoked",
+                now,
+                request.origin,
+                client=client.client_id,
+                kind="refresh_token",
+            )
+    return True
+
+
+def _revoke_access(provider: Provider, request: Request, client: Client, token: str) -> None:
+    now = provider.clock()
+    try:
+        claimed = read_access_token(provider, token, now)
+    except BadToken:
+        return
+    if claimed["client_id"] != client.client_id:
+        return
+    with provider.database.transaction() as db:
+        grant.revoke_token(db, claimed["jti"], float(claimed["exp"]))
+        audit.record(
+            db,
+            "token.revoked",
+            now,
+            request.origin,
+            client=client.client_id,
+            kind="access_token",
+        )

@@ -1,0 +1,212 @@
+"""The WSGI callable in front of Flask: path to endpoint, refusals to answers, headers on all.
+
+Whatever is not a protocol endpoint, and every page that an endpoint asks for, goes on to the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+
+from idp.audit import Origin
+from idp.endpoints import well_known
+from idp.endpoints.authorize import authorize
+from idp.endpoints.introspect import introspect
+from idp.endpoints.messages import NO_STORE, Headers, Page, Request, Response, json_response
+from idp.endpoints.revoke import revoke
+from idp.endpoints.switcher import switcher
+from idp.endpoints.token import token
+from idp.endpoints.userinfo import userinfo
+from idp.errors import BearerRefusal, Busy, OAuthRefusal, PageRefusal, Refusal, StoreUnavailable
+from idp.provider import Provider
+from idp.secret_values import new_id
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+Endpoint = Callable[[Provider, Request], Response | Page]
+
+MAX_BODY = 64 * 1024
+MAX_QUERY = 16 * 1024
+MAX_HEADER = 16 * 1024
+RETRY_AFTER = ("Retry-After", "1")
+HANDED_PAGE = "latchkey.page"
+REQUEST_ID = "latchkey.request_id"
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+EVERYBODY = "*"
+OUR_CLIENTS = "clients"
+NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`cors` says whose scripts may read the answer: EVERYBODY, OUR_CLIENTS or NOBODY."""
+
+    endpoint: Endpoint
+    methods: tuple[str, ...]
+    cors: str
+
+
+ROUTES = {
+    "/.well-known/openid-configuration": Route(well_known.discovery, ("GET", "HEAD"), EVERYBODY),
+    "/.well-known/oauth-authorization-server": Route(
+        well_known.discovery, ("GET", "HEAD"), EVERYBODY
+    ),
+    "/jwks": Route(well_known.jwks, ("GET", "HEAD"), EVERYBODY),
+    "/authorize": Route(authorize, ("GET", "POST"), NOBODY),
+    "/token": Route(token, ("POST",), OUR_CLIENTS),
+    "/userinfo": Route(userinfo, ("GET", "POST"), OUR_CLIENTS),
+    "/switcher": Route(switcher, ("GET",), OUR_CLIENTS),
+    "/introspect": Route(introspect, ("POST",), NOBODY),
+    "/revoke": Route(revoke, ("POST",), OUR_CLIENTS),
+}
+
+log = structlog.get_logger("endpoints")
+
+
+class Router:
+    """`pages` is the Flask application; it finds a Page to render in `environ[HANDED_PAGE]`."""
+
+    def __init__(self, provider: Provider, pages: WsgiApp) -> None:
+        self._provider = provider
+        self._pages = pages
+        hsts = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+        self._headers: Headers = (
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
+            *((hsts,) if provider.settings.is_https else ()),
+        )
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        environ[REQUEST_ID] = new_id()
+        route = ROUTES.get(environ.get("PATH_INFO", ""))
+        if route is None:
+            return self._pages(environ, start_response)
+        answer = self._answer(route, environ)
+        if isinstance(answer, Page):
+            environ[HANDED_PAGE] = answer
+            return self._pages(environ, start_response)
+        headers = [*answer.headers, *self._headers, *self._cors(route, environ)]
+        headers.append(("Content-Length", str(len(answer.body))))
+        start_response(STATUS_LINES[answer.status], headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def _answer(self, route: Route, environ: Environ) -> Response | Page:
+        method = environ["REQUEST_METHOD"]
+        if method == "OPTIONS" and route.cors:
+            return Response(204, ())
+        if method not in route.methods:
+            return Response(405, (("Allow", ", ".join(route.methods)), *NO_STORE))
+        try:
+            return route.endpoint(self._provider, _request(environ))
+        except TooLarge as refusal:
+            return json_response({"error": "invalid_request"}, refusal.status)
+        except Refusal as refusal:
+            log.info(
+                "refused",
+                path=environ["PATH_INFO"],
+                code=refusal.code,
+                why=refusal.detail,
+                request_id=environ[REQUEST_ID],
+            )
+            return _refused(route, refusal, environ[REQUEST_ID])
+        except Exception:
+            log.exception("failed", path=environ["PATH_INFO"], request_id=environ[REQUEST_ID])
+            return json_response({"error": "server_error"}, 500)
+
+    def _cors(self, route: Route, environ: Environ) -> Headers:
+        """An origin is named only where it belongs to a registered browser client, and never with
+        credentials (security.md S69)."""
+        origin = environ.get("HTTP_ORIGIN")
+        if route.cors == NOBODY:
+            return ()
+        if route.cors == EVERYBODY:
+            return (("Access-Control-Allow-Origin", "*"),)
+        vary = ("Vary", "Origin")
+        if not origin or origin not in self._known_origins():
+            return (vary,)
+        allowed = (("Access-Control-Allow-Origin", origin), vary)
+        if environ["REQUEST_METHOD"] != "OPTIONS":
+            return (*allowed, ("Access-Control-Expose-Headers", "WWW-Authenticate"))
+        return (
+            *allowed,
+            ("Access-Control-Allow-Methods", ", ".join(route.methods)),
+            ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+            ("Access-Control-Max-Age", "600"),
+        )
+
+    def _known_origins(self) -> frozenset[str]:
+        try:
+            return self._provider.catalog.current(self._provider.clock()).web_origins
+        except StoreUnavailable:
+            return frozenset()
+
+
+class TooLarge(Exception):
+    """More than we read: `status` is 413, 414 or 431."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+def _request(environ: Environ) -> Request:
+    query = environ.get("QUERY_STRING", "")
+    if len(query) > MAX_QUERY:
+        raise TooLarge(414)
+    headers = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    if sum(map(len, headers.values())) > MAX_HEADER:
+        raise TooLarge(431)
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        query=query,
+        headers=headers,
+        body=_body(environ),
+        origin=Origin(
+            environ.get("REMOTE_ADDR", ""), environ[REQUEST_ID], headers.get("user-agent", "")
+        ),
+    )
+
+
+def _body(environ: Environ) -> bytes:
+    if environ["REQUEST_METHOD"] != "POST":
+        return b""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > MAX_BODY:
+        raise TooLarge(413)
+    body: bytes = environ["wsgi.input"].read(int(length))
+    return body
+
+
+def _refused(route: Route, refusal: Refusal, request_id: str) -> Response | Page:
+    """A page for people, JSON for clients."""
+    away = (RETRY_AFTER,) if isinstance(refusal, Busy | StoreUnavailable) else ()
+    if isinstance(refusal, PageRefusal) or route.endpoint is authorize:
+        values = {"refusal": refusal, "request_id": request_id}
+        return Page("error.html", values, refusal.status, (*NO_STORE, *away))
+    challenge = _challenge(refusal)
+    error = {"error": refusal.code, "error_description": refusal.public_message}
+    body = error if refusal.code else {}
+    return json_response(body, refusal.status, (*NO_STORE, *away, *challenge))
+
+
+def _challenge(refusal: Refusal) -> Headers:
+    if isinstance(refusal, BearerRefusal):
+        error = f', error="{refusal.code}"' if refusal.code else ""
+        return (("WWW-Authenticate", f'Bearer realm="latchkey"{error}'),)
+    if isinstance(refusal, OAuthRefusal) and refusal.status == 401:
+        return (("WWW-Authenticate", 'Basic realm="latchkey"'),)
+    return ()

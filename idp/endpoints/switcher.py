@@ -1,0 +1,25 @@
+"""The product switcher for products: what this person may open, as JSON (docs/integrate.md)."""
+
+from __future__ import annotations
+
+from idp.directory import switcher as switcher_rule
+from idp.endpoints.bearer import person_bearer
+from idp.endpoints.messages import Request, Response, json_response
+from idp.provider import Provider
+
+
+def switcher(provider: Provider, request: Request) -> Response:
+    bearer = person_bearer(provider, request)
+    with provider.database.connection() as db:
+        opened = switcher_rule.openings(db, bearer.state.user_id)
+    return json_response(
+        switcher_rule.menu(
+            provider.catalog.current(provider.clock()),
+            opened,
+            provider.settings.issuer,
+            name=bearer.state.name,
+            email=bearer.state.email,
+            tenant_id=bearer.state.standing.tenant_id,
+            product_key=bearer.product.key,
+        )
+    )

@@ -1,0 +1,117 @@
+"""The token endpoint (RFC 6749 section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from idp.directory.clients import Client
+from idp.endpoints.clients import authenticated_client, form
+from idp.endpoints.messages import Request, Response, json_response
+from idp.errors import OAuthRefusal
+from idp.grants import authorization_code, client_credentials, refresh_token, token_response
+from idp.oidc.parameters import Parameters
+from idp.provider import Provider
+
+
+def token(provider: Provider, request: Request) -> Response:
+    """Authenticate the client, then let its grant type's rule spend what it brought."""
+    sent = form(request)
+    client = authenticated_client(provider, request, sent)
+    grant_type = sent.get("grant_type")
+    if grant_type is None:
+        raise OAuthRefusal("invalid_request", "grant_type is missing.")
+    redeem = GRANTS.get(grant_type)
+    if redeem is None:
+        raise OAuthRefusal("unsupported_grant_type", "grant_type is not supported.")
+    if grant_type not in client.grant_types:
+        raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
+    return json_response(redeem(provider, request, client, sent))
+
+
+def _authorization_code(
+    provider: Provider, request: Request, client: Client, sent: Parameters
+) -> dict[str, Any]:
+    now = provider.clock()
+    product = provider.catalog.current(now).product_of(client)
+    state, refresh = authorization_code.redeem(
+        provider.database,
+        provider.secret_keys,
+        provider.settings,
+        client,
+        product,
+        _required(sent, "code"),
+        sent.get("redirect_uri"),
+        sent.get("code_verifier"),
+        now,
+        request.origin,
+    )
+    return token_response.for_grant(
+        state,
+        client,
+        product,
+        state.scope.split(),
+        refresh,
+        state.nonce,
+        provider.key_ring.current(now),
+        provider.settings,
+        now,
+    )
+
+
+def _refresh_token(
+    provider: Provider, request: Request, client: Client, sent: Parameters
+) -> dict[str, Any]:
+    now = provider.clock()
+    product = provider.catalog.current(now).product_of(client)
+    claimed_scope = sent.words("scope")
+    state, refresh = refresh_token.refresh(
+        provider.database,
+        provider.secret_keys,
+        provider.settings,
+        client,
+        product,
+        _required(sent, "refresh_token"),
+        claimed_scope,
+        now,
+        request.origin,
+    )
+    return token_response.for_grant(
+        state,
+        client,
+        product,
+        claimed_scope or state.scope.split(),
+        refresh,
+        None,
+        provider.key_ring.current(now),
+        provider.settings,
+        now,
+    )
+
+
+def _client_credentials(
+    provider: Provider, request: Request, client: Client, sent: Parameters
+) -> dict[str, Any]:
+    now = provider.clock()
+    return token_response.for_machine(
+        client,
+        provider.catalog.current(now).product_of(client),
+        client_credentials.granted_scope(client, sent.words("scope")),
+        provider.key_ring.current(now),
+        provider.settings,
+        now,
+    )
+
+
+def _required(sent: Parameters, name: str) -> str:
+    value = sent.get(name)
+    if value is None:
+        raise OAuthRefusal("invalid_request", f"{name} is missing.")
+    return value
+
+
+GRANTS: dict[str, Callable[[Provider, Request, Client, Parameters], dict[str, Any]]] = {
+    "authorization_code": _authorization_code,
+    "refresh_token": _refresh_token,
+    "client_credentials": _client_credentials,
+}

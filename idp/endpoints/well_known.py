@@ -1,0 +1,96 @@
+"""Discovery (OpenID Connect Discovery, RFC 8414) and the JWK Set: bytes made once, with an ETag."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from idp.endpoints.messages import Headers, Request, Response
+from idp.grants.claims import CLAIMS, SCOPES
+from idp.oidc import pkce
+from idp.oidc.authorization_request import PROMPTS, RESPONSE_MODES
+from idp.oidc.client_authentication import ASSERTION_ALGORITHMS, METHODS
+from idp.policies import assurance
+from idp.provider import Provider
+from idp.settings import Settings
+from idp.tokens.signing_keys import ALGORITHMS
+
+DISCOVERY_MAX_AGE = 3600
+CONFIDENTIAL_METHODS = [method for method in METHODS if method != "none"]
+
+
+def metadata(settings: Settings) -> dict[str, Any]:
+    """What a client needs to know; nothing in it comes from a request (security.md S13)."""
+    issuer = settings.issuer
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "end_session_endpoint": f"{issuer}/logout",
+        "product_switcher_endpoint": f"{issuer}/switcher",
+        "scopes_supported": list(SCOPES),
+        "claims_supported": list(CLAIMS),
+        "claim_types_supported": ["normal"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "introspection_endpoint_auth_methods_supported": CONFIDENTIAL_METHODS,
+        "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "code_challenge_methods_supported": [pkce.METHOD],
+        "prompt_values_supported": sorted(PROMPTS),
+        "acr_values_supported": list(assurance.SUPPORTED),
+        "ui_locales_supported": ["en", "es"],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+    }
+
+
+@lru_cache(maxsize=4)
+def _encoded_metadata(settings: Settings) -> tuple[bytes, str]:
+    body = orjson.dumps(metadata(settings))
+    return body, f'"{sha256(body).hexdigest()[:32]}"'
+
+
+@lru_cache(maxsize=8)
+def _headers(etag: str, max_age: int) -> Headers:
+    return (
+        ("Content-Type", "application/json"),
+        ("Cache-Control", f"public, max-age={max_age}"),
+        ("ETag", etag),
+    )
+
+
+def discovery(provider: Provider, request: Request) -> Response:
+    body, etag = _encoded_metadata(provider.settings)
+    return _cacheable(request, body, etag, DISCOVERY_MAX_AGE)
+
+
+def jwks(provider: Provider, request: Request) -> Response:
+    now = provider.clock()
+    body, etag = provider.key_ring.current(now).jwks(now)
+    return _cacheable(request, body, etag, provider.settings.jwks_max_age)
+
+
+def _cacheable(request: Request, body: bytes, etag: str, max_age: int) -> Response:
+    """304 when the caller has it already (RFC 9110 section 13.1.2)."""
+    known = [tag.strip().removeprefix("W/") for tag in request.header("if-none-match").split(",")]
+    if etag in known or known == ["*"]:
+        return Response(304, _headers(etag, max_age))
+    return Response(200, _headers(etag, max_age), body)

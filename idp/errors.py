@@ -1,0 +1,81 @@
+"""Every refusal, in one tree.
+
+A refusal is an answer, not an accident: what it has written (counters, audit, an ended grant)
+is committed. `public_message` may be shown to anybody; `detail` goes to the log and the audit.
+"""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """The base: `code` for machines, `public_message` for people, `detail` for the log."""
+
+    status = 400
+
+    def __init__(self, code: str, public_message: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail or public_message}")
+        self.code = code
+        self.public_message = public_message
+        self.detail = detail or public_message
+
+
+class OAuthRefusal(Refusal):
+    """An error answer of a protocol endpoint, as JSON (RFC 6749 section 5.2)."""
+
+    def __init__(self, code: str, public_message: str, detail: str = "", status: int = 400) -> None:
+        super().__init__(code, public_message, detail)
+        self.status = status
+
+
+class ClientRefusal(OAuthRefusal):
+    """Client authentication failed (RFC 6749 section 5.2: 401 invalid_client)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("invalid_client", "Client authentication failed.", detail, status=401)
+
+
+class BearerRefusal(OAuthRefusal):
+    """A bearer token was missing or not good enough (RFC 6750 section 3.1)."""
+
+    def __init__(self, code: str, public_message: str, detail: str = "", status: int = 401) -> None:
+        super().__init__(code, public_message, detail, status)
+
+
+class AuthorizationRefusal(Refusal):
+    """Told to the client at its proven redirect URI (RFC 6749 section 4.1.2.1)."""
+
+
+class PageRefusal(Refusal):
+    """Told to the person on a page of ours: nothing may be redirected."""
+
+    def __init__(self, code: str, public_message: str, detail: str = "", status: int = 400) -> None:
+        super().__init__(code, public_message, detail)
+        self.status = status
+
+
+class Busy(Refusal):
+    """More work than we take on at once; try again soon."""
+
+    status = 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "temporarily_unavailable", "We are busy. Please try again in a moment.", detail
+        )
+
+
+class StoreUnavailable(Refusal):
+    """A store is away: nothing is allowed and nothing is guessed."""
+
+    status = 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "temporarily_unavailable",
+            "The service is unavailable for a moment. Please try again.",
+            detail,
+        )
+
+
+class SetupMistake(Exception):
+    """Something an operator can mend: a setting, a key file, a set-up file."""

@@ -1,0 +1,171 @@
+"""grant_type=authorization_code (RFC 6749 section 4.1, OpenID Connect Core section 3.1.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from idp.audit import Origin
+from idp.database import Connection, Database
+from idp.directory.catalog import ProductView
+from idp.directory.clients import Client
+from idp.directory.memberships import Standing
+from idp.errors import OAuthRefusal
+from idp.grants import grant, refresh_token
+from idp.grants.grant import Grant, GrantState, Replayed
+from idp.oidc import pkce
+from idp.oidc.authorization_request import OFFLINE_ACCESS, AuthorizationRequest
+from idp.secret_values import SecretKeys, fingerprint, new_id, new_secret
+from idp.sessions import clients
+from idp.sessions.browser import Evidence
+from idp.settings import Settings
+
+_TABLE: Any = Grant.__table__
+_ISSUED = (
+    "id",
+    "client_id",
+    "user_id",
+    "membership_id",
+    "session_id",
+    "scope",
+    "is_offline",
+    "auth_time",
+    "acr",
+    "amr",
+    "nonce",
+    "claims",
+    "created_at",
+    "code_hash",
+    "redirect_uri",
+    "code_challenge",
+    "code_expires_at",
+    "expires_at",
+)
+_ISSUE = sa.insert(_TABLE).values(
+    {**{name: sa.bindparam(name) for name in _ISSUED}, "generation": 0, "grace_uses": 0}
+)
+_SPEND = (
+    sa.update(_TABLE)
+    .where(
+        _TABLE.c.id == sa.bindparam("grant_id"),
+        _TABLE.c.code_used_at.is_(None),
+        _TABLE.c.code_expires_at > sa.bindparam("now", type_=sa.Double),
+        _TABLE.c.ended_at.is_(None),
+    )
+    .values(
+        code_used_at=sa.bindparam("now", type_=sa.Double),
+        refresh_hash=sa.bindparam("new_refresh_hash"),
+        generation=1,
+        idle_expires_at=sa.bindparam("new_idle_expires_at"),
+    )
+    .returning(_TABLE.c.id)
+)
+
+
+def issue(
+    db: Connection,
+    request: AuthorizationRequest,
+    evidence: Evidence,
+    session_id: str,
+    standing: Standing,
+    settings: Settings,
+    now: float,
+) -> str:
+    """A code of 256 bits, good once within `code_lifetime` seconds."""
+    code = new_secret()
+    db.run(
+        _ISSUE,
+        id=new_id(),
+        client_id=request.client.client_id,
+        user_id=evidence.user_id,
+        membership_id=standing.membership_id,
+        session_id=session_id,
+        scope=" ".join(request.scope),
+        is_offline=OFFLINE_ACCESS in request.scope,
+        auth_time=evidence.auth_time,
+        acr=evidence.acr,
+        amr=" ".join(sorted(evidence.amr)),
+        nonce=request.nonce,
+        claims=orjson.dumps(request.claims).decode() if request.claims else "",
+        created_at=now,
+        code_hash=fingerprint(code),
+        redirect_uri=request.claimed_redirect_uri,
+        code_challenge=request.code_challenge,
+        code_expires_at=now + settings.code_lifetime,
+        expires_at=now + settings.refresh_absolute_lifetime,
+    )
+    return code
+
+
+def redeem(
+    database: Database,
+    secret_keys: SecretKeys,
+    settings: Settings,
+    client: Client,
+    product: ProductView,
+    claimed_code: str,
+    claimed_redirect_uri: str | None,
+    claimed_verifier: str | None,
+    now: float,
+    origin: Origin,
+) -> tuple[GrantState, str | None]:
+    """Spend the code: the grant, and a first refresh token if the client uses them.
+
+    Losing the race for it is a replay, which ends the grant and all that it gave (RFC 6749 section
+    4.1.2); only a client that proved itself and knows the verifier can cause that.
+    """
+    try:
+        with database.connection(durable=False) as db:
+            state = grant.find_by_code(db, fingerprint(claimed_code), product.key)
+            if state is None:
+                raise _invalid("unknown code")
+            _check_bindings(state, client, claimed_redirect_uri, claimed_verifier)
+            if state.code_used_at is not None:
+                raise Replayed(state)
+            if state.code_expires_at <= now:
+                raise _invalid("the code has expired")
+            grant.check_alive(state, product, now)
+            handle = new_secret() if "refresh_token" in client.grant_types else None
+            _spend(db, state, handle, settings, now)
+            if not state.has_client_session:
+                clients.add(db, state.session_id, client.client_id, now)
+    except Replayed as replay:
+        grant.end_replayed(database, "code.replayed", replay.state, now, origin)
+        raise _invalid("the code was used before") from replay
+    return state, refresh_token.encode_token(secret_keys, handle, 1) if handle else None
+
+
+def _spend(
+    db: Connection, state: GrantState, handle: str | None, settings: Settings, now: float
+) -> None:
+    """One conditional write: of all who try at once, one gets a row."""
+    spent = db.row(
+        _SPEND,
+        grant_id=state.id,
+        now=now,
+        new_refresh_hash=fingerprint(handle) if handle else None,
+        new_idle_expires_at=now + settings.refresh_idle_lifetime,
+    )
+    if spent is None:
+        raise Replayed(state)
+
+
+def _check_bindings(
+    state: GrantState,
+    client: Client,
+    claimed_redirect_uri: str | None,
+    claimed_verifier: str | None,
+) -> None:
+    """Each alone is enough to refuse (security.md S07), and none of them spends the code."""
+    if state.client_id != client.client_id:
+        raise _invalid("the code is another client's")
+    if state.redirect_uri != claimed_redirect_uri:
+        raise _invalid("another redirect_uri")
+    if not pkce.verifies(claimed_verifier, state.code_challenge):
+        raise _invalid("the code_verifier does not match")
+
+
+def _invalid(detail: str) -> OAuthRefusal:
+    return OAuthRefusal("invalid_grant", "The authorization code is not valid.", detail)

@@ -1,0 +1,146 @@
+"""What a grant tells a product, as claims (OpenID Connect Core sections 2 and 5, RFC 9068).
+
+`tenant_id`, `tenant`, `roles` and `permissions` are of one product in one tenant, never more
+(product.md T3). Ours are set last, so that nothing can override them (security.md S81).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from idp.directory.catalog import ProductView
+from idp.directory.clients import Client
+from idp.grants.grant import GrantState
+from idp.secret_values import new_id
+from idp.sessions.clients import sid_of
+from idp.settings import Settings
+
+SCOPE_CLAIMS = {
+    "profile": ("name", "given_name", "family_name", "locale", "zoneinfo", "updated_at"),
+    "email": ("email", "email_verified"),
+}
+SCOPES = ("openid", *SCOPE_CLAIMS, "offline_access")
+CLAIMS = (
+    *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"),
+    *("name", "given_name", "family_name", "locale", "zoneinfo", "updated_at"),
+    *("email", "email_verified"),
+    *("tenant_id", "tenant", "roles", "permissions"),
+)
+
+
+def userinfo_endpoint(settings: Settings) -> str:
+    return f"{settings.issuer}/userinfo"
+
+
+def id_token(
+    state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
+) -> dict[str, Any]:
+    """Without `nonce` and `at_hash`, which belong to one answer and not to the grant."""
+    asked = _asked(state, "id_token")
+    return {
+        **{name: value for name, value in _about(state).items() if name in asked},
+        "iss": settings.issuer,
+        "sub": state.user_id,
+        "aud": client.client_id,
+        "iat": int(now),
+        "exp": int(now) + settings.id_token_lifetime,
+        "sid": sid_of(state.session_id, client.client_id),
+        **_authentication(state),
+        **_standing(state, product),
+    }
+
+
+def access_token(
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    scope: Iterable[str],
+    settings: Settings,
+    now: float,
+) -> dict[str, Any]:
+    """RFC 9068 section 2.2. With `openid` it is good at our userinfo endpoint too."""
+    words = tuple(scope)
+    audience: str | list[str] = product.resource
+    if "openid" in words:
+        audience = [product.resource, userinfo_endpoint(settings)]
+    return {
+        "iss": settings.issuer,
+        "sub": state.user_id,
+        "aud": audience,
+        "client_id": client.client_id,
+        "iat": int(now),
+        "exp": int(now) + settings.access_token_lifetime,
+        "jti": new_id(),
+        "scope": " ".join(words),
+        "grant_id": state.id,
+        **_authentication(state),
+        **_standing(state, product),
+    }
+
+
+def machine_access_token(
+    client: Client, product: ProductView, scope: Iterable[str], settings: Settings, now: float
+) -> dict[str, Any]:
+    """For client_credentials: the client is its own subject (RFC 9068 section 2.2)."""
+    tenant = {"tenant_id": client.tenant_id} if client.tenant_id else {}
+    return {
+        "iss": settings.issuer,
+        "sub": client.client_id,
+        "aud": product.resource,
+        "client_id": client.client_id,
+        "iat": int(now),
+        "exp": int(now) + settings.access_token_lifetime,
+        "jti": new_id(),
+        "scope": " ".join(scope),
+        "permissions": sorted(product.permission_keys.intersection(client.permissions)),
+        **tenant,
+    }
+
+
+def userinfo(state: GrantState, product: ProductView, scope: Iterable[str]) -> dict[str, Any]:
+    """OpenID Connect Core section 5.3.2: what the token's scopes and the request asked for."""
+    asked = _asked(state, "userinfo")
+    for word in scope:
+        asked.update(SCOPE_CLAIMS.get(word, ()))
+    about = {name: value for name, value in _about(state).items() if name in asked}
+    return {**about, "sub": state.user_id, **_standing(state, product)}
+
+
+def _asked(state: GrantState, place: str) -> set[str]:
+    """The names in one member of the `claims` parameter."""
+    return set(orjson.loads(state.claims).get(place, ())) if state.claims else set()
+
+
+def _about(state: GrantState) -> dict[str, Any]:
+    """The person, with what is unknown left out."""
+    known = {
+        "name": state.name,
+        "given_name": state.given_name,
+        "family_name": state.family_name,
+        "locale": state.locale,
+        "zoneinfo": state.zoneinfo,
+        "updated_at": int(state.updated_at),
+        "email": state.email,
+    }
+    present: dict[str, Any] = {name: value for name, value in known.items() if value}
+    return {**present, "email_verified": state.email_verified_at is not None}
+
+
+def _authentication(state: GrantState) -> dict[str, Any]:
+    return {
+        "auth_time": int(state.auth_time),
+        "acr": state.acr,
+        "amr": state.amr.split(),
+    }
+
+
+def _standing(state: GrantState, product: ProductView) -> dict[str, Any]:
+    return {
+        "tenant_id": state.standing.tenant_id,
+        "tenant": state.standing.tenant,
+        "roles": state.standing.roles,
+        "permissions": state.standing.permissions(product),
+    }

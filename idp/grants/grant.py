@@ -1,0 +1,278 @@
+"""The grant: one row for the whole life of an authorization.
+
+It exists before its code, every token carries its id, and one function (`check_alive`) says whether
+it still counts. Code exchange, refresh, introspection and userinfo all ask that function, with
+everything it needs read in one statement.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import audit
+from idp.audit import Origin
+from idp.database import Base, Connection, Database, Upsert
+from idp.directory.catalog import ProductView
+from idp.directory.memberships import STANDING_COLUMNS, Membership, Standing
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
+from idp.errors import OAuthRefusal
+from idp.sessions.browser import SsoSession
+from idp.sessions.clients import ClientSession
+
+
+class Grant(Base):
+    """`scope` and `amr` are separated by spaces; `claims` is the JSON of the `claims` parameter.
+
+    `code_*` until the code is spent, `refresh_*` from then on: `refresh_hash` is the SHA-256 of the
+    family's handle and `generation` counts its rotations. `is_offline` survives sign-out.
+    """
+
+    __tablename__ = "grants"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(sa.ForeignKey("clients.client_id", ondelete="CASCADE"))
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    membership_id: Mapped[str] = mapped_column(sa.ForeignKey("memberships.id"))
+    session_id: Mapped[str] = mapped_column(sa.ForeignKey("sessions.id"))
+    scope: Mapped[str]
+    is_offline: Mapped[bool]
+    auth_time: Mapped[float]
+    acr: Mapped[str]
+    amr: Mapped[str]
+    nonce: Mapped[str | None]
+    claims: Mapped[str]
+    created_at: Mapped[float]
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    redirect_uri: Mapped[str | None]
+    code_challenge: Mapped[str | None]
+    code_expires_at: Mapped[float]
+    code_used_at: Mapped[float | None]
+    refresh_hash: Mapped[str | None] = mapped_column(unique=True)
+    generation: Mapped[int]
+    rotated_at: Mapped[float | None]
+    grace_uses: Mapped[int]
+    idle_expires_at: Mapped[float | None]
+    expires_at: Mapped[float] = mapped_column(index=True)
+    ended_at: Mapped[float | None]
+
+
+class RevokedToken(Base):
+    """An access token revoked before its time (RFC 7009); kept until it would have expired."""
+
+    __tablename__ = "revoked_tokens"
+
+    jti: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[float] = mapped_column(index=True)
+
+
+class Replayed(Exception):
+    """Something of this grant that can be spent once was spent before."""
+
+    def __init__(self, state: GrantState) -> None:
+        super().__init__(state.id)
+        self.state = state
+
+
+class GrantState(NamedTuple):
+    """A grant with everything that decides whether it still counts, and what it tells."""
+
+    id: str
+    client_id: str
+    user_id: str
+    session_id: str
+    scope: str
+    is_offline: bool
+    auth_time: float
+    acr: str
+    amr: str
+    nonce: str | None
+    claims: str
+    redirect_uri: str | None
+    code_challenge: str | None
+    code_expires_at: float
+    code_used_at: float | None
+    generation: int
+    rotated_at: float | None
+    idle_expires_at: float | None
+    expires_at: float
+    ended_at: float | None
+    session_ended_at: float | None
+    session_expires_at: float
+    has_client_session: int
+    sessions_valid_after: float
+    email: str
+    email_verified_at: float | None
+    name: str
+    given_name: str
+    family_name: str
+    locale: str
+    zoneinfo: str
+    updated_at: float
+    is_token_revoked: int
+    standing: Standing
+
+
+_HAS_CLIENT_SESSION = (
+    sa.select(sa.func.count())
+    .where(ClientSession.session_id == Grant.session_id, ClientSession.client_id == Grant.client_id)
+    .correlate(Grant)
+    .scalar_subquery()
+)
+_IS_TOKEN_REVOKED = (
+    sa.select(sa.func.count()).where(RevokedToken.jti == sa.bindparam("jti")).scalar_subquery()
+)
+_STATE = (
+    sa.select(
+        Grant.id,
+        Grant.client_id,
+        Grant.user_id,
+        Grant.session_id,
+        Grant.scope,
+        Grant.is_offline,
+        Grant.auth_time,
+        Grant.acr,
+        Grant.amr,
+        Grant.nonce,
+        Grant.claims,
+        Grant.redirect_uri,
+        Grant.code_challenge,
+        Grant.code_expires_at,
+        Grant.code_used_at,
+        Grant.generation,
+        Grant.rotated_at,
+        Grant.idle_expires_at,
+        Grant.expires_at,
+        Grant.ended_at,
+        SsoSession.ended_at,
+        SsoSession.expires_at,
+        _HAS_CLIENT_SESSION,
+        User.sessions_valid_after,
+        User.email,
+        User.email_verified_at,
+        User.name,
+        User.given_name,
+        User.family_name,
+        User.locale,
+        User.zoneinfo,
+        User.updated_at,
+        _IS_TOKEN_REVOKED,
+        *STANDING_COLUMNS,
+    )
+    .select_from(Grant)
+    .join(User, User.id == Grant.user_id)
+    .join(Membership, Membership.id == Grant.membership_id)
+    .join(Tenant, Tenant.id == Membership.tenant_id)
+    .join(SsoSession, SsoSession.id == Grant.session_id)
+)
+_OWN_COLUMNS = len(GrantState._fields) - 1
+_BY_CODE = _STATE.where(Grant.code_hash == sa.bindparam("key"))
+_BY_REFRESH = _STATE.where(Grant.refresh_hash == sa.bindparam("key"))
+_BY_ID = _STATE.where(Grant.id == sa.bindparam("key"))
+
+_END = (
+    sa.update(Grant)
+    .where(Grant.id == sa.bindparam("grant_id"), Grant.ended_at.is_(None))
+    .values(ended_at=sa.bindparam("now"))
+)
+_END_FOR_CLIENT = (
+    sa.update(Grant)
+    .where(
+        Grant.user_id == sa.bindparam("owner_id"),
+        Grant.client_id == sa.bindparam("audience_id"),
+        Grant.ended_at.is_(None),
+    )
+    .values(ended_at=sa.bindparam("now"))
+)
+_REVOKE_TOKEN = Upsert(
+    lambda insert: (
+        insert(RevokedToken.__table__)
+        .values(jti=sa.bindparam("jti"), expires_at=sa.bindparam("expires_at"))
+        .on_conflict_do_nothing(index_elements=["jti"])
+    )
+)
+_REVOKED = sa.select(RevokedToken.jti).where(RevokedToken.jti == sa.bindparam("jti"))
+
+
+def find_by_code(db: Connection, code_hash: str, product_key: str) -> GrantState | None:
+    return _found(db.row(_BY_CODE, key=code_hash, product=product_key, jti=""))
+
+
+def find_by_refresh(db: Connection, refresh_hash: str, product_key: str) -> GrantState | None:
+    return _found(db.row(_BY_REFRESH, key=refresh_hash, product=product_key, jti=""))
+
+
+def find(db: Connection, grant_id: str, jti: str, product_key: str) -> GrantState | None:
+    """For an access token: its grant, and whether the token itself was revoked."""
+    return _found(db.row(_BY_ID, key=grant_id, product=product_key, jti=jti))
+
+
+def _found(row: tuple[Any, ...] | None) -> GrantState | None:
+    if row is None:
+        return None
+    return GrantState._make((*row[:_OWN_COLUMNS], Standing._make(row[_OWN_COLUMNS:])))
+
+
+def check_alive(state: GrantState, product: ProductView, now: float) -> None:
+    """Raises invalid_grant unless everything it rests on is still so: the grant, the person, the
+    membership, the tenant, a role that opens the product, and the session unless offline."""
+    reason = why_dead(state, product, now)
+    if reason:
+        raise OAuthRefusal("invalid_grant", "The grant is no longer valid.", reason)
+
+
+def why_dead(state: GrantState, product: ProductView, now: float) -> str:
+    """Why the grant counts no longer, or nothing while it does."""
+    if state.ended_at is not None or state.expires_at <= now:
+        return "the grant has ended"
+    if state.auth_time < state.sessions_valid_after:
+        return "the person's sign-ins were ended"
+    if not state.is_offline and (
+        state.session_ended_at is not None or state.session_expires_at <= now
+    ):
+        return "the session has ended"
+    if state.is_token_revoked:
+        return "the token was revoked"
+    if not state.standing.opens(product):
+        return "the membership does not open the product"
+    return ""
+
+
+def end(db: Connection, grant_id: str, now: float) -> None:
+    """Everything that it gave is dead, and nothing can wake it."""
+    db.run(_END, grant_id=grant_id, now=now)
+
+
+def end_replayed(
+    database: Database, tag: str, state: GrantState, now: float, origin: Origin
+) -> None:
+    """A replay ends the grant and all that it gave, and the audit tells of it."""
+    with database.transaction() as db:
+        end(db, state.id, now)
+        audit.record(
+            db,
+            tag,
+            now,
+            origin,
+            actor=state.user_id,
+            tenant=state.standing.tenant_id,
+            client=state.client_id,
+            grant=state.id,
+        )
+
+
+def end_for_client(db: Connection, user_id: str, client_id: str, now: float) -> int:
+    """What a person gave to one client, when they withdraw their consent."""
+    return db.run(_END_FOR_CLIENT, owner_id=user_id, audience_id=client_id, now=now)
+
+
+def revoke_token(db: Connection, jti: str, expires_at: float) -> None:
+    """One access token alone; its grant lives on."""
+    db.run(_REVOKE_TOKEN, jti=jti, expires_at=expires_at)
+
+
+def is_token_revoked(db: Connection, jti: str) -> bool:
+    return db.row(_REVOKED, jti=jti) is not None

@@ -1,0 +1,184 @@
+"""grant_type=refresh_token: families, rotation, reuse detection (RFC 9700 section 4.14.2).
+
+A token is `handle | generation | MAC`. The handle (256 random bits) finds the family by its SHA-256
+and is the same in every generation; the MAC, by a key that is not in the database, makes each
+generation unforgeable. So the database alone makes no token, an old one is recognised for ever
+without being kept, and a retry within the grace gets exactly the successor that was lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from idp.audit import Origin
+from idp.database import Connection, Database
+from idp.directory.catalog import ProductView
+from idp.directory.clients import Client
+from idp.errors import OAuthRefusal
+from idp.grants import grant
+from idp.grants.grant import Grant, GrantState, Replayed
+from idp.secret_values import SecretKeys, decode, encode, fingerprint
+from idp.settings import Settings
+
+HANDLE_CHARACTERS = 43
+GENERATION_BYTES = 4
+MAX_GRACE_USES = 10
+
+_TABLE: Any = Grant.__table__
+_ALIVE = (_TABLE.c.id == sa.bindparam("grant_id"), _TABLE.c.ended_at.is_(None))
+_IDLE: Any = sa.bindparam("new_idle_expires_at")
+_KEEP = sa.update(_TABLE).where(*_ALIVE).values(idle_expires_at=_IDLE).returning(_TABLE.c.id)
+_ROTATE = (
+    sa.update(_TABLE)
+    .where(*_ALIVE, _TABLE.c.generation == sa.bindparam("spent", type_=sa.Integer))
+    .values(
+        generation=_TABLE.c.generation + 1,
+        rotated_at=sa.bindparam("now"),
+        grace_uses=0,
+        idle_expires_at=_IDLE,
+    )
+    .returning(_TABLE.c.id)
+)
+_USE_GRACE = (
+    sa.update(_TABLE)
+    .where(
+        *_ALIVE,
+        _TABLE.c.generation == sa.bindparam("successor", type_=sa.Integer),
+        _TABLE.c.rotated_at > sa.bindparam("grace_since", type_=sa.Double),
+        _TABLE.c.grace_uses < MAX_GRACE_USES,
+    )
+    .values(grace_uses=_TABLE.c.grace_uses + 1)
+    .returning(_TABLE.c.id)
+)
+
+
+_END_FAMILY = (
+    sa.update(_TABLE)
+    .where(
+        _TABLE.c.refresh_hash == sa.bindparam("key"),
+        _TABLE.c.client_id == sa.bindparam("holder_id"),
+        _TABLE.c.ended_at.is_(None),
+    )
+    .values(ended_at=sa.bindparam("now"))
+)
+
+
+class ClaimedToken(NamedTuple):
+    """A token whose MAC is right: it is one that we once gave."""
+
+    handle: str
+    generation: int
+
+
+def encode_token(secret_keys: SecretKeys, handle: str, generation: int) -> str:
+    number = generation.to_bytes(GENERATION_BYTES, "big")
+    return handle + encode(number + _mac(secret_keys, handle, number))
+
+
+def read_token(secret_keys: SecretKeys, claimed: str) -> ClaimedToken | None:
+    """None for anything that we never gave."""
+    handle, rest = claimed[:HANDLE_CHARACTERS], decode(claimed[HANDLE_CHARACTERS:])
+    if rest is None or not claimed.isascii():
+        return None
+    number = rest[:GENERATION_BYTES]
+    if not hmac.compare_digest(rest[GENERATION_BYTES:], _mac(secret_keys, handle, number)):
+        return None
+    return ClaimedToken(handle, int.from_bytes(number, "big"))
+
+
+def _mac(secret_keys: SecretKeys, handle: str, number: bytes) -> bytes:
+    message = handle.encode() + number
+    return hmac.new(secret_keys.refresh_tokens, message, hashlib.sha256).digest()
+
+
+def refresh(
+    database: Database,
+    secret_keys: SecretKeys,
+    settings: Settings,
+    client: Client,
+    product: ProductView,
+    claimed_token: str,
+    claimed_scope: tuple[str, ...],
+    now: float,
+    origin: Origin,
+) -> tuple[GrantState, str]:
+    """The grant and the refresh token to use from now on. Everything it rests on is read again
+    (security.md S19); raises invalid_grant."""
+    claimed = read_token(secret_keys, claimed_token)
+    if claimed is None:
+        raise _invalid("not a refresh token of ours")
+    try:
+        with database.connection(durable=False) as db:
+            state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key)
+            if state is None or state.client_id != client.client_id:
+                raise _invalid("unknown, or another client's")
+            grant.check_alive(state, product, now)
+            if (state.idle_expires_at or 0.0) <= now:
+                raise _invalid("unused for too long")
+            if not set(claimed_scope) <= set(state.scope.split()):
+                raise OAuthRefusal("invalid_scope", "More scope than was granted.")
+            spend = _rotate if client.rotates_refresh_tokens else _keep
+            generation = spend(db, settings, client, state, claimed, now)
+    except Replayed as replay:
+        grant.end_replayed(database, "refresh_token.replayed", replay.state, now, origin)
+        raise _invalid("used before: the family is ended") from replay
+    return state, encode_token(secret_keys, claimed.handle, generation)
+
+
+def _rotate(
+    db: Connection,
+    settings: Settings,
+    client: Client,
+    state: GrantState,
+    claimed: ClaimedToken,
+    now: float,
+) -> int:
+    """One write takes the generation. The immediate predecessor may come again within the grace, a
+    bounded number of times (a lost answer, a second tab); all else is a replay."""
+    if claimed.generation == state.generation and db.row(
+        _ROTATE,
+        grant_id=state.id,
+        spent=claimed.generation,
+        now=now,
+        new_idle_expires_at=now + settings.refresh_idle_lifetime,
+    ):
+        return claimed.generation + 1
+    grace = settings.refresh_grace if client.is_public else 0
+    if grace and db.row(
+        _USE_GRACE,
+        grant_id=state.id,
+        successor=claimed.generation + 1,
+        grace_since=now - grace,
+    ):
+        return claimed.generation + 1
+    raise Replayed(state)
+
+
+def _keep(
+    db: Connection,
+    settings: Settings,
+    client: Client,
+    state: GrantState,
+    claimed: ClaimedToken,
+    now: float,
+) -> int:
+    """The same token again, good for another idle lifetime."""
+    if claimed.generation != state.generation:
+        raise Replayed(state)
+    idle_expires_at = now + settings.refresh_idle_lifetime
+    if db.row(_KEEP, grant_id=state.id, new_idle_expires_at=idle_expires_at) is None:
+        raise _invalid("ended meanwhile")
+    return claimed.generation
+
+
+def end_family(db: Connection, refresh_hash: str, client_id: str, now: float) -> bool:
+    """Revocation by the client that holds it (RFC 7009 section 2.1)."""
+    return db.run(_END_FAMILY, key=refresh_hash, holder_id=client_id, now=now) == 1
+
+
+def _invalid(detail: str) -> OAuthRefusal:
+    return OAuthRefusal("invalid_grant", "The refresh token is not valid.", detail)

@@ -1,0 +1,79 @@
+"""The token response (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256, sha512
+from typing import Any
+
+from idp.directory.catalog import ProductView
+from idp.directory.clients import Client
+from idp.grants import claims
+from idp.grants.grant import GrantState
+from idp.secret_values import encode
+from idp.settings import Settings
+from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, mint
+from idp.tokens.signing_keys import KeyRing
+
+
+def for_grant(
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    scope: Iterable[str],
+    refresh_token: str | None,
+    nonce: str | None,
+    ring: KeyRing,
+    settings: Settings,
+    now: float,
+) -> dict[str, Any]:
+    """Access token, ID token where `openid` was granted, refresh token where there is one."""
+    words = tuple(scope)
+    access_key = ring.signer(client.access_token_signed_response_alg, now)
+    access_claims = claims.access_token(state, client, product, words, settings, now)
+    response = bearer(mint(access_key, ACCESS_TOKEN, access_claims), words, settings)
+    if refresh_token:
+        response["refresh_token"] = refresh_token
+    if "openid" in words:
+        alg = client.id_token_signed_response_alg
+        id_claims = claims.id_token(state, client, product, settings, now)
+        id_claims["at_hash"] = at_hash(response["access_token"], alg)
+        if nonce is not None:
+            id_claims["nonce"] = nonce
+        response["id_token"] = mint(ring.signer(alg, now), ID_TOKEN, id_claims)
+    return response
+
+
+def for_machine(
+    client: Client,
+    product: ProductView,
+    scope: Iterable[str],
+    ring: KeyRing,
+    settings: Settings,
+    now: float,
+) -> dict[str, Any]:
+    """client_credentials: an access token alone (RFC 6749 section 4.4.3)."""
+    words = tuple(scope)
+    key = ring.signer(client.access_token_signed_response_alg, now)
+    token = mint(
+        key,
+        ACCESS_TOKEN,
+        claims.machine_access_token(client, product, words, settings, now),
+    )
+    return bearer(token, words, settings)
+
+
+def bearer(access_token: str, scope: Iterable[str], settings: Settings) -> dict[str, Any]:
+    return {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": settings.access_token_lifetime,
+        "scope": " ".join(scope),
+    }
+
+
+def at_hash(access_token: str, alg: str) -> str:
+    """The left half of the hash that goes with `alg` (OpenID Connect Core section 3.1.3.6)."""
+    digest = sha512 if alg == "Ed25519" else sha256
+    hashed = digest(access_token.encode()).digest()
+    return encode(hashed[: len(hashed) // 2])

@@ -1,0 +1,68 @@
+"""How often something may go wrong: exact, durable, one conditional write taken beforehand.
+
+A try is reserved before it is evaluated, so a hundred at once are still only five. The key is a
+blinded identifier, the same for people who exist and people who don't.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base, Connection, Upsert
+
+
+class AttemptLimit(Base):
+    """`failed` counts since the last success or pause; `paused_until` is 0 while open."""
+
+    __tablename__ = "attempt_limits"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    failed: Mapped[int]
+    paused_until: Mapped[float]
+    last_failed_at: Mapped[float]
+
+
+_TABLE: Any = AttemptLimit.__table__
+
+
+def _reserve(insert: Callable[..., Any]) -> sa.Executable:
+    now = sa.bindparam("now", type_=sa.Double)
+    duration = sa.bindparam("duration", type_=sa.Double)
+    threshold = sa.bindparam("threshold", type_=sa.Integer)
+    lapsed = _TABLE.c.last_failed_at <= now - duration
+    failed = sa.case((lapsed, 1), else_=_TABLE.c.failed + 1)
+    first = insert(_TABLE).values(
+        key=sa.bindparam("key"), failed=1, paused_until=0.0, last_failed_at=now
+    )
+    return first.on_conflict_do_update(  # type: ignore[no-any-return]
+        index_elements=["key"],
+        set_={
+            "failed": failed,
+            "paused_until": sa.case((failed >= threshold, now + duration), else_=0.0),
+            "last_failed_at": now,
+        },
+        where=_TABLE.c.paused_until <= now,
+    ).returning(_TABLE.c.failed)
+
+
+_RESERVE = Upsert(_reserve)
+_CLEAR = sa.delete(_TABLE).where(_TABLE.c.key == sa.bindparam("key"))
+
+
+def reserve(db: Connection, key: str, now: float, threshold: int, duration: float) -> int | None:
+    """Take one try: its number from 1 to `threshold`, or None while the key is paused.
+
+    The try that reaches `threshold` starts the pause of `duration` seconds at once, so that nobody
+    gets in beside it; `clear` lifts it if that very try was right.
+    """
+    row = db.row(_RESERVE, key=key, now=now, threshold=threshold, duration=duration)
+    return int(row[0]) if row else None
+
+
+def clear(db: Connection, key: str) -> None:
+    """After a success, or by an admin."""
+    db.run(_CLEAR, key=key)

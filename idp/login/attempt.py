@@ -1,0 +1,131 @@
+"""The attempt: a half-finished sign-in. It is never a session, and gives nobody anything.
+
+It keeps the request it began with, so that nothing can change it on the way; it is bound to the
+browser by a cookie, so that nobody can hand theirs to another; and it is spent once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from idp.ephemeral import Ephemeral
+from idp.errors import PageRefusal
+from idp.secret_values import fingerprint, is_same, new_secret
+
+AUTHORIZE = "authorize"
+LAUNCH = "launch"
+PAGE = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """`destination` is AUTHORIZE (with the request's `parameters`), LAUNCH (`target` is a product's
+    key) or PAGE (`target` is a path of ours). `user_id` proved `proven` (method to time), and
+    `chosen_by` chose the rest: a choice counts for the one who made it alone."""
+
+    id: str
+    browser: str
+    destination: str
+    started_at: float
+    parameters: dict[str, str] = field(default_factory=dict)
+    target: str = ""
+    user_id: str = ""
+    proven: dict[str, float] = field(default_factory=dict)
+    chosen_by: str = ""
+    account_confirmed: bool = False
+    other_account: bool = False
+    tenant_id: str = ""
+    consented: list[str] = field(default_factory=list)
+    turned_back: bool = False
+
+    def prove(self, user_id: str, method: str, now: float) -> Attempt:
+        """One thing is proven. Proof of another person forgets what the first one proved."""
+        earlier = self.proven if user_id == self.user_id else {}
+        proven = {**earlier, method: now}
+        return replace(self, user_id=user_id, proven=proven, other_account=False)
+
+    def choose(self, user_id: str, **choice: Any) -> Attempt:
+        """One thing is chosen, by that person; what another one chose in it is forgotten."""
+        mine = self if user_id == self.chosen_by else replace(self, **_NOTHING_CHOSEN)
+        return replace(mine, chosen_by=user_id, **choice)
+
+
+_NOTHING_CHOSEN: dict[str, Any] = {
+    "account_confirmed": False,
+    "tenant_id": "",
+    "consented": [],
+    "turned_back": False,
+}
+
+
+class AttemptOver(PageRefusal):
+    """It has expired, is spent, or belongs to another browser: all the same to a person."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "attempt_over",
+            "This sign-in has expired. Go back to the product and start again.",
+            detail,
+        )
+
+
+def cookie_name(is_https: bool) -> str:
+    """The cookie that binds attempts to a browser; it says nothing about anybody."""
+    return "__Host-latchkey-browser" if is_https else "latchkey-browser"
+
+
+def begin(
+    store: Ephemeral,
+    browser_secret: str,
+    lifetime: float,
+    now: float,
+    destination: str,
+    *,
+    parameters: dict[str, str] | None = None,
+    target: str = "",
+) -> Attempt:
+    attempt = Attempt(
+        id=new_secret(),
+        browser=fingerprint(browser_secret),
+        destination=destination,
+        started_at=now,
+        parameters=parameters or {},
+        target=target,
+    )
+    save(store, attempt, lifetime, now)
+    return attempt
+
+
+def save(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> None:
+    remaining = attempt.started_at + lifetime - now
+    if remaining > 0:
+        kept = orjson.dumps({k: v for k, v in asdict(attempt).items() if k != "id"}).decode()
+        store.put(_key(attempt.id), kept, remaining, now)
+
+
+def load(store: Ephemeral, claimed_id: str, browser_secret: str, now: float) -> Attempt:
+    """Raises AttemptOver."""
+    kept = store.read(_key(claimed_id), now)
+    if kept is None:
+        raise AttemptOver("no such attempt")
+    attempt = _attempt(claimed_id, orjson.loads(kept))
+    if not is_same(attempt.browser, fingerprint(browser_secret)):
+        raise AttemptOver("another browser's attempt")
+    return attempt
+
+
+def spend(store: Ephemeral, attempt: Attempt, now: float) -> None:
+    """Of all who finish it at once, one does. Raises AttemptOver for the others."""
+    if store.take(_key(attempt.id), now) is None:
+        raise AttemptOver("spent already")
+
+
+def _key(attempt_id: str) -> str:
+    return "attempt:" + fingerprint(attempt_id)
+
+
+def _attempt(attempt_id: str, kept: dict[str, Any]) -> Attempt:
+    return Attempt(id=attempt_id, **kept)

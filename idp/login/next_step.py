@@ -1,0 +1,169 @@
+"""The one decision: what still has to be asked before the product may be answered.
+
+Pure. Every policy is a row here, so no page, link or provider can walk around one. The order is the
+order in which a person meets the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from idp.directory.catalog import ProductView
+from idp.directory.memberships import Standing
+from idp.policies import assurance
+from idp.policies.sessions import Lifetimes
+
+
+class Step(Enum):
+    """A page to show. `error` is what `prompt=none` is told instead (OpenID Connect Core section
+    3.1.2.6)."""
+
+    PASSWORD = ("password", "login_required")
+    SELECT_ACCOUNT = ("select_account", "account_selection_required")
+    TENANT = ("tenant", "interaction_required")
+    CONSENT = ("consent", "consent_required")
+    NOT_OPEN = ("not_open", "access_denied")
+
+    def __init__(self, page: str, error: str) -> None:
+        self.page = page
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the request and the product ask. Without a `product`, signing in is all there is."""
+
+    product: ProductView | None = None
+    prompt: frozenset[str] = frozenset()
+    max_age: int | None = None
+    hinted_subject: str | None = None
+    tenant: str | None = None
+    essential_acr: tuple[str, ...] = ()
+    scope: frozenset[str] = frozenset()
+    needs_consent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What is known of the person. `is_fresh` means proven in this very attempt; `chosen_tenant_id`
+    was chosen in it, the others are remembered."""
+
+    user_id: str | None = None
+    auth_time: float = 0.0
+    last_seen_at: float = 0.0
+    acr: str = ""
+    is_fresh: bool = False
+    account_confirmed: bool = False
+    other_account: bool = False
+    chosen_tenant_id: str | None = None
+    session_tenant_id: str | None = None
+    last_tenant_id: str | None = None
+    consented: frozenset[str] = frozenset()
+    consent_is_fresh: bool = False
+    turned_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to ask. `standing` is the membership that the product opens in."""
+
+    standing: Standing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing that could be asked would help: the client is told `error`."""
+
+    error: str
+    message: str
+
+
+Decision = Step | Done | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A membership, with the lifetimes that its tenant allows a session."""
+
+    standing: Standing
+    lifetimes: Lifetimes
+
+
+def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float) -> Decision:
+    """`entries` are all memberships of the person, active or not."""
+    if not _is_known(asked, proven, now):
+        return Step.PASSWORD
+    if "select_account" in asked.prompt and not (proven.account_confirmed or proven.is_fresh):
+        return Step.SELECT_ACCOUNT
+    if asked.product is None:
+        return Done()
+    open_entries = [e for e in entries if _opens(e, asked.product, asked.tenant)]
+    if not open_entries:
+        return _not_open(proven)
+    entry = _entry(open_entries, asked, proven)
+    if entry is None:
+        return Step.TENANT
+    if _is_too_old(entry, proven, now):
+        return Step.PASSWORD
+    if not assurance.satisfies(proven.acr, asked.essential_acr):
+        return Refused("unmet_authentication_requirements", "The wanted acr can't be reached.")
+    if asked.needs_consent and not _has_consented(asked, proven):
+        if proven.turned_back:
+            return Refused("access_denied", "The person did not allow it.")
+        return Step.CONSENT
+    return Done(entry.standing)
+
+
+def _is_known(asked: Asked, proven: Proven, now: float) -> bool:
+    """Somebody is signed in, is the one who was asked for, and recently enough."""
+    if proven.user_id is None or proven.other_account:
+        return False
+    if asked.hinted_subject is not None and asked.hinted_subject != proven.user_id:
+        return False
+    if proven.is_fresh:
+        return True
+    if "login" in asked.prompt:
+        return False
+    if asked.max_age is None:
+        return True
+    return asked.max_age > 0 and now - proven.auth_time <= asked.max_age
+
+
+def _is_too_old(entry: Entry, proven: Proven, now: float) -> bool:
+    """The tenant that the product opens in may allow shorter sessions than the platform."""
+    return not proven.is_fresh and entry.lifetimes.is_over(
+        proven.auth_time, proven.last_seen_at, now
+    )
+
+
+def _not_open(proven: Proven) -> Decision:
+    """The person reads why first; the product is told when they turn back."""
+    if proven.turned_back:
+        return Refused("access_denied", "The person's roles do not open this product.")
+    return Step.NOT_OPEN
+
+
+def _opens(entry: Entry, product: ProductView, tenant: str | None) -> bool:
+    return entry.standing.opens(product) and tenant in (None, entry.standing.tenant)
+
+
+def _entry(entries: Sequence[Entry], asked: Asked, proven: Proven) -> Entry | None:
+    """The membership to open the product in, or None if the person has to choose: what was chosen
+    now, else the session's tenant, else the last one; the only one needs no choosing."""
+    wanted = [proven.chosen_tenant_id]
+    if "select_account" not in asked.prompt:
+        wanted += [proven.session_tenant_id, proven.last_tenant_id]
+    by_tenant = {entry.standing.tenant_id: entry for entry in entries}
+    for tenant_id in wanted:
+        if tenant_id in by_tenant:
+            return by_tenant[tenant_id]
+    return entries[0] if len(entries) == 1 else None
+
+
+def _has_consented(asked: Asked, proven: Proven) -> bool:
+    """`prompt=consent` wants it given again, in this attempt."""
+    if "consent" in asked.prompt and not proven.consent_is_fresh:
+        return False
+    return asked.scope <= proven.consented

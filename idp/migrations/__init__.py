@@ -1,0 +1,72 @@
+"""The schema's history (Alembic), inside the package so that a wheel can upgrade a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from idp import audit, ephemeral, limits, outbox, senders, used_once
+from idp.credentials import password
+from idp.database import Base, Database
+from idp.directory import catalog, clients, memberships, products, roles, tenants, users
+from idp.errors import SetupMistake
+from idp.grants import consent, grant
+from idp.sessions import browser
+from idp.sessions import clients as client_sessions
+from idp.tokens import signing_keys
+
+TABLES = (
+    *(audit, ephemeral, limits, outbox, senders, used_once, password),
+    *(catalog, clients, memberships, products, roles, tenants, users),
+    *(consent, grant, browser, client_sessions, signing_keys),
+)
+LOCK = 0x1A7C
+
+
+def upgrade(database: Database) -> None:
+    """To the newest schema. Several processes may ask at once: one does the work."""
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        if current_revision(connection) == _head():
+            return
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def check_current(database: Database) -> None:
+    """Raises SetupMistake unless the schema is the newest."""
+    with database.engine.connect() as connection:
+        found = current_revision(connection)
+    if found != _head():
+        raise SetupMistake(
+            f"The database is at revision {found or 'none'}, not {_head()}: run `idp db upgrade`."
+        )
+
+
+def differences(database: Database) -> list[object]:
+    """What the models have and the database has not, or the reverse."""
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+
+def current_revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _head() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config

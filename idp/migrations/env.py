@@ -1,0 +1,15 @@
+"""Alembic's entry: runs on the connection that `upgrade` holds."""
+
+from alembic import context
+
+from idp.database import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    compare_type=True,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,1 @@
+"""Protocol messages in and out. Nothing here writes anything durable."""

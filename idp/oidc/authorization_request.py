@@ -1,0 +1,274 @@
+"""The authorization request (OpenID Connect Core section 3.1.2.1): parse, then check in order.
+
+Nothing is redirected before client and redirect URI are proven: until then a fault is a
+PageRefusal, afterwards an AuthorizationRefusal that carries the proven way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from idp.directory.catalog import Catalog
+from idp.directory.clients import Client
+from idp.errors import AuthorizationRefusal, PageRefusal
+from idp.oidc import pkce
+from idp.oidc.parameters import Parameters
+
+RESPONSE_MODES = ("query", "fragment", "form_post")
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+OFFLINE_ACCESS = "offline_access"
+MAX_REDIRECT_URI = 2048
+MAX_AGE_DIGITS = 9
+
+HintReader = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """Where and how the client is answered; proven before anything is sent there."""
+
+    redirect_uri: str
+    response_mode: str
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A request that passed every check. `scope` is what of it the client may ask for;
+    `redirect_uri` in `reply_to` is the effective one, `claimed_redirect_uri` what was sent."""
+
+    client: Client
+    reply_to: ReplyTo
+    claimed_redirect_uri: str | None
+    scope: tuple[str, ...]
+    nonce: str | None
+    prompt: frozenset[str]
+    max_age: int | None
+    login_hint: str | None
+    hinted_subject: str | None
+    acr_values: tuple[str, ...]
+    claims: dict[str, Any]
+    ui_locales: tuple[str, ...]
+    tenant: str | None
+    code_challenge: str | None
+
+    @property
+    def essential_acr(self) -> tuple[str, ...]:
+        """The classes that `claims` makes essential (OpenID Connect Core section 5.5.1.1)."""
+        asked = (self.claims.get("id_token") or {}).get("acr") or {}
+        if not asked.get("essential"):
+            return ()
+        values = asked.get("values") or ([asked["value"]] if "value" in asked else [])
+        return tuple(values)
+
+
+class RefusedRequest(AuthorizationRefusal):
+    """A fault that the client is told at its proven redirect URI."""
+
+    def __init__(self, code: str, message: str, reply_to: ReplyTo) -> None:
+        super().__init__(code, message)
+        self.reply_to = reply_to
+
+
+def parse(sent: Parameters, catalog: Catalog, read_hint: HintReader) -> AuthorizationRequest:
+    """Raises PageRefusal or RefusedRequest. `read_hint` gives an ID token's subject, or None."""
+    client = _client(sent, catalog)
+    redirect_uri = _redirect_uri(sent, client)
+    reply_to = _reply_to(sent, redirect_uri)
+    try:
+        for check in CHECKS:
+            check(sent, client)
+        return AuthorizationRequest(
+            client=client,
+            reply_to=reply_to,
+            claimed_redirect_uri=sent.get("redirect_uri"),
+            scope=_scope(sent, client),
+            nonce=sent.get("nonce"),
+            prompt=frozenset(sent.words("prompt")),
+            max_age=_max_age(sent, client),
+            login_hint=sent.get("login_hint"),
+            hinted_subject=_hinted_subject(sent, read_hint),
+            acr_values=sent.words("acr_values"),
+            claims=_claims(sent),
+            ui_locales=sent.words("ui_locales"),
+            tenant=sent.get("tenant"),
+            code_challenge=sent.get("code_challenge"),
+        )
+    except _Fault as fault:
+        raise RefusedRequest(fault.code, fault.message, reply_to) from fault
+
+
+class _Fault(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+
+def _client(sent: Parameters, catalog: Catalog) -> Client:
+    if "client_id" in sent.repeated:
+        raise PageRefusal("invalid_request", "The product sent its name twice.", "client_id twice")
+    client = catalog.clients.get(sent.get("client_id") or "")
+    if client is None:
+        raise PageRefusal(
+            "invalid_client",
+            "The product that sent you here is not known to us.",
+            f"unknown client_id {(sent.get('client_id') or '')[:80]!r}",
+        )
+    return client
+
+
+def _redirect_uri(sent: Parameters, client: Client) -> str:
+    """One of the registered ones, compared as strings (RFC 9700 section 4.1.3)."""
+    claimed = sent.get("redirect_uri")
+    if "redirect_uri" not in sent.repeated:
+        if claimed is None and "redirect_uri" not in sent.values and len(client.redirect_uris) == 1:
+            return client.redirect_uris[0]
+        if claimed and is_registered(claimed, client.redirect_uris, client.application_type):
+            return claimed
+    raise PageRefusal(
+        "invalid_request",
+        "The product asked us to send you to an address that it has not registered.",
+        f"redirect_uri {(claimed or '')[:200]!r} of client {client.client_id}",
+    )
+
+
+def is_registered(claimed: str, registered: list[str], application_type: str) -> bool:
+    """Exactly one of them; a native client may use any port of a loopback address (RFC 8252
+    section 7.3)."""
+    if len(claimed) > MAX_REDIRECT_URI:
+        return False
+    if claimed in registered:
+        return True
+    return application_type == "native" and _without_loopback_port(claimed) in {
+        _without_loopback_port(uri) for uri in registered
+    } - {None}
+
+
+def _without_loopback_port(uri: str) -> str | None:
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    host = {"127.0.0.1": "127.0.0.1", "::1": "[::1]"}.get(parts.hostname or "")
+    if host is None or parts.scheme != "http":
+        return None
+    expected = host if port is None else f"{host}:{port}"
+    return parts._replace(netloc=host).geturl() if parts.netloc == expected else None
+
+
+def _reply_to(sent: Parameters, redirect_uri: str) -> ReplyTo:
+    mode = sent.get("response_mode") or "query"
+    reply_to = ReplyTo(redirect_uri, mode, sent.get("state"))
+    if mode not in RESPONSE_MODES or "response_mode" in sent.repeated:
+        readable = replace(reply_to, response_mode="query")
+        raise RefusedRequest("invalid_request", "response_mode is not supported.", readable)
+    return reply_to
+
+
+def _check_repeated(sent: Parameters, client: Client) -> None:
+    if sent.repeated:
+        raise _Fault("invalid_request", "A parameter was sent more than once.")
+
+
+def _check_unsupported(sent: Parameters, client: Client) -> None:
+    for name in ("request", "request_uri", "registration"):
+        if sent.get(name):
+            raise _Fault(f"{name}_not_supported", f"{name} is not supported.")
+
+
+def _check_response_type(sent: Parameters, client: Client) -> None:
+    if sent.get("response_type") is None:
+        raise _Fault("invalid_request", "response_type is missing.")
+    if sent.get("response_type") != "code":
+        raise _Fault("unsupported_response_type", "Only response_type code is supported.")
+    if "authorization_code" not in client.grant_types:
+        raise _Fault("unauthorized_client", "The client may not use the authorization code grant.")
+
+
+def _check_pkce(sent: Parameters, client: Client) -> None:
+    challenge, method = sent.get("code_challenge"), sent.get("code_challenge_method")
+    if challenge is None:
+        if client.require_pkce or method is not None:
+            raise _Fault("invalid_request", "code_challenge is missing (RFC 7636).")
+        return
+    if method != pkce.METHOD:
+        raise _Fault("invalid_request", "code_challenge_method must be S256.")
+    if not pkce.is_challenge(challenge):
+        raise _Fault("invalid_request", "code_challenge must be 43 characters of base64url.")
+
+
+def _check_prompt(sent: Parameters, client: Client) -> None:
+    prompt = frozenset(sent.words("prompt"))
+    if not prompt <= PROMPTS or ("none" in prompt and len(prompt) > 1):
+        raise _Fault("invalid_request", "prompt has a value that we can't honour.")
+
+
+CHECKS = (_check_repeated, _check_unsupported, _check_response_type, _check_pkce, _check_prompt)
+
+
+def _scope(sent: Parameters, client: Client) -> tuple[str, ...]:
+    """Scopes that the client is not registered for are left out (OpenID Connect Core section
+    3.1.2.1); none left is an error."""
+    allowed = client.scope.split()
+    scope = tuple(word for word in sent.words("scope") if word in allowed)
+    if not scope:
+        raise _Fault("invalid_scope", "No scope that this client may ask for was requested.")
+    return scope
+
+
+def _max_age(sent: Parameters, client: Client) -> int | None:
+    text = sent.get("max_age")
+    if text is None:
+        return client.default_max_age
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_AGE_DIGITS):
+        raise _Fault("invalid_request", "max_age must be a whole number of seconds.")
+    return int(text)
+
+
+def _hinted_subject(sent: Parameters, read_hint: HintReader) -> str | None:
+    hint = sent.get("id_token_hint")
+    if hint is None:
+        return None
+    subject = read_hint(hint)
+    if subject is None:
+        raise _Fault("invalid_request", "id_token_hint is not an ID token of ours.")
+    return subject
+
+
+def _claims(sent: Parameters) -> dict[str, Any]:
+    """The `claims` parameter (OpenID Connect Core section 5.5), checked in the shape we read."""
+    text = sent.get("claims")
+    if text is None:
+        return {}
+    try:
+        claims = orjson.loads(text)
+    except ValueError as problem:
+        raise _Fault("invalid_request", "claims is not JSON.") from problem
+    if not isinstance(claims, dict):
+        raise _Fault("invalid_request", "claims must be a JSON object.")
+    kept = {place: _claim_requests(claims.get(place)) for place in ("id_token", "userinfo")}
+    return {place: requests for place, requests in kept.items() if requests}
+
+
+def _claim_requests(section: object) -> dict[str, Any]:
+    if section is None:
+        return {}
+    if not isinstance(section, dict) or not all(_is_claim_request(v) for v in section.values()):
+        raise _Fault("invalid_request", "claims must map names to null or to objects.")
+    return section
+
+
+def _is_claim_request(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, Mapping) or not isinstance(value.get("essential", False), bool):
+        return False
+    values = value.get("values", [])
+    return isinstance(values, list) and all(isinstance(v, str) for v in values)

@@ -1,0 +1,31 @@
+"""The authorization response: code or error, `state`, and always `iss` (RFC 9207)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode, urlsplit
+
+from idp.oidc.authorization_request import ReplyTo
+
+
+def success(reply_to: ReplyTo, issuer: str, code: str) -> dict[str, str]:
+    return _with_state({"code": code}, reply_to, issuer)
+
+
+def error(reply_to: ReplyTo, issuer: str, code: str, description: str) -> dict[str, str]:
+    """OpenID Connect Core section 3.1.2.6."""
+    return _with_state({"error": code, "error_description": description}, reply_to, issuer)
+
+
+def _with_state(fields: dict[str, str], reply_to: ReplyTo, issuer: str) -> dict[str, str]:
+    state = {} if reply_to.state is None else {"state": reply_to.state}
+    return {**fields, **state, "iss": issuer}
+
+
+def location(reply_to: ReplyTo, fields: dict[str, str]) -> str:
+    """The redirect for `query` and `fragment` (OAuth 2.0 Multiple Response Types section 2.1)."""
+    parts = urlsplit(reply_to.redirect_uri)
+    encoded = urlencode(fields)
+    if reply_to.response_mode == "fragment":
+        return f"{reply_to.redirect_uri}#{encoded}"
+    separator = "&" if parts.query else "?"
+    return f"{reply_to.redirect_uri}{separator}{encoded}"

@@ -1,0 +1,178 @@
+"""Client authentication: the one method that the client registered (RFC 6749 section 2.3, RFC 7523).
+
+An assertion is verified here; that its `jti` was not used before is the endpoint's one write.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from idp.directory.catalog import Catalog
+from idp.directory.clients import Client
+from idp.errors import ClientRefusal
+from idp.oidc.parameters import Parameters
+from idp.secret_values import fingerprint, is_same
+
+METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519"]
+MAX_ASSERTION_LIFETIME = 300
+MAX_ASSERTION_BYTES = 8192
+MAX_JTI = 256
+MAX_AHEAD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The client, and for an assertion the name that it may use once, until `expires_at`."""
+
+    client: Client
+    assertion_name: str = ""
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    method: str
+    client_id: str
+    credential: str
+
+
+def authenticate(
+    sent: Parameters,
+    authorization: str,
+    catalog: Catalog,
+    audiences: Sequence[str],
+    now: float,
+) -> Authenticated:
+    """Raises ClientRefusal, with why for the log. `audiences` are our names (RFC 7523 section 3)."""
+    claimed = _claimed(sent, authorization)
+    client = catalog.clients.get(claimed.client_id)
+    if client is None:
+        raise ClientRefusal(f"unknown client {claimed.client_id[:80]!r}")
+    if claimed.method != client.token_endpoint_auth_method:
+        raise ClientRefusal(f"{client.client_id} registered another method than {claimed.method}")
+    if claimed.method == "private_key_jwt":
+        return _check_assertion(client, claimed.credential, audiences, now)
+    if claimed.method != "none":
+        _check_secret(client, claimed.credential, now)
+    return Authenticated(client)
+
+
+def _claimed(sent: Parameters, authorization: str) -> _Claimed:
+    """Exactly one method; the client names that it gives must agree."""
+    found = [
+        claimed
+        for claimed in (_basic(authorization), _assertion(sent), _post(sent))
+        if claimed is not None
+    ]
+    client_id = sent.get("client_id")
+    if len(found) > 1:
+        raise ClientRefusal("more than one method")
+    if not found:
+        return _Claimed("none", client_id or "", "")
+    if client_id is not None and client_id != found[0].client_id:
+        raise ClientRefusal("client_id differs from the authenticated one")
+    return found[0]
+
+
+def _basic(authorization: str) -> _Claimed | None:
+    scheme, _, encoded = authorization.partition(" ")
+    if not authorization:
+        return None
+    if scheme.lower() != "basic":
+        raise ClientRefusal("an Authorization header that is not Basic")
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as problem:
+        raise ClientRefusal("an Authorization header that is not base64") from problem
+    name, _, secret = text.partition(":")
+    return _Claimed("client_secret_basic", unquote_plus(name), unquote_plus(secret))
+
+
+def _post(sent: Parameters) -> _Claimed | None:
+    secret = sent.get("client_secret")
+    if secret is None:
+        return None
+    return _Claimed("client_secret_post", sent.get("client_id") or "", secret)
+
+
+def _assertion(sent: Parameters) -> _Claimed | None:
+    assertion, kind = sent.get("client_assertion"), sent.get("client_assertion_type")
+    if assertion is None and kind is None:
+        return None
+    if kind != ASSERTION_TYPE or assertion is None or len(assertion) > MAX_ASSERTION_BYTES:
+        raise ClientRefusal("an unknown kind of assertion")
+    return _Claimed("private_key_jwt", _unverified_subject(assertion), assertion)
+
+
+def _unverified_subject(assertion: str) -> str:
+    """Names the client whose keys are then tried; proves nothing."""
+    try:
+        claims = orjson.loads(jws.extract_compact(assertion.encode()).payload)
+    except (JoseError, ValueError) as problem:
+        raise ClientRefusal("the assertion is not a JWT") from problem
+    subject = claims.get("sub") if isinstance(claims, dict) else None
+    return subject if isinstance(subject, str) else ""
+
+
+def _check_secret(client: Client, claimed_secret: str, now: float) -> None:
+    claimed_hash = fingerprint(claimed_secret)
+    for secret in client.secrets:
+        in_force = secret.expires_at is None or secret.expires_at > now
+        if is_same(secret.secret_hash, claimed_hash) and in_force:
+            return
+    raise ClientRefusal(f"{client.client_id} sent a wrong secret")
+
+
+def _check_assertion(
+    client: Client, assertion: str, audiences: Sequence[str], now: float
+) -> Authenticated:
+    """RFC 7523 section 3, with the bounds of FAPI 2.0: five minutes, one use."""
+    claims = _signed_claims(client, assertion)
+    expires_at, jti = claims.get("exp"), claims.get("jti")
+    if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
+        raise ClientRefusal("the assertion is not by and about the client")
+    if not _is_for_us(claims.get("aud"), audiences):
+        raise ClientRefusal("the assertion is for somebody else")
+    if not isinstance(expires_at, int) or not now < expires_at <= now + MAX_ASSERTION_LIFETIME:
+        raise ClientRefusal("the assertion has no exp within five minutes")
+    if any(_is_ahead(claims.get(name), now) for name in ("iat", "nbf")):
+        raise ClientRefusal("the assertion is from the future")
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
+        raise ClientRefusal("the assertion has no jti")
+    return Authenticated(client, f"assertion {client.client_id} {jti}", float(expires_at))
+
+
+def _signed_claims(client: Client, assertion: str) -> dict[str, Any]:
+    try:
+        keys = KeySet.import_key_set(client.jwks or {"keys": []})  # type: ignore[arg-type]
+        opened = jws.deserialize_compact(assertion, keys, algorithms=ASSERTION_ALGORITHMS)
+        claims = orjson.loads(opened.payload or b"")
+    except (JoseError, ValueError) as problem:
+        raise ClientRefusal(f"the assertion's signature: {problem}") from problem
+    if not isinstance(claims, dict):
+        raise ClientRefusal("the assertion's payload is no object")
+    return claims
+
+
+def _is_for_us(audience: object, audiences: Sequence[str]) -> bool:
+    single = audience[0] if isinstance(audience, list) and len(audience) == 1 else audience
+    return isinstance(single, str) and single in audiences
+
+
+def _is_ahead(value: object, now: float) -> bool:
+    """A time, where one is given, may be ten seconds ahead of ours."""
+    if value is None:
+        return False
+    return not isinstance(value, int | float) or value > now + MAX_AHEAD

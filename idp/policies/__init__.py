@@ -1,0 +1,1 @@
+"""What is required: pure functions that say so, and why."""

@@ -1,0 +1,64 @@
+"""Everything that a running provider holds, made once per process and handed down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from idp.credentials.password import PasswordHasher
+from idp.database import Database
+from idp.directory.catalog import Catalog, Versioned, load_catalog
+from idp.ephemeral import Ephemeral, ephemeral
+from idp.secret_values import SecretKeys, secret_keys
+from idp.settings import Settings
+from idp.tokens.signed_tokens import ID_TOKEN, BadToken, TokenReader
+from idp.tokens.signing_keys import KeyRing, load_key_ring
+
+
+@dataclass(frozen=True)
+class Provider:
+    """`clock` gives seconds since 1970 in UTC; tests hand in one that they can move."""
+
+    settings: Settings
+    database: Database
+    ephemeral: Ephemeral
+    secret_keys: SecretKeys
+    hasher: PasswordHasher
+    catalog: Versioned[Catalog]
+    key_ring: Versioned[KeyRing]
+    tokens: TokenReader
+    clock: Callable[[], float]
+
+
+def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Provider:
+    database = Database(settings.database_url, settings.database_pool)
+    keys = secret_keys(settings.keys_dir)
+    retention = float(max(settings.access_token_lifetime, settings.id_token_lifetime))
+    return Provider(
+        settings=settings,
+        database=database,
+        ephemeral=ephemeral(settings.redis_url, database),
+        secret_keys=keys,
+        hasher=PasswordHasher(settings),
+        catalog=Versioned(database, lambda: load_catalog(database)),
+        key_ring=Versioned(database, lambda: load_key_ring(database, keys, retention)),
+        tokens=TokenReader(),
+        clock=clock,
+    )
+
+
+def read_id_token(held: Provider, token: str, now: float) -> dict[str, Any] | None:
+    """The claims of an ID token of ours, used as a hint: an expired one will do."""
+    try:
+        return held.tokens.read(
+            token,
+            held.key_ring.current(now),
+            now,
+            expected_typ=ID_TOKEN,
+            expected_issuer=held.settings.issuer,
+            allow_expired=True,
+        )
+    except BadToken:
+        return None

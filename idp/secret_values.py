@@ -1,0 +1,136 @@
+"""Make, hash, compare and encrypt secrets.
+
+Everything that we generate has 256 bits, so SHA-256 is enough to store it by. People's passwords
+are another matter (`credentials/password.py`). All keys here come from one file, `master.key`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from idp.errors import SetupMistake
+
+MASTER_KEY_FILE = "master.key"
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+
+def new_secret() -> str:
+    """256 random bits, as 43 characters of base64url."""
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
+def new_id() -> str:
+    """128 random bits, as 32 hexadecimal characters; never reused."""
+    return secrets.token_hex(16)
+
+
+def fingerprint(secret: str) -> str:
+    """What a generated secret is stored and looked up by: SHA-256, hexadecimal."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def is_same(left: str, right: str) -> bool:
+    """Compare in constant time; any text is allowed."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def encode(raw: bytes) -> str:
+    """base64url without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def decode(text: str) -> bytes | None:
+    """The bytes behind `encode`, or None for anything that `encode` never wrote."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    return raw if encode(raw) == text else None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKeys:
+    """The keys derived from the master key, one for each purpose (HKDF, RFC 5869)."""
+
+    signing_keys: bytes
+    cookies: bytes
+    identifiers: bytes
+    refresh_tokens: bytes
+
+    def encrypt(self, plaintext: bytes, purpose: str) -> str:
+        """AES-256-GCM; `purpose` is authenticated, so a value can't be moved to another place."""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = AESGCM(self.signing_keys).encrypt(nonce, plaintext, purpose.encode())
+        return encode(nonce + sealed)
+
+    def decrypt(self, sealed: str, purpose: str) -> bytes:
+        """Raises SetupMistake when the value was sealed with another master key."""
+        raw = decode(sealed) or b""
+        try:
+            return AESGCM(self.signing_keys).decrypt(
+                raw[:NONCE_BYTES], raw[NONCE_BYTES:], purpose.encode()
+            )
+        except (InvalidTag, ValueError) as problem:
+            raise SetupMistake(
+                f"The master key in {MASTER_KEY_FILE} is not the one this database was made with."
+            ) from problem
+
+    def blind(self, identifier: str) -> str:
+        """A name for an identifier that says nothing about it: HMAC-SHA-256, hexadecimal."""
+        return hmac.new(self.identifiers, identifier.encode(), hashlib.sha256).hexdigest()
+
+
+def secret_keys(keys_dir: Path) -> SecretKeys:
+    """Read the master key, making it on first start (0600)."""
+    master = _read_or_make(keys_dir / MASTER_KEY_FILE)
+    return SecretKeys(
+        signing_keys=_derive(master, "signing keys"),
+        cookies=_derive(master, "cookies"),
+        identifiers=_derive(master, "identifiers"),
+        refresh_tokens=_derive(master, "refresh tokens"),
+    )
+
+
+def _read_or_make(path: Path) -> bytes:
+    """Two processes may start at once: the file is written aside and linked, so one wins whole."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        _make(path)
+    if path.stat().st_mode & 0o077:
+        raise SetupMistake(f"{path} can be read by others: chmod 600 {path}")
+    key = decode(path.read_text().strip())
+    if key is None or len(key) != KEY_BYTES:
+        raise SetupMistake(f"{path} does not hold a key of {KEY_BYTES} bytes in base64url.")
+    return key
+
+
+def _make(path: Path) -> None:
+    draft = path.with_name(f".{path.name}.{new_id()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(encode(secrets.token_bytes(KEY_BYTES)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _derive(master: bytes, purpose: str) -> bytes:
+    info = f"latchkey {purpose}".encode()
+    return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(master)

@@ -1,0 +1,100 @@
+"""How messages leave: SMTP, or the demo's inbox. Chosen by setting, used by the outbox alone."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable
+from email.message import EmailMessage
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base, Database
+from idp.outbox import Undelivered
+from idp.secret_values import new_id
+from idp.settings import Settings
+
+SMTP_TIMEOUT = 10
+SMTPS_PORT, SMTP_PORT = 465, 25
+
+
+class InboxMessage(Base):
+    """Only in the demo: what would have been sent."""
+
+    __tablename__ = "inbox_messages"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str]
+    recipient: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str]
+    body: Mapped[str]
+    at: Mapped[float]
+
+
+class Letter(NamedTuple):
+    """One line of subject, plain text of body."""
+
+    to: str
+    subject: str
+    body: str
+
+
+PostLetter = Callable[[Letter, float], None]
+
+
+def letter_poster(settings: Settings, database: Database) -> PostLetter:
+    """The demo's inbox, or the mail server of `smtp_url`."""
+    if settings.demo_inbox:
+        return lambda letter, now: _keep_in_inbox(database, letter, now)
+    return lambda letter, now: _send_by_smtp(settings, letter)
+
+
+def _keep_in_inbox(database: Database, letter: Letter, now: float) -> None:
+    with database.session() as session:
+        session.execute(
+            sa.insert(InboxMessage).values(
+                id=new_id(),
+                channel="mail",
+                recipient=letter.to,
+                subject=letter.subject,
+                body=letter.body,
+                at=now,
+            )
+        )
+
+
+def _send_by_smtp(settings: Settings, letter: Letter) -> None:
+    """`smtp_url` is smtp://user:password@host:port, smtps:// for TLS from the first byte."""
+    parts = urlsplit(settings.smtp_url)
+    if not parts.hostname:
+        raise Undelivered("no mail server is set (LATCHKEY_SMTP_URL)")
+    try:
+        with _connected(parts.scheme, parts.hostname, parts.port) as server:
+            if parts.username:
+                server.login(parts.username, parts.password or "")
+            server.send_message(_message(settings, letter))
+    except smtplib.SMTPRecipientsRefused as problem:
+        raise Undelivered(f"the mail server refused {letter.to}", refused=True) from problem
+    except (OSError, smtplib.SMTPException) as problem:
+        raise Undelivered(f"mail server: {problem}") from problem
+
+
+def _connected(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
+    if scheme == "smtps":
+        return smtplib.SMTP_SSL(host, port or SMTPS_PORT, timeout=SMTP_TIMEOUT)
+    server = smtplib.SMTP(host, port or SMTP_PORT, timeout=SMTP_TIMEOUT)
+    if server.has_extn("starttls"):
+        server.starttls()
+    return server
+
+
+def _message(settings: Settings, letter: Letter) -> EmailMessage:
+    """EmailMessage refuses line breaks in headers, so nothing can be injected there."""
+    message = EmailMessage()
+    message["From"] = settings.mail_from
+    message["To"] = letter.to
+    message["Subject"] = letter.subject
+    message.set_content(letter.body)
+    return message

@@ -1,0 +1,226 @@
+"""The single sign-on session: an opaque secret in a cookie, its SHA-256 in the database.
+
+The secret is new at every sign-in and every rise, so an id that somebody planted is worth nothing
+(security.md S63). Only `endpoints/authorize.py` starts one, when `next_step` says done.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import audit
+from idp.audit import Origin
+from idp.database import Base, Connection
+from idp.directory import users
+from idp.directory.users import User
+from idp.secret_values import fingerprint, new_id, new_secret
+
+TOUCH_AFTER = 60.0
+
+
+class SsoSession(Base):
+    """`amr` is separated by spaces. `expires_at` is the platform's absolute limit."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    tenant_id: Mapped[str | None]
+    auth_time: Mapped[float]
+    amr: Mapped[str]
+    acr: Mapped[str]
+    address: Mapped[str]
+    user_agent: Mapped[str]
+    created_at: Mapped[float]
+    last_seen_at: Mapped[float]
+    expires_at: Mapped[float]
+    ended_at: Mapped[float | None]
+
+
+class BrowserSession(NamedTuple):
+    """A live session and its person."""
+
+    id: str
+    user_id: str
+    tenant_id: str | None
+    auth_time: float
+    amr: str
+    acr: str
+    last_seen_at: float
+    email: str
+    name: str
+    last_tenant_id: str | None
+
+
+_TABLE: Any = SsoSession.__table__
+_FIND = (
+    sa.select(
+        _TABLE.c.id,
+        _TABLE.c.user_id,
+        _TABLE.c.tenant_id,
+        _TABLE.c.auth_time,
+        _TABLE.c.amr,
+        _TABLE.c.acr,
+        _TABLE.c.last_seen_at,
+        User.email,
+        User.name,
+        User.last_tenant_id,
+    )
+    .select_from(SsoSession)
+    .join(User, User.id == SsoSession.user_id)
+    .where(
+        SsoSession.secret_hash == sa.bindparam("secret_hash"),
+        SsoSession.ended_at.is_(None),
+        SsoSession.expires_at > sa.bindparam("now", type_=sa.Double),
+        SsoSession.last_seen_at > sa.bindparam("idle_since", type_=sa.Double),
+        User.status == sa.literal_column(f"'{users.ACTIVE}'"),
+        SsoSession.auth_time >= User.sessions_valid_after,
+    )
+)
+_START = sa.insert(_TABLE).values(
+    {
+        name: sa.bindparam(name)
+        for name in (
+            "id",
+            "secret_hash",
+            "user_id",
+            "tenant_id",
+            "auth_time",
+            "amr",
+            "acr",
+            "address",
+            "user_agent",
+            "created_at",
+            "last_seen_at",
+            "expires_at",
+        )
+    }
+)
+_RENEW = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("session_id"), _TABLE.c.ended_at.is_(None))
+    .values(
+        {
+            name: sa.bindparam(name)
+            for name in ("secret_hash", "auth_time", "amr", "acr", "last_seen_at", "expires_at")
+        }
+    )
+    .returning(_TABLE.c.id)
+)
+_TOUCH = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("session_id"))
+    .values(last_seen_at=sa.bindparam("now"))
+)
+_SET_TENANT = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("session_id"))
+    .values(tenant_id=sa.bindparam("tenant_id"))
+)
+
+
+class Evidence(NamedTuple):
+    """What a finished sign-in proved: by which methods (`amr`), and when."""
+
+    user_id: str
+    auth_time: float
+    amr: frozenset[str]
+    acr: str
+
+
+class Started(NamedTuple):
+    """`secret` goes into the cookie and nowhere else."""
+
+    session_id: str
+    secret: str
+
+
+def cookie_name(is_https: bool) -> str:
+    """`__Host-` wherever browsers accept it (RFC 6265bis section 4.1.3.2)."""
+    return "__Host-latchkey-session" if is_https else "latchkey-session"
+
+
+def find(db: Connection, secret: str, idle_lifetime: float, now: float) -> BrowserSession | None:
+    """The live session behind a cookie, if the person may still use it."""
+    row = db.row(_FIND, secret_hash=fingerprint(secret), now=now, idle_since=now - idle_lifetime)
+    return BrowserSession._make(row) if row else None
+
+
+def start(
+    db: Connection, evidence: Evidence, absolute_lifetime: float, now: float, origin: Origin
+) -> Started:
+    """A new session for a person who has proven everything that was asked."""
+    started = Started(new_id(), new_secret())
+    db.run(
+        _START,
+        id=started.session_id,
+        secret_hash=fingerprint(started.secret),
+        user_id=evidence.user_id,
+        tenant_id=None,
+        auth_time=evidence.auth_time,
+        amr=" ".join(sorted(evidence.amr)),
+        acr=evidence.acr,
+        address=origin.address,
+        user_agent=origin.user_agent[:300],
+        created_at=now,
+        last_seen_at=now,
+        expires_at=evidence.auth_time + absolute_lifetime,
+    )
+    _record_sign_in(db, evidence, started.session_id, now, origin)
+    return started
+
+
+def renew(
+    db: Connection,
+    session_id: str,
+    evidence: Evidence,
+    absolute_lifetime: float,
+    now: float,
+    origin: Origin,
+) -> Started | None:
+    """The same session after a fresh proof by the same person; None if it has ended meanwhile."""
+    secret = new_secret()
+    row = db.row(
+        _RENEW,
+        session_id=session_id,
+        secret_hash=fingerprint(secret),
+        auth_time=evidence.auth_time,
+        amr=" ".join(sorted(evidence.amr)),
+        acr=evidence.acr,
+        last_seen_at=now,
+        expires_at=evidence.auth_time + absolute_lifetime,
+    )
+    if row is None:
+        return None
+    _record_sign_in(db, evidence, session_id, now, origin)
+    return Started(session_id, secret)
+
+
+def _record_sign_in(
+    db: Connection, evidence: Evidence, session_id: str, now: float, origin: Origin
+) -> None:
+    audit.record(
+        db,
+        "sign_in.succeeded",
+        now,
+        origin,
+        actor=evidence.user_id,
+        session=session_id,
+        amr=sorted(evidence.amr),
+        user_agent=origin.user_agent[:300],
+    )
+
+
+def touch(db: Connection, session: BrowserSession, now: float) -> None:
+    """Keep it from idling out; written once a minute at most."""
+    if now - session.last_seen_at > TOUCH_AFTER:
+        db.run(_TOUCH, session_id=session.id, now=now)
+
+
+def enter_tenant(db: Connection, session_id: str, tenant_id: str) -> None:
+    """The tenant that products open in from now on, unless one is named."""
+    db.run(_SET_TENANT, session_id=session_id, tenant_id=tenant_id)

@@ -1,0 +1,118 @@
+"""Every setting, typed, frozen, read once from the environment (`LATCHKEY_…`).
+
+Each is documented in docs/operate.md; a test fails for one that is not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from idp.errors import SetupMistake
+
+PREFIX = "LATCHKEY_"
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times are in seconds, sizes in bytes, addresses are origins without a trailing slash."""
+
+    issuer: str = "http://localhost:8000"
+    database_url: str = "sqlite:///data/latchkey.db"
+    redis_url: str = ""
+    keys_dir: Path = Path("keys")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    threads: int = 4
+    trusted_proxies: str = ""
+    database_pool: int = 8
+    log_level: str = "INFO"
+    demo_inbox: bool = False
+
+    code_lifetime: int = 60
+    access_token_lifetime: int = 600
+    id_token_lifetime: int = 600
+    refresh_idle_lifetime: int = 14 * 86400
+    refresh_absolute_lifetime: int = 90 * 86400
+    refresh_grace: int = 10
+    session_idle_lifetime: int = 3600
+    session_absolute_lifetime: int = 86400
+    attempt_lifetime: int = 1800
+
+    lockout_threshold: int = 5
+    lockout_duration: int = 1800
+    argon2_memory_kib: int = 19 * 1024
+    argon2_time_cost: int = 2
+    argon2_parallelism: int = 1
+    argon2_slots: int = 2
+    argon2_queue: int = 32
+
+    signing_key_lead: int = 600
+    jwks_max_age: int = 300
+
+    smtp_url: str = ""
+    mail_from: str = "Latchkey <no-reply@localhost>"
+
+    def __post_init__(self) -> None:
+        check_issuer(self.issuer)
+        if not 3 <= self.lockout_threshold <= 10:
+            raise SetupMistake("LATCHKEY_LOCKOUT_THRESHOLD must lie between 3 and 10.")
+        if not 60 <= self.lockout_duration <= 3600:
+            raise SetupMistake("LATCHKEY_LOCKOUT_DURATION must lie between 60 and 3600 seconds.")
+        if not 1 <= self.code_lifetime <= 60:
+            raise SetupMistake("LATCHKEY_CODE_LIFETIME must be at most 60 seconds.")
+        if self.signing_key_lead < self.jwks_max_age:
+            raise SetupMistake(
+                "LATCHKEY_SIGNING_KEY_LEAD must be at least LATCHKEY_JWKS_MAX_AGE: a key has to be"
+                " known to every product before it signs."
+            )
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers reach us by TLS; decides cookie names and `Secure`."""
+        return self.issuer.startswith("https://")
+
+
+def check_issuer(issuer: str) -> None:
+    """An issuer is an https origin, http on loopback only (OpenID Connect Discovery section 3)."""
+    parts = urlsplit(issuer)
+    if parts.query or parts.fragment or parts.path not in ("",) or "@" in parts.netloc:
+        raise SetupMistake(f"LATCHKEY_ISSUER must be an origin like https://id.example: {issuer!r}")
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
+        return
+    raise SetupMistake(f"LATCHKEY_ISSUER must be https (http only on loopback): {issuer!r}")
+
+
+def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read `LATCHKEY_<NAME>` for each field; an unknown name or a bad value is refused."""
+    known = {PREFIX + field.name.upper(): field for field in fields(Settings)}
+    unknown = sorted(n for n in environment if n.startswith(PREFIX) and n not in known)
+    if unknown:
+        raise SetupMistake(f"Unknown setting: {', '.join(unknown)}")
+    values = {
+        field.name: _typed(name, str(field.type), environment[name])
+        for name, field in known.items()
+        if name in environment
+    }
+    return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type
+
+
+def _typed(name: str, type_name: str, text: str) -> object:
+    if type_name == "int":
+        if not text.isascii() or not text.isdigit():
+            raise SetupMistake(f"{name} must be a whole number, not {text!r}.")
+        return int(text)
+    if type_name == "bool":
+        if text not in ("0", "1"):
+            raise SetupMistake(f"{name} must be 0 or 1, not {text!r}.")
+        return text == "1"
+    if type_name == "Path":
+        return Path(text)
+    return text.strip()

@@ -1,0 +1,272 @@
+"""Signing keys: published before they sign, and still published when they no longer do.
+
+A key's whole life follows from three columns (`active_from`, its successor's, `revoked_at`), so
+there is no state to move and nothing to forget. Private halves are encrypted (`secret_values.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+from joserfc.jwk import ECKey, OKPKey, RSAKey, thumbprint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import audit
+from idp.audit import Origin
+from idp.database import Base, Connection, Database, JsonText, Upsert
+from idp.directory import catalog
+from idp.errors import SetupMistake
+from idp.secret_values import SecretKeys
+
+ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
+CLOCK_SKEW = 60.0
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+class SigningKey(Base):
+    """`generation` counts per algorithm; its uniqueness makes fifty rotations at once one."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (sa.UniqueConstraint("alg", "generation"),)
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    alg: Mapped[str]
+    generation: Mapped[int]
+    private_key: Mapped[str]
+    public_jwk: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    created_at: Mapped[float]
+    active_from: Mapped[float]
+    revoked_at: Mapped[float | None]
+
+
+@dataclass(frozen=True)
+class KeyView:
+    """A key ready to sign and to verify."""
+
+    kid: str
+    alg: str
+    generation: int
+    private: PrivateKey
+    public: RSAKey | ECKey | OKPKey
+    public_jwk: dict[str, Any]
+    active_from: float
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """All keys that are not revoked. `retention` is the life of the longest-lived token."""
+
+    keys: tuple[KeyView, ...]
+    retention: float
+    _jwks: dict[tuple[str, ...], tuple[bytes, str]] = field(default_factory=dict, repr=False)
+
+    def signer(self, alg: str, now: float) -> KeyView:
+        """The newest key of that algorithm that has come into force."""
+        active = [key for key in self.keys if key.alg == alg and key.active_from <= now]
+        if not active:
+            raise SetupMistake(f"There is no signing key for {alg}: run `idp keys rotate`.")
+        return max(active, key=lambda key: key.generation)
+
+    def find(self, kid: str) -> KeyView | None:
+        return next((key for key in self.keys if key.kid == kid), None)
+
+    def is_published(self, key: KeyView, now: float) -> bool:
+        """From its making until the last token that it can have signed has expired."""
+        successors = [
+            other.active_from
+            for other in self.keys
+            if other.alg == key.alg and other.generation > key.generation
+        ]
+        return not successors or min(successors) + self.retention + CLOCK_SKEW > now
+
+    def jwks(self, now: float) -> tuple[bytes, str]:
+        """The JWK Set (RFC 7517 section 5) and its ETag, encoded once for each set of keys."""
+        published = [key for key in self.keys if self.is_published(key, now)]
+        names = tuple(key.kid for key in published)
+        if names not in self._jwks:
+            body = orjson.dumps({"keys": [key.public_jwk for key in published]})
+            self._jwks[names] = (body, f'"{sha256(body).hexdigest()[:32]}"')
+        return self._jwks[names]
+
+
+_TABLE: Any = SigningKey.__table__
+_INSERT = Upsert(
+    lambda insert: (
+        insert(_TABLE)
+        .values(
+            kid=sa.bindparam("kid"),
+            alg=sa.bindparam("alg"),
+            generation=sa.bindparam("generation"),
+            private_key=sa.bindparam("private_key"),
+            public_jwk=sa.bindparam("public_jwk", type_=sa.Text),
+            created_at=sa.bindparam("created_at"),
+            active_from=sa.bindparam("active_from"),
+        )
+        .on_conflict_do_nothing(index_elements=["alg", "generation"])
+        .returning(_TABLE.c.kid)
+    )
+)
+_LATEST = (
+    sa.select(_TABLE.c.generation, _TABLE.c.active_from, _TABLE.c.revoked_at)
+    .where(_TABLE.c.alg == sa.bindparam("alg"))
+    .order_by(_TABLE.c.generation.desc())
+)
+_REVOKE = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.kid == sa.bindparam("revoked_kid"), _TABLE.c.revoked_at.is_(None))
+    .values(revoked_at=sa.bindparam("now"))
+    .returning(_TABLE.c.alg)
+)
+
+
+def load_key_ring(database: Database, secret_keys: SecretKeys, retention: float) -> KeyRing:
+    with database.session() as session:
+        alive = sa.select(SigningKey).where(SigningKey.revoked_at.is_(None))
+        rows = session.scalars(alive.order_by(SigningKey.alg, SigningKey.generation)).all()
+        return KeyRing(tuple(_view(row, secret_keys) for row in rows), retention)
+
+
+def ensure(db: Connection, secret_keys: SecretKeys, now: float) -> None:
+    """Make the first key of each algorithm, in force at once."""
+    for alg in ALGORITHMS:
+        if not db.row(_LATEST, alg=alg):
+            _make(db, secret_keys, alg, generation=1, active_from=now, now=now)
+
+
+def rotate(
+    db: Connection, secret_keys: SecretKeys, alg: str, lead: float, now: float
+) -> str | None:
+    """Make the next key, to sign from `now + lead`; its kid, or None if one is waiting already."""
+    latest = db.row(_LATEST, alg=alg)
+    if latest is None:
+        return _make(db, secret_keys, alg, generation=1, active_from=now, now=now)
+    generation, active_from, revoked_at = latest
+    if revoked_at is None and active_from > now:
+        return None
+    return _make(db, secret_keys, alg, int(generation) + 1, now + lead, now)
+
+
+def revoke(db: Connection, secret_keys: SecretKeys, kid: str, now: float) -> bool:
+    """An emergency: what the key has signed is worthless, and a new one signs at once."""
+    row = db.row(_REVOKE, revoked_kid=kid, now=now)
+    if row is None:
+        return False
+    alg = str(row[0])
+    latest = db.row(_LATEST, alg=alg)
+    assert latest is not None
+    _make(db, secret_keys, alg, int(latest[0]) + 1, active_from=now, now=now)
+    audit.record(db, "signing_key.revoked", now, kid=kid, alg=alg)
+    catalog.touch(db)
+    return True
+
+
+def _make(
+    db: Connection,
+    secret_keys: SecretKeys,
+    alg: str,
+    generation: int,
+    active_from: float,
+    now: float,
+) -> str | None:
+    private = _generate(alg)
+    der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    public_jwk = _public_jwk(private, alg)
+    made = db.row(
+        _INSERT,
+        kid=public_jwk["kid"],
+        alg=alg,
+        generation=generation,
+        private_key=secret_keys.encrypt(der, public_jwk["kid"]),
+        public_jwk=orjson.dumps(public_jwk).decode(),
+        created_at=now,
+        active_from=active_from,
+    )
+    if made is None:
+        return None
+    audit.record(db, "signing_key.made", now, kid=made[0], alg=alg, active_from=active_from)
+    catalog.touch(db)
+    return str(made[0])
+
+
+_GENERATORS: dict[str, Callable[[], PrivateKey]] = {
+    "RS256": lambda: rsa.generate_private_key(65537, 2048),
+    "PS256": lambda: rsa.generate_private_key(65537, 2048),
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+def _generate(alg: str) -> PrivateKey:
+    return _GENERATORS[alg]()
+
+
+def _public_jwk(private: PrivateKey, alg: str) -> dict[str, Any]:
+    """Public members only; the `kid` is the key's thumbprint (RFC 7638)."""
+    public = _import_public(private)
+    members: dict[str, Any] = dict(public.as_dict(private=False))
+    kid = thumbprint({name: members[name] for name in sorted(members) if name != "kid"})
+    return {**members, "kid": f"{alg.lower()}-{kid}", "alg": alg, "use": "sig"}
+
+
+def _import_public(private: PrivateKey) -> RSAKey | ECKey | OKPKey:
+    public = private.public_key()
+    if isinstance(public, rsa.RSAPublicKey):
+        return RSAKey(public, public)
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return ECKey(public, public)
+    return OKPKey(public, public)
+
+
+def _view(row: SigningKey, secret_keys: SecretKeys) -> KeyView:
+    # The value is authenticated, so checking the RSA numbers again (35 ms) would prove nothing.
+    private: Any = load_der_private_key(
+        secret_keys.decrypt(row.private_key, row.kid),
+        password=None,
+        unsafe_skip_rsa_key_validation=True,
+    )
+    return KeyView(
+        kid=row.kid,
+        alg=row.alg,
+        generation=row.generation,
+        private=private,
+        public=_import_public(private),
+        public_jwk=row.public_jwk,
+        active_from=row.active_from,
+    )
+
+
+def described(keys: Iterable[SigningKey], ring: KeyRing, now: float) -> list[dict[str, Any]]:
+    """For `idp keys list`: each key with its state in words."""
+    return [
+        {
+            "kid": key.kid,
+            "alg": key.alg,
+            "created_at": key.created_at,
+            "state": _state(key, ring, now),
+        }
+        for key in keys
+    ]
+
+
+def _state(key: SigningKey, ring: KeyRing, now: float) -> str:
+    view = ring.find(key.kid)
+    if view is None:
+        return "revoked"
+    if view.active_from > now:
+        return "published, not signing yet"
+    if ring.signer(view.alg, now) is view:
+        return "signing"
+    return "published, no longer signing" if ring.is_published(view, now) else "retired"

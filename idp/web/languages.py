@@ -1,0 +1,50 @@
+"""Languages: the person's, by `ui_locales`, then by their browser. Catalogs are read as `.po`."""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, g, request
+from flask_babel import Babel, Domain, get_locale
+
+LANGUAGES = ("en", "es")
+_FOLDER = Path(__file__).with_name("translations")
+
+
+class _ReadableCatalogs(Domain):  # type: ignore[misc]  # Flask-Babel is not typed
+    """Compiles a `.po` when it is first used, so that no binary has to be kept in step with it."""
+
+    def get_translations(self) -> NullTranslations:
+        return _translations(str(get_locale() or LANGUAGES[0]).partition("_")[0])
+
+
+@cache
+def _translations(language: str) -> NullTranslations:
+    path = _FOLDER / language / "LC_MESSAGES" / "messages.po"
+    if not path.exists():
+        return NullTranslations()
+    with path.open("rb") as text:
+        catalog = read_po(text, locale=language)
+    compiled = BytesIO()
+    write_mo(compiled, catalog)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def _select() -> str:
+    wanted = (g.get("ui_locales") or request.args.get("ui_locales") or "").split()
+    for tag in wanted:
+        if tag.partition("-")[0].lower() in LANGUAGES:
+            return tag.partition("-")[0].lower()
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def install(app: Flask) -> None:
+    Babel(app, locale_selector=_select)
+    catalogs = _ReadableCatalogs()
+    app.before_request(catalogs.as_default)

@@ -1,0 +1,76 @@
+"""A product that the person's roles do not open: a clear page, and the way back (product.md T2)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from idp.directory import memberships, switcher
+from idp.directory.catalog import ProductView
+from idp.directory.memberships import Standing
+from idp.login.attempt import Attempt
+from idp.web.context import catalog, provider
+from idp.web.login import step
+
+blueprint = Blueprint("not_open", __name__)
+
+
+@blueprint.get("/login/not_open")
+def show() -> Response | tuple[str, int]:
+    attempt = step.load()
+    person, product = step.who(attempt), step.product_of(attempt)
+    if person is None or product is None:
+        return step.back_to_authorize(attempt)
+    page = render_template(
+        "login/refused.html",
+        action="/login/not_open",
+        attempt=attempt.id,
+        person=person,
+        product=product,
+        tenant=_tenant(attempt, person.id, product),
+        back_label=_("Go back"),
+        products=_other_products(person.id),
+        not_me_url=step.page_url("password", attempt, other="1"),
+    )
+    return page, 403
+
+
+@blueprint.post("/login/not_open")
+def submit() -> Response:
+    """Turn back: the product is told `access_denied`."""
+    attempt = step.load()
+    person = step.who(attempt)
+    if person is None or request.form.get("decision") != "back":
+        return step.back_to_authorize(attempt)
+    return step.proceed(attempt.choose(person.id, turned_back=True))
+
+
+def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, str] | None:
+    """The tenant to name: the asked one, or the only one; never one that the person is not in."""
+    with provider().database.connection() as db:
+        found = memberships.standings(db, user_id, product.key)
+    asked = attempt.parameters.get("tenant")
+    named = [s for s in found if s.is_active and asked in (None, "", s.tenant)]
+    return _described(named[0]) if len(named) == 1 else None
+
+
+def _described(standing: Standing) -> dict[str, str]:
+    return {"slug": standing.tenant, "name": standing.tenant_name}
+
+
+def _other_products(user_id: str) -> list[dict[str, object]]:
+    with provider().database.connection() as db:
+        opened = switcher.openings(db, user_id)
+    known, issuer = catalog(), provider().settings.issuer
+    return [
+        {
+            "key": product.key,
+            "name": product.name,
+            "icon": product.icon,
+            "url": switcher.launch_url(known, product, issuer, opening.tenant),
+        }
+        for opening in opened[:1]
+        for product in known.products.values()
+        if opening.opens(product) and known.launch_uri(product)
+    ]

@@ -1,0 +1,140 @@
+"""Sign-in by e-mail and password, with a tile for each product (product.md S1, S2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from idp.credentials import password
+from idp.credentials.password import SignInRefused
+from idp.login import attempt as attempts
+from idp.login.attempt import Attempt
+from idp.policies.assurance import PASSWORD_AMR
+from idp.web.context import browser_secret, catalog, now, origin, provider
+from idp.web.login import step
+from idp.web.presentation import allow_form_targets, product_targets
+
+blueprint = Blueprint("password", __name__)
+
+MAX_EMAIL = 320
+
+
+@blueprint.get("/login/password")
+def show() -> str:
+    attempt = step.load()
+    return sign_in_page(attempt)
+
+
+@blueprint.post("/login/password")
+def submit() -> Response | tuple[str, int]:
+    attempt = _attempt()
+    email, secret = request.form.get("email", "").strip(), request.form.get("password", "")
+    errors = _missing(attempt, email, secret)
+    if errors:
+        return sign_in_page(attempt, email=email, errors=errors), 400
+    try:
+        person = password.verify(
+            provider().database,
+            provider().hasher,
+            provider().secret_keys,
+            provider().settings,
+            email,
+            secret,
+            now(),
+            origin(),
+        )
+    except SignInRefused:
+        words = _("We could not sign you in. Check your details, or reset your password.")
+        return sign_in_page(attempt, email=email, error=words), 400
+    return step.proceed((attempt or _begin()).prove(person.id, PASSWORD_AMR, now()))
+
+
+def sign_in_page(
+    attempt: Attempt | None,
+    *,
+    email: str = "",
+    error: str | None = None,
+    errors: dict[str, str] | None = None,
+) -> str:
+    """`attempt` is None for a visitor who came straight here and has to pick a product."""
+    chosen = request.form.get("product") or _product_key(attempt)
+    person = _known_person(attempt)
+    values: dict[str, Any] = {
+        "action": "/login/password",
+        "attempt": attempt.id if attempt else "",
+        "products": list(catalog().products.values()),
+        "chosen": chosen,
+        "email": email or _hint(attempt),
+        "person": person,
+        "not_me_url": step.page_url("password", attempt, other="1") if attempt else "/",
+        "reason": _reason(attempt) if person else None,
+        "error": error,
+        "errors": errors or {},
+        "locked_hint": error is not None,
+    }
+    browser_secret()
+    if attempt is None:
+        allow_form_targets(product_targets(catalog()))
+    return render_template("login/sign_in.html", **values)
+
+
+def _attempt() -> Attempt | None:
+    """The one that the form belongs to. A visitor has none yet; and whoever picks another tile
+    than the product that asked goes to the one that they picked."""
+    if not request.form.get("attempt"):
+        allow_form_targets(product_targets(catalog()))
+        return None
+    attempt = step.load()
+    picked = request.form.get("product", "")
+    if picked in catalog().products and picked != _product_key(attempt):
+        return _begin()
+    return attempt
+
+
+def _begin() -> Attempt:
+    return attempts.begin(
+        provider().ephemeral,
+        browser_secret(),
+        provider().settings.attempt_lifetime,
+        now(),
+        attempts.LAUNCH,
+        target=request.form.get("product", ""),
+    )
+
+
+def _missing(attempt: Attempt | None, email: str, secret: str) -> dict[str, str]:
+    """What the form lacks. Nothing of it was tried, so nothing is counted."""
+    errors = {}
+    if attempt is None and request.form.get("product") not in catalog().products:
+        errors["product"] = _("Choose the product you want to open.")
+    if not email or len(email) > MAX_EMAIL:
+        errors["email"] = _("Enter your e-mail address.")
+    if not secret:
+        errors["password"] = _("Enter your password.")
+    return errors
+
+
+def _product_key(attempt: Attempt | None) -> str | None:
+    product = step.product_of(attempt) if attempt else None
+    return product.key if product else None
+
+
+def _known_person(attempt: Attempt | None) -> step.Who | None:
+    """Whoever has to prove again who they are; nobody when they say that it is not them."""
+    if attempt is None or attempt.other_account or "other" in request.values:
+        return None
+    return step.who(attempt)
+
+
+def _hint(attempt: Attempt | None) -> str:
+    return attempt.parameters.get("login_hint", "")[:MAX_EMAIL] if attempt else ""
+
+
+def _reason(attempt: Attempt | None) -> str:
+    product = step.product_of(attempt) if attempt else None
+    if product is None:
+        return str(_("Sign in again to go on."))
+    return str(_("%(product)s asks you to sign in again.", product=product.name))

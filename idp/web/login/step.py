@@ -1,0 +1,70 @@
+"""What all steps have in common: the attempt that they belong to, and the way back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from flask import g, redirect, request
+from werkzeug.wrappers import Response
+
+from idp.directory import users
+from idp.directory.catalog import ProductView
+from idp.directory.clients import Client
+from idp.login import attempt as attempts
+from idp.login.attempt import Attempt
+from idp.web.context import browser_secret, catalog, current_session, now, provider
+from idp.web.presentation import allow_form_targets, product_targets
+
+
+class Who(NamedTuple):
+    """Whoever the attempt is about: proven in it, or signed in already."""
+
+    id: str
+    name: str
+    email: str
+
+
+def load() -> Attempt:
+    """The attempt that the page's address or form names. Raises AttemptOver."""
+    claimed = request.form.get("attempt") or request.args.get("attempt") or ""
+    attempt = attempts.load(provider().ephemeral, claimed, browser_secret(), now())
+    g.ui_locales = attempt.parameters.get("ui_locales", "")
+    client = client_of(attempt)
+    redirect_uris = client.redirect_uris if client else []
+    allow_form_targets([*product_targets(catalog()), *redirect_uris])
+    return attempt
+
+
+def client_of(attempt: Attempt) -> Client | None:
+    return catalog().clients.get(attempt.parameters.get("client_id", ""))
+
+
+def product_of(attempt: Attempt) -> ProductView | None:
+    """The product that asks, or the one that the person picked."""
+    client = client_of(attempt)
+    key = client.product_key if client else attempt.target
+    return catalog().products.get(key)
+
+
+def who(attempt: Attempt) -> Who | None:
+    session = current_session()
+    if attempt.user_id:
+        with provider().database.connection() as db:
+            person = users.find_person(db, attempt.user_id)
+        return Who(person.id, person.name, person.email) if person else None
+    return Who(session.user_id, session.name, session.email) if session else None
+
+
+def proceed(attempt: Attempt) -> Response:
+    """Keep what was proven or chosen, and let `/authorize` decide what comes next."""
+    attempts.save(provider().ephemeral, attempt, provider().settings.attempt_lifetime, now())
+    return back_to_authorize(attempt)
+
+
+def back_to_authorize(attempt: Attempt) -> Response:
+    return redirect("/authorize?" + urlencode({"attempt": attempt.id}), 303)
+
+
+def page_url(page: str, attempt: Attempt, **more: str) -> str:
+    return f"/login/{page}?" + urlencode({"attempt": attempt.id, **more})

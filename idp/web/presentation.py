@@ -1,0 +1,124 @@
+"""How things are shown: icons, times, product colours, and the headers of every page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import flask_tabler_icons
+from flask import Flask, Response, g
+from flask_babel import format_datetime, format_timedelta, get_locale
+from markupsafe import Markup
+
+from idp.directory.catalog import Catalog
+from idp.web.context import catalog, now, provider
+
+HSTS = "max-age=63072000; includeSubDomains"
+STATIC_MAX_AGE = 3600
+
+
+def install(app: Flask) -> None:
+    app.jinja_env.filters["when"] = when
+    app.jinja_env.globals.update(icon_paths=icon_paths, get_locale=get_locale)
+    app.add_url_rule("/product-colors.css", "product_colors", product_colors)
+    app.after_request(add_headers)
+
+
+def when(at: float) -> Markup:
+    """A time as people say it, with the exact one on hover and for machines."""
+    moment = datetime.fromtimestamp(at, UTC)
+    ago = format_timedelta(datetime.fromtimestamp(now(), UTC) - moment, add_direction=False)
+    exact = format_datetime(moment, "long")
+    relative = format_timedelta(moment - datetime.fromtimestamp(now(), UTC), add_direction=True)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment.isoformat(), exact, relative or ago
+    )
+
+
+@cache
+def _icons() -> dict[str, Markup]:
+    folder = Path(flask_tabler_icons.__file__).parent / "static" / "tabler_icons"
+    sprite = (folder / "tabler-sprite-nostroke.svg").read_text()
+    symbols = re.findall(r'<symbol id="tabler-([\w-]+)"[^>]*>(.*?)</symbol>', sprite, re.DOTALL)
+    blank = '<path stroke="none" d="M0 0h24v24H0z" fill="none" />'
+    return {name: Markup(paths.replace(blank, "")) for name, paths in symbols}
+
+
+def icon_paths(name: str) -> Markup:
+    """The inside of an outline icon's SVG; nothing for a name that does not exist."""
+    return _icons().get(name, Markup())
+
+
+def product_colors() -> Response:
+    """A rule per product, since pages carry no inline style. Colours are checked when a product is
+    made, and checked again here, where they become part of a style sheet."""
+    rules = [
+        f".product-{product.key},form:has(.product-{product.key} > :checked)"
+        f"{{--product:{product.color};--product-ink:{_ink(product.color)}}}"
+        for product in catalog().products.values()
+        if is_color(product.color) and re.fullmatch(r"[a-z0-9-]+", product.key)
+    ]
+    response = Response("\n".join(rules), mimetype="text/css")
+    response.headers["Cache-Control"] = "public, max-age=60"
+    return response
+
+
+def is_color(text: str) -> bool:
+    return re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
+
+
+def _ink(color: str) -> str:
+    """Black or white, whichever has more contrast on the colour (WCAG 2.2 section 1.4.3)."""
+    return "#ffffff" if _luminance(color) < 0.179 else "#000000"
+
+
+def _luminance(color: str) -> float:
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def allow_form_targets(uris: Iterable[str | None]) -> None:
+    """Let the page's form end at these origins: browsers hold redirects after a form to the same
+    `form-action` as the form itself (CSP Level 3)."""
+    g.form_targets = sorted({origin_of(uri) for uri in uris if uri} - {""})
+
+
+def origin_of(uri: str) -> str:
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+
+
+def product_targets(known: Catalog) -> list[str | None]:
+    """Where the products' own sign-ins begin."""
+    return [known.launch_uri(product) for product in known.products.values()]
+
+
+def add_headers(response: Response) -> Response:
+    """security.md S67 and S68, on everything that the pages answer."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = _policy()
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    if provider().settings.is_https:
+        headers["Strict-Transport-Security"] = HSTS
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store"
+    headers.add("Vary", "Cookie")
+    return response
+
+
+def _policy() -> str:
+    targets = " ".join(["'self'", *g.get("form_targets", [])])
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
+        f"frame-ancestors 'none'; form-action {targets}"
+    )

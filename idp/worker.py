@@ -1,0 +1,123 @@
+"""The worker: delivers the outbox, and sweeps away what has expired."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import requests
+import structlog
+from flask import Flask
+
+from idp import audit, outbox, retention
+from idp.app import create_pages
+from idp.database import Connection
+from idp.errors import StoreUnavailable
+from idp.outbox import Message, Sender, Undelivered
+from idp.provider import Provider
+from idp.senders import letter_poster
+from idp.sessions import logout
+from idp.tokens.signed_tokens import LOGOUT_TOKEN, mint
+from idp.web import letters
+
+IDLE_SECONDS = 0.2
+AWAY_SECONDS = 1.0
+SWEEP_SECONDS = 60.0
+CALL_TIMEOUT = 5
+MAX_ANSWER = 64 * 1024
+
+log = structlog.get_logger("worker")
+
+
+def run(held: Provider, stop: threading.Event, threads: int = 4) -> None:
+    """Until `stop` is set. Several threads, so that a product that hangs holds up no other."""
+    senders = senders_of(held, create_pages(held))
+    deliverers = [
+        threading.Thread(target=_deliver_until, args=(held, senders, stop), daemon=True)
+        for _ in range(threads)
+    ]
+    for thread in deliverers:
+        thread.start()
+    while not stop.wait(SWEEP_SECONDS):
+        _sweep(held)
+    for thread in deliverers:
+        thread.join()
+
+
+def senders_of(held: Provider, app: Flask) -> Mapping[str, Sender]:
+    """A sender for each kind of message."""
+    post_letter = letter_poster(held.settings, held.database)
+    return {
+        "mail": lambda message, now: post_letter(letters.write(app, message.payload), now),
+        logout.MESSAGE: lambda message, now: tell_product(held, message, now),
+    }
+
+
+def _deliver_until(held: Provider, senders: Mapping[str, Sender], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            claimed = outbox.deliver_due(held.database, senders, watch, held.clock())
+        except StoreUnavailable as problem:
+            log.warning("away", why=problem.detail)
+            stop.wait(AWAY_SECONDS)
+        else:
+            if not claimed:
+                stop.wait(IDLE_SECONDS)
+
+
+def tell_product(held: Provider, message: Message, now: float) -> None:
+    """Back-Channel Logout 1.0 section 2.5: 200 or 204 is a receipt, 400 a refusal, all else is
+    tried again. The token is made now, since it lives two minutes."""
+    client = held.catalog.current(now).clients.get(message.client_id or "")
+    if client is None or client.backchannel_logout_uri is None:
+        raise Undelivered("the client takes no back-channel logout any more", refused=True)
+    key = held.key_ring.current(now).signer(client.id_token_signed_response_alg, now)
+    claims = logout.logout_token_claims(
+        held.settings.issuer, client.client_id, message.payload, now
+    )
+    status = _post(client.backchannel_logout_uri, mint(key, LOGOUT_TOKEN, claims))
+    if status == 400:
+        raise Undelivered("the product refused it: 400", refused=True)
+    if status not in (200, 204):
+        raise Undelivered(f"the product answered {status}")
+
+
+def _post(uri: str, logout_token: str) -> int:
+    """No redirects, a short wait, and nothing read of the answer but its status."""
+    try:
+        with requests.post(
+            uri,
+            data={"logout_token": logout_token},
+            timeout=CALL_TIMEOUT,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            return answer.status_code
+    except requests.RequestException as problem:
+        raise Undelivered(
+            f"the product could not be reached: {type(problem).__name__}"
+        ) from problem
+
+
+def watch(db: Connection, message: Message, status: str, error: str, now: float) -> None:
+    """The audit hears how each sign-out ended (product.md N6)."""
+    if message.kind != logout.MESSAGE:
+        return
+    tag = "logout.delivered" if status == outbox.DELIVERED else "logout.undelivered"
+    audit.record(
+        db,
+        tag,
+        now,
+        actor=message.payload["sub"],
+        client=message.client_id,
+        session=message.session_id,
+        attempts=message.attempts,
+        reason=error,
+    )
+
+
+def _sweep(held: Provider) -> None:
+    try:
+        retention.sweep(held.database, held.clock())
+    except StoreUnavailable as problem:
+        log.warning("away", why=problem.detail)
