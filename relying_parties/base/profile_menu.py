@@ -73,7 +73,7 @@ def _read(answer: dict[str, Any]) -> ProfileMenu:
         email=str(answer["person"]["email"]),
         tenant=str(answer["tenant"]["name"]),
         account_url=_web_url(answer["account_url"]),
-        products=tuple(_read_product(entry) for entry in answer["products"]),
+        products=tuple(_read_product(entry) for entry in answer["products"] if entry["url"]),
         tenants=tuple(
             MenuTenant(str(entry["slug"]), str(entry["name"]), bool(entry["current"]))
             for entry in answer["tenants"]
