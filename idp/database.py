@@ -15,10 +15,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -44,16 +45,18 @@ class JsonText(TypeDecorator[Any]):
 class Base(DeclarativeBase):
     """All tables; constraint names are fixed so that Alembic can find them on both databases."""
 
-    metadata = sa.MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
+    registry = orm.registry(
+        metadata=sa.MetaData(
+            naming_convention={
+                "ix": "ix_%(column_0_label)s",
+                "uq": "uq_%(table_name)s_%(column_0_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={float: sa.Double(), str: sa.Text()},
     )
-    type_annotation_map: ClassVar = {float: sa.Double(), str: sa.Text()}
 
 
 class Upsert:
@@ -182,6 +185,16 @@ class Database:
             driver.execute(command)
         except self.outages as problem:
             raise StoreUnavailable(f"database: {problem}") from problem
+
+
+def joined_by_space(column: Any) -> sa.ColumnElement[str]:
+    """All values of a group in one text, in no order; for keys, which have no space in them."""
+    return sa.func.aggregate_strings(column, sa.literal_column("' '"))  # type: ignore[arg-type]
+
+
+def joined_by_line(column: Any) -> sa.ColumnElement[str]:
+    """The same for names, which have no line breaks in them."""
+    return sa.func.aggregate_strings(column, sa.literal_column("'\n'"))  # type: ignore[arg-type]
 
 
 class _SqliteLanes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 
 import requests
 import structlog
-from flask import Flask
 
 from idp import audit, outbox, retention
 from idp.app import create_pages
@@ -31,7 +31,7 @@ log = structlog.get_logger("worker")
 
 def run(held: Provider, stop: threading.Event, threads: int = 4) -> None:
     """Until `stop` is set. Several threads, so that a product that hangs holds up no other."""
-    senders = senders_of(held, create_pages(held))
+    senders = senders_of(held)
     deliverers = [
         threading.Thread(target=_deliver_until, args=(held, senders, stop), daemon=True)
         for _ in range(threads)
@@ -44,11 +44,12 @@ def run(held: Provider, stop: threading.Event, threads: int = 4) -> None:
         thread.join()
 
 
-def senders_of(held: Provider, app: Flask) -> Mapping[str, Sender]:
+def senders_of(held: Provider) -> Mapping[str, Sender]:
     """A sender for each kind of message."""
+    write_letter = partial(letters.write, create_pages(held))
     post_letter = letter_poster(held.settings, held.database)
     return {
-        "mail": lambda message, now: post_letter(letters.write(app, message.payload), now),
+        "mail": lambda message, now: post_letter(write_letter(message.payload), now),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
     }
 

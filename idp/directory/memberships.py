@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.database import Base, Connection
+from idp.database import Base, Connection, joined_by_line, joined_by_space
 from idp.directory import tenants, users
 from idp.directory.catalog import ProductView
 from idp.directory.roles import Role, RolePermission
@@ -126,10 +126,10 @@ STANDING_COLUMNS = (
     Tenant.status,
     sa.type_coerce(Tenant.policy, sa.Text),
     User.status,
-    _role_aggregate(sa.func.aggregate_strings(Role.key, " ")),
-    _role_aggregate(sa.func.aggregate_strings(Role.name, "\n")),
+    _role_aggregate(joined_by_space(Role.key)),
+    _role_aggregate(joined_by_line(Role.name)),
     _role_aggregate(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
-    sa.select(sa.func.aggregate_strings(RolePermission.permission_key, " "))
+    sa.select(joined_by_space(RolePermission.permission_key))
     .select_from(MembershipRole)
     .join(RolePermission, RolePermission.role_id == MembershipRole.role_id)
     .where(

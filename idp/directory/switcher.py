@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from idp.database import Connection
+from idp.database import Connection, joined_by_line
 from idp.directory import memberships, tenants
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.memberships import Membership, MembershipRole
@@ -49,8 +49,8 @@ def _of_roles(aggregate: Any) -> Any:
 
 _GRANTED = (
     sa.select(
-        sa.func.aggregate_strings(
-            RolePermission.product_key + " " + RolePermission.permission_key, "\n"
+        joined_by_line(
+            RolePermission.product_key + sa.literal_column("' '") + RolePermission.permission_key
         )
     )
     .select_from(MembershipRole)
@@ -65,7 +65,7 @@ _OPENINGS = (
         Tenant.slug,
         Tenant.name,
         Membership.kind,
-        _of_roles(sa.func.aggregate_strings(Role.name, "\n")),
+        _of_roles(joined_by_line(Role.name)),
         _of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
         _GRANTED,
     )

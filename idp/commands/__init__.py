@@ -1,0 +1,53 @@
+"""The `idp` command. Each group of commands is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from idp.errors import Refusal, SetupMistake
+
+COMMANDS = {
+    "demo": ("idp.commands.demo", "demo"),
+    "serve": ("idp.commands.serve", "serve"),
+    "worker": ("idp.commands.serve", "worker"),
+    "db": ("idp.commands.database", "db"),
+    "keys": ("idp.commands.keys", "keys"),
+    "apply": ("idp.commands.setup", "apply"),
+    "export": ("idp.commands.setup", "export"),
+    "doctor": ("idp.commands.doctor", "doctor"),
+}
+
+
+class _Commands(click.Group):
+    """Knows the names at once and the code only when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands)
+@click.version_option(package_name="latchkey")
+def idp() -> None:
+    """Latchkey, an OpenID Connect identity provider."""
+
+
+def main() -> None:
+    """What an operator can mend is said in a sentence, not in a trace."""
+    try:
+        idp(prog_name="idp")
+    except SetupMistake as mistake:
+        click.echo(f"idp: {mistake}", err=True)
+        sys.exit(2)
+    except Refusal as refusal:
+        click.echo(f"idp: {refusal.detail}", err=True)
+        sys.exit(1)

@@ -1,0 +1,38 @@
+"""`idp db`: the schema."""
+
+from __future__ import annotations
+
+import click
+
+from idp import migrations
+from idp.database import Database
+from idp.errors import SetupMistake
+from idp.settings import settings_from
+
+
+@click.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to the newest schema; any number of processes may ask at once."""
+    migrations.upgrade(_database())
+    click.echo("The database has the newest schema.")
+
+
+@db.command()
+def check() -> None:
+    """Say whether the database has exactly the schema that this version expects."""
+    database = _database()
+    migrations.check_current(database)
+    found = migrations.differences(database)
+    if found:
+        raise SetupMistake("The schema differs: " + "; ".join(map(str, found)))
+    click.echo("The database has the newest schema, and nothing besides.")
+
+
+def _database() -> Database:
+    settings = settings_from()
+    return Database(settings.database_url, settings.database_pool)

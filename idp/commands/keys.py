@@ -1,0 +1,62 @@
+"""`idp keys`: the keys that sign tokens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+import sqlalchemy as sa
+
+from idp.errors import SetupMistake
+from idp.provider import Provider, provider
+from idp.settings import settings_from
+from idp.tokens import signing_keys
+from idp.tokens.signing_keys import ALGORITHMS, SigningKey
+
+
+@click.group()
+def keys() -> None:
+    """The keys that sign tokens."""
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Every key with its state."""
+    held = _provider()
+    now = held.clock()
+    with held.database.session() as session:
+        every = sa.select(SigningKey).order_by(SigningKey.alg, SigningKey.generation)
+        rows = signing_keys.described(session.scalars(every), held.key_ring.current(now), now)
+    for row in rows:
+        made = datetime.fromtimestamp(row["created_at"], UTC).strftime("%Y-%m-%d %H:%M")
+        click.echo(f"{row['alg']:<8} {row['kid']:<55} {made}  {row['state']}")
+
+
+@keys.command()
+@click.argument("alg", type=click.Choice([*ALGORITHMS, "all"]), default="all")
+def rotate(alg: str) -> None:
+    """Make the next key: published now, signing once every product can know it."""
+    held = _provider()
+    lead = held.settings.signing_key_lead
+    for name in ALGORITHMS if alg == "all" else (alg,):
+        with held.database.transaction() as db:
+            kid = signing_keys.rotate(db, held.secret_keys, name, lead, held.clock())
+        click.echo(
+            f"{name}: {kid} signs in {lead} seconds." if kid else f"{name}: one is waiting already."
+        )
+
+
+@keys.command()
+@click.argument("kid")
+@click.confirmation_option(prompt="Every token that this key signed dies at once. Go on?")
+def revoke(kid: str) -> None:
+    """In an emergency: unpublish a key and sign with a new one at once."""
+    held = _provider()
+    with held.database.transaction() as db:
+        if not signing_keys.revoke(db, held.secret_keys, kid, held.clock()):
+            raise SetupMistake(f"There is no key {kid}, or it is revoked already.")
+    click.echo(f"{kid} is revoked.")
+
+
+def _provider() -> Provider:
+    return provider(settings_from())

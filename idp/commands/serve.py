@@ -1,0 +1,66 @@
+"""`idp serve` and `idp worker`: the two kinds of process that a running provider has."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+
+from idp import migrations
+from idp.provider import Provider, provider
+from idp.settings import settings_from
+from idp.tokens import signing_keys
+
+
+@click.command()
+def serve() -> None:
+    """Serve the provider (settings: LATCHKEY_HOST, _PORT, _WORKERS, _THREADS)."""
+    settings = settings_from()
+    prepare(provider(settings))
+    start_server(settings.host, settings.port, settings.workers, settings.threads)
+
+
+@click.command()
+def worker() -> None:
+    """Deliver mail and sign-outs, and delete what has expired."""
+    from idp import logs
+    from idp import worker as outbox_worker
+
+    settings = settings_from()
+    logs.configure(settings.log_level)
+    held = provider(settings)
+    migrations.check_current(held.database)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    outbox_worker.run(held, stop)
+
+
+def prepare(held: Provider) -> None:
+    """The schema must be current; the first signing keys are made here, before any process
+    serves."""
+    migrations.check_current(held.database)
+    with held.database.transaction() as db:
+        signing_keys.ensure(db, held.secret_keys, held.clock())
+    held.database.close()
+
+
+def start_server(host: str, port: int, workers: int, threads: int) -> None:
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    Server(
+        "idp.app:serve_app",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=host,
+        port=port,
+        workers=workers,
+        blocking_threads=threads,
+        backlog=1024,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=30,
+        respawn_failed_workers=True,
+    ).serve()
