@@ -164,7 +164,7 @@ def _show_failure(error: Exception) -> Response:
     """Whatever we did not foresee: logged with its trace, told without it."""
     if isinstance(error, HTTPException):
         return _show_http_error(error)
-    log.exception("failed", request_id=request_id())
+    log.error("failed", exc_info=error, request_id=request_id())
     title, message = _http_words(500)
     page = render_template(
         "error.html", title=title, message=message, code=500, request_id=request_id()

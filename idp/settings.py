@@ -81,7 +81,7 @@ class Settings:
 def check_issuer(issuer: str) -> None:
     """An issuer is an https origin, http on loopback only (OpenID Connect Discovery section 3)."""
     parts = urlsplit(issuer)
-    if parts.query or parts.fragment or parts.path not in ("",) or "@" in parts.netloc:
+    if parts.query or parts.fragment or parts.path or "@" in parts.netloc:
         raise SetupMistake(f"LATCHKEY_ISSUER must be an origin like https://id.example: {issuer!r}")
     if parts.scheme == "https" and parts.hostname:
         return

@@ -66,7 +66,7 @@ def person_bearer(provider: Provider, request: Request) -> Bearer:
 
 
 def find_access_token(provider: Provider, token: str) -> Bearer | None:
-    """None unless it is a person's access token of ours and its grant still counts: one statement."""
+    """None unless it is a person's access token of ours whose grant still counts: one statement."""
     now = provider.clock()
     catalog = provider.catalog.current(now)
     try:

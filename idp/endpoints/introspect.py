@@ -20,7 +20,7 @@ INACTIVE = {"active": False}
 
 
 def introspect(provider: Provider, request: Request) -> Response:
-    """Anything that is not a live token for the caller's product is `active: false`, and no more."""
+    """Anything but a live token for the caller's product is `active: false`, and no more."""
     sent = form(request)
     client = confidential_client(provider, request, sent)
     token = sent.get("token")

@@ -1,4 +1,4 @@
-"""Client authentication: the one method that the client registered (RFC 6749 section 2.3, RFC 7523).
+"""Client authentication: by the one method that the client registered (RFC 6749 section 2.3).
 
 An assertion is verified here; that its `jti` was not used before is the endpoint's one write.
 """
@@ -55,7 +55,7 @@ def authenticate(
     audiences: Sequence[str],
     now: float,
 ) -> Authenticated:
-    """Raises ClientRefusal, with why for the log. `audiences` are our names (RFC 7523 section 3)."""
+    """Raises ClientRefusal, with why for the log. `audiences` are our names (RFC 7523)."""
     claimed = _claimed(sent, authorization)
     client = catalog.clients.get(claimed.client_id)
     if client is None:

@@ -1,4 +1,4 @@
-"""Parameters of a request: at most once each, of bounded size, valid UTF-8 (RFC 6749 section 3.1)."""
+"""Parameters of a request: once each, of bounded size, valid UTF-8 (RFC 6749 section 3.1)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey, thumbprint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
-from idp.audit import Origin
 from idp.database import Base, Connection, Database, JsonText, Upsert
 from idp.directory import catalog
 from idp.errors import SetupMistake

@@ -1,4 +1,4 @@
-"""What a page has at hand: the provider, the time, where the request came from, who is signed in."""
+"""What a page has at hand: the provider, the time, who is asking, who is signed in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, cast
 import sqlalchemy as sa
 from flask import Flask, current_app, g, request
 from flask_sqlalchemy import SQLAlchemy
-
 from werkzeug.wrappers import Response
 
 from idp.audit import Origin

@@ -34,7 +34,7 @@ PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state",
 
 
 def install(csrf: CSRFProtect) -> None:
-    """A product may POST here without a form of ours; the decision itself is checked in `submit`."""
+    """A product may POST here without a form of ours; `submit` checks the decision itself."""
     csrf.exempt(blueprint)
 
 
@@ -95,7 +95,7 @@ def done() -> str:
 def _asked() -> LogoutRequest:
     try:
         sent = parameters.parse(
-            request.query_string.decode(), urlencode({n: v for n, v in request.form.items()})
+            request.query_string.decode(), urlencode(dict(request.form.items()))
         )
     except (Malformed, UnicodeDecodeError) as problem:
         raise PageRefusal(

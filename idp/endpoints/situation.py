@@ -1,0 +1,126 @@
+"""The situation that a decision rests on: the request, the attempt, the session, what is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from idp.database import Connection
+from idp.directory import memberships, users
+from idp.endpoints.messages import Request
+from idp.grants import consent
+from idp.login.attempt import Attempt
+from idp.login.next_step import Asked, Decision, Entry, Proven, next_step
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.policies import assurance
+from idp.policies.sessions import lifetimes
+from idp.provider import Provider
+from idp.sessions import browser
+from idp.sessions.browser import BrowserSession
+
+
+class Situation(NamedTuple):
+    """All that a decision rests on. `request` is None when no product asks."""
+
+    request: AuthorizationRequest | None
+    attempt: Attempt | None
+    session: BrowserSession | None
+    proven: Proven
+    entries: Sequence[Entry]
+    decision: Decision
+
+
+def find_session(
+    provider: Provider, db: Connection, request: Request, now: float
+) -> BrowserSession | None:
+    secret = request.cookie(browser.cookie_name(provider.settings.is_https))
+    if not secret:
+        return None
+    return browser.find(db, secret, provider.settings.session_idle_lifetime, now)
+
+
+def assess(
+    provider: Provider,
+    db: Connection,
+    parsed: AuthorizationRequest | None,
+    attempt: Attempt | None,
+    session: BrowserSession | None,
+    now: float,
+) -> Situation:
+    asked = _asked(provider, parsed, now)
+    proven = _proven(db, attempt, session)
+    entries: list[Entry] = []
+    if proven.user_id and asked.product:
+        entries = [
+            Entry(standing, lifetimes(provider.settings, standing.tenant_policy))
+            for standing in memberships.standings(db, proven.user_id, asked.product.key)
+        ]
+    if proven.user_id and parsed and asked.needs_consent and not proven.consent_is_fresh:
+        given = consent.find(db, proven.user_id, parsed.client.client_id)
+        proven = replace(proven, consented=given)
+    decision = next_step(asked, proven, entries, now)
+    return Situation(parsed, attempt, session, proven, entries, decision)
+
+
+def _asked(provider: Provider, parsed: AuthorizationRequest | None, now: float) -> Asked:
+    if parsed is None:
+        return Asked()
+    return Asked(
+        product=provider.catalog.current(now).product_of(parsed.client),
+        prompt=parsed.prompt,
+        max_age=parsed.max_age,
+        hinted_subject=parsed.hinted_subject,
+        tenant=parsed.tenant,
+        essential_acr=parsed.essential_acr,
+        scope=frozenset(parsed.scope),
+        needs_consent=not parsed.client.first_party,
+    )
+
+
+def _proven(db: Connection, attempt: Attempt | None, session: BrowserSession | None) -> Proven:
+    """The attempt's proof counts before the session's; its choices count for who made them."""
+    who = _who(db, attempt, session)
+    if attempt is None:
+        return who
+    who = replace(who, other_account=attempt.other_account)
+    if attempt.chosen_by != who.user_id:
+        return who
+    return replace(
+        who,
+        account_confirmed=attempt.account_confirmed,
+        chosen_tenant_id=attempt.tenant_id or None,
+        consented=frozenset(attempt.consented),
+        consent_is_fresh=bool(attempt.consented),
+        turned_back=attempt.turned_back,
+    )
+
+
+def _who(db: Connection, attempt: Attempt | None, session: BrowserSession | None) -> Proven:
+    if attempt and attempt.user_id:
+        return _freshly_proven(db, attempt)
+    if session is None:
+        return Proven()
+    return Proven(
+        user_id=session.user_id,
+        auth_time=session.auth_time,
+        last_seen_at=session.last_seen_at,
+        acr=session.acr,
+        session_tenant_id=session.tenant_id,
+        last_tenant_id=session.last_tenant_id,
+    )
+
+
+def _freshly_proven(db: Connection, attempt: Attempt) -> Proven:
+    """Disabled since, or ended since: then it proves nothing any more (security.md S57)."""
+    person = users.find_person(db, attempt.user_id)
+    auth_time = max(attempt.proven.values())
+    if person is None or not users.may_sign_in(person, auth_time):
+        return Proven()
+    return Proven(
+        user_id=person.id,
+        auth_time=auth_time,
+        acr=assurance.achieved(frozenset(attempt.proven)),
+        is_fresh=True,
+        last_tenant_id=person.last_tenant_id,
+    )

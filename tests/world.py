@@ -1,0 +1,329 @@
+"""A provider with the demo's companies and people, a clock to move, and browsers to visit it with.
+
+`world` runs on SQLite; `either_world` runs the test once on SQLite and once on PostgreSQL with
+Redis. Made once per test process, copied for each test.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+import sqlalchemy as sa
+from werkzeug.test import Client, TestResponse
+
+from idp import migrations, setup
+from idp.app import create_app
+from idp.commands.serve import prepare
+from idp.provider import Provider, provider
+from idp.settings import Settings
+
+START = 1_795_000_000.0
+ISSUER = "http://localhost:8000"
+ADDRESSES = {
+    "issuer": ISSUER,
+    "lms": "http://localhost:8001",
+    "payments": "http://localhost:8002",
+    "connections": "http://localhost:8003",
+}
+PASSWORD = setup.DEMO_PASSWORD
+AMARA = "amara@northwind.example"  # account admin of northwind
+BEN = "ben@northwind.example"  # opens LMS alone
+DANA = "dana@northwind.example"  # opens all three by her roles
+PRIYA = "priya@northwind.example"  # in both companies, with different roles
+VICTOR = "victor@northwind.example"  # disabled
+
+VERIFIER = "v" * 64
+CHALLENGE = base64.urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+CHEAP = {"argon2_memory_kib": 64, "argon2_time_cost": 1}
+
+
+class Clock:
+    def __init__(self, now: float = START) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class World:
+    """`held` is the provider, `app` its WSGI callable."""
+
+    held: Provider
+    clock: Clock
+    folder: Path
+    app: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.app = create_app(self.held)
+
+    @property
+    def settings(self) -> Settings:
+        return self.held.settings
+
+    def browser(self, **headers: str) -> Visitor:
+        return Visitor(self, headers)
+
+    def secret(self, client_id: str) -> str:
+        return (self.settings.keys_dir / "clients" / f"{client_id}.secret").read_text().strip()
+
+    def basic(self, client_id: str, secret: str | None = None) -> dict[str, str]:
+        """The Authorization header of a demo client."""
+        pair = f"{client_id}:{secret or self.secret(client_id)}".encode()
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+
+    def post(
+        self, path: str, headers: dict[str, str] | None = None, **form: str | None
+    ) -> TestResponse:
+        """A form sent by a client: no cookies; None leaves a field out."""
+        sent = {name: value for name, value in form.items() if value is not None}
+        return Client(self.app).post(path, data=sent, headers=headers or {})
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return Client(self.app).get(path, headers=headers)
+
+    def userinfo(self, access_token: str) -> TestResponse:
+        return self.get("/userinfo", Authorization=f"Bearer {access_token}")
+
+    def redeem(self, code: str, client_id: str = "lms", **changed: str | None) -> TestResponse:
+        form: dict[str, str | None] = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": f"{ADDRESSES[client_id]}/callback",
+            "code_verifier": VERIFIER,
+        }
+        return self.post("/token", self.basic(client_id), **{**form, **changed})
+
+    def refresh(self, token: str, client_id: str = "lms", **more: str | None) -> TestResponse:
+        return self.post(
+            "/token",
+            self.basic(client_id),
+            grant_type="refresh_token",
+            refresh_token=token,
+            **more,
+        )
+
+    def introspect(self, token: str, client_id: str = "lms") -> dict[str, Any]:
+        answer = self.post("/introspect", self.basic(client_id), token=token)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json or {})
+
+    def audit(self, tag: str | None = None) -> list[dict[str, Any]]:
+        """Audit events in order, of one tag or of all."""
+        from idp.audit import AuditEvent
+
+        with self.held.database.session() as session:
+            events = session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id))
+            return [
+                {"tag": e.tag, "actor": e.actor_id, "client": e.client_id, **e.detail}
+                for e in events
+                if tag in (None, e.tag)
+            ]
+
+    def run(self, sql: str, **values: Any) -> Any:
+        """A statement straight on the database."""
+        with self.held.database.engine.begin() as connection:
+            result = connection.execute(sa.text(sql), values)
+            return [tuple(row) for row in result] if result.returns_rows else result.rowcount
+
+    def apply(self, **described: Any) -> Any:
+        """Apply a set-up file given as keywords."""
+        parsed = setup.parse_value({"version": 1, **described})
+        return setup.apply(
+            self.held, parsed, self.clock(), base_dir=self.settings.keys_dir
+        )
+
+
+class Visitor:
+    """A browser: keeps cookies, fills in forms, does not follow redirects unless asked."""
+
+    def __init__(self, world: World, headers: dict[str, str]) -> None:
+        self.world = world
+        self.headers = headers
+        self.client = Client(world.app)
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.client.get(_local(path), headers={**self.headers, **headers})
+
+    def post(self, path: str, **form: str) -> TestResponse:
+        return self.client.post(_local(path), data=form, headers=self.headers)
+
+    def follow(self, answer: TestResponse) -> TestResponse:
+        """Redirects within the provider; stops at a page, or at a redirect to a product."""
+        while answer.status_code == 303 and _is_local(answer.headers["Location"]):
+            answer = self.get(answer.headers["Location"])
+        return answer
+
+    def submit(self, page: TestResponse, path: str | None = None, **fields: str) -> TestResponse:
+        """Fill in the page's (last) form with its hidden fields, and send it."""
+        hidden = dict(
+            re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
+        )
+        action = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', page.text)
+        return self.post(path or action[-1], **{**hidden, **fields})
+
+    def authorize(self, client_id: str = "lms", **changed: str | None) -> TestResponse:
+        """The first answer to an authorization request; None leaves a parameter out."""
+        return self.get("/authorize?" + urlencode(request_for(client_id, **changed)))
+
+    def sign_in(
+        self,
+        email: str = AMARA,
+        password: str = PASSWORD,
+        client_id: str = "lms",
+        **changed: str | None,
+    ) -> TestResponse:
+        """From the request through the password; the answer is what comes after it."""
+        page = self.follow(self.authorize(client_id, **changed))
+        assert page.status_code == 200, page.text
+        return self.follow(self.submit(page, email=email, password=password))
+
+    def code(
+        self,
+        email: str = AMARA,
+        client_id: str = "lms",
+        **changed: str | None,
+    ) -> str:
+        """Sign in if need be, and take the code from the answer."""
+        answer = self.follow(self.authorize(client_id, **changed))
+        if answer.status_code == 200:
+            answer = self.follow(self.submit(answer, email=email, password=PASSWORD))
+        return sent_back(answer)["code"]
+
+    def tokens(
+        self, email: str = AMARA, client_id: str = "lms", **changed: str | None
+    ) -> dict[str, Any]:
+        answer = self.world.redeem(self.code(email, client_id, **changed), client_id)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json or {})
+
+
+def request_for(client_id: str = "lms", **changed: str | None) -> dict[str, str]:
+    """A sound authorization request of a demo client; None leaves a parameter out."""
+    sound: dict[str, str | None] = {
+        "client_id": client_id,
+        "redirect_uri": f"{ADDRESSES.get(client_id, '')}/callback",
+        "response_type": "code",
+        "scope": "openid profile email",
+        "state": "a-state",
+        "nonce": "a-nonce",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    return {name: value for name, value in {**sound, **changed}.items() if value is not None}
+
+
+def sent_back(answer: TestResponse) -> dict[str, str]:
+    """The parameters of an authorization response by redirect (query or fragment)."""
+    assert answer.status_code == 303, (answer.status, answer.text[:2000])
+    parts = urlsplit(answer.headers["Location"])
+    return {name: values[0] for name, values in parse_qs(parts.query or parts.fragment).items()}
+
+
+def claims_of(jwt: str) -> dict[str, Any]:
+    """The payload, unverified."""
+    import json
+
+    payload = jwt.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
+def _local(path: str) -> str:
+    return path.removeprefix(ISSUER) or "/"
+
+
+def _is_local(location: str) -> bool:
+    return location.startswith(("/", ISSUER + "/"))
+
+
+def make_world(settings: Settings, folder: Path) -> World:
+    clock = Clock()
+    return World(provider(settings, clock), clock, folder)
+
+
+def furnish(world: World) -> None:
+    """Schema, keys, and the demo's directory."""
+    migrations.upgrade(world.held.database)
+    prepare(world.held)
+    setup.apply_demo(world.held, ADDRESSES)
+
+
+@pytest.fixture(scope="session")
+def furnished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A furnished SQLite database and its keys, to be copied."""
+    folder = tmp_path_factory.mktemp("furnished")
+    world = make_world(sqlite_settings(folder), folder)
+    furnish(world)
+    world.held.database.close()
+    return folder
+
+
+def sqlite_settings(folder: Path, **changed: Any) -> Settings:
+    values: dict[str, Any] = {
+        "issuer": ISSUER,
+        "database_url": f"sqlite:///{folder / 'latchkey.db'}",
+        "keys_dir": folder / "keys",
+        **CHEAP,
+        **changed,
+    }
+    return Settings(**values)
+
+
+@pytest.fixture
+def world(furnished_folder: Path, tmp_path: Path) -> Iterator[World]:
+    """On SQLite alone."""
+    folder = tmp_path / "world"
+    shutil.copytree(furnished_folder, folder)
+    made = make_world(sqlite_settings(folder), folder)
+    yield made
+    made.held.database.close()
+
+
+@pytest.fixture(scope="session")
+def furnished_postgres(furnished_folder: Path, postgres: Any) -> str:
+    """A furnished PostgreSQL database, to be copied; its keys are those of the SQLite one."""
+    url: str = postgres.new_database()
+    settings = sqlite_settings(furnished_folder, database_url=url)
+    world = make_world(settings, furnished_folder)
+    furnish(world)
+    world.held.database.close()
+    return url
+
+
+@pytest.fixture
+def postgres_world(
+    furnished_postgres: str,
+    furnished_folder: Path,
+    postgres_url: Any,
+    redis_url: str,
+    tmp_path: Path,
+) -> Iterator[World]:
+    """On PostgreSQL, with ephemeral values in Redis."""
+    folder = tmp_path / "postgres-world"
+    shutil.copytree(furnished_folder, folder)
+    settings = sqlite_settings(
+        folder, database_url=postgres_url(copy_of=furnished_postgres), redis_url=redis_url
+    )
+    made = make_world(settings, folder)
+    yield made
+    made.held.database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_world(request: pytest.FixtureRequest) -> World:
+    """Once on each."""
+    name = "world" if request.param == "sqlite" else "postgres_world"
+    made: World = request.getfixturevalue(name)
+    return made
