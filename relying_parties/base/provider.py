@@ -2,7 +2,7 @@
 
 Authlib finds everything from the issuer's metadata, makes state, nonce and PKCE, redeems codes
 and checks ID tokens. Added here: the metadata's issuer, RFC 9207's `iss`, the ID token's audience
-and an algorithm allow-list.
+and an algorithm allow-list; `id_token.py` has one more.
 """
 
 import time
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth, OAuthError
+from authlib.oidc.core import CodeIDToken
 from flask import Flask, session
 from joserfc.errors import JoseError
 from requests import RequestException
@@ -18,6 +19,7 @@ from werkzeug.wrappers import Response
 
 from relying_parties.base.configuration import Configuration
 from relying_parties.base.expiring import ExpiringValues
+from relying_parties.base.id_token import check_at_hash
 from relying_parties.base.issuer_keys import ALGORITHMS, LEEWAY_SECONDS
 from relying_parties.base.sessions import AppSession, Tokens
 
@@ -117,16 +119,12 @@ class Provider:
         """Trade the code of the current request for tokens, and ask userinfo who this is."""
         self.metadata()
         try:
-            answer = self._client.authorize_access_token(
-                claims_options=self._id_token_demands(), leeway=LEEWAY_SECONDS
-            )
+            answer = self._client.authorize_access_token(**self._id_token_demands())
+            claims = _checked_claims(answer, answer.get("userinfo"))
         except (OAuthError, JoseError) as error:
             raise SignInRefused(str(error)) from error
         except UNUSABLE_ANSWER as error:
             raise ProviderAway("token endpoint") from error
-        if "userinfo" not in answer:
-            raise SignInRefused("no ID token")
-        claims = dict(answer["userinfo"])
         return SignedIn(self._with_userinfo(claims, answer), self._tokens(answer))
 
     def renew(self, held: AppSession) -> bool:
@@ -134,27 +132,29 @@ class Provider:
 
         OpenID Connect Core 12.2: a new ID token must be about the same person.
         """
-        if held.tokens.refresh_token is None:
+        refreshed = self._refresh(held.tokens) if held.tokens.refresh_token else None
+        if refreshed is None or refreshed.claims.get("sub", held.sub) != held.sub:
             return False
+        held.claims = {**held.claims, **refreshed.claims}
+        held.tokens = refreshed.tokens
+        return True
+
+    def _refresh(self, before: Tokens) -> SignedIn | None:
         self.metadata()
         try:
             answer = self._client.fetch_access_token(
-                grant_type="refresh_token", refresh_token=held.tokens.refresh_token
+                grant_type="refresh_token", refresh_token=before.refresh_token
             )
             claims = self._renewed_claims(answer)
         except OAuthError as error:
             if error.error == "invalid_grant":
-                return False
-            raise ProviderAway("refresh") from error
-        except UNUSABLE_ANSWER as error:
+                return None
             raise ProviderAway("refresh") from error
         except JoseError:
-            return False
-        if claims.get("sub", held.sub) != held.sub:
-            return False
-        held.claims = {**held.claims, **claims}
-        held.tokens = self._tokens(answer, before=held.tokens)
-        return True
+            return None
+        except UNUSABLE_ANSWER as error:
+            raise ProviderAway("refresh") from error
+        return SignedIn(claims, self._tokens(answer, before))
 
     def is_fresh(self, tokens: Tokens) -> bool:
         return self._clock() < tokens.expires_at - EXPIRES_EARLY_SECONDS
@@ -198,10 +198,15 @@ class Provider:
         for name in list(session)[: -PARALLEL_SIGN_INS + 1]:
             session.pop(name)
 
-    def _id_token_demands(self) -> dict[str, dict[str, Any]]:
+    def _id_token_demands(self) -> dict[str, Any]:
+        audience = self._configuration.client_id
         return {
-            "iss": {"essential": True, "value": self._configuration.issuer},
-            "aud": {"essential": True, "value": self._configuration.client_id},
+            "claims_cls": CodeIDToken,
+            "claims_options": {
+                "iss": {"essential": True, "value": self._configuration.issuer},
+                "aud": {"essential": True, "value": audience},
+            },
+            "leeway": LEEWAY_SECONDS,
         }
 
     def _with_userinfo(self, claims: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
@@ -219,10 +224,8 @@ class Provider:
     def _renewed_claims(self, answer: dict[str, Any]) -> dict[str, Any]:
         if "id_token" not in answer:
             return {}
-        claims = self._client.parse_id_token(
-            answer, nonce=None, claims_options=self._id_token_demands(), leeway=LEEWAY_SECONDS
-        )
-        return dict(claims or {})
+        claims = self._client.parse_id_token(answer, nonce=None, **self._id_token_demands())
+        return _checked_claims(answer, claims)
 
     def _tokens(self, answer: dict[str, Any], before: Tokens | None = None) -> Tokens:
         return Tokens(
@@ -231,6 +234,13 @@ class Provider:
             refresh_token=answer.get("refresh_token") or (before.refresh_token if before else None),
             expires_at=self._clock() + int(answer.get("expires_in", 300)),
         )
+
+
+def _checked_claims(answer: dict[str, Any], claims: dict[str, Any] | None) -> dict[str, Any]:
+    if claims is None:
+        raise SignInRefused("no ID token")
+    check_at_hash(claims, id_token=answer["id_token"], access_token=answer["access_token"])
+    return dict(claims)
 
 
 def _bearer(access_token: str) -> dict[str, str]:

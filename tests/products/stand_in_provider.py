@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey, KeySet, OKPKey
 
 PERMISSIONS = {
     "lms": ["loans.read", "loans.write", "reports.read"],
@@ -40,7 +40,9 @@ class StandInProvider:
     expires_in: int = 600
     claims: dict[str, Any] = field(default_factory=dict)
     product_urls: dict[str, str] = field(default_factory=dict)
-    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "one"}))
+    alg: str = "ES256"
+    at_hash: str | None = None
+    key: ECKey | OKPKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "one"}))
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     refresh_tokens: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
@@ -55,7 +57,7 @@ class StandInProvider:
             "jwks_uri": f"{self.issuer}/jwks",
             "end_session_endpoint": f"{self.issuer}/end-session",
             "response_types_supported": ["code"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": [self.alg],
             "authorization_response_iss_parameter_supported": self.announces_iss,
         }
         if self.has_switcher:
@@ -95,12 +97,14 @@ class StandInProvider:
     def tokens(self, client_id: str, tenant: str | None, **more: Any) -> dict[str, Any]:
         refresh_token = secrets.token_urlsafe(16)
         self.refresh_tokens[refresh_token] = (client_id, tenant)
+        access_token = self.access_token(client_id, tenant)
+        at_hash = self.at_hash or _half_hash(access_token, self.alg)
         return {
             "token_type": "Bearer",
             "expires_in": self.expires_in,
-            "access_token": self.access_token(client_id, tenant),
+            "access_token": access_token,
             "refresh_token": refresh_token,
-            "id_token": self.id_token(client_id, tenant, **more),
+            "id_token": self.id_token(client_id, tenant, at_hash=at_hash, **more),
         }
 
     def id_token(self, client_id: str, tenant: str | None = None, **more: Any) -> str:
@@ -150,10 +154,10 @@ class StandInProvider:
         }
 
     def sign(self, claims: dict[str, Any], *, typ: str | None = "JWT", **header: Any) -> str:
-        full = {"alg": "ES256", "kid": self.key.kid, **header}
+        full = {"alg": self.alg, "kid": self.key.kid, **header}
         if typ:
             full["typ"] = typ
-        return jwt.encode(full, claims, self.key, algorithms=["ES256"], default_type=None)
+        return jwt.encode(full, claims, self.key, algorithms=[self.alg], default_type=None)
 
     def switcher(self, tenant: str, client_id: str) -> dict[str, Any]:
         faces = {"lms": "#0f6b5c", "payments": "#4a3fb5", "connections": "#a8481c"}
@@ -222,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _switcher(self) -> dict[str, Any]:
         token = self.headers["Authorization"].removeprefix("Bearer ")
-        claims = jwt.decode(token, self.provider.key, algorithms=["ES256"]).claims
+        claims = jwt.decode(token, self.provider.key, algorithms=[self.provider.alg]).claims
         return self.provider.switcher(claims["tenant"], claims["client_id"])
 
     def _json(self, status: int, body: dict[str, Any]) -> None:
@@ -259,3 +263,10 @@ def _single(query: str) -> dict[str, str]:
 def _challenge_of(verifier: str) -> str:
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _half_hash(access_token: str, alg: str) -> str:
+    """`at_hash` (OpenID Connect Core 3.1.3.6)."""
+    made = hashlib.sha512 if alg == "Ed25519" else hashlib.sha256
+    digest = made(access_token.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()

@@ -3,6 +3,7 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from joserfc.jwk import OKPKey
 
 from relying_parties.base.local_targets import find_local_target
 
@@ -203,6 +204,22 @@ def test_an_id_token_for_another_product_is_refused(provider, loans, visitor):
     )
     assert visitor.get(loans.url("/login")).status_code == 400
     assert "lms_session" not in visitor.http.cookies
+
+
+def test_an_id_token_signed_with_ed25519_is_believed(provider, loans, visitor):
+    provider.alg, provider.key = "Ed25519", OKPKey.generate_key("Ed25519", {"kid": "ed"})
+    assert visitor.get(loans.url("/login")).status_code == 200
+    assert "lms_session" in visitor.http.cookies
+
+
+@pytest.mark.parametrize("alg", ["ES256", "Ed25519"])
+def test_an_id_token_that_vouches_for_another_access_token_is_refused(
+    provider, loans, visitor, alg
+):
+    if alg == "Ed25519":
+        provider.alg, provider.key = alg, OKPKey.generate_key("Ed25519", {"kid": "ed"})
+    provider.at_hash = "x" * 22
+    assert visitor.get(loans.url("/login")).status_code == 400
 
 
 def test_userinfo_about_somebody_else_is_refused(provider, loans, visitor):
