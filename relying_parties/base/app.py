@@ -44,8 +44,19 @@ def create_product_app(
         MAX_CONTENT_LENGTH=64 * 1024,
         SEND_FILE_MAX_AGE_DEFAULT=300,
     )
+    app.extensions["product"] = _product(app, face, configuration, clock)
+    _add_routes(app, screens, main_screen)
+    _add_page_furniture(app)
+    _add_problem_pages(app)
+    app.after_request(set_security_headers)
+    return app
+
+
+def _product(
+    app: Flask, face: Face, configuration: Configuration, clock: Callable[[], float]
+) -> Product:
     provider = Provider(app, configuration, clock=clock)
-    app.extensions["product"] = Product(
+    return Product(
         face=face,
         configuration=configuration,
         provider=provider,
@@ -54,11 +65,6 @@ def create_product_app(
         spent_logout_tokens=ExpiringValues(clock=clock, capacity=100_000),
         clock=clock,
     )
-    _add_routes(app, screens, main_screen)
-    _add_page_furniture(app)
-    _add_problem_pages(app)
-    app.after_request(set_security_headers)
-    return app
 
 
 def _add_routes(app: Flask, screens: Blueprint, main_screen: MainScreen) -> None:
