@@ -15,7 +15,7 @@ from relying_parties.base.gate import check_form_token, signed_in
 from relying_parties.base.pages import NO_PERMISSION, problem_page
 from relying_parties.base.product import Face, Section
 from relying_parties.base.sessions import AppSession
-from relying_parties.sample_data.services import Service, services_of
+from relying_parties.sample_data.feeds import Service, services_of
 
 FACE = Face(
     key="connections",
@@ -54,7 +54,7 @@ def services(session: AppSession) -> Any:
         status: sum(service.status == status for service in known)
         for status in ("connected", "attention", "paused")
     }
-    return render_template("connections/services.html", services=known, counts=counts)
+    return render_template("connections/overview.html", services=known, counts=counts)
 
 
 @screens.get("/services/<key>")

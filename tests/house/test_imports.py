@@ -55,7 +55,7 @@ PLANTED = [
     ("downward", "idp/errors.py", "import idp.settings"),
     ("downward", "idp/endpoints/authorize.py", "import idp.web.login.password"),
     ("downward", "idp/web/login/password.py", "import idp.endpoints.authorize"),
-    ("downward", "idp/sessions/browser.py", "import idp.policies.sessions"),
+    ("downward", "idp/policies/sessions.py", "import idp.sessions.browser"),
     ("downward", "idp/tokens/claims.py", "import idp.credentials.factors"),
     ("downward", "idp/limits.py", "def check():\n    import idp.outbox"),
     ("downward", "idp/tools.py", "a_module_that_has_no_layer = True"),
