@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, abort, render_template, request
 from flask_babel import gettext as _
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 from werkzeug.exceptions import HTTPException
 
 from idp import logs
@@ -21,6 +21,7 @@ from idp.settings import settings_from
 from idp.web import home, inbox, languages, presentation
 from idp.web.account import profile
 from idp.web.context import EXTENSION, keep_browser_secret, orm, request_id
+from idp.web.context import provider as provider_of_request
 from idp.web.login import consent, logout, not_open, password, select_account, tenant
 
 PACKAGE = Path(__file__).parent
@@ -33,7 +34,17 @@ def serve_app() -> WsgiApp:
     """What the server loads in each of its processes."""
     settings = settings_from()
     logs.configure(settings.log_level)
-    return create_app(provider(settings))
+    return behind_proxies(create_app(provider(settings)), settings.trusted_proxies)
+
+
+def behind_proxies(app: WsgiApp, trusted: str) -> WsgiApp:
+    """The client's address as the named proxies tell it; from anybody else such headers are
+    ignored (security.md S43). Our own addresses come from the issuer alone."""
+    if not trusted:
+        return app
+    hosts = [host.strip() for host in trusted.split(",")]
+    wrapped: WsgiApp = wrap_wsgi_with_proxy_headers(app, trusted_hosts=hosts)
+    return wrapped
 
 
 def create_app(held: Provider) -> Router:
@@ -98,7 +109,7 @@ def _refuse_foreign_forms() -> None:
     site, sender = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site not in (None, "same-origin"):
         abort(403)
-    if sender not in (None, "null") and urlsplit(sender).netloc != request.host:
+    if sender not in (None, "null", provider_of_request().settings.issuer):
         abort(403)
 
 
@@ -181,6 +192,8 @@ def _told(refusal: Refusal) -> dict[str, object]:
         "message": _(refusal.public_message),
         "code": refusal.code,
         "request_id": request_id(),
+        "back_url": "/",
+        "back_label": _("Go to the start"),
     }
 
 

@@ -27,8 +27,9 @@ _EXPIRED = (
 )
 _SPENT = (
     sa.delete(AttemptLimit).where(
-        AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _LONG_AGO
+        AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _NOW - DAY
     ),
+    sa.delete(Grant).where(Grant.code_used_at.is_(None), Grant.code_expires_at <= _NOW - DAY),
     sa.delete(Grant).where(Grant.expires_at <= _LONG_AGO),
     sa.delete(OutboxMessage).where(
         OutboxMessage.status != PENDING, OutboxMessage.created_at <= _LONG_AGO
@@ -45,8 +46,6 @@ def sweep(database: Database, now: float) -> int:
     that a late replay is still recognised."""
     deleted = 0
     with database.connection(durable=False) as db:
-        for statement in _EXPIRED:
-            deleted += db.run(statement, now=now)
-        for statement in _SPENT:
+        for statement in (*_EXPIRED, *_SPENT):
             deleted += db.run(statement, now=now, long_ago=now - KEEP_SPENT)
     return deleted

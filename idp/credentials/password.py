@@ -192,7 +192,8 @@ def _record_failure(
     audit.record(db, "sign_in.locked", now, origin, actor=actor)
     if person:
         until = now + settings.lockout_duration
-        outbox.enqueue(db, "mail", {"to": person.email, "template": "locked", "until": until}, now)
+        letter = {"to": person.email, "name": person.name, "locale": person.locale}
+        outbox.enqueue(db, "mail", {**letter, "template": "locked", "until": until}, now)
 
 
 def _rehash(

@@ -20,6 +20,7 @@ from idp.database import Base, Connection, Database
 from idp.directory import clients
 from idp.directory.clients import Client
 from idp.directory.products import Product
+from idp.errors import StoreUnavailable
 
 FRESH_FOR = 1.0
 
@@ -62,6 +63,15 @@ class Versioned(Generic[Loaded]):
             return value
         with self._lock:
             return self._refreshed(now)
+
+    def last_known(self, now: float) -> Loaded:
+        """The same, but an older one while the database is away: for what is true without it."""
+        try:
+            return self.current(now)
+        except StoreUnavailable:
+            if self._value is None:
+                raise
+            return self._value
 
     def _refreshed(self, now: float) -> Loaded:
         if self._value is None or abs(now - self._checked_at) >= FRESH_FOR:

@@ -44,6 +44,7 @@ class Person(NamedTuple):
     id: str
     email: str
     name: str
+    locale: str
     status: str
     sessions_valid_after: float
     last_tenant_id: str | None
@@ -53,6 +54,7 @@ PERSON_COLUMNS = (
     User.id,
     User.email,
     User.name,
+    User.locale,
     User.status,
     User.sessions_valid_after,
     User.last_tenant_id,

@@ -43,7 +43,7 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
         )
         _spend_assertion(provider, found)
     except ClientRefusal as refusal:
-        with provider.database.transaction() as db:
+        with provider.database.connection(durable=False) as db:
             audit.record(db, "client.refused", now, request.origin, reason=refusal.detail)
         raise
     return found.client

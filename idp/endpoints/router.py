@@ -185,7 +185,7 @@ def _body(environ: Environ) -> bytes:
     if environ["REQUEST_METHOD"] != "POST":
         return b""
     length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > MAX_BODY:
+    if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY:
         raise TooLarge(413)
     body: bytes = environ["wsgi.input"].read(int(length))
     return body

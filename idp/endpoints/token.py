@@ -7,11 +7,13 @@ from typing import Any
 
 from idp.directory.clients import Client
 from idp.endpoints.clients import authenticated_client, form
-from idp.endpoints.messages import Request, Response, json_response
+from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal
 from idp.grants import authorization_code, client_credentials, refresh_token, token_response
 from idp.oidc.parameters import Parameters
 from idp.provider import Provider
+
+NEVER_CACHED = (*NO_STORE, ("Pragma", "no-cache"))
 
 
 def token(provider: Provider, request: Request) -> Response:
@@ -26,7 +28,7 @@ def token(provider: Provider, request: Request) -> Response:
         raise OAuthRefusal("unsupported_grant_type", "grant_type is not supported.")
     if grant_type not in client.grant_types:
         raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
-    return json_response(redeem(provider, request, client, sent))
+    return json_response(redeem(provider, request, client, sent), headers=NEVER_CACHED)
 
 
 def _authorization_code(

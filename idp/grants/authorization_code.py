@@ -94,9 +94,21 @@ def issue(
         redirect_uri=request.claimed_redirect_uri,
         code_challenge=request.code_challenge,
         code_expires_at=now + settings.code_lifetime,
-        expires_at=now + settings.refresh_absolute_lifetime,
+        expires_at=_end_of(request, evidence, settings, now),
     )
     return code
+
+
+def _end_of(
+    request: AuthorizationRequest, evidence: Evidence, settings: Settings, now: float
+) -> float:
+    """The last moment that anything of the grant can be good: offline, the refresh token's own
+    limit; else the session's; without a refresh token, that of one access token."""
+    if OFFLINE_ACCESS in request.scope:
+        return now + settings.refresh_absolute_lifetime
+    if "refresh_token" in request.client.grant_types:
+        return evidence.auth_time + settings.session_absolute_lifetime
+    return now + settings.code_lifetime + settings.access_token_lifetime
 
 
 def redeem(

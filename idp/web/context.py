@@ -108,5 +108,6 @@ def set_cookie(response: Response, name: str, value: str) -> None:
 
 def forget_session(response: Response) -> Response:
     """Take the session's cookie away; the session itself has ended in the database."""
-    set_cookie(response, browser.cookie_name(provider().settings.is_https), "")
+    name, is_https = browser.cookie_name(provider().settings.is_https), provider().settings.is_https
+    response.delete_cookie(name, secure=is_https, httponly=True, samesite="Lax", path="/")
     return response
