@@ -1,0 +1,268 @@
+"""What a client may be: the rules of registration (RFC 7591 section 2, RFC 8252, RFC 9700).
+
+One set of rules for every way in: the set-up file, the console, dynamic registration. Everything is
+judged together, since one member decides what another may be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from idp.errors import OAuthRefusal
+from idp.oidc.client_authentication import METHODS
+from idp.secret_values import decode
+from idp.settings import LOOPBACK_HOSTS
+
+CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
+SCOPE_WORD = r"[a-z0-9:._-]+"
+APPLICATION_TYPES = ("web", "native")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
+RESERVED_NAMES = frozenset(
+    (
+        *(
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "nbf",
+            "iat",
+            "jti",
+            "auth_time",
+            "nonce",
+            "acr",
+            "amr",
+            "azp",
+        ),
+        *("sid", "at_hash", "c_hash", "cnf", "act", "may_act", "events"),
+        *("client_id", "scope", "grant_id", "tenant_id", "tenant", "roles", "permissions"),
+        *("name", "given_name", "family_name", "email", "email_verified", "locale", "zoneinfo"),
+        "updated_at",
+    )
+)
+PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+RSA_BITS = range(2048, 8193)
+MAX_URI = 2048
+
+_SUBJECT = re.compile(r"[0-9a-f]{32}")
+_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMetadata:
+    """In the words of RFC 7591 and ours (`directory/clients.py`), with what holds when unsaid."""
+
+    client_id: str
+    application_type: str = "web"
+    token_endpoint_auth_method: str = "client_secret_basic"
+    jwks: Mapping[str, Any] | None = None
+    redirect_uris: Sequence[str] = ()
+    post_logout_redirect_uris: Sequence[str] = ()
+    grant_types: Sequence[str] = ("authorization_code",)
+    scope: str = "openid profile email"
+    permissions: Sequence[str] = ()
+    initiate_login_uri: str | None = None
+    backchannel_logout_uri: str | None = None
+    require_pkce: bool = True
+    id_token_signed_response_alg: str = "RS256"
+    access_token_signed_response_alg: str = "ES256"
+
+
+class MetadataRefusal(OAuthRefusal):
+    """One member is not acceptable (RFC 7591 section 3.2.2); `member` names it."""
+
+    def __init__(self, member: str, message: str) -> None:
+        code = "invalid_redirect_uri" if member == "redirect_uris" else "invalid_client_metadata"
+        super().__init__(code, message, f"{member}: {message}")
+        self.member = member
+
+
+def check_client_metadata(
+    metadata: ClientMetadata, product_permissions: AbstractSet[str] = frozenset()
+) -> None:
+    """Raises MetadataRefusal. `product_permissions` are the keys of its product's tree."""
+    for check in CHECKS:
+        check(metadata)
+    for key in metadata.permissions:
+        if key not in product_permissions:
+            raise MetadataRefusal("permissions", f"{key!r} is not in the product's tree.")
+
+
+def _check_client_id(metadata: ClientMetadata) -> None:
+    """A client is never mistaken for a person or for a claim (security.md S81)."""
+    client_id = metadata.client_id
+    if not re.fullmatch(CLIENT_ID, client_id):
+        raise MetadataRefusal("client_id", f"{client_id!r} does not match {CLIENT_ID}.")
+    if _SUBJECT.fullmatch(client_id):
+        raise MetadataRefusal("client_id", "32 hexadecimal characters are the shape of a user's.")
+    if client_id in RESERVED_NAMES:
+        raise MetadataRefusal("client_id", f"{client_id!r} is the name of a claim.")
+
+
+def _check_choices(metadata: ClientMetadata) -> None:
+    choices: tuple[tuple[str, str, Sequence[str]], ...] = (
+        ("application_type", metadata.application_type, APPLICATION_TYPES),
+        ("token_endpoint_auth_method", metadata.token_endpoint_auth_method, METHODS),
+        ("id_token_signed_response_alg", metadata.id_token_signed_response_alg, ALGORITHMS),
+        ("access_token_signed_response_alg", metadata.access_token_signed_response_alg, ALGORITHMS),
+        *(("grant_types", grant_type, GRANT_TYPES) for grant_type in metadata.grant_types),
+    )
+    for member, value, allowed in choices:
+        if value not in allowed:
+            raise MetadataRefusal(member, f"{value!r} is none of {', '.join(allowed)}.")
+
+
+def _check_public(metadata: ClientMetadata) -> None:
+    """A client without a secret proves nothing about itself (RFC 6749 section 4.4), and needs
+    PKCE (RFC 9700 section 2.1.1)."""
+    if metadata.token_endpoint_auth_method != "none":
+        return
+    if "client_credentials" in metadata.grant_types:
+        raise MetadataRefusal("grant_types", "client_credentials is not for public clients.")
+    if not metadata.require_pkce:
+        raise MetadataRefusal("require_pkce", "A public client can't do without PKCE.")
+
+
+def _check_redirect_uris(metadata: ClientMetadata) -> None:
+    if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
+        raise MetadataRefusal("redirect_uris", "authorization_code needs at least one.")
+    is_native = metadata.application_type == "native"
+    for uri in metadata.redirect_uris:
+        _check_uri("redirect_uris", uri, is_native)
+    for uri in metadata.post_logout_redirect_uris:
+        _check_uri("post_logout_redirect_uris", uri, is_native)
+
+
+def _check_own_uris(metadata: ClientMetadata) -> None:
+    for member, uri in (
+        ("initiate_login_uri", metadata.initiate_login_uri),
+        ("backchannel_logout_uri", metadata.backchannel_logout_uri),
+    ):
+        if uri is not None:
+            _check_uri(member, uri, may_be_private=False)
+
+
+def _check_uri(member: str, uri: str, may_be_private: bool) -> None:
+    """Absolute and exact: no fragment, wildcard or user; https, or http on loopback; a scheme of
+    its own, with a dot in it, only for a native application (RFC 8252 section 7.1)."""
+    parts = _split(member, uri)
+    if "#" in uri:
+        raise MetadataRefusal(member, f"{uri} has a fragment.")
+    if "*" in uri:
+        raise MetadataRefusal(member, f"{uri} has a wildcard; addresses are compared exactly.")
+    if parts.scheme in ("http", "https"):
+        _check_host(member, uri, parts)
+    elif not may_be_private:
+        raise MetadataRefusal(member, f"{uri} must begin with https://.")
+    elif not _PRIVATE_SCHEME.fullmatch(uri.partition(":")[0]):
+        raise MetadataRefusal(
+            member, f"The scheme of {uri} must be a domain backwards, like com.example.app."
+        )
+
+
+def _split(member: str, uri: str) -> SplitResult:
+    """What a browser and we would read differently is refused, so what is checked is what counts.
+    It may hold a password, so it is not repeated before that is known."""
+    if not _PRINTABLE.fullmatch(uri) or "\\" in uri or len(uri) > MAX_URI:
+        raise MetadataRefusal(member, "An address holds a character that has to be escaped.")
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError as problem:
+        raise MetadataRefusal(member, "An address can't be read.") from problem
+    if "@" in parts.netloc:
+        raise MetadataRefusal(member, "An address names a user.")
+    if not parts.scheme:
+        raise MetadataRefusal(member, f"{uri} is not an absolute address.")
+    return parts
+
+
+def _check_host(member: str, uri: str, parts: SplitResult) -> None:
+    if not parts.hostname:
+        raise MetadataRefusal(member, f"{uri} names no host.")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        raise MetadataRefusal(member, f"{uri} must be https; http is for loopback only.")
+
+
+def _check_scope(metadata: ClientMetadata) -> None:
+    for word in metadata.scope.split(" ") if metadata.scope else ():
+        if not re.fullmatch(SCOPE_WORD, word):
+            raise MetadataRefusal("scope", f"{word!r} does not match {SCOPE_WORD}.")
+
+
+def _check_keys(metadata: ClientMetadata) -> None:
+    """`private_key_jwt` goes with keys, and nothing else does."""
+    if (metadata.token_endpoint_auth_method == "private_key_jwt") != (metadata.jwks is not None):
+        raise MetadataRefusal("jwks", "private_key_jwt needs keys, and other methods have none.")
+    if metadata.jwks is not None:
+        check_jwks(metadata.jwks)
+
+
+CHECKS = (
+    *(_check_client_id, _check_choices, _check_public),
+    *(_check_redirect_uris, _check_own_uris, _check_scope, _check_keys),
+)
+
+
+def check_jwks(jwks: Mapping[str, Any]) -> None:
+    """Public keys only: RSA of 2048 bits or more, P-256, Ed25519 (RFC 7517). What is refused is
+    never repeated: it may be private."""
+    keys = jwks.get("keys")
+    if not isinstance(keys, list) or not keys:
+        raise MetadataRefusal("jwks", "It must be an object with a list of keys.")
+    for position, key in enumerate(keys):
+        problem = _problem_of(key)
+        if problem:
+            raise MetadataRefusal("jwks", f"Key {position + 1} {problem}.")
+
+
+def _problem_of(key: object) -> str:
+    """What is wrong with a key, or nothing."""
+    if not isinstance(key, dict):
+        return "is not an object"
+    if key.get("kty") not in ("RSA", "EC", "OKP"):
+        return "is not of kty RSA, EC or OKP"
+    if PRIVATE_MEMBERS.intersection(key):
+        return "is private: register the public half, and treat this one as known to others"
+    if key.get("use", "sig") != "sig":
+        return "is not for signatures"
+    if key["kty"] == "RSA" and _bits(key.get("n")) not in RSA_BITS:
+        return f"must have {RSA_BITS.start} bits or more"
+    return _problem_of_numbers(key)
+
+
+def _bits(number: object) -> int:
+    raw = decode(number) if isinstance(number, str) else None
+    return int.from_bytes(raw or b"").bit_length()
+
+
+def _problem_of_numbers(key: dict[str, Any]) -> str:
+    """Read it by what will read it at the token endpoint."""
+    try:
+        public = KeySet.import_key_set({"keys": [key]}).keys[0].raw_value
+    except (JoseError, ValueError, TypeError):
+        return "can't be read"
+    allowed = _algorithms_of(public)
+    if not allowed:
+        return "is on a curve other than P-256 and Ed25519"
+    if key.get("alg", allowed[0]) not in allowed:
+        return f"has an alg that is none of {', '.join(allowed)}"
+    return ""
+
+
+def _algorithms_of(public: object) -> tuple[str, ...]:
+    if isinstance(public, rsa.RSAPublicKey):
+        return ("RS256", "PS256")
+    if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1":
+        return ("ES256",)
+    return ("Ed25519",) if isinstance(public, ed25519.Ed25519PublicKey) else ()

@@ -1,0 +1,90 @@
+"""Make the directory like a set-up file: all of it or nothing, and twice is as good as once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from idp import audit
+from idp.database import Connection, Database
+from idp.directory import catalog
+from idp.errors import SetupMistake
+from idp.provider import Provider
+from idp.setup.changes import Applied, Change
+from idp.setup.client_secrets import SecretKeeper
+from idp.setup.clients import apply_clients
+from idp.setup.form import SetupFile
+from idp.setup.products import apply_products, check_launch_clients
+from idp.setup.tenants import apply_tenants
+from idp.setup.users import apply_users, hash_new_passwords
+
+LOCK = 0x5E7B
+IN_CATALOG = frozenset({"product", "client"})
+
+
+def apply(
+    provider: Provider,
+    setup_file: SetupFile,
+    now: float,
+    *,
+    base_dir: Path,
+    dry_run: bool = False,
+) -> Applied:
+    """What changed. Names of files are relative to `base_dir`. A dry run comes to the same
+    differences and writes nothing. Raises SetupMistake, having changed nothing.
+
+    A disabled person's sessions and tokens end at once. A person with `invitation` has no password
+    and an unverified address: sending the invitation is still to come.
+    """
+    _check_issuer(provider, setup_file)
+    hashes = {} if dry_run else hash_new_passwords(provider, setup_file.users)
+    keeper = SecretKeeper(base_dir)
+    with _all_or_nothing(provider.database) as session:
+        changes = [
+            *apply_products(session, setup_file.products),
+            *apply_tenants(session, setup_file.tenants, now),
+            *apply_clients(session, setup_file.clients, keeper, now),
+            *apply_users(session, setup_file.users, hashes, now, dry_run=dry_run),
+        ]
+        check_launch_clients(session, setup_file)
+        if dry_run:
+            session.rollback()
+            return Applied(changes, {})
+        if changes:
+            _record(Connection.of(provider.database, session), changes, now)
+        keeper.write_files()
+    return Applied(changes, keeper.to_show)
+
+
+def _check_issuer(provider: Provider, setup_file: SetupFile) -> None:
+    if setup_file.issuer not in (None, provider.settings.issuer):
+        raise SetupMistake(
+            f"The file is for {setup_file.issuer}, and this is {provider.settings.issuer}."
+        )
+
+
+@contextmanager
+def _all_or_nothing(database: Database) -> Iterator[Session]:
+    """One run at a time. Unlike elsewhere, a refusal takes everything back too."""
+    try:
+        with database.session() as session:
+            try:
+                if not database.is_sqlite:
+                    session.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+                yield session
+            except BaseException:
+                session.rollback()
+                raise
+    except sa.exc.IntegrityError:
+        # Its message would repeat what was to be written, hashes included.
+        raise SetupMistake("Somebody changed the directory meanwhile: apply it again.") from None
+
+
+def _record(db: Connection, changes: list[Change], now: float) -> None:
+    if any(change.kind in IN_CATALOG for change in changes):
+        catalog.touch(db)
+    audit.record(db, "setup.applied", now, changes=[change.as_json() for change in changes])

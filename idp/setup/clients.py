@@ -1,0 +1,116 @@
+"""OAuth clients, made like the file. What a client may be is `oidc/client_metadata.py`'s rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from joserfc.jwk import KeySet
+from sqlalchemy.orm import Session
+
+from idp.directory.clients import Client
+from idp.directory.products import Permission, Product
+from idp.directory.tenants import Tenant
+from idp.errors import SetupMistake
+from idp.oidc.client_metadata import ClientMetadata, MetadataRefusal, check_client_metadata
+from idp.setup.changes import Change, Edit
+from idp.setup.client_secrets import SecretKeeper, apply_secret
+from idp.setup.form import ClientForm
+from idp.setup.tenants import find_tenant
+
+PLAIN = (
+    *("client_name", "status", "application_type", "token_endpoint_auth_method"),
+    *("redirect_uris", "post_logout_redirect_uris", "grant_types", "scope", "permissions"),
+    *("first_party", "initiate_login_uri", "backchannel_logout_uri"),
+    *("require_pkce", "default_max_age", "refresh_token_rotation"),
+    *("id_token_signed_response_alg", "access_token_signed_response_alg"),
+)
+
+
+def apply_clients(
+    session: Session, forms: Iterable[ClientForm], keeper: SecretKeeper, now: float
+) -> list[Change]:
+    """A client belongs to a product and perhaps to a tenant, so these come first."""
+    return [change for form in forms for change in _apply(session, form, keeper, now)]
+
+
+def _apply(session: Session, form: ClientForm, keeper: SecretKeeper, now: float) -> list[Change]:
+    found = session.get(Client, form.client_id)
+    client = found or Client(client_id=form.client_id, created_at=now)
+    edit = Edit("client", form.client_id, client, is_new=found is None)
+    _set_owners(session, edit, client, form)
+    for column, value in form.stated(PLAIN, edit.is_new).items():
+        edit.set(column, value)
+    before = client.jwks
+    _set_keys(client, form, keeper.base_dir)
+    _check(session, client)
+    edit.note("jwks", _thumbprints(before), _thumbprints(client.jwks))
+    apply_secret(session, edit, client, form, keeper, now)
+    session.add(client)
+    session.flush()
+    return edit.changes()
+
+
+def _set_owners(session: Session, edit: Edit, client: Client, form: ClientForm) -> None:
+    if session.get(Product, form.product) is None:
+        raise SetupMistake(f"client {form.client_id}, product: there is no product {form.product}.")
+    edit.note("product", client.product_key, form.product)
+    client.product_key = form.product
+    if edit.is_new or "tenant" in form.model_fields_set:
+        _set_tenant(session, edit, client, form)
+
+
+def _set_tenant(session: Session, edit: Edit, client: Client, form: ClientForm) -> None:
+    tenant = find_tenant(session, form.tenant) if form.tenant else None
+    if form.tenant and tenant is None:
+        raise SetupMistake(f"client {form.client_id}, tenant: there is no tenant {form.tenant}.")
+    before = session.get(Tenant, client.tenant_id) if client.tenant_id else None
+    edit.note("tenant", before.slug if before else None, form.tenant)
+    client.tenant_id = tenant.id if tenant else None
+
+
+def _set_keys(client: Client, form: ClientForm, base_dir: Path) -> None:
+    """Keys that no longer have a use go away."""
+    keys = form.jwks
+    if form.jwks_file is not None:
+        keys = _read_keys(base_dir / form.jwks_file, form.client_id)
+    if keys is not None:
+        client.jwks = keys
+    elif client.token_endpoint_auth_method != "private_key_jwt":
+        client.jwks = None
+
+
+def _read_keys(path: Path, client_id: str) -> dict[str, Any]:
+    place = f"client {client_id}, jwks_file: {path}"
+    try:
+        keys = json.loads(path.read_text())
+    except OSError as problem:
+        raise SetupMistake(f"{place} can't be read: {problem.strerror}.") from problem
+    except (ValueError, RecursionError):
+        raise SetupMistake(f"{place} is not JSON.") from None
+    if not isinstance(keys, dict):
+        raise SetupMistake(f"{place} is no JWK Set.")
+    return keys
+
+
+def _check(session: Session, client: Client) -> None:
+    """The client as it will be, stated and left alone together."""
+    metadata = ClientMetadata(
+        **{field.name: getattr(client, field.name) for field in fields(ClientMetadata)}
+    )
+    tree = sa.select(Permission.key).where(Permission.product_key == client.product_key)
+    try:
+        check_client_metadata(metadata, frozenset(session.scalars(tree)))
+    except MetadataRefusal as refusal:
+        raise SetupMistake(f"client {client.client_id}, {refusal.detail}") from refusal
+
+
+def _thumbprints(jwks: Mapping[str, Any] | None) -> list[str] | None:
+    """Keys by what can't lie about them (RFC 7638)."""
+    if jwks is None:
+        return None
+    return [key.thumbprint() for key in KeySet.import_key_set({"keys": jwks["keys"]}).keys]

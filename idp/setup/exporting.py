@@ -1,0 +1,144 @@
+"""The directory as a set-up file: everything but secrets, in a stable order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+import yaml
+from sqlalchemy.orm import Session
+
+from idp.directory.clients import Client
+from idp.directory.memberships import Membership
+from idp.directory.products import Permission, Product
+from idp.directory.roles import ACCOUNT_ADMIN, Role
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
+from idp.provider import Provider
+from idp.setup import clients, products, users
+from idp.setup.form import PolicyForm
+
+_HEAD = "# yaml-language-server: $schema=setup.schema.json\n"
+
+
+def export(provider: Provider) -> dict[str, Any]:
+    """Applied to the same database it changes nothing, and to an empty one it makes the same
+    directory; passwords and client secrets are then new or missing."""
+    with provider.database.session() as session:
+        slugs = {tenant.id: tenant.slug for tenant in session.scalars(sa.select(Tenant))}
+        return {
+            "products": [_product(row) for row in session.scalars(_PRODUCTS)],
+            "clients": [_client(row, slugs) for row in session.scalars(_CLIENTS)],
+            "tenants": _tenants(session),
+            "users": _users(session, slugs),
+        }
+
+
+_PRODUCTS = sa.select(Product).order_by(Product.position, Product.key)
+_CLIENTS = sa.select(Client).order_by(Client.client_id)
+_ROLES = sa.select(Role).order_by(Role.key)
+
+
+def to_yaml(directory: dict[str, Any]) -> str:
+    """With `${` written so that it is no placeholder when it is read again."""
+    return _HEAD + yaml.safe_dump(
+        _escaped(directory), sort_keys=False, allow_unicode=True, width=100
+    )
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub(r"\$\{", "$${", value)
+    if isinstance(value, list):
+        return [_escaped(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _escaped(each) for name, each in value.items()}
+    return value
+
+
+def _columns(row: Any, names: Iterable[str]) -> dict[str, Any]:
+    return _without_empty({name: getattr(row, name) for name in names})
+
+
+def _without_empty(stated: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stated.items() if value not in (None, "")}
+
+
+def _product(row: Product) -> dict[str, Any]:
+    return _without_empty(
+        {
+            "key": row.key,
+            **_columns(row, products.PLAIN),
+            "resource": row.resource,
+            "launch_client": row.launch_client_id,
+            "position": row.position,
+            "permissions": _tree(row.permissions, None),
+        }
+    )
+
+
+def _tree(nodes: list[Permission], parent_key: str | None) -> list[dict[str, Any]]:
+    return [
+        {
+            **_columns(node, ("key", "name", "description")),
+            **({"children": children} if (children := _tree(nodes, node.key)) else {}),
+        }
+        for node in nodes
+        if node.parent_key == parent_key
+    ]
+
+
+def _client(row: Client, slugs: dict[str, str]) -> dict[str, Any]:
+    return _without_empty(
+        {
+            "client_id": row.client_id,
+            "product": row.product_key,
+            "tenant": slugs.get(row.tenant_id or ""),
+            **_columns(row, clients.PLAIN),
+            "jwks": row.jwks,
+        }
+    )
+
+
+def _tenants(session: Session) -> list[dict[str, Any]]:
+    roles: dict[str, list[dict[str, Any]]] = {}
+    for role in session.scalars(_ROLES):
+        roles.setdefault(role.tenant_id, []).append(_role(role))
+    return [
+        {
+            **_columns(tenant, ("slug", "name", "status")),
+            "policy": {n: v for n, v in tenant.policy.items() if n in PolicyForm.model_fields},
+            "roles": roles.get(tenant.id, []),
+        }
+        for tenant in session.scalars(sa.select(Tenant).order_by(Tenant.slug))
+    ]
+
+
+def _role(role: Role) -> dict[str, Any]:
+    stated = _columns(role, ("key", "name", "description"))
+    if role.key == ACCOUNT_ADMIN:
+        return stated
+    permissions: dict[str, list[str]] = {}
+    for node in sorted(role.permissions, key=lambda row: (row.product_key, row.permission_key)):
+        permissions.setdefault(node.product_key, []).append(node.permission_key)
+    return {**stated, "permissions": permissions}
+
+
+def _users(session: Session, slugs: dict[str, str]) -> list[dict[str, Any]]:
+    keys = {role.id: role.key for role in session.scalars(_ROLES)}
+    memberships: dict[str, list[dict[str, Any]]] = {}
+    for row in session.scalars(sa.select(Membership)):
+        roles = sorted(keys[each.role_id] for each in row.roles)
+        stated = {"tenant": slugs[row.tenant_id], "kind": row.kind, "status": row.status}
+        memberships.setdefault(row.user_id, []).append({**stated, "roles": roles})
+    return [
+        {
+            **_columns(user, ("email", *users.PLAIN)),
+            "operator": user.is_operator,
+            "email_verified": user.email_verified_at is not None,
+            "memberships": sorted(memberships.get(user.id, []), key=lambda each: each["tenant"]),
+        }
+        for user in session.scalars(sa.select(User).order_by(User.email_canonical))
+    ]

@@ -1,0 +1,132 @@
+"""Products and their permission trees, made like the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from idp.directory.clients import Client
+from idp.directory.products import Permission, Product
+from idp.errors import SetupMistake
+from idp.setup.changes import Change, Edit
+from idp.setup.form import PermissionForm, ProductForm, SetupFile
+
+PLAIN = ("name", "description", "color", "icon")
+
+
+def apply_products(session: Session, forms: Iterable[ProductForm]) -> list[Change]:
+    return [change for form in forms for change in _apply(session, form)]
+
+
+def _apply(session: Session, form: ProductForm) -> list[Change]:
+    found = session.get(Product, form.key)
+    product = found or Product(key=form.key)
+    edit = Edit("product", form.key, product, is_new=found is None)
+    for column, value in form.stated(PLAIN, edit.is_new).items():
+        edit.set(column, value)
+    _set_resource(session, edit, form)
+    _set_position(session, edit, form)
+    if edit.is_new or "launch_client" in form.model_fields_set:
+        edit.note("launch_client", product.launch_client_id, form.launch_client)
+        product.launch_client_id = form.launch_client
+    if edit.is_new or "permissions" in form.model_fields_set:
+        _set_tree(edit, product, form.permissions)
+    session.add(product)
+    session.flush()
+    return edit.changes()
+
+
+def _set_resource(session: Session, edit: Edit, form: ProductForm) -> None:
+    resource = form.resource or (f"urn:product:{form.key}" if edit.is_new else None)
+    if resource is None:
+        return
+    others = sa.select(Product.key).where(Product.resource == resource, Product.key != form.key)
+    other = session.scalar(others)
+    if other is not None:
+        raise SetupMistake(f"product {form.key}: {resource} is the resource of {other} already.")
+    edit.set("resource", resource)
+
+
+def _set_position(session: Session, edit: Edit, form: ProductForm) -> None:
+    """A new product comes last where the file doesn't say."""
+    if "position" in form.model_fields_set:
+        edit.set("position", form.position)
+    elif edit.is_new:
+        last = session.scalar(sa.select(sa.func.max(Product.position)))
+        edit.set("position", 0 if last is None else last + 1)
+
+
+class _Node(NamedTuple):
+    key: str
+    parent_key: str | None
+    name: str
+    description: str
+
+
+def _set_tree(edit: Edit, product: Product, tree: Sequence[PermissionForm]) -> None:
+    wanted = list(_flattened(tree, None))
+    stored = {permission.key: permission for permission in product.permissions}
+    before = [_Node(p.key, p.parent_key, p.name, p.description) for p in product.permissions]
+    _note_tree(edit, before, wanted)
+    for position, node in enumerate(wanted):
+        row = stored.get(node.key) or Permission(key=node.key)
+        row.parent_key, row.name, row.description = node.parent_key, node.name, node.description
+        row.position = position
+        if node.key not in stored:
+            product.permissions.append(row)
+    kept = {node.key for node in wanted}
+    for key, row in stored.items():
+        if key not in kept:
+            product.permissions.remove(row)
+
+
+def _flattened(tree: Iterable[PermissionForm], parent_key: str | None) -> Iterator[_Node]:
+    for node in tree:
+        yield _Node(node.key, parent_key, node.name, node.description)
+        yield from _flattened(node.children, node.key)
+
+
+def _note_tree(edit: Edit, before: list[_Node], wanted: list[_Node]) -> None:
+    """Its shape as paths; new words of a node that stays one by one."""
+    edit.note("permissions", None if edit.is_new else _paths(before), _paths(wanted))
+    old = {node.key: node for node in before}
+    for node in wanted:
+        if node.key in old:
+            edit.note(f"permissions {node.key} name", old[node.key].name, node.name)
+            edit.note(
+                f"permissions {node.key} description", old[node.key].description, node.description
+            )
+
+
+def _paths(nodes: Iterable[_Node]) -> list[str]:
+    parents = {node.key: node.parent_key for node in nodes}
+    return [" > ".join(reversed(list(_upward(key, parents)))) for key in parents]
+
+
+def _upward(key: str | None, parents: dict[str, str | None]) -> Iterator[str]:
+    while key is not None:
+        yield key
+        key = parents.get(key)
+
+
+def check_launch_clients(session: Session, setup_file: SetupFile) -> None:
+    """The menu opens a product by a client of its own that says where its sign-in begins."""
+    keys = {product.key for product in setup_file.products}
+    client_ids = {client.client_id for client in setup_file.clients}
+    for product in session.scalars(sa.select(Product).where(Product.launch_client_id.is_not(None))):
+        if product.key in keys or product.launch_client_id in client_ids:
+            _check_launch_client(session, product)
+
+
+def _check_launch_client(session: Session, product: Product) -> None:
+    client = session.get(Client, product.launch_client_id)
+    place = f"product {product.key}, launch_client: {product.launch_client_id}"
+    if client is None:
+        raise SetupMistake(f"{place} is no client.")
+    if client.product_key != product.key:
+        raise SetupMistake(f"{place} is a client of {client.product_key}.")
+    if client.initiate_login_uri is None:
+        raise SetupMistake(f"{place} has no initiate_login_uri.")

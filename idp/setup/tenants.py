@@ -1,0 +1,100 @@
+"""Tenants, their policies and their roles, made like the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from idp.directory.products import Permission
+from idp.directory.roles import ACCOUNT_ADMIN, Role, RolePermission
+from idp.directory.tenants import Tenant
+from idp.errors import SetupMistake
+from idp.secret_values import new_id
+from idp.setup.changes import Change, Edit
+from idp.setup.form import RoleForm, TenantForm
+
+Node = tuple[str, str]
+
+BUILT_IN = RoleForm(
+    key=ACCOUNT_ADMIN, name="Account admin", description="Every permission of every product."
+)
+
+
+def apply_tenants(session: Session, forms: Iterable[TenantForm], now: float) -> list[Change]:
+    """Roles select nodes of trees that exist, so products come first."""
+    nodes = {(key, node) for key, node in session.execute(_NODES)}
+    return [change for form in forms for change in _apply(session, form, nodes, now)]
+
+
+_NODES = sa.select(Permission.product_key, Permission.key)
+
+
+def find_tenant(session: Session, slug: str) -> Tenant | None:
+    return session.scalar(sa.select(Tenant).where(Tenant.slug == slug))
+
+
+def _apply(session: Session, form: TenantForm, nodes: set[Node], now: float) -> list[Change]:
+    found = find_tenant(session, form.slug)
+    tenant = found or Tenant(id=new_id(), slug=form.slug, policy={}, created_at=now)
+    edit = Edit("tenant", form.slug, tenant, is_new=found is None)
+    for column, value in form.stated(("name", "status"), edit.is_new).items():
+        edit.set(column, value)
+    _set_policy(edit, tenant, form)
+    session.add(tenant)
+    session.flush()
+    changes = edit.changes()
+    for role in _roles(form, edit.is_new):
+        changes += _apply_role(session, tenant, role, nodes, now)
+    return changes
+
+
+def _set_policy(edit: Edit, tenant: Tenant, form: TenantForm) -> None:
+    """Only what the file states; null goes back to the platform's."""
+    policy: dict[str, Any] = dict(tenant.policy)
+    for name in form.policy.model_fields_set:
+        policy[name] = getattr(form.policy, name)
+    policy = {name: value for name, value in policy.items() if value is not None}
+    if policy != tenant.policy:
+        edit.set("policy", policy)
+
+
+def _roles(form: TenantForm, is_new: bool) -> list[RoleForm]:
+    """A new tenant has its account admin, named in the file or not."""
+    is_named = any(role.key == ACCOUNT_ADMIN for role in form.roles)
+    return [*([BUILT_IN] if is_new and not is_named else []), *form.roles]
+
+
+def _apply_role(
+    session: Session, tenant: Tenant, form: RoleForm, nodes: set[Node], now: float
+) -> list[Change]:
+    found = session.scalar(sa.select(Role).where(Role.tenant_id == tenant.id, Role.key == form.key))
+    role = found or Role(id=new_id(), tenant_id=tenant.id, key=form.key, created_at=now)
+    edit = Edit("role", f"{tenant.slug}/{form.key}", role, is_new=found is None)
+    for column, value in form.stated(("name", "description"), edit.is_new).items():
+        edit.set(column, value)
+    if form.key == ACCOUNT_ADMIN:
+        role.all_permissions = True
+    elif edit.is_new or "permissions" in form.model_fields_set:
+        _set_permissions(edit, role, form, nodes)
+    session.add(role)
+    session.flush()
+    return edit.changes()
+
+
+def _set_permissions(edit: Edit, role: Role, form: RoleForm, nodes: set[Node]) -> None:
+    wanted = {(product, key) for product, keys in form.permissions.items() for key in keys}
+    for product, key in sorted(wanted - nodes):
+        raise SetupMistake(f"role {edit.name}, permissions: {key} is not in the tree of {product}.")
+    stored = {(row.product_key, row.permission_key): row for row in role.permissions}
+    edit.note("permissions", None if edit.is_new else _told(stored), _told(wanted))
+    for node in stored.keys() - wanted:
+        role.permissions.remove(stored[node])
+    for product, key in sorted(wanted - stored.keys()):
+        role.permissions.append(RolePermission(product_key=product, permission_key=key))
+
+
+def _told(nodes: Iterable[Node]) -> list[str]:
+    return [f"{product}/{key}" for product, key in sorted(nodes)]
