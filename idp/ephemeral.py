@@ -17,6 +17,7 @@ from idp.database import Base, Database, Upsert
 from idp.errors import StoreUnavailable
 
 REDIS_PREFIX = "latchkey:"
+COUNT_PREFIX = "count:"
 
 
 class Ephemeral(Protocol):
@@ -108,7 +109,7 @@ class SqlEphemeral:
 
     def count(self, key: str, ttl: float, now: float) -> int:
         with self._database.connection(durable=False) as db:
-            row = db.row(_COUNT, key=key, expires_at=now + ttl, now=now)
+            row = db.row(_COUNT, key=COUNT_PREFIX + key, expires_at=now + ttl, now=now)
         assert row is not None
         return int(row[0])
 
@@ -165,7 +166,7 @@ class RedisEphemeral:
 
     def count(self, key: str, ttl: float, now: float) -> int:
         arguments = [repr(now), repr(now + ttl), _milliseconds(ttl)]
-        keys = [REDIS_PREFIX + "count:" + key]
+        keys = [REDIS_PREFIX + COUNT_PREFIX + key]
         return int(self._ask(lambda: self._count(keys=keys, args=arguments)))
 
     def ping(self) -> None:

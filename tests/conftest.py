@@ -13,6 +13,13 @@ import pytest
 from tests.machine.browser import running_chromium
 from tests.machine.postgres import Postgres, start_postgres
 from tests.machine.redis_server import RedisServer, start_redis
+from tests.world import (
+    either_world,
+    furnished_folder,
+    furnished_postgres,
+    postgres_world,
+    world,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

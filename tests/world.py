@@ -140,10 +140,8 @@ class World:
 
     def apply(self, **described: Any) -> Any:
         """Apply a set-up file given as keywords."""
-        parsed = setup.parse_value({"version": 1, **described})
-        return setup.apply(
-            self.held, parsed, self.clock(), base_dir=self.settings.keys_dir
-        )
+        parsed = setup.read(described, {}, "a test's file")
+        return setup.apply(self.held, parsed, self.clock(), base_dir=self.settings.keys_dir)
 
 
 class Visitor:
@@ -168,9 +166,7 @@ class Visitor:
 
     def submit(self, page: TestResponse, path: str | None = None, **fields: str) -> TestResponse:
         """Fill in the page's (last) form with its hidden fields, and send it."""
-        hidden = dict(
-            re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
-        )
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
         action = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', page.text)
         return self.post(path or action[-1], **{**hidden, **fields})
 

@@ -117,7 +117,10 @@ def _running(
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """In sessions of their own, so that Ctrl-C reaches us alone and we stop them in order."""
     processes = [
-        subprocess.Popen(command, env=environment, start_new_session=True) for command in commands
+        subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+        )
+        for command in commands
     ]
     try:
         yield processes
@@ -174,7 +177,7 @@ def _introduce(held: Provider, port: int) -> None:
         click.echo(f"  {names[key]:<17} {addresses[key]}")
     click.echo(f"  {'Mail and SMS':<17} {addresses['issuer']}/inbox")
     click.echo(f"\nPeople (password: {setup.DEMO_PASSWORD}):\n")
-    for person in setup.demo_people():
+    for person in setup.demo_people(addresses):
         click.echo(f"  {person.email:<28} {person.note}")
     click.echo(f"\nData: {held.settings.database_url}, keys: {held.settings.keys_dir}/")
     click.echo("Ctrl-C stops everything.")

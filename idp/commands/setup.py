@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from idp.settings import settings_from
 def apply(file: Path | None, dry_run: bool, schema: bool) -> None:
     """Create or update what FILE (YAML or JSON) describes; a second run changes nothing."""
     if schema:
-        click.echo(setup.json_schema_text())
+        click.echo(json.dumps(setup.json_schema(), indent=2))
         return
     if file is None:
         raise click.UsageError("Name the file to apply.")

@@ -6,24 +6,24 @@ the same form back. docs/setup.schema.json describes the file.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from idp.setup.applying import apply
 from idp.setup.changes import Applied, Change
+from idp.setup.demonstration import DEMO_PASSWORD, apply_demo, demo_people
 from idp.setup.exporting import export, to_yaml
 from idp.setup.form import SetupFile
-from idp.setup.reading import json_schema, parse
-
-DEMO_FILE = Path(__file__).with_name("demo.yaml")
+from idp.setup.reading import json_schema, parse, read
 
 __all__ = [
-    "DEMO_FILE",
+    "DEMO_PASSWORD",
     "Applied",
     "Change",
     "SetupFile",
     "apply",
+    "apply_demo",
+    "demo_people",
     "export",
     "json_schema",
     "parse",
+    "read",
     "to_yaml",
 ]

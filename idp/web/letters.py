@@ -18,7 +18,7 @@ def write(app: Flask, payload: dict[str, Any]) -> Letter:
     values = dict(payload)
     if "until" in values:
         values["until"] = datetime.fromtimestamp(values["until"], UTC)
-    with app.app_context(), force_locale(values.get("locale", "en")):
+    with app.app_context(), force_locale(values.get("locale", "en").replace("-", "_")):
         if "until" in values:
             values["until"] = f"{format_time(values['until'], 'short', rebase=False)} UTC"
         person = {"name": values.get("name", ""), "email": values["to"]}
