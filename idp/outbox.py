@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection, Database, JsonText
+from idp.errors import StoreUnavailable
 from idp.secret_values import new_id
 
 PENDING = "pending"
@@ -22,8 +24,10 @@ REFUSED = "refused"
 FAILED = "failed"
 
 CLAIM_SECONDS = 60.0
-BATCH = 20
+BATCH = 5  # so few that even when each of them times out, the claim outlasts them all
 RETRY_AFTER = (1.0, 5.0, 30.0, 120.0, 600.0)
+
+log = structlog.get_logger("outbox")
 
 
 class OutboxMessage(Base):
@@ -102,7 +106,11 @@ _CLAIM = (
 )
 _FINISH = (
     sa.update(_TABLE)
-    .where(_TABLE.c.id == sa.bindparam("message_id"), _TABLE.c.status == PENDING)
+    .where(
+        _TABLE.c.id == sa.bindparam("message_id"),
+        _TABLE.c.status == PENDING,
+        _TABLE.c.attempts == sa.bindparam("attempt"),
+    )
     .values(
         status=sa.bindparam("new_status"),
         last_error=sa.bindparam("error"),
@@ -141,7 +149,7 @@ def deliver_due(
     with database.connection() as db:
         claimed = [_message(row) for row in db.rows(_CLAIM, now=now)]
     for message in claimed:
-        _deliver(database, senders[message.kind], message, watch, now)
+        _deliver(database, senders, message, watch, now)
     return len(claimed)
 
 
@@ -151,12 +159,15 @@ def _message(row: tuple[Any, ...]) -> Message:
 
 
 def _deliver(
-    database: Database, send: Sender, message: Message, watch: Watcher, now: float
+    database: Database,
+    senders: Mapping[str, Sender],
+    message: Message,
+    watch: Watcher,
+    now: float,
 ) -> None:
     status, error, again_at = DELIVERED, "", now
-    try:
-        send(message, now)
-    except Undelivered as problem:
+    problem = _problem_of_sending(senders, message, now)
+    if problem:
         error = str(problem)
         if problem.refused:
             status = REFUSED
@@ -169,6 +180,7 @@ def _deliver(
         finished = db.run(
             _FINISH,
             message_id=message.id,
+            attempt=message.attempts,
             new_status=status,
             error=error or None,
             again_at=again_at,
@@ -176,3 +188,19 @@ def _deliver(
         )
         if finished and done_at is not None:
             watch(db, message, status, error, now)
+
+
+def _problem_of_sending(
+    senders: Mapping[str, Sender], message: Message, now: float
+) -> Undelivered | None:
+    """What no sender foresaw is a failed try too: it must not stop the ones that come after."""
+    try:
+        senders[message.kind](message, now)
+    except Undelivered as problem:
+        return problem
+    except StoreUnavailable:
+        raise
+    except Exception as problem:
+        log.exception("failed", message=message.id, kind=message.kind)
+        return Undelivered(f"unforeseen: {type(problem).__name__}")
+    return None

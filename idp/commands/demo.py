@@ -12,23 +12,25 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import click
 
-from idp import logs, migrations, setup
-from idp import worker as outbox_worker
-from idp.commands.serve import prepare
 from idp.errors import SetupMistake
-from idp.provider import Provider, provider
 from idp.settings import PREFIX, Settings, settings_from
+
+if TYPE_CHECKING:
+    from idp.provider import Provider
 
 HOST = "localhost"
 PRODUCTS = ("lms", "payments", "connections")
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 QUIET = {f"{PREFIX}LOG_LEVEL": "WARNING"}
+
+Processes = list[subprocess.Popen[bytes]]
 
 
 @click.command()
@@ -37,24 +39,54 @@ def demo(port: int) -> None:
     """Start everything, print where to go, and run until Ctrl-C."""
     _check_free(range(port, port + 4))
     settings = _settings(port)
-    environment = {**os.environ, **QUIET, **_as_environment(settings)}
+    os.environ.update({**QUIET, **_as_environment(settings)})
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with _running() as processes:
+        _start_all(processes, settings, port, stop)
+    click.echo("\nStopped.")
+
+
+def _start_all(processes: Processes, settings: Settings, port: int, stop: threading.Event) -> None:
+    """The processes start while we look after the database: until it is ready they answer 503."""
+    processes.append(_start(_server(settings)))
+    has_secrets = all(
+        (settings.keys_dir / "clients" / f"{key}.secret").exists() for key in PRODUCTS
+    )
+    if has_secrets:
+        processes.append(_start(_products(settings, port)))
+    held = _furnish(settings, port)
+    if not has_secrets:
+        processes.append(_start(_products(settings, port)))
+    worker = _start_worker(held, stop)
+    if _wait_until_ready(port, processes, stop):
+        _introduce(held, port)
+    _watch(processes, stop)
+    stop.set()
+    worker.join(STOP_TIMEOUT)
+
+
+def _furnish(settings: Settings, port: int) -> Provider:
+    """Schema, keys, and the demo's directory; imported here, beside the starting processes."""
+    from idp import logs, migrations, setup
+    from idp.commands.serve import prepare
+    from idp.provider import provider
+
     logs.configure("WARNING")
     held = provider(settings)
     migrations.upgrade(held.database)
     prepare(held)
     setup.apply_demo(held, _addresses(port))
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
-    with _running(_commands(settings, port), environment) as processes:
-        worker = threading.Thread(target=outbox_worker.run, args=(held, stop, 2))
-        worker.start()
-        if _wait_until_ready(port, processes, stop):
-            _introduce(held, port)
-        _watch(processes, stop)
-        stop.set()
-        worker.join(STOP_TIMEOUT)
-    click.echo("\nStopped.")
+    return held
+
+
+def _start_worker(held: Provider, stop: threading.Event) -> threading.Thread:
+    from idp import worker as outbox_worker
+
+    thread = threading.Thread(target=outbox_worker.run, args=(held, stop, 2))
+    thread.start()
+    return thread
 
 
 def _settings(port: int) -> Settings:
@@ -82,20 +114,26 @@ def _addresses(port: int) -> dict[str, str]:
     return {name: f"http://{HOST}:{port + number}" for number, name in numbered}
 
 
-def _commands(settings: Settings, port: int) -> list[list[str]]:
+def _server(settings: Settings) -> list[str]:
+    """What `idp serve` does, without looking at the database first."""
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--factory"),
+        *("--host", settings.host, "--port", str(settings.port)),
+        *("--blocking-threads", str(settings.threads), "--log-level", "warning"),
+        "idp.app:serve_app",
+    ]
+
+
+def _products(settings: Settings, port: int) -> list[str]:
     ports = [
         argument
         for number, name in enumerate(PRODUCTS, start=1)
         for argument in (f"--{name}-port", str(port + number))
     ]
-    secrets_dir = str(settings.keys_dir / "clients")
     return [
-        [sys.executable, "-m", "idp.commands", "serve"],
-        [
-            *(sys.executable, "-m", "relying_parties"),
-            *("--issuer", settings.issuer, "--secrets-dir", secrets_dir),
-            *ports,
-        ],
+        *(sys.executable, "-m", "relying_parties", "--issuer", settings.issuer),
+        *("--secrets-dir", str(settings.keys_dir / "clients")),
+        *ports,
     ]
 
 
@@ -111,17 +149,15 @@ def _check_free(ports: range) -> None:
                 ) from problem
 
 
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that Ctrl-C reaches us alone and we stop it in order."""
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+
+
 @contextlib.contextmanager
-def _running(
-    commands: list[list[str]], environment: dict[str, str]
-) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """In sessions of their own, so that Ctrl-C reaches us alone and we stop them in order."""
-    processes = [
-        subprocess.Popen(
-            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
-        )
-        for command in commands
-    ]
+def _running() -> Iterator[Processes]:
+    """However we end, what was started is stopped."""
+    processes: Processes = []
     try:
         yield processes
     finally:
@@ -138,9 +174,7 @@ def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _wait_until_ready(
-    port: int, processes: list[subprocess.Popen[bytes]], stop: threading.Event
-) -> bool:
+def _wait_until_ready(port: int, processes: Processes, stop: threading.Event) -> bool:
     addresses = _addresses(port)
     waiting = [f"{addresses['issuer']}/jwks"]
     waiting += [f"{addresses[name]}/healthz" for name in PRODUCTS]
@@ -161,7 +195,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _watch(processes: list[subprocess.Popen[bytes]], stop: threading.Event) -> None:
+def _watch(processes: Processes, stop: threading.Event) -> None:
     """Until Ctrl-C, or until one of the processes has died."""
     while not stop.wait(0.2):
         if any(process.poll() is not None for process in processes):
@@ -170,6 +204,8 @@ def _watch(processes: list[subprocess.Popen[bytes]], stop: threading.Event) -> N
 
 
 def _introduce(held: Provider, port: int) -> None:
+    from idp import setup
+
     addresses = _addresses(port)
     click.echo(f"\nLatchkey is running. Open {click.style(addresses['issuer'], bold=True)}\n")
     names = {"lms": "LMS", "payments": "Secure Payments", "connections": "Connections"}

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from idp import audit, ephemeral, limits, outbox, senders, used_once
 from idp.credentials import password
@@ -28,45 +24,63 @@ TABLES = (
 )
 LOCK = 0x1A7C
 
+# Alembic is imported where it is used: a start with the newest schema does without it.
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = max(
+    path.stem.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("0*.py")
+)
+
 
 def upgrade(database: Database) -> None:
     """To the newest schema. Several processes may ask at once: one does the work."""
     with database.engine.begin() as connection:
         if not database.is_sqlite:
             connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        if current_revision(connection) == _head():
+        if current_revision(connection) == HEAD:
             return
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _upgrade(connection)
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def check_current(database: Database) -> None:
     """Raises SetupMistake unless the schema is the newest."""
     with database.engine.connect() as connection:
         found = current_revision(connection)
-    if found != _head():
+    if found != HEAD:
         raise SetupMistake(
-            f"The database is at revision {found or 'none'}, not {_head()}: run `idp db upgrade`."
+            f"The database is at revision {found or 'none'}, not {HEAD}: run `idp db upgrade`."
         )
 
 
 def differences(database: Database) -> list[object]:
     """What the models have and the database has not, or the reverse."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, Base.metadata))
 
 
 def current_revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _head() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    """The revision that the database is at, or None for an empty one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config

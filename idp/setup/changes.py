@@ -26,7 +26,7 @@ class Change:
             if self.action == "update":
                 lines.append(f"    {name}: {_difference(before, after)}")
             elif not _is_nothing(after):
-                lines.append(f"    {name}: {_whole(after)}")
+                lines.append(f"    {name}:{_whole(after)}")
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _whole(value: Any) -> str:
     told = _told(value)
     if isinstance(value, list) and len(told) > LONG:
         return "".join(f"\n        {_told(each)}" for each in value)
-    return told
+    return f" {told}"
 
 
 def _told(value: Any) -> str:
