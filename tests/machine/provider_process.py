@@ -1,0 +1,147 @@
+"""The provider as its operators run it: `idp serve` and `idp worker`, on real sockets.
+
+running = start_provider(tmp_path, furnish, workers=4, access_token_lifetime=5)
+requests.get(running.issuer + "/jwks")
+running.stop()
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from idp import migrations
+from idp.commands.serve import prepare
+from idp.provider import Provider, provider
+from idp.settings import PREFIX, Settings
+from tests.machine.processes import LOOPBACK, free_port, start_server, stop_server, wait_until
+
+CHEAP_PASSWORDS = {"argon2_memory_kib": 64, "argon2_time_cost": 1}
+SECONDS_TO_ANSWER = 5
+
+Furnish = Callable[[Provider], object]
+
+
+@dataclass
+class RunningProvider:
+    """`held` is the same database and keys, opened in this process; `log` is what they all said."""
+
+    settings: Settings
+    held: Provider
+    log: Path
+    server: subprocess.Popen[bytes]
+    outbox_workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def issuer(self) -> str:
+        return self.settings.issuer
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the server, its worker processes, and the outbox workers."""
+        own = [process.pid for process in (self.server, *self.outbox_workers)]
+        return own + [child for pid in own for child in _descendants(pid)]
+
+    def start_outbox_worker(self) -> None:
+        """One more `idp worker`: delivers mail and sign-outs."""
+        self.outbox_workers.append(_run("worker", self.settings, self.log))
+
+    def stop(self) -> None:
+        """End every process, and what one that had to be killed left behind."""
+        started = [*self.outbox_workers, self.server]
+        children = {process.pid: _descendants(process.pid) for process in started}
+        for process in started:
+            process.terminate()
+        for process in started:
+            stop_server(process, signal.SIGTERM)
+            if process.returncode == -signal.SIGKILL:
+                _kill_left_over(children[process.pid])
+        self.held.database.close()
+
+
+def start_provider(
+    folder: Path, furnish: Furnish | None = None, *, workers: int = 1, **settings: Any
+) -> RunningProvider:
+    """A provider of its own with database, keys and log in `folder`, once it answers.
+
+    `furnish` fills the database before anybody is served. `settings` are those of idp.settings;
+    without a `database_url` it is SQLite.
+    """
+    chosen = _settings(folder, workers, settings)
+    held = provider(chosen)
+    migrations.upgrade(held.database)
+    prepare(held)
+    if furnish:
+        furnish(held)
+    log = folder / "provider.log"
+    server = _run("serve", chosen, log)
+    running = RunningProvider(chosen, held, log, server)
+    try:
+        wait_until(lambda: _answers(chosen.issuer), server, log)
+    except BaseException:
+        running.stop()
+        raise
+    return running
+
+
+def _settings(folder: Path, workers: int, chosen: dict[str, Any]) -> Settings:
+    port = chosen.get("port") or free_port()
+    default: dict[str, Any] = {
+        "issuer": f"http://localhost:{port}",
+        "host": LOOPBACK,
+        "port": port,
+        "workers": workers,
+        "database_url": f"sqlite:///{folder / 'latchkey.db'}",
+        "keys_dir": folder / "keys",
+        **CHEAP_PASSWORDS,
+    }
+    return Settings(**{**default, **chosen})
+
+
+def _run(command: str, settings: Settings, log: Path) -> subprocess.Popen[bytes]:
+    inherited = [name for name in os.environ if name.startswith(PREFIX)]
+    unset = [argument for name in inherited for argument in ("--unset", name)]
+    environment = [f"{name}={value}" for name, value in _environment(settings).items()]
+    program = [sys.executable, "-m", "idp.commands", command]
+    return start_server(["env", *unset, *environment, *program], log)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Every setting as the variable that it is read from."""
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    return {
+        PREFIX + name.upper(): str(int(value) if isinstance(value, bool) else value)
+        for name, value in values.items()
+    }
+
+
+def _answers(issuer: str) -> bool:
+    try:
+        return requests.get(f"{issuer}/jwks", timeout=SECONDS_TO_ANSWER).ok
+    except requests.RequestException:
+        return False
+
+
+def _descendants(pid: int) -> list[int]:
+    """Children of children too: a server that is killed leaves its workers to nobody."""
+    found: list[int] = []
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(child) for child in listing.read_text().split()]
+        except OSError:
+            continue
+        found += [each for child in children for each in (child, *_descendants(child))]
+    return found
+
+
+def _kill_left_over(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,64 @@
+"""One provider for all of other people's clients, and somebody to sign in with them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from idp import setup
+from idp.provider import Provider
+from tests.machine.provider_process import RunningProvider, start_provider
+from tests.peers.node_process import NodeProcess
+from tests.peers.registrations import Ports, new_client_keys, registrations
+from tests.peers.visitor import Visitor
+
+
+@pytest.fixture(scope="session")
+def ports() -> Ports:
+    return Ports()
+
+
+@pytest.fixture(scope="session")
+def client_keys() -> dict[str, dict[str, Any]]:
+    return new_client_keys()
+
+
+@pytest.fixture(scope="session")
+def provider(
+    tmp_path_factory: pytest.TempPathFactory,
+    ports: Ports,
+    client_keys: dict[str, dict[str, Any]],
+) -> Iterator[RunningProvider]:
+    """With the demo's companies and people, every peer as a client, and sign-outs delivered."""
+
+    def furnish(held: Provider) -> None:
+        setup.apply_demo(held, {"issuer": held.settings.issuer, **ports.addresses})
+        described = setup.SetupFile.model_validate({"clients": registrations(ports, client_keys)})
+        setup.apply(held, described, held.clock(), base_dir=folder)
+
+    folder = tmp_path_factory.mktemp("provider")
+    running = start_provider(folder, furnish)
+    running.start_outbox_worker()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def visitor() -> Iterator[Visitor]:
+    somebody = Visitor()
+    yield somebody
+    somebody.close()
+
+
+@pytest.fixture(scope="session")
+def openid_client() -> Iterator[NodeProcess]:
+    script = NodeProcess("openid_client.js")
+    yield script
+    script.stop()
+
+
+@pytest.fixture(scope="session")
+def oauth4webapi() -> Iterator[NodeProcess]:
+    script = NodeProcess("oauth4webapi.js")
+    yield script
+    script.stop()

@@ -1,0 +1,88 @@
+// npm's openid-client, as a relying party that Python tells what to do. It sees no browser: Python
+// takes the authorization URL to the provider and brings back where the browser was sent.
+import * as oidc from 'openid-client'
+import { answerCalls } from './calls.js'
+import { privateKey } from './keys.js'
+
+const relyingParties = []
+
+async function authentication({ method, secret, key }) {
+  switch (method) {
+    case 'client_secret_basic':
+      return oidc.ClientSecretBasic(secret)
+    case 'client_secret_post':
+      return oidc.ClientSecretPost(secret)
+    case 'private_key_jwt':
+      return oidc.PrivateKeyJwt(await privateKey(key))
+    case 'none':
+      return oidc.None()
+  }
+}
+
+function answered(tokens) {
+  return { ...tokens, claims: tokens.claims() }
+}
+
+await answerCalls({
+  // Without a `method` it is used as everybody would at first: issuer, client id, secret.
+  async discover({ issuer, client_id: clientId, metadata, secret, ...asked }) {
+    const by = asked.method ? await authentication({ secret, ...asked }) : undefined
+    const known = metadata ?? secret
+    // It would take an ID token's signature on trust in TLS, which loopback has not.
+    const execute = [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks]
+    const party = await oidc.discovery(new URL(issuer), clientId, known, by, { execute })
+    return relyingParties.push(party) - 1
+  },
+
+  metadata({ party }) {
+    return relyingParties[party].serverMetadata()
+  },
+
+  async start({ party, ...parameters }) {
+    const checks = {
+      pkceCodeVerifier: oidc.randomPKCECodeVerifier(),
+      expectedState: oidc.randomState(),
+      expectedNonce: oidc.randomNonce(),
+    }
+    const url = oidc.buildAuthorizationUrl(relyingParties[party], {
+      scope: 'openid profile email',
+      state: checks.expectedState,
+      nonce: checks.expectedNonce,
+      code_challenge: await oidc.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
+      code_challenge_method: 'S256',
+      ...parameters,
+    })
+    return { url: url.href, checks }
+  },
+
+  // `posted` is the body of a form_post answer.
+  async finish({ party, url, posted, checks }) {
+    const body = posted && new URLSearchParams(posted)
+    const arrived = body ? new Request(url, { method: 'POST', body }) : new URL(url)
+    return answered(await oidc.authorizationCodeGrant(relyingParties[party], arrived, checks))
+  },
+
+  async refresh({ party, token, ...parameters }) {
+    return answered(await oidc.refreshTokenGrant(relyingParties[party], token, parameters))
+  },
+
+  async clientCredentials({ party, ...parameters }) {
+    return await oidc.clientCredentialsGrant(relyingParties[party], parameters)
+  },
+
+  async userinfo({ party, token, subject }) {
+    return await oidc.fetchUserInfo(relyingParties[party], token, subject)
+  },
+
+  async introspect({ party, token, ...parameters }) {
+    return await oidc.tokenIntrospection(relyingParties[party], token, parameters)
+  },
+
+  async revoke({ party, token, ...parameters }) {
+    return await oidc.tokenRevocation(relyingParties[party], token, parameters)
+  },
+
+  endSessionUrl({ party, ...parameters }) {
+    return oidc.buildEndSessionUrl(relyingParties[party], parameters).href
+  },
+})

@@ -1,0 +1,116 @@
+"""How other people's clients are registered at the provider: as entries of a set-up file."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+
+from tests.machine.processes import free_port
+
+AWAY = "https://peer.example/callback"  # nobody is there: the visitor stops when sent to it
+SIGNED_OUT = "https://peer.example/signed-out"
+ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
+SAMPLE_PRODUCTS = ("lms", "payments", "connections")
+WITH_REFRESH = ["authorization_code", "refresh_token"]
+
+
+def secret_of(client_id: str) -> str:
+    return f"forty-characters-that-need-no-secrecy-of-{client_id}"
+
+
+def odd_secret_of(client_id: str) -> str:
+    """One that has to be escaped in a Basic header (RFC 6749 section 2.3.1)."""
+    return f"{secret_of(client_id)}:+%2B%&=/?"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the peers listen, chosen before the provider is told of them."""
+
+    apache: int = field(default_factory=free_port)
+    logout_receiver: int = field(default_factory=free_port)
+    products: dict[str, int] = field(
+        default_factory=lambda: {key: free_port() for key in SAMPLE_PRODUCTS}
+    )
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Of the sample products, as the demo's set-up wants them."""
+        return {key: f"http://localhost:{port}" for key, port in self.products.items()}
+
+
+def new_client_keys() -> dict[str, dict[str, Any]]:
+    """Private keys of a client that signs its assertions, by algorithm."""
+    made: dict[str, RSAKey | ECKey | OKPKey] = {
+        "RS256": RSAKey.generate_key(2048),
+        "ES256": ECKey.generate_key("P-256"),
+        "PS256": RSAKey.generate_key(2048),
+        "Ed25519": OKPKey.generate_key("Ed25519"),
+    }
+    return {
+        alg: {**key.as_dict(private=True), "alg": alg, "kid": f"{alg}-of-a-peer"}
+        for alg, key in made.items()
+    }
+
+
+def public_halves(keys: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    held: Any = {"keys": list(keys.values())}
+    return dict(KeySet.import_key_set(held).as_dict(private=False))
+
+
+def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    apache = f"http://localhost:{ports.apache}"
+    receiver = f"http://localhost:{ports.logout_receiver}"
+    return [
+        _client("peer-basic", client_secret=odd_secret_of("peer-basic"), grant_types=WITH_REFRESH),
+        _with_secret("peer-post", token_endpoint_auth_method="client_secret_post"),
+        _with_secret("peer-asks-consent", first_party=False),
+        _with_secret("peer-without-pkce", require_pkce=False, grant_types=WITH_REFRESH),
+        *(_with_secret(f"peer-{alg.lower()}", **_both_tokens_by(alg)) for alg in ALGORITHMS),
+        _client("peer-public", token_endpoint_auth_method="none", grant_types=WITH_REFRESH),
+        _client(
+            "peer-key",
+            token_endpoint_auth_method="private_key_jwt",
+            jwks=public_halves(keys),
+            grant_types=[*WITH_REFRESH, "client_credentials"],
+            scope="openid profile email loans:read",
+        ),
+        _with_secret(
+            "peer-machine",
+            grant_types=["client_credentials"],
+            scope="loans:read loans:write",
+            redirect_uris=[],
+            post_logout_redirect_uris=[],
+        ),
+        _with_secret("peer-told", backchannel_logout_uri=f"{receiver}/backchannel-logout"),
+        _with_secret(
+            "peer-apache",
+            redirect_uris=[f"{apache}/protected/callback"],
+            post_logout_redirect_uris=[f"{apache}/signed-out.html"],
+            backchannel_logout_uri=f"{apache}/protected/callback?logout=backchannel",
+            grant_types=WITH_REFRESH,
+        ),
+    ]
+
+
+def _with_secret(client_id: str, **more: Any) -> dict[str, Any]:
+    return _client(client_id, client_secret=secret_of(client_id), **more)
+
+
+def _client(client_id: str, **more: Any) -> dict[str, Any]:
+    usual = {
+        "client_id": client_id,
+        "client_name": client_id,
+        "product": "lms",
+        "first_party": True,
+        "redirect_uris": [AWAY],
+        "post_logout_redirect_uris": [SIGNED_OUT],
+    }
+    return {**usual, **more}
+
+
+def _both_tokens_by(alg: str) -> dict[str, str]:
+    return {
+        "id_token_signed_response_alg": alg,
+        "access_token_signed_response_alg": alg,
+    }
