@@ -1,0 +1,1 @@
+"""How fast the endpoints answer, beside the npm package oidc-provider on the same core."""
