@@ -58,6 +58,7 @@ def create_pages(held: Provider) -> Flask:
         static_folder=str(PACKAGE / "web" / "static"),
     )
     app.config.update(_flask_settings(held))
+    app.url_map.merge_slashes = False  # the redirect would name the host that the request claims
     app.extensions[EXTENSION] = held
     orm.init_app(app)
     languages.install(app)

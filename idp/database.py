@@ -27,6 +27,7 @@ from idp.errors import Refusal, SetupMistake, StoreUnavailable
 
 BUSY_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT = 5
+READ_ONLY = "latchkey_read_only"
 
 
 class JsonText(TypeDecorator[Any]):
@@ -162,6 +163,10 @@ class Database:
                 raise
             self._driver_command(driver, "COMMIT")
 
+    def reading_engine(self) -> sa.Engine:
+        """For sessions that only read, and so keep no writer waiting (SQLite)."""
+        return self.engine.execution_options(**{READ_ONLY: True})
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """An ORM session with the same rule: a `Refusal` commits, anything else rolls back."""
@@ -240,7 +245,7 @@ class _PostgresLanes:
             psycopg_pool.PoolTimeout,
         )
         conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._pool = psycopg_pool.ConnectionPool(
+        self._new_pool = lambda: psycopg_pool.ConnectionPool(
             conninfo,
             min_size=1,
             max_size=pool,
@@ -252,25 +257,29 @@ class _PostgresLanes:
                 "connect_timeout": CONNECT_TIMEOUT,
             },
         )
+        self._pool = self._new_pool()
         self._opening = threading.Lock()
 
     @contextmanager
     def borrow(self, durable: bool) -> Iterator[Any]:
         del durable  # PostgreSQL groups commits by itself
-        if self._pool.closed:
+        pool = self._pool
+        if pool.closed:
             with self._opening:
-                self._pool.open()
+                pool.open()
         try:
-            driver = self._pool.getconn()
+            driver = pool.getconn()
         except self.outages as problem:
             raise StoreUnavailable(f"database: {problem}") from problem
         try:
             yield driver
         finally:
-            self._pool.putconn(driver)
+            pool.putconn(driver)
 
     def close(self) -> None:
+        """A pool that was closed can't be opened again, so the next who asks gets a new one."""
         self._pool.close()
+        self._pool = self._new_pool()
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -287,7 +296,8 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        is_reader = connection.get_execution_options().get(READ_ONLY)
+        connection.exec_driver_sql("BEGIN" if is_reader else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -44,7 +44,7 @@ def authorize(provider: Provider, request: Request) -> Response | Page:
     try:
         parsed = _parse(provider, sent)
         if request.method == "POST":
-            return _asked_again_by_get(request)
+            return _asked_again_by_get(sent)
         return _begin(provider, request, parsed, sent)
     except RefusedRequest as refusal:
         return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
@@ -60,10 +60,10 @@ def _parse(provider: Provider, sent: Parameters) -> AuthorizationRequest:
     return parse(sent, provider.catalog.current(now), subject_of)
 
 
-def _asked_again_by_get(request: Request) -> Response:
-    """A POST from another site carries no SameSite=Lax cookie; the GET that follows does."""
-    query = "&".join(part for part in (request.query, request.body.decode()) if part)
-    return redirect(f"/authorize?{query}")
+def _asked_again_by_get(sent: Parameters) -> Response:
+    """A POST from another site carries no SameSite=Lax cookie; the GET that follows does. Encoded
+    anew, since a body may hold what a header may not."""
+    return redirect(f"/authorize?{urlencode(sent.values)}")
 
 
 def _begin(

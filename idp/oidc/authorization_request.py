@@ -151,13 +151,15 @@ def is_registered(claimed: str, registered: list[str], application_type: str) ->
 
 
 def _without_loopback_port(uri: str) -> str | None:
+    """None unless it is a loopback address that reads the same to everybody: urlsplit drops line
+    breaks and empty fragments, which the browser would be sent to all the same."""
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
         return None
     host = {"127.0.0.1": "127.0.0.1", "::1": "[::1]"}.get(parts.hostname or "")
-    if host is None or parts.scheme != "http":
+    if host is None or parts.scheme != "http" or parts.geturl() != uri:
         return None
     expected = host if port is None else f"{host}:{port}"
     return parts._replace(netloc=host).geturl() if parts.netloc == expected else None

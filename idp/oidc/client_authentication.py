@@ -159,8 +159,9 @@ def _signed_claims(client: Client, assertion: str) -> dict[str, Any]:
         keys = KeySet.import_key_set(client.jwks or {"keys": []})  # type: ignore[arg-type]
         opened = jws.deserialize_compact(assertion, keys, algorithms=ASSERTION_ALGORITHMS)
         claims = orjson.loads(opened.payload or b"")
-    except (JoseError, ValueError) as problem:
-        raise ClientRefusal(f"the assertion's signature: {problem}") from problem
+    except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
+        # In ASCII: it may quote the header, where JSON can hold what no text can.
+        raise ClientRefusal(f"the assertion's signature: {problem!a}") from problem
     if not isinstance(claims, dict):
         raise ClientRefusal("the assertion's payload is no object")
     return claims

@@ -103,8 +103,12 @@ class TokenReader:
         try:
             opened = jws.deserialize_compact(token, key.public, algorithms=[key.alg])
             claims = orjson.loads(opened.payload or b"")
-        except (JoseError, ValueError) as problem:
-            raise BadToken(f"signature: {problem}") from problem
+        except (
+            JoseError,
+            ValueError,
+            TypeError,
+        ) as problem:  # TypeError: `crit` is no list of text
+            raise BadToken(f"signature: {problem!a}") from problem
         if not isinstance(claims, dict):
             raise BadToken("not a JSON object")
         verified = (kid, str(opened.headers().get("typ", "")), claims)

@@ -23,10 +23,10 @@ REQUEST_ID = "latchkey.request_id"
 
 
 class _SharedEngine(SQLAlchemy):
-    """Flask-SQLAlchemy's sessions on the provider's own engine."""
+    """Flask-SQLAlchemy's sessions, on the provider's own engine; they only read."""
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> sa.Engine:
-        return cast(Provider, app.extensions[EXTENSION]).database.engine
+        return cast(Provider, app.extensions[EXTENSION]).database.reading_engine()
 
 
 orm = _SharedEngine(model_class=Base)

@@ -1,0 +1,79 @@
+"""`idp demo` as a person starts it, in a folder of its own."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+from tests.machine.processes import LOOPBACK, start_server, stop_server, wait_until
+
+PORTS = 4
+READY = "Ctrl-C stops everything."
+
+
+@dataclass
+class Demo:
+    """Addresses as the demo prints them."""
+
+    port: int
+    process: Popen[bytes]
+    log: Path
+
+    @property
+    def issuer(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def lms(self) -> str:
+        return f"http://localhost:{self.port + 1}"
+
+    @property
+    def payments(self) -> str:
+        return f"http://localhost:{self.port + 2}"
+
+    @property
+    def connections(self) -> str:
+        return f"http://localhost:{self.port + 3}"
+
+    def words(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        stop_server(self.process, signal.SIGINT)
+        return self.process.returncode
+
+
+def start_demo(folder: Path, program: Path = Path(sys.executable).with_name("idp")) -> Demo:
+    """Returns when it has said that it runs."""
+    port = _free_ports()
+    log = folder / "demo.log"
+    command = ["env", "--chdir", folder, program, "demo", "--port", str(port)]
+    process = start_server(command, log)
+    demo = Demo(port, process, log)
+    wait_until(lambda: READY in demo.words(), process, log)
+    return demo
+
+
+def _free_ports() -> int:
+    """The first of four free ports in a row."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            first: int = probe.getsockname()[1]
+        if first + PORTS < 65536 and all(_is_free(first + n) for n in range(PORTS)):
+            return first
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
