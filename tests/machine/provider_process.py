@@ -67,7 +67,12 @@ class RunningProvider:
 
 
 def start_provider(
-    folder: Path, furnish: Furnish | None = None, *, workers: int = 1, **settings: Any
+    folder: Path,
+    furnish: Furnish | None = None,
+    *,
+    workers: int = 1,
+    outbox_workers: int = 0,
+    **settings: Any,
 ) -> RunningProvider:
     """A provider of its own with database, keys and log in `folder`, once it answers.
 
@@ -83,6 +88,8 @@ def start_provider(
     log = folder / "provider.log"
     server = _run("serve", chosen, log)
     running = RunningProvider(chosen, held, log, server)
+    for _ in range(outbox_workers):
+        running.start_outbox_worker()
     try:
         wait_until(lambda: _answers(chosen.issuer), server, log)
     except BaseException:

@@ -37,8 +37,7 @@ def provider(
         setup.apply(held, described, held.clock(), base_dir=folder)
 
     folder = tmp_path_factory.mktemp("provider")
-    running = start_provider(folder, furnish)
-    running.start_outbox_worker()
+    running = start_provider(folder, furnish, outbox_workers=1)
     yield running
     running.stop()
 
