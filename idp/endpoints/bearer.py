@@ -25,6 +25,12 @@ class Bearer(NamedTuple):
     product: ProductView
 
     @property
+    def audience(self) -> list[str]:
+        """As a list, since one name may be the beginning of another."""
+        claimed: str | list[str] = self.claims["aud"]
+        return [claimed] if isinstance(claimed, str) else claimed
+
+    @property
     def scope(self) -> list[str]:
         return str(self.claims["scope"]).split()
 
@@ -60,7 +66,7 @@ def person_bearer(provider: Provider, request: Request) -> Bearer:
     found = find_access_token(provider, token)
     if found is None:
         raise BearerRefusal("invalid_token", "The access token is not valid.")
-    if claims.userinfo_endpoint(provider.settings) not in found.claims["aud"]:
+    if claims.userinfo_endpoint(provider.settings) not in found.audience:
         raise BearerRefusal("insufficient_scope", "The token needs the scope openid.", status=403)
     return found
 

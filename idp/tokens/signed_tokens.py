@@ -25,6 +25,11 @@ ACCESS_TOKEN = "at+jwt"
 ID_TOKEN = "JWT"
 LOGOUT_TOKEN = "logout+jwt"
 
+MANDATORY = {
+    ACCESS_TOKEN: ("sub", "aud", "client_id", "jti", "scope"),  # RFC 9068 section 2.2
+    ID_TOKEN: ("sub", "aud"),  # OpenID Connect Core section 2
+}
+
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_AHEAD = 10.0
 REMEMBERED_TOKENS = 4096
@@ -82,7 +87,7 @@ class TokenReader:
         allow_expired: bool = False,
     ) -> dict[str, Any]:
         """The claims. Raises BadToken unless signed by a live key of ours, of that type and issuer,
-        and within its time (`exp` and `iat` are mandatory)."""
+        and within its time, with every claim that its readers rest on (security.md S35)."""
         kid, typ, claims = self._seen.get(token) or self._verified(token, ring)
         if ring.find(kid) is None:
             raise BadToken("the key is revoked")
@@ -90,6 +95,8 @@ class TokenReader:
             raise BadToken(f"a token of type {typ!r}")
         if claims.get("iss") != expected_issuer:
             raise BadToken("another issuer")
+        if any(name not in claims for name in MANDATORY[typ]):
+            raise BadToken("a mandatory claim is missing")
         _check_time(claims, now, allow_expired)
         return claims
 
