@@ -14,7 +14,8 @@ from bench.systems import System
 from bench.targets import MEMORY_MB, PASSWORD_SHARE, START_SECONDS, TARGETS
 from bench.workloads import Workload
 
-COLUMNS = f"{'':<30}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}{'x CPU':>7}{'x peer':>9}{'target':>8}"
+HEADINGS = ("per s", "p50 ms", "p99 ms", "CPU µs")
+COLUMNS = " " * 30 + "".join(f"{name:>9}" for name in HEADINGS) + "  x CPU   x peer  target"
 
 
 @dataclass
