@@ -82,7 +82,11 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
             redirect_uris=[],
             post_logout_redirect_uris=[],
         ),
-        _with_secret("peer-told", backchannel_logout_uri=f"{receiver}/backchannel-logout"),
+        _with_secret(
+            "peer-told",
+            backchannel_logout_uri=f"{receiver}/backchannel-logout",
+            grant_types=WITH_REFRESH,
+        ),
         _with_secret(
             "peer-apache",
             redirect_uris=[f"{apache}/protected/callback"],
