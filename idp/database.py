@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +246,8 @@ class _PostgresLanes:
             psycopg_pool.PoolTimeout,
         )
         conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._new_pool = lambda: psycopg_pool.ConnectionPool(
+        self._new_pool: Callable[[], psycopg_pool.ConnectionPool] = partial(
+            psycopg_pool.ConnectionPool,
             conninfo,
             min_size=1,
             max_size=pool,

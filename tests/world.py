@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -85,7 +85,7 @@ class World:
         return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
     def post(
-        self, path: str, headers: dict[str, str] | None = None, **form: str | None
+        self, path: str, headers: Mapping[str, str] | None = None, **form: str | None
     ) -> TestResponse:
         """A form sent by a client: no cookies; None leaves a field out."""
         sent = {name: value for name, value in form.items() if value is not None}

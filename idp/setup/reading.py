@@ -23,12 +23,13 @@ def parse(path: Path, variables: Mapping[str, str] | None = None) -> SetupFile:
     """`${name}` in a text stands for a variable of the caller's, never of the environment; `$${` is
     a plain `${`. Raises SetupMistake, which never repeats a value that may be secret."""
     try:
-        content = _load(path)
+        return read(_load(path), variables or {}, str(path))
     except OSError as problem:
         raise SetupMistake(f"{path} can't be read: {problem.strerror}.") from problem
-    except (ValueError, RecursionError, yaml.YAMLError) as problem:
+    except RecursionError:
+        raise SetupMistake(f"{path} is not sound: it is nested too deeply.") from None
+    except (ValueError, yaml.YAMLError) as problem:
         raise SetupMistake(f"{path} is not sound: {_short(problem)}") from None
-    return read(content, variables or {}, str(path))
 
 
 def read(content: object, variables: Mapping[str, str], name: str) -> SetupFile:
@@ -84,7 +85,7 @@ def _short(problem: Exception) -> str:
     if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
         mark = problem.problem_mark
         return f"{problem.problem} in line {mark.line + 1}, column {mark.column + 1}."
-    return str(problem) if isinstance(problem, ValueError) else type(problem).__name__
+    return str(problem)
 
 
 def _filled(value: Any, variables: Mapping[str, str], name: str) -> Any:

@@ -53,7 +53,7 @@ def start_demo(folder: Path, program: Path = Path(sys.executable).with_name("idp
     """Returns when it has said that it runs."""
     port = _free_ports()
     log = folder / "demo.log"
-    command = ["env", "--chdir", folder, program, "demo", "--port", str(port)]
+    command: list[str | Path] = ["env", "--chdir", folder, program, "demo", "--port", str(port)]
     process = start_server(command, log)
     demo = Demo(port, process, log)
     wait_until(lambda: READY in demo.words(), process, log)

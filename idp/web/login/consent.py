@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from idp.errors import PageRefusal
@@ -15,12 +15,12 @@ from idp.web.login import step
 blueprint = Blueprint("consent", __name__)
 
 SCOPES = {
-    "openid": (_l("Know that it is you"), _l("A number that stands for you, and nothing else.")),
-    "profile": (_l("See your name"), _l("Your name, language and time zone.")),
-    "email": (_l("See your e-mail address"), _l("And whether it is confirmed.")),
+    "openid": (_("Know that it is you"), _("A number that stands for you, and nothing else.")),
+    "profile": (_("See your name"), _("Your name, language and time zone.")),
+    "email": (_("See your e-mail address"), _("And whether it is confirmed.")),
     "offline_access": (
-        _l("Keep access while you are away"),
-        _l("Until you withdraw it on your account page or change your password."),
+        _("Keep access while you are away"),
+        _("Until you withdraw it on your account page or change your password."),
     ),
 }
 
