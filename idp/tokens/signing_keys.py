@@ -123,6 +123,11 @@ _LATEST = (
     .where(_TABLE.c.alg == sa.bindparam("alg"))
     .order_by(_TABLE.c.generation.desc())
 )
+_SIGNS = sa.select(_TABLE.c.kid).where(
+    _TABLE.c.alg == sa.bindparam("alg"),
+    _TABLE.c.active_from <= sa.bindparam("now", type_=sa.Double),
+    _TABLE.c.revoked_at.is_(None),
+)
 _REVOKE = (
     sa.update(_TABLE)
     .where(_TABLE.c.kid == sa.bindparam("revoked_kid"), _TABLE.c.revoked_at.is_(None))
@@ -159,14 +164,16 @@ def rotate(
 
 
 def revoke(db: Connection, secret_keys: SecretKeys, kid: str, now: float) -> bool:
-    """An emergency: what the key has signed is worthless, and a new one signs at once."""
+    """An emergency: what the key has signed is worthless. If none is left that signs, a new one
+    does at once, unknown to products as it is."""
     row = db.row(_REVOKE, revoked_kid=kid, now=now)
     if row is None:
         return False
     alg = str(row[0])
-    latest = db.row(_LATEST, alg=alg)
-    assert latest is not None
-    _make(db, secret_keys, alg, int(latest[0]) + 1, active_from=now, now=now)
+    if db.row(_SIGNS, alg=alg, now=now) is None:
+        latest = db.row(_LATEST, alg=alg)
+        assert latest is not None
+        _make(db, secret_keys, alg, int(latest[0]) + 1, active_from=now, now=now)
     audit.record(db, "signing_key.revoked", now, kid=kid, alg=alg)
     catalog.touch(db)
     return True
