@@ -19,11 +19,12 @@ from tests.security.protocol import (
     redeem,
     register,
 )
-from tests.world import CHALLENGE, VERIFIER, World, sent_back
+from tests.world import AMARA, CHALLENGE, VERIFIER, World, sent_back
 
 OTHER = of_people("other-client", redirect_uris=KEEPING.form["redirect_uris"])
 WRONG_VERIFIER = "w" * 64
 ELSEWHERE = "https://elsewhere.example/cb"
+ADDRESSES = (KEEPING.redirect_uri, ELSEWHERE)
 
 
 def challenge_of(verifier: str) -> str:
@@ -33,9 +34,7 @@ def challenge_of(verifier: str) -> str:
 def test_sec_07_each_binding_alone_is_enough_to_refuse(world: World):
     """All sixteen rows: who, where to, with which verifier, in time or too late."""
     register(world, KEEPING, OTHER)
-    rows = list(
-        product((KEEPING, OTHER), (KEEPING.redirect_uri, ELSEWHERE), (True, False), (1, 61))
-    )
+    rows = list(product((KEEPING, OTHER), ADDRESSES, (True, False), (1, 61)))
     for party, redirect_uri, knows_verifier, seconds in rows:
         code = code_for(world, KEEPING)
         world.clock.move(seconds)
@@ -76,12 +75,12 @@ def test_sec_07_a_code_that_we_never_gave_is_refused(world: World):
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE users SET status = 'disabled'",
-        "UPDATE tenants SET status = 'suspended'",
-        "UPDATE memberships SET status = 'disabled'",
-        "DELETE FROM membership_roles",
-        "UPDATE sessions SET ended_at = 1",
-        "UPDATE users SET sessions_valid_after = 9e9",
+        pytest.param("UPDATE users SET status = 'disabled'", id="person"),
+        pytest.param("UPDATE tenants SET status = 'suspended'", id="tenant"),
+        pytest.param("UPDATE memberships SET status = 'disabled'", id="membership"),
+        pytest.param("DELETE FROM membership_roles", id="role"),
+        pytest.param("UPDATE sessions SET ended_at = 1", id="session"),
+        pytest.param("UPDATE users SET sessions_valid_after = 9e9", id="all-sessions"),
     ],
 )
 def test_sec_07_a_code_is_worth_nothing_once_its_ground_is_gone(world: World, statement: str):
@@ -144,8 +143,7 @@ def test_sec_09_the_verifier_of_another_flow_opens_nothing(world: World):
 
 def test_sec_09_a_verifier_for_a_request_whose_challenge_was_stripped_is_refused(world: World):
     register(world, WITHOUT_PKCE)
-    bare: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
-    stripped = code_for(world, WITHOUT_PKCE, **bare)
+    stripped = code_for(world, WITHOUT_PKCE, AMARA, code_challenge=None, code_challenge_method=None)
     assert is_refused(redeem(world, WITHOUT_PKCE, stripped), "invalid_grant")
     assert redeem(world, WITHOUT_PKCE, stripped, code_verifier=None).status_code == 200
     guarded = code_for(world, WITHOUT_PKCE)

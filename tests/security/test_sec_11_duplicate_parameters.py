@@ -30,8 +30,8 @@ def test_sec_11_at_the_authorization_endpoint(world: World):
     visitor.sign_in()
     sound = {**asked_by(KEEPING), "response_mode": "query", "max_age": "60", "tenant": "northwind"}
     query = urlencode(sound)
-    for name in sound:
-        for second in (sound[name], "evil", ""):
+    for name, value in sound.items():
+        for second in (value, "evil", ""):
             answer = visitor.get(f"/authorize?{query}&{urlencode({name: second})}")
             if name in ANSWERED_HERE:
                 assert is_page_of_ours(answer), (name, second)
