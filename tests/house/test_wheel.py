@@ -6,9 +6,12 @@ import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 from zipfile import ZipFile
 
 import pytest
+
+from tests.machine.demo_process import start_demo
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("idp", "relying_parties")
@@ -58,6 +61,17 @@ def test_the_installed_wheel_has_the_idp_command(programs: Path, tmp_path: Path)
 def test_the_installed_wheel_runs_without_this_tree(programs: Path, tmp_path: Path) -> None:
     answer = run([programs / "python", "-c", "import idp; print(idp.__file__)"], cwd=tmp_path)
     assert Path(answer.stdout).is_relative_to(programs.parent)
+
+
+def test_the_installed_wheel_runs_the_demo(programs: Path, tmp_path: Path) -> None:
+    demo = start_demo(tmp_path, programs / "idp")
+    try:
+        with urlopen(demo.issuer) as page:
+            assert "Sign in" in page.read().decode()
+        with urlopen(f"{demo.payments}/healthz") as page:
+            assert page.status == 200
+    finally:
+        assert demo.stop() == 0
 
 
 def files_to_ship() -> Iterator[str]:
