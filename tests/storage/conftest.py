@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.storage.crew import Crew
 
 @pytest.fixture(scope="session")
 def crew() -> Iterator[Crew]:
-    """Four processes of 25 threads each."""
+    """Three processes of 34 threads each."""
     started = Crew()
     yield started
     started.dismiss()
@@ -60,6 +61,13 @@ def database(schema_url: str) -> Iterator[Database]:
     opened = Database(schema_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str) -> Iterator[Database]:
+    upgrade(sqlite_url)
+    with closing(Database(sqlite_url)) as opened:
+        yield opened
 
 
 def upgrade(url: str) -> None:

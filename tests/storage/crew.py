@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
-PROCESSES = 4
-THREADS = 25
+PROCESSES = 3
+THREADS = 34
 SECONDS = 60.0
 
 Deed = Callable[[int], Any]

@@ -1,0 +1,99 @@
+"""What each connection is really set to, and how many there are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from idp.database import BUSY_TIMEOUT_MS, Database
+from idp.errors import SetupMistake, StoreUnavailable
+from tests.storage.crew import threads_at_once
+
+PRAGMAS = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
+
+
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_sqlite_waits_for_the_disk_where_it_says_so(
+    sqlite: Database, durable: bool, synchronous: int
+) -> None:
+    with sqlite.connection(durable=durable) as db:
+        found = [db._driver.execute(f"PRAGMA {name}").fetchone()[0] for name in PRAGMAS]
+    assert found == ["wal", synchronous, BUSY_TIMEOUT_MS, 1]
+    assert BUSY_TIMEOUT_MS >= 5000
+
+
+def test_sqlite_s_pages_always_wait_for_the_disk(sqlite: Database) -> None:
+    with sqlite.session() as session:
+        found = [session.scalar(sa.text(f"PRAGMA {name}")) for name in PRAGMAS]
+    assert found == ["wal", 2, BUSY_TIMEOUT_MS, 1]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_sqlite_transaction_takes_the_write_lock_at_its_beginning(
+    sqlite: Database, durable: bool
+) -> None:
+    with sqlite.transaction(durable=durable):
+        assert threads_at_once(lambda number: may_write(sqlite), threads=1) == [False]
+    assert may_write(sqlite)
+
+
+def test_a_sqlite_session_takes_the_write_lock_at_its_beginning(sqlite: Database) -> None:
+    with sqlite.session() as session:
+        session.connection()
+        assert threads_at_once(lambda number: may_write(sqlite), threads=1) == [False]
+    assert may_write(sqlite)
+
+
+def may_write(database: Database) -> bool:
+    with database.connection() as db:
+        db._driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        with database.transaction():
+            return True
+    except StoreUnavailable:
+        return False
+
+
+def test_each_thread_has_a_connection_of_its_own_on_sqlite(sqlite: Database) -> None:
+    alive = threading.Barrier(5)
+
+    def connection_of(number: int) -> int:
+        with sqlite.connection() as db:
+            alive.wait(30)
+            return id(db._driver)
+
+    assert len(set(threads_at_once(connection_of, threads=5))) == 5
+
+
+def test_postgresql_has_no_more_connections_than_its_pool(postgres_url: Callable) -> None:
+    url = postgres_url()
+    with closing(Database(url, pool=2)) as database:
+        threads_at_once(lambda number: ask_slowly(database), threads=8)
+        with psycopg.connect(url) as other:
+            row = other.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ).fetchone()
+    assert row == (2,)
+
+
+def ask_slowly(database: Database) -> None:
+    with database.connection() as db:
+        db._driver.execute("SELECT pg_sleep(0.01)")
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])
+def test_other_databases_and_passing_ones_are_refused(url: str) -> None:
+    with pytest.raises(SetupMistake):
+        Database(url)
+
+
+def test_a_session_that_only_reads_keeps_no_sqlite_writer_waiting(sqlite: Database) -> None:
+    with sqlite.reading_engine().connect() as reader:
+        assert reader.scalar(sa.text("SELECT count(*) FROM users")) == 0
+        assert threads_at_once(lambda number: may_write(sqlite), threads=1) == [True]

@@ -1,0 +1,117 @@
+"""The schema's history leads from nothing to what the models say, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from idp import migrations
+from idp.database import Base, Database
+from idp.errors import SetupMistake
+from tests.storage.crew import PROCESSES, Crew, Deed
+
+DRIFT = {
+    "a column too many": "ALTER TABLE users ADD COLUMN shoe_size INTEGER",
+    "a column too few": "ALTER TABLE users DROP COLUMN zoneinfo",
+    "a table too many": "CREATE TABLE shoes (size INTEGER)",
+    "a table too few": "DROP TABLE used_names",
+    "an index too few": "DROP INDEX ix_outbox_due",
+}
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as database:
+        yield database
+
+
+def test_an_empty_database_becomes_what_the_models_say(empty: Database) -> None:
+    migrations.upgrade(empty)
+    assert migrations.differences(empty) == []
+    with empty.engine.connect() as connection:
+        assert set(Base.metadata.tables) | {"alembic_version"} == set(
+            sa.inspect(connection).get_table_names()
+        )
+
+
+def test_upgrading_again_changes_nothing_and_keeps_everything(empty: Database) -> None:
+    migrations.upgrade(empty)
+    change(empty, "INSERT INTO used_names (name_hash, expires_at) VALUES ('a', 1)")
+    migrations.upgrade(empty)
+    with empty.engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT name_hash FROM used_names")) == "a"
+        assert connection.scalar(sa.text("SELECT count(*) FROM alembic_version")) == 1
+
+
+def test_every_model_is_known_to_the_migrations() -> None:
+    known = {model.__table__.name for module in migrations.TABLES for model in models(module)}
+    assert known == set(Base.metadata.tables)
+
+
+def models(module: object) -> list[Any]:
+    return [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Base) and each is not Base
+    ]
+
+
+@pytest.mark.parametrize("drift", DRIFT)
+def test_a_schema_that_drifted_is_seen(empty: Database, drift: str) -> None:
+    migrations.upgrade(empty)
+    change(empty, DRIFT[drift])
+    assert migrations.differences(empty) != []
+
+
+def test_an_empty_database_is_not_served(empty: Database) -> None:
+    with pytest.raises(SetupMistake, match=r"revision none.*idp db upgrade"):
+        migrations.check_current(empty)
+
+
+def test_a_database_of_an_older_version_is_not_served_until_it_is_upgraded(
+    empty: Database,
+) -> None:
+    migrations.upgrade(empty)
+    migrations.check_current(empty)
+    change(empty, "UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(SetupMistake, match="revision 0000"):
+        migrations.check_current(empty)
+
+
+def test_of_many_processes_one_upgrades_and_all_find_it_done(
+    empty: Database, database_url: str, crew: Crew
+) -> None:
+    outcomes = crew.race(upgrader, database_url, threads=1)
+    assert outcomes == ["current"] * PROCESSES
+    assert migrations.differences(empty) == []
+
+
+def upgrader(kept: ExitStack, url: str) -> Deed:
+    database = Database(url)
+    kept.callback(database.close)
+
+    def deed(number: int) -> str:
+        migrations.upgrade(database)
+        migrations.check_current(database)
+        return "current"
+
+    return deed
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) -> None:
+    change(empty, "CREATE TABLE users (in_the_way INTEGER)")
+    with pytest.raises(sa.exc.DBAPIError, match="users"):
+        migrations.upgrade(empty)
+    with empty.engine.connect() as connection:
+        tables = set(sa.inspect(connection).get_table_names()) - {"alembic_version"}
+        assert tables == {"users"}
+        assert migrations.current_revision(connection) is None
+
+
+def change(database: Database, statement: str) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(sa.text(statement))

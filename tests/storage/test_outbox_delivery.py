@@ -1,0 +1,268 @@
+"""The outbox: what was written with a change reaches its sender, once, or is tried again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from idp import outbox
+from idp.database import Connection, Database
+from idp.errors import Refusal, StoreUnavailable
+from idp.outbox import Message, OutboxMessage, Undelivered
+from tests.storage.crew import PROCESSES, Crew, Deed
+
+NOW = 1_795_000_000.0
+
+
+def enqueue(database: Database, *names: str, now: float = NOW, kind: str = "mail") -> None:
+    with database.transaction() as db:
+        for name in names:
+            outbox.enqueue(db, kind, {"name": name}, now, session_id="s", client_id="lms")
+
+
+def unheard(db: Connection, message: Message, status: str, error: str, now: float) -> None:
+    pass
+
+
+class Recorder:
+    """A sender that fails as often as it is told, and a watcher."""
+
+    def __init__(self, failures: Iterable[Exception] = ()) -> None:
+        self.failures = list(failures)
+        self.sent: list[str] = []
+        self.outcomes: list[tuple[str, str, str]] = []
+
+    def send(self, message: Message, now: float) -> None:
+        self.sent.append(message.payload["name"])
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def watch(self, db: Connection, message: Message, status: str, error: str, now: float) -> None:
+        self.outcomes.append((message.payload["name"], status, error))
+
+    def deliver(self, database: Database, now: float) -> int:
+        return outbox.deliver_due(database, {"mail": self.send}, self.watch, now)
+
+
+def kept(database: Database) -> list[tuple[Any, ...]]:
+    with database.connection() as db:
+        return db.rows(
+            sa.select(
+                OutboxMessage.status,
+                OutboxMessage.attempts,
+                OutboxMessage.last_error,
+                OutboxMessage.finished_at,
+            ).order_by(OutboxMessage.created_at)
+        )
+
+
+def test_a_message_reaches_its_sender_as_it_was_written(database: Database) -> None:
+    heard = []
+    with database.transaction() as db:
+        payload = {"to": "ö@é.example", "n": [1, None, "漢字 \u0000"]}
+        outbox.enqueue(db, "mail", payload, NOW, session_id="s-1", client_id="lms")
+    senders = {"mail": lambda message, now: heard.append((message, now))}
+    assert outbox.deliver_due(database, senders, unheard, NOW + 1) == 1
+    [(message, now)] = heard
+    assert message[1:] == ("mail", payload, "s-1", "lms", 1)
+    assert now == NOW + 1
+
+
+def test_a_delivered_message_stays_as_its_receipt_and_is_not_sent_again(
+    database: Database,
+) -> None:
+    enqueue(database, "first")
+    recorder = Recorder()
+    assert recorder.deliver(database, NOW) == 1
+    assert recorder.deliver(database, NOW + 10_000_000) == 0
+    assert recorder.outcomes == [("first", outbox.DELIVERED, "")]
+    assert kept(database) == [(outbox.DELIVERED, 1, None, NOW)]
+
+
+def test_messages_leave_oldest_first(database: Database) -> None:
+    for number in (3, 1, 2):
+        enqueue(database, str(number), now=NOW + number)
+    recorder = Recorder()
+    for later in (1, 2, 3):
+        recorder.deliver(database, NOW + later)
+    assert recorder.sent == ["1", "2", "3"]
+
+
+def test_a_message_of_a_change_that_was_rolled_back_is_never_sent(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        enqueue_and_raise(database, ZeroDivisionError())
+    assert kept(database) == []
+
+
+def test_a_message_of_a_refusal_is_sent(database: Database) -> None:
+    with pytest.raises(Refusal):
+        enqueue_and_raise(database, Refusal("code", "words"))
+    assert Recorder().deliver(database, NOW) == 1
+
+
+def enqueue_and_raise(database: Database, problem: Exception) -> None:
+    with database.transaction() as db:
+        outbox.enqueue(db, "mail", {"name": "letter"}, NOW)
+        raise problem
+
+
+def test_a_failed_message_waits_longer_each_time_and_is_given_up_after_the_last(
+    database: Database,
+) -> None:
+    enqueue(database, "letter")
+    recorder = Recorder(Undelivered(f"try {number}") for number in range(1, 10))
+    now = NOW
+    for number, wait in enumerate(outbox.RETRY_AFTER, start=1):
+        assert recorder.deliver(database, now) == 1
+        assert recorder.deliver(database, now + wait - 0.001) == 0
+        assert kept(database) == [(outbox.PENDING, number, f"try {number}", None)]
+        assert recorder.outcomes == []
+        now += wait
+    assert recorder.deliver(database, now) == 1
+    assert kept(database) == [(outbox.FAILED, 6, "try 6", now)]
+    assert recorder.outcomes == [("letter", outbox.FAILED, "try 6")]
+    assert recorder.deliver(database, now + 10_000_000) == 0
+
+
+def test_a_message_may_arrive_at_a_later_try(database: Database) -> None:
+    enqueue(database, "letter")
+    recorder = Recorder([Undelivered("away")])
+    recorder.deliver(database, NOW)
+    recorder.deliver(database, NOW + 1)
+    assert recorder.outcomes == [("letter", outbox.DELIVERED, "")]
+    assert kept(database) == [(outbox.DELIVERED, 2, None, NOW + 1)]
+
+
+def test_a_refused_message_is_not_tried_again(database: Database) -> None:
+    enqueue(database, "letter")
+    recorder = Recorder([Undelivered("no such address", refused=True)])
+    recorder.deliver(database, NOW)
+    assert recorder.deliver(database, NOW + 10_000_000) == 0
+    assert recorder.outcomes == [("letter", outbox.REFUSED, "no such address")]
+
+
+def test_a_message_that_breaks_its_sender_holds_up_no_other(database: Database) -> None:
+    enqueue(database, "poison", now=NOW)
+    enqueue(database, "letter", now=NOW + 1)
+    recorder = Recorder([ValueError("a secret that belongs in no column")])
+    assert recorder.deliver(database, NOW + 1) == 2
+    assert recorder.outcomes == [("letter", outbox.DELIVERED, "")]
+    assert kept(database)[0] == (outbox.PENDING, 1, "unforeseen: ValueError", None)
+
+
+def test_a_message_that_nobody_sends_holds_up_no_other(database: Database) -> None:
+    enqueue(database, "smoke signal", kind="smoke")
+    enqueue(database, "letter", now=NOW + 1)
+    recorder = Recorder()
+    assert recorder.deliver(database, NOW + 1) == 2
+    assert recorder.sent == ["letter"]
+
+
+def test_a_store_that_goes_away_while_sending_is_no_fault_of_the_message(
+    database: Database,
+) -> None:
+    enqueue(database, "letter")
+    recorder = Recorder([StoreUnavailable("away")])
+    with pytest.raises(StoreUnavailable):
+        recorder.deliver(database, NOW)
+    assert kept(database) == [(outbox.PENDING, 1, None, None)]
+    assert recorder.deliver(database, NOW + outbox.CLAIM_SECONDS + 1) == 1
+    assert recorder.outcomes == [("letter", outbox.DELIVERED, "")]
+
+
+def test_what_the_watcher_writes_stands_or_falls_with_the_receipt(database: Database) -> None:
+    enqueue(database, "letter")
+
+    def fail(db: Connection, message: Message, status: str, error: str, now: float) -> None:
+        outbox.enqueue(db, "mail", {"name": "second"}, now)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        outbox.deliver_due(database, {"mail": Recorder().send}, fail, NOW)
+    assert kept(database) == [(outbox.PENDING, 1, None, None)]
+
+
+def test_a_worker_that_is_killed_after_its_claim_loses_no_message(
+    database: Database, schema_url: str
+) -> None:
+    enqueue(database, "letter")
+    worker = multiprocessing.get_context("spawn").Process(target=claim_and_die, args=(schema_url,))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == -signal.SIGKILL
+    recorder = Recorder()
+    assert recorder.deliver(database, NOW + outbox.CLAIM_SECONDS) == 0
+    assert recorder.deliver(database, NOW + outbox.CLAIM_SECONDS + 1) == 1
+    assert kept(database) == [(outbox.DELIVERED, 2, None, NOW + outbox.CLAIM_SECONDS + 1)]
+
+
+def claim_and_die(url: str) -> None:
+    def die(message: Message, now: float) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with closing(Database(url)) as database:
+        outbox.deliver_due(database, {"mail": die}, unheard, NOW)
+
+
+def test_a_worker_whose_claim_has_lapsed_gives_away_nothing_of_the_next_ones(
+    database: Database,
+) -> None:
+    """The first is slow and fails at last, while the second sends: a third must not send too."""
+    enqueue(database, "letter")
+    may_fail, third = threading.Event(), Recorder()
+    lapsed = NOW + outbox.CLAIM_SECONDS + 1
+
+    def fail_late(message: Message, now: float) -> None:
+        assert may_fail.wait(30)
+        raise Undelivered("too late")
+
+    def send_meanwhile(message: Message, now: float) -> None:
+        may_fail.set()
+        first.join()
+        assert third.deliver(database, lapsed + 10) == 0
+
+    senders = {"mail": fail_late}
+    first = threading.Thread(target=outbox.deliver_due, args=(database, senders, unheard, NOW))
+    first.start()
+    wait_until_claimed(database)
+    outbox.deliver_due(database, {"mail": send_meanwhile}, unheard, lapsed)
+    assert kept(database) == [(outbox.DELIVERED, 2, None, lapsed)]
+
+
+def wait_until_claimed(database: Database) -> None:
+    deadline = time.monotonic() + 30
+    while kept(database)[0][1] == 0:
+        assert time.monotonic() < deadline
+
+
+def test_of_many_workers_one_sends_each_message(
+    database: Database, schema_url: str, crew: Crew
+) -> None:
+    names = [f"letter {number}" for number in range(1000)]
+    enqueue(database, *names)
+    sent = crew.race(worker, schema_url, threads=3)
+    assert len(sent) == 3 * PROCESSES
+    assert sorted(name for each in sent for name in each) == sorted(names)
+    assert {row[:3] for row in kept(database)} == {(outbox.DELIVERED, 1, None)}
+
+
+def worker(stack: ExitStack, url: str) -> Deed:
+    database = Database(url)
+    stack.callback(database.close)
+    return lambda number: all_that_one_worker_sends(database)
+
+
+def all_that_one_worker_sends(database: Database) -> list[str]:
+    recorder = Recorder()
+    while claimed := recorder.deliver(database, NOW):
+        assert claimed <= outbox.BATCH
+    return recorder.sent
