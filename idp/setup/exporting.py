@@ -20,6 +20,7 @@ from idp.provider import Provider
 from idp.setup import clients, products, users
 from idp.setup.form import PolicyForm
 
+MAY_BE_EMPTY = ("description", "given_name", "family_name")
 _HEAD = "# yaml-language-server: $schema=setup.schema.json\n"
 
 
@@ -59,15 +60,16 @@ def _escaped(value: Any) -> Any:
 
 
 def _columns(row: Any, names: Iterable[str]) -> dict[str, Any]:
-    return _without_empty({name: getattr(row, name) for name in names})
+    stated = {name: getattr(row, name) for name in names}
+    return {name: value for name, value in stated.items() if value or name not in MAY_BE_EMPTY}
 
 
-def _without_empty(stated: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in stated.items() if value not in (None, "")}
+def _without_nulls(stated: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stated.items() if value is not None}
 
 
 def _product(row: Product) -> dict[str, Any]:
-    return _without_empty(
+    return _without_nulls(
         {
             "key": row.key,
             **_columns(row, products.PLAIN),
@@ -91,7 +93,7 @@ def _tree(nodes: list[Permission], parent_key: str | None) -> list[dict[str, Any
 
 
 def _client(row: Client, slugs: dict[str, str]) -> dict[str, Any]:
-    return _without_empty(
+    return _without_nulls(
         {
             "client_id": row.client_id,
             "product": row.product_key,

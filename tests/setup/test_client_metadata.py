@@ -1,0 +1,260 @@
+"""What a client may be."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+
+from idp.grants import claims
+from idp.oidc.client_metadata import (
+    ALGORITHMS,
+    RESERVED_NAMES,
+    ClientMetadata,
+    MetadataRefusal,
+    check_client_metadata,
+)
+from idp.tokens import signing_keys
+
+WEB = ClientMetadata("loans", redirect_uris=["https://loans.example/callback"])
+NATIVE = replace(WEB, application_type="native", token_endpoint_auth_method="none")
+MACHINE = ClientMetadata("batch", grant_types=["client_credentials"], scope="payouts")
+
+
+def refused(metadata: ClientMetadata, **changed: Any) -> MetadataRefusal:
+    with pytest.raises(MetadataRefusal) as caught:
+        check_client_metadata(replace(metadata, **changed))
+    return caught.value
+
+
+@pytest.mark.parametrize("metadata", [WEB, NATIVE, MACHINE])
+def test_an_ordinary_client_is_accepted(metadata: ClientMetadata) -> None:
+    check_client_metadata(metadata)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://loans.example/callback",
+        "https://loans.example:8443/callback?tenant=acme",
+        "http://localhost:8001/callback",
+        "http://127.0.0.1/callback",
+        "http://[::1]:9000/callback",
+    ],
+)
+@pytest.mark.parametrize("member", ["redirect_uris", "post_logout_redirect_uris"])
+def test_https_and_loopback_addresses_are_accepted(member: str, uri: str) -> None:
+    changed: dict[str, Any] = {member: [uri]}
+    check_client_metadata(replace(WEB, **changed))
+
+
+BAD_EVERYWHERE = [
+    "",
+    "/callback",
+    "callback",
+    "//loans.example/callback",
+    "https:///callback",
+    "https:callback",
+    "https://loans.example/callback#part",
+    "https://loans.example/callback#",
+    "https://*.example/callback",
+    "https://loans.example/*",
+    "https://user@loans.example/callback",
+    "https://user:hunter2@loans.example/callback",
+    "https://@loans.example/callback",
+    "http://loans.example/callback",
+    "http://localhost.evil.example/callback",
+    "http://127.0.0.1.evil.example/",
+    "http://0x7f000001/callback",
+    "https://loans.example\\@evil.example/",
+    "https://loans.example/call back",
+    " https://loans.example/callback",
+    "https://loans.example/callback\n",
+    "https://loans.example/\x00",
+    "https://lοans.example/callback",
+    "https://loans.example:99999/callback",
+    "https://loans.example:port/callback",
+    "https://[::1/callback",
+    "https://loans.example/" + "a" * 2048,
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "java\nscript:alert(1)",
+    "data:text/html,hello",
+    "vbscript:hello",
+    "blob:https://loans.example/1",
+    "file:///etc/passwd",
+    "ftp://loans.example/callback",
+    "urn:ietf:wg:oauth:2.0:oob",
+    "myapp:/callback",
+    "myapp://callback",
+]
+
+
+@pytest.mark.parametrize("uri", BAD_EVERYWHERE)
+@pytest.mark.parametrize("metadata", [WEB, NATIVE])
+def test_a_bad_redirect_uri_is_refused(metadata: ClientMetadata, uri: str) -> None:
+    refusal = refused(metadata, redirect_uris=["https://loans.example/callback", uri])
+    assert (refusal.code, refusal.member) == ("invalid_redirect_uri", "redirect_uris")
+    assert "hunter2" not in str(refusal)
+
+
+@pytest.mark.parametrize("uri", BAD_EVERYWHERE)
+def test_a_bad_address_after_sign_out_is_refused(uri: str) -> None:
+    refusal = refused(NATIVE, post_logout_redirect_uris=[uri])
+    assert refusal.code == "invalid_client_metadata"
+    assert refusal.member == "post_logout_redirect_uris"
+
+
+@pytest.mark.parametrize("uri", [*BAD_EVERYWHERE, "com.example.loans:/start"])
+@pytest.mark.parametrize("member", ["initiate_login_uri", "backchannel_logout_uri"])
+@pytest.mark.parametrize("metadata", [WEB, NATIVE])
+def test_our_own_calls_go_to_the_web_only(metadata: ClientMetadata, member: str, uri: str) -> None:
+    assert refused(metadata, **{member: uri}).member == member
+
+
+@pytest.mark.parametrize("uri", ["com.example.loans:/callback", "com.example.loans://callback"])
+def test_a_scheme_of_its_own_is_for_native_applications(uri: str) -> None:
+    check_client_metadata(replace(NATIVE, redirect_uris=[uri]))
+    assert refused(WEB, redirect_uris=[uri]).member == "redirect_uris"
+
+
+@pytest.mark.parametrize(
+    "client_id",
+    ["", "a", "Loans", "loans web", "-loans", "loans/web", "l" * 65, "lоans", "loans\n"],
+)
+def test_a_client_id_of_another_form_is_refused(client_id: str) -> None:
+    assert refused(WEB, client_id=client_id).member == "client_id"
+
+
+@pytest.mark.parametrize("client_id", ["0123456789abcdef" * 2, "iss", "sub", "roles", "tenant_id"])
+def test_a_client_is_never_mistaken_for_a_person_or_a_claim(client_id: str) -> None:
+    assert refused(WEB, client_id=client_id).member == "client_id"
+
+
+def test_every_claim_of_ours_is_reserved() -> None:
+    ours = {*claims.CLAIMS, "client_id", "jti", "scope", "grant_id", "at_hash", "events"}
+    assert ours <= RESERVED_NAMES
+
+
+def test_the_algorithms_are_those_that_we_have_keys_for() -> None:
+    assert ALGORITHMS == signing_keys.ALGORITHMS
+
+
+def test_every_scope_that_we_publish_can_be_registered() -> None:
+    check_client_metadata(replace(WEB, scope=" ".join(claims.SCOPES)))
+
+
+@pytest.mark.parametrize(
+    "scope", ["openid Payouts", "payouts/read", "openid  email", 'a"b', "a\tb"]
+)
+def test_a_scope_of_another_form_is_refused(scope: str) -> None:
+    assert refused(WEB, scope=scope).member == "scope"
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("application_type", "desktop"),
+        ("token_endpoint_auth_method", "client_secret_jwt"),
+        ("grant_types", ["password"]),
+        ("grant_types", ["implicit", "authorization_code"]),
+        ("id_token_signed_response_alg", "none"),
+        ("id_token_signed_response_alg", "HS256"),
+        ("access_token_signed_response_alg", "EdDSA"),
+    ],
+)
+def test_what_we_do_not_support_is_refused(member: str, value: object) -> None:
+    assert refused(WEB, **{member: value}).member == member
+
+
+def test_the_code_grant_needs_a_redirect_uri() -> None:
+    assert refused(WEB, redirect_uris=[]).member == "redirect_uris"
+
+
+def test_a_public_client_gets_no_token_for_itself() -> None:
+    grant_types = ["authorization_code", "client_credentials"]
+    assert refused(NATIVE, grant_types=grant_types).member == "grant_types"
+
+
+def test_a_public_client_can_not_do_without_pkce() -> None:
+    assert refused(NATIVE, require_pkce=False).member == "require_pkce"
+
+
+def test_a_machine_has_permissions_of_its_products_tree_only() -> None:
+    machine = replace(MACHINE, permissions=["payouts.read"])
+    check_client_metadata(machine, {"payouts.read"})
+    with pytest.raises(MetadataRefusal, match="permissions"):
+        check_client_metadata(machine, {"loans.read"})
+
+
+def with_keys(*keys: object) -> ClientMetadata:
+    return replace(WEB, token_endpoint_auth_method="private_key_jwt", jwks={"keys": list(keys)})
+
+
+def public(key: RSAKey | ECKey | OKPKey, **members: Any) -> dict[str, Any]:
+    return {**key.as_dict(private=False), **members}
+
+
+RSA = RSAKey.generate_key(2048)
+P256 = ECKey.generate_key("P-256")
+ED25519 = OKPKey.generate_key("Ed25519")
+
+
+@pytest.mark.parametrize("key", [RSA, P256, ED25519])
+def test_a_sound_public_key_is_accepted(key: RSAKey | ECKey | OKPKey) -> None:
+    check_client_metadata(with_keys(public(key), public(key, use="sig", kid="one")))
+
+
+@pytest.mark.parametrize("key", [RSA, P256, ED25519, OctKey.generate_key(256)])
+def test_a_private_or_shared_key_is_refused_and_not_repeated(
+    key: RSAKey | ECKey | OKPKey | OctKey,
+) -> None:
+    private = key.as_dict(private=True)
+    refusal = refused(with_keys(private))
+    assert refusal.member == "jwks"
+    assert str(private.get("d", private.get("k"))) not in str(refusal)
+
+
+@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
+def test_one_private_member_is_enough_to_refuse(member: str) -> None:
+    assert refused(with_keys(public(RSA, **{member: "AQAB"}))).member == "jwks"
+
+
+def weak_rsa() -> dict[str, Any]:
+    """Of 1024 bits, made here because a library would warn of it."""
+    return {"kty": "RSA", "e": "AQAB", "n": "w" + "A" * 170}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        weak_rsa(),
+        public(ECKey.generate_key("P-384")),
+        public(OKPKey.generate_key("X25519")),
+        public(P256, use="enc"),
+        public(ED25519, alg="EdDSA"),
+        public(RSA, alg="ES256"),
+        public(RSA, alg="HS256"),
+        public(P256, y="AAAA"),
+        {"kty": "EC", "crv": "P-256"},
+        {"kty": "RSA", "n": 5, "e": "AQAB"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "AA"},
+        {"kty": ["RSA"]},
+        {},
+        "key",
+        None,
+    ],
+)
+def test_a_key_that_we_could_not_trust_is_refused(key: object) -> None:
+    assert refused(with_keys(public(RSA), key)).member == "jwks"
+
+
+@pytest.mark.parametrize("jwks", [{}, {"keys": []}, {"keys": "none"}, {"keys": {}}])
+def test_a_key_set_without_keys_is_refused(jwks: dict[str, Any]) -> None:
+    refusal = refused(WEB, token_endpoint_auth_method="private_key_jwt", jwks=jwks)
+    assert refusal.member == "jwks"
+
+
+def test_keys_and_the_method_that_needs_them_go_together() -> None:
+    assert refused(WEB, token_endpoint_auth_method="private_key_jwt").member == "jwks"
+    assert refused(WEB, jwks={"keys": [public(RSA)]}).member == "jwks"

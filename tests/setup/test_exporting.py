@@ -1,0 +1,115 @@
+"""An export is a set-up file: it changes nothing here and makes the same directory elsewhere."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from idp.setup import apply, export, parse, to_yaml
+from idp.setup.demonstration import DEMO_FILE
+from tests.setup.conftest import Desk, small
+
+DEMO_ADDRESSES = {
+    "issuer": "http://localhost:8000",
+    "lms": "http://localhost:8001",
+    "payments": "http://localhost:8002",
+    "connections": "http://localhost:8003",
+}
+
+
+def varied() -> dict[str, Any]:
+    """Everything that the form can say, and texts that a careless writer would spoil."""
+    content = small()
+    content["products"][0] |= {"description": "costs $${money}: \"a\" # 'b' – ñ 漢", "position": 7}
+    content["products"].append({"key": "empty", "name": "no"})
+    content["clients"][0] |= {"default_max_age": 0, "first_party": True, "scope": ""}
+    content["clients"].append(
+        {
+            "client_id": "batch",
+            "client_name": "Batch",
+            "product": "loans",
+            "tenant": "acme",
+            "status": "disabled",
+            "grant_types": ["client_credentials"],
+            "permissions": ["loans.read"],
+        }
+    )
+    content["tenants"][0] |= {"status": "suspended", "policy": {"session_absolute_hours": 8}}
+    content["tenants"][0]["roles"].append({"key": "account_admin", "name": "Chief"})
+    content["users"] += [
+        {"email": "Kai@acme.example", "name": "Kai", "status": "disabled", "operator": True},
+        {
+            "email": "ana@acme.example",
+            "name": "Ana",
+            "invitation": True,
+            "memberships": [{"tenant": "acme", "kind": "customer", "status": "disabled"}],
+        },
+    ]
+    return content
+
+
+def read_back(desk: Desk, directory: dict[str, Any]) -> list[str]:
+    """What applying an export to a provider changes."""
+    path = desk.folder / "export.yaml"
+    path.write_text(to_yaml(directory))
+    run = apply(desk.provider, parse(path), desk.now, base_dir=desk.folder)
+    return [str(change) for change in run.changes]
+
+
+@pytest.mark.parametrize("content", [{}, small(), varied()])
+def test_here_an_export_changes_nothing(desk: Desk, content: dict[str, Any]) -> None:
+    desk.apply(copy.deepcopy(content))
+    assert read_back(desk, export(desk.provider)) == []
+
+
+@pytest.mark.parametrize("content", [{}, small(), varied()])
+def test_elsewhere_an_export_makes_the_same_directory(
+    new_desk: Callable[..., Desk], content: dict[str, Any]
+) -> None:
+    here, elsewhere = new_desk(), new_desk()
+    here.apply(copy.deepcopy(content))
+    directory = export(here.provider)
+    read_back(elsewhere, directory)
+    assert export(elsewhere.provider) == directory
+
+
+def test_the_demo_comes_back_too(new_desk: Callable[..., Desk]) -> None:
+    here, elsewhere = new_desk(), new_desk()
+    apply(here.provider, parse(DEMO_FILE, DEMO_ADDRESSES), here.now, base_dir=here.folder)
+    directory = export(here.provider)
+    assert read_back(here, directory) == []
+    read_back(elsewhere, directory)
+    assert export(elsewhere.provider) == directory
+
+
+def test_the_order_is_by_name_whatever_came_first(new_desk: Callable[..., Desk]) -> None:
+    one, other = new_desk(), new_desk()
+    content = varied()
+    one.apply(content)
+    content["products"][1]["position"] = 8
+    one.apply(content)
+    for name in ("products", "clients", "tenants", "users"):
+        content[name].reverse()
+    content["tenants"][0]["roles"].reverse()
+    other.apply(content)
+    assert to_yaml(export(one.provider)) == to_yaml(export(other.provider))
+
+
+def test_an_export_names_its_schema_and_is_plain_yaml(desk: Desk) -> None:
+    desk.apply(varied())
+    text = to_yaml(export(desk.provider))
+    assert text.startswith("# yaml-language-server: $schema=")
+    loaded = yaml.safe_load(text)
+    assert loaded["products"][0]["description"] == varied()["products"][0]["description"]
+
+
+def test_an_export_says_nothing_of_what_only_machines_know(desk: Desk) -> None:
+    desk.apply(small())
+    text = to_yaml(export(desk.provider))
+    ids = [row[0] for table in ("users", "tenants", "roles") for row in desk.dump()[table]]
+    assert [each for each in ids if each in text] == []
+    assert "created_at" not in text
+    assert "password:" not in text
+    assert "client_secret:" not in text
