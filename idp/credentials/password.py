@@ -149,7 +149,7 @@ def verify(
     with hasher.slot():
         with database.transaction() as db:
             person = users.find_by_email(db, canonical_email(claimed_email) or "")
-            stored = find_hash(db, person.id) if person else None
+            stored = find_hash(db, person.id if person else "")
             tried = limits.reserve(
                 db, key, now, settings.lockout_threshold, settings.lockout_duration
             )

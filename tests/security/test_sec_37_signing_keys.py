@@ -127,7 +127,7 @@ def test_sec_37_every_token_verifies_by_the_published_keys_all_its_life(world: W
         given = world.refresh(refresh).json or {}
         alive += [given["access_token"], given["id_token"]]
         alive = [token for token in alive if claims_of(token)["exp"] > world.clock()]
-        keys = KeySet.import_key_set({"keys": published(world)})  # type: ignore[typeddict-item]
+        keys = KeySet.import_key_set({"keys": published(world)})
         for token in alive:
             jws.deserialize_compact(token, keys, algorithms=list(ALGORITHMS))
         world.clock.move(240)
@@ -262,7 +262,7 @@ def test_sec_37_revoking_a_key_before_it_signs_leaves_the_signer_alone(world: Wo
 def test_sec_37_what_is_minted_is_what_another_library_verifies(world: World, alg: str) -> None:
     key = signer(world, alg)
     claims = {"iss": world.settings.issuer, "sub": "somebody", "name": "Zoë “Z” <b>", "n": 2**40}
-    keys = KeySet.import_key_set({"keys": published(world)})  # type: ignore[typeddict-item]
+    keys = KeySet.import_key_set({"keys": published(world)})
     for _ in range(25):  # an ECDSA number is shorter than 32 bytes now and then
         minted = mint(key, "at+jwt", claims)
         opened = jwt.decode(minted, keys, algorithms=[alg])
