@@ -19,6 +19,7 @@ from idp.web.context import catalog, now, provider
 
 HSTS = "max-age=63072000; includeSubDomains"
 STATIC_MAX_AGE = 3600
+_SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?")
 
 
 def install(app: Flask) -> None:
@@ -89,8 +90,10 @@ def allow_form_targets(uris: Iterable[str | None]) -> None:
 
 
 def origin_of(uri: str) -> str:
+    """As a source of a policy; nothing for what would not be one."""
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    return origin if _SOURCE.fullmatch(origin) else ""
 
 
 def product_targets(known: Catalog) -> list[str | None]:

@@ -23,8 +23,8 @@ from relying_parties.base.id_token import check_at_hash
 from relying_parties.base.issuer_keys import ALGORITHMS, LEEWAY_SECONDS
 from relying_parties.base.sessions import AppSession, Tokens
 
-TIMEOUT_SECONDS = 5
-MENU_TIMEOUT_SECONDS = 2
+TIMEOUT_SECONDS = 10
+MENU_TIMEOUT_SECONDS = 5
 METADATA_FRESH_SECONDS = 3600
 EXPIRES_EARLY_SECONDS = 15
 PARALLEL_SIGN_INS = 8
