@@ -246,7 +246,6 @@ def test_a_second_start_finds_everything_as_it_was(
 ) -> None:
     folder = tmp_path_factory.mktemp("twice")
     start_demo(folder).stop()
-    (folder / "demo.log").unlink()
     again = start_demo(folder)
     with urllib.request.urlopen(f"{again.issuer}/jwks") as answer:
         assert answer.status == 200

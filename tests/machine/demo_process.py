@@ -53,6 +53,7 @@ def start_demo(folder: Path, program: Path = Path(sys.executable).with_name("idp
     """Returns when it has said that it runs."""
     port = _free_ports()
     log = folder / "demo.log"
+    log.unlink(missing_ok=True)
     command: list[str | Path] = ["env", "--chdir", folder, program, "demo", "--port", str(port)]
     process = start_server(command, log)
     demo = Demo(port, process, log)
