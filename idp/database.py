@@ -151,11 +151,15 @@ class Database:
 
     @contextmanager
     def transaction(self, durable: bool = True) -> Iterator[Connection]:
-        """All or nothing, but a `Refusal` commits what it has written."""
+        """All or nothing, but a `Refusal` commits what it has written; a store that went away in
+        the middle is no refusal of ours, and leaves nothing."""
         with self._lanes.borrow(durable) as driver:
             self._driver_command(driver, "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield Connection(self, driver)
+            except StoreUnavailable:
+                self._driver_command(driver, "ROLLBACK")
+                raise
             except Refusal:
                 self._driver_command(driver, "COMMIT")
                 raise
@@ -175,6 +179,8 @@ class Database:
             with Session(self.engine) as session:
                 try:
                     yield session
+                except StoreUnavailable:
+                    raise
                 except Refusal:
                     session.commit()
                     raise
