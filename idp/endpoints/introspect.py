@@ -29,10 +29,17 @@ def introspect(provider: Provider, request: Request) -> Response:
     product = provider.catalog.current(provider.clock()).product_of(client)
     described = (
         _refresh_token(provider, client, product, token)
-        or _machine_token(provider, product, token)
-        or _access_token(provider, product, token)
+        or _of_tenant(client, _machine_token(provider, product, token))
+        or _of_tenant(client, _access_token(provider, product, token))
     )
     return json_response(described or INACTIVE)
+
+
+def _of_tenant(client: Client, described: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A client that belongs to a tenant learns of no other tenant's tokens (security.md S25)."""
+    if described and client.tenant_id not in (None, described.get("tenant_id")):
+        return None
+    return described
 
 
 def _access_token(provider: Provider, product: ProductView, token: str) -> dict[str, Any] | None:
