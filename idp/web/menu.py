@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flask import request, url_for
+
 from idp.directory import switcher
 from idp.directory.switcher import Opening
 from idp.sessions.browser import BrowserSession
@@ -17,17 +19,27 @@ def openings(signed_in: BrowserSession) -> list[Opening]:
 
 
 def of(signed_in: BrowserSession, opened: Sequence[Opening]) -> dict[str, Any]:
-    """In the tenant that the session is in, else the person's first."""
-    here = signed_in.tenant_id or signed_in.last_tenant_id
-    if here not in {opening.tenant_id for opening in opened}:
-        here = opened[0].tenant_id if opened else None
+    """In the tenant that the address names (`?tenant=`, only to look at it), else the session's,
+    else the person's first."""
     menu = switcher.menu(
         catalog(),
         opened,
         provider().settings.issuer,
         name=signed_in.name,
         email=signed_in.email,
-        tenant_id=here,
+        tenant_id=_here(signed_in, opened),
         product_key=None,
     )
+    for tenant in menu["tenants"]:
+        tenant["url"] = url_for("home.home", tenant=tenant["slug"])
     return {**menu, "sign_out_url": "/logout"}
+
+
+def _here(signed_in: BrowserSession, opened: Sequence[Opening]) -> str | None:
+    by_slug = {opening.tenant: opening.tenant_id for opening in opened}
+    wanted = (by_slug.get(request.args.get("tenant", "")), signed_in.tenant_id)
+    own = set(by_slug.values())
+    first = opened[0].tenant_id if opened else None
+    return next(
+        (tenant_id for tenant_id in (*wanted, signed_in.last_tenant_id) if tenant_id in own), first
+    )
