@@ -1,0 +1,164 @@
+"""What may happen once happens once, however many processes are asked for it at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from tests.concurrency.assertions import assertion
+from tests.concurrency.conftest import PUBLIC, ROTATING, SIGNING, Town
+from tests.concurrency.volley import Answer, form, page
+from tests.world import AMARA, BEN, PASSWORD, Visitor
+
+CODES = 5  # on each kind of storage
+GRACE_USES = 10
+
+
+def outcomes(answers: list[Answer]) -> Counter[tuple[int, str]]:
+    return Counter((answer.status, answer.error) for answer in answers)
+
+
+def test_of_200_redemptions_one_succeeds_and_what_it_gave_is_dead(town: Town) -> None:
+    for _ in range(CODES):
+        code = town.code(scope="openid offline_access")
+        answers = town.fire(*[town.redemption(code)] * 200)
+        assert outcomes(answers) == {(200, ""): 1, (400, "invalid_grant"): 199}
+        [given] = [answer.json for answer in answers if answer.status == 200]
+        assert not town.is_active(given["access_token"])
+        assert not town.is_active(given["refresh_token"])
+        [refreshed] = town.fire(town.refreshment(given["refresh_token"]))
+        assert (refreshed.status, refreshed.error) == (400, "invalid_grant")
+    assert town.world.audit("code.replayed")
+
+
+def test_a_code_that_another_client_sends_at_the_same_time_is_not_spent_by_it(town: Town) -> None:
+    code = town.code()
+    answers = town.fire(*[town.redemption(code, "payments")] * 50, town.redemption(code))
+    assert outcomes(answers[:50]) == {(400, "invalid_grant"): 50}
+    assert town.is_active(answers[50].json["access_token"])
+
+
+def test_of_100_refreshes_of_a_strict_client_one_succeeds_and_the_family_is_dead(
+    town: Town,
+) -> None:
+    first = town.tokens(ROTATING)["refresh_token"]
+    answers = town.fire(*[town.refreshment(first, ROTATING)] * 100)
+    assert outcomes(answers) == {(200, ""): 1, (400, "invalid_grant"): 99}
+    [given] = [answer.json for answer in answers if answer.status == 200]
+    assert not town.is_active(given["refresh_token"], ROTATING)
+    assert not town.is_active(given["access_token"], ROTATING)
+
+
+def test_refreshes_of_a_public_client_within_the_grace_all_give_one_successor(town: Town) -> None:
+    first = town.tokens(PUBLIC)["refresh_token"]
+    answers = town.fire(*[town.refreshment(first, PUBLIC)] * (1 + GRACE_USES))
+    assert outcomes(answers) == {(200, ""): 1 + GRACE_USES}
+    [second] = {answer.json["refresh_token"] for answer in answers}
+    assert second != first
+    [answer] = town.fire(town.refreshment(second, PUBLIC))
+    assert answer.status == 200
+    [replayed] = town.fire(town.refreshment(first, PUBLIC))
+    assert (replayed.status, replayed.error) == (400, "invalid_grant")
+    assert not is_alive(town, answer)
+
+
+def test_of_100_refreshes_of_a_public_client_eleven_succeed_and_the_family_is_dead(
+    town: Town,
+) -> None:
+    first = town.tokens(PUBLIC)["refresh_token"]
+    answers = town.fire(*[town.refreshment(first, PUBLIC)] * 100)
+    assert outcomes(answers) == {(200, ""): 1 + GRACE_USES, (400, "invalid_grant"): 89}
+    given = [answer for answer in answers if answer.status == 200]
+    assert len({answer.json["refresh_token"] for answer in given}) == 1
+    assert not any(is_alive(town, answer) for answer in given)
+
+
+def is_alive(town: Town, refreshed: Answer) -> bool:
+    """Whether a public client's access token still counts; it can not introspect."""
+    bearer = {"Authorization": f"Bearer {refreshed.json['access_token']}"}
+    [answer] = town.fire(page("/userinfo", bearer))
+    assert answer.status in (200, 401)
+    return answer.status == 200
+
+
+def test_100_refreshes_of_a_client_that_does_not_rotate_all_give_the_same_token(
+    town: Town,
+) -> None:
+    token = town.tokens(scope="openid offline_access")["refresh_token"]
+    answers = town.fire(*[town.refreshment(token)] * 100)
+    assert outcomes(answers) == {(200, ""): 100}
+    assert {answer.json["refresh_token"] for answer in answers} == {token}
+
+
+def test_nothing_that_was_refreshed_while_it_was_revoked_is_active_afterwards(town: Town) -> None:
+    for _ in range(CODES):
+        token = town.tokens(scope="openid offline_access")["refresh_token"]
+        refreshments = [town.refreshment(token)] * 10
+        answers = town.fire(*refreshments, town.revocation(token), *refreshments)
+        assert answers.pop(10).status == 200
+        assert outcomes(answers).keys() <= {(200, ""), (400, "invalid_grant")}
+        given = [answer.json["access_token"] for answer in answers if answer.status == 200]
+        assert not any(map(town.is_active, [token, *given]))
+
+
+def test_of_50_uses_of_one_assertion_one_succeeds(town: Town) -> None:
+    fields = assertion(SIGNING, f"{town.running.issuer}/token")
+    request = form("/token", {}, grant_type="client_credentials", **fields)
+    answers = town.fire(*[request] * 50)
+    assert outcomes(answers) == {(200, ""): 1, (401, "invalid_client"): 49}
+
+
+def test_of_101_sign_ins_at_once_five_are_evaluated_and_then_the_right_one_is_refused(
+    town: Town,
+) -> None:
+    visitor = town.world.browser()
+    sign_in = form_of_sign_in(visitor)
+    wrong = [sign_in(BEN, f"wrong-password-{number}") for number in range(100)]
+    before = len(town.world.audit("sign_in.failed"))
+    answers = town.fire(*wrong, sign_in(BEN, PASSWORD))
+    assert Counter(answer.status for answer in answers) == {400: 101}
+    reasons = Counter(event["reason"] for event in town.world.audit("sign_in.failed")[before:])
+    assert reasons == {"wrong password": 5, "paused": 96}
+    assert len({shown(answer) for answer in answers}) == 1
+    [later] = town.fire(sign_in(BEN, PASSWORD))
+    assert later.status == 400
+    [other] = town.fire(sign_in(AMARA, PASSWORD))
+    assert other.status == 303
+
+
+def shown(answer: Answer) -> int:
+    """As much of a page as does not differ by request: how long it is."""
+    return len(answer.body)
+
+
+def form_of_sign_in(visitor: Visitor) -> Callable[[str, str], bytes]:
+    """The form of a sign-in that has begun, to be sent with any address and password."""
+    begun = visitor.follow(visitor.authorize())
+    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', begun.text))
+    headers = cookies_of(visitor)
+    return lambda email, password: form(
+        "/login/password", headers, **hidden, email=email, password=password
+    )
+
+
+def cookies_of(visitor: Visitor) -> dict[str, str]:
+    kept = [visitor.client.get_cookie(name) for name in ("latchkey-browser", "latchkey-form")]
+    return {"Cookie": "; ".join(f"{each.key}={each.value}" for each in kept if each)}
+
+
+def test_of_20_endings_of_one_sign_in_one_starts_a_session(town: Town) -> None:
+    visitor = town.world.browser()
+    proven = visitor.submit(visitor.follow(visitor.authorize()), email=AMARA, password=PASSWORD)
+    ending = page(proven.headers["Location"], cookies_of(visitor))
+    before = counted(town)
+    answers = town.fire(*[ending] * 20)
+    assert Counter(answer.status for answer in answers) == {303: 1, 400: 19}
+    [ended] = [answer for answer in answers if answer.status == 303]
+    assert "code=" in ended.headers["location"]
+    assert counted(town) == {name: number + 1 for name, number in before.items()}
+
+
+def counted(town: Town) -> dict[str, int]:
+    tables = ("sessions", "grants")
+    return {name: town.world.run(f"SELECT count(*) FROM {name}")[0][0] for name in tables}
