@@ -74,7 +74,7 @@ def start_provider(
     outbox_workers: int = 0,
     **settings: Any,
 ) -> RunningProvider:
-    """A provider of its own with database, keys and log in `folder`, once it answers.
+    """A provider of its own with database, keys and log in `folder`, once every process serves.
 
     `furnish` fills the database before anybody is served. `settings` are those of idp.settings;
     without a `database_url` it is SQLite.
@@ -91,7 +91,7 @@ def start_provider(
     for _ in range(outbox_workers):
         running.start_outbox_worker()
     try:
-        wait_until(lambda: _answers(chosen.issuer), server, log)
+        wait_until(lambda: _serves(chosen.issuer, server.pid, workers), server, log)
     except BaseException:
         running.stop()
         raise
@@ -129,11 +129,19 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _answers(issuer: str) -> bool:
+def _serves(issuer: str, server_pid: int, workers: int) -> bool:
+    """Every worker process: one that is still loading has a single thread, and hears no signal."""
+    children = _descendants(server_pid)
+    if len(children) < workers or any(_threads(pid) < 2 for pid in children):
+        return False
     try:
         return requests.get(f"{issuer}/jwks", timeout=SECONDS_TO_ANSWER).ok
     except requests.RequestException:
         return False
+
+
+def _threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").glob("*")))
 
 
 def _descendants(pid: int) -> list[int]:
