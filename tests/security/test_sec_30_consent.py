@@ -1,0 +1,179 @@
+"""S30: a product that is not ours gets what the person saw and allowed, and nothing else."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from werkzeug.test import TestResponse
+
+from tests.security.protocol import (
+    ASKING,
+    answer_to,
+    ask,
+    is_active,
+    is_refused,
+    of_people,
+    redeem,
+    refresh,
+    register,
+)
+from tests.world import AMARA, BEN, PASSWORD, Visitor, World, claims_of, sent_back
+
+ANOTHER = of_people("another", first_party=False)
+
+
+def consent_page(world: World, **changed: str | None) -> tuple[Visitor, TestResponse]:
+    register(world, ASKING)
+    visitor = world.browser()
+    page = answer_to(visitor, ASKING, AMARA, **changed)
+    assert page.status_code == 200
+    assert page.request.path == "/login/consent"
+    return visitor, page
+
+
+def nothing_was_given(world: World, visitor: Visitor, page: TestResponse) -> bool:
+    attempt = page.request.url.partition("?")[2]
+    again = visitor.get(f"/authorize?{attempt}")
+    assert again.headers["Location"].startswith("/login/consent?")
+    return bool(world.run("SELECT count(*) FROM consents") == [(0,)])
+
+
+def test_sec_30_the_page_names_the_client_the_person_and_the_scopes(world: World):
+    _, page = consent_page(world, scope="openid email")
+    for shown in ("The client asking", AMARA, "See your e-mail address", "asking.example"):
+        assert shown in page.text
+    for hidden in ("See your name", "Keep access while you are away"):
+        assert hidden not in page.text
+
+
+def test_sec_30_a_get_allows_nothing(world: World):
+    visitor, page = consent_page(world)
+    path = page.request.url.removeprefix("http://localhost")
+    for query in ("decision=allow", "decision=allow&csrf_token=x&scope=openid"):
+        visitor.get(f"{path}&{query}")
+        visitor.get(f"/authorize?{urlencode({'attempt': 'x'})}&{query}")
+        assert nothing_was_given(world, visitor, page)
+
+
+def test_sec_30_a_form_of_another_site_allows_nothing(world: World):
+    visitor, page = consent_page(world)
+    attempt = page.request.args["attempt"]
+    form = {"attempt": attempt, "decision": "allow"}
+    for token in ({}, {"csrf_token": ""}, {"csrf_token": "x"}):
+        assert visitor.post("/login/consent", **form, **token).status_code == 403
+    for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        visitor.headers = header
+        assert visitor.submit(page, decision="allow").status_code == 403, header
+    visitor.headers = {}
+    assert nothing_was_given(world, visitor, page)
+
+
+def test_sec_30_another_browser_can_not_allow_it(world: World):
+    visitor, page = consent_page(world)
+    stranger = world.browser()
+    other_page = answer_to(stranger, ASKING, BEN)
+    form = {"attempt": page.request.args["attempt"], "decision": "allow"}
+    assert stranger.submit(other_page, **form).status_code == 400
+    assert nothing_was_given(world, visitor, page)
+
+
+def test_sec_30_neither_no_decision_nor_a_made_up_one_is_a_yes(world: World):
+    visitor, page = consent_page(world)
+    for decision in ({}, {"decision": ""}, {"decision": "yes"}, {"decision": "ALLOW"}):
+        assert visitor.submit(page, **decision).status_code == 400
+        assert nothing_was_given(world, visitor, page)
+
+
+def test_sec_30_a_no_is_told_to_the_client_and_not_remembered(world: World):
+    visitor, page = consent_page(world)
+    told = sent_back(visitor.follow(visitor.submit(page, decision="deny")))
+    assert (told["error"], "code" in told) == ("access_denied", False)
+    assert world.run("SELECT count(*) FROM consents") == [(0,)]
+    assert answer_to(visitor, ASKING).request.path == "/login/consent"
+
+
+def test_sec_30_what_is_given_is_what_was_shown(world: World):
+    """Fields that a script adds to the form count for nothing."""
+    visitor, page = consent_page(world, scope="openid email")
+    more = {
+        "scope": "openid profile email offline_access admin",
+        "scopes": "profile",
+        "client_id": "another",
+        "consented": "profile",
+        "redirect_uri": "https://evil.example/",
+    }
+    answer = visitor.follow(visitor.submit(page, decision="allow", **more))
+    assert answer.headers["Location"].startswith(ASKING.redirect_uri)
+    given = redeem(world, ASKING, sent_back(answer)["code"]).json or {}
+    assert given["scope"] == "openid email"
+    assert world.run("SELECT client_id, scope FROM consents") == [("asking", "email openid")]
+
+
+def test_sec_30_more_scope_than_was_allowed_is_asked_for_again(world: World):
+    visitor, page = consent_page(world, scope="openid")
+    visitor.follow(visitor.submit(page, decision="allow"))
+    assert "code" in sent_back(ask(visitor, ASKING, scope="openid"))
+    for scope in ("openid email", "email", "openid offline_access"):
+        silent = sent_back(ask(visitor, ASKING, scope=scope, prompt="none"))
+        assert silent["error"] == "consent_required", scope
+    assert sent_back(ask(visitor, ASKING, scope="openid"))["code"]
+
+
+def test_sec_30_one_client_was_allowed_and_no_other(world: World):
+    visitor, page = consent_page(world)
+    visitor.follow(visitor.submit(page, decision="allow"))
+    register(world, ANOTHER)
+    assert answer_to(visitor, ANOTHER).request.path == "/login/consent"
+
+
+def test_sec_30_one_person_allowed_it_and_nobody_else(world: World):
+    """Somebody allows it, then somebody else signs in within the same attempt."""
+    visitor, page = consent_page(world)
+    attempt = page.request.args["attempt"]
+    password_page = visitor.get(f"/login/password?attempt={attempt}&other=1")
+    visitor.submit(page, decision="allow")
+    answer = visitor.follow(visitor.submit(password_page, email=BEN, password=PASSWORD))
+    assert answer.request.path == "/login/consent"
+    assert BEN in answer.text
+    assert world.run("SELECT count(*) FROM consents") == [(0,)]
+
+
+def test_sec_30_prompt_consent_asks_again(world: World):
+    visitor, page = consent_page(world)
+    visitor.follow(visitor.submit(page, decision="allow"))
+    again = answer_to(visitor, ASKING, prompt="consent")
+    assert again.request.path == "/login/consent"
+    told = sent_back(visitor.follow(visitor.submit(again, decision="deny")))
+    assert told["error"] == "access_denied"
+
+
+def test_sec_30_withdrawing_ends_what_was_given_and_asks_again(either_world: World):
+    world = either_world
+    visitor, page = consent_page(world)
+    code = sent_back(visitor.follow(visitor.submit(page, decision="allow")))["code"]
+    tokens = redeem(world, ASKING, code).json or {}
+    unused = sent_back(ask(visitor, ASKING))["code"]
+    assert is_active(world, tokens["access_token"])
+    visitor.submit(visitor.get("/account"), path="/account/consents", client="asking")
+    assert is_refused(refresh(world, ASKING, tokens["refresh_token"]), "invalid_grant")
+    assert is_refused(redeem(world, ASKING, unused), "invalid_grant")
+    assert not is_active(world, tokens["access_token"])
+    assert answer_to(visitor, ASKING).request.path == "/login/consent"
+
+
+def test_sec_30_nobody_withdraws_for_somebody_else(world: World):
+    visitor, page = consent_page(world)
+    visitor.follow(visitor.submit(page, decision="allow"))
+    ben = world.browser()
+    ben_page = answer_to(ben, ASKING, BEN)
+    ben.follow(ben.submit(ben_page, decision="allow"))
+    ben.submit(ben.get("/account"), path="/account/consents", client="asking", user_id=AMARA)
+    subjects = {claims_of(token)["sub"] for token in [silent_token(world, visitor)]}
+    left = world.run("SELECT user_id FROM consents")
+    assert {row[0] for row in left} == subjects
+    assert visitor.post("/account/consents", client="asking").status_code == 403
+
+
+def silent_token(world: World, visitor: Visitor) -> str:
+    code = sent_back(ask(visitor, ASKING, prompt="none"))["code"]
+    return str((redeem(world, ASKING, code).json or {})["access_token"])
