@@ -1,6 +1,7 @@
 """Applying a set-up file: whole or not at all, once as good as twice, leaving the rest alone."""
 
 import copy
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +14,7 @@ from idp.audit import AuditEvent
 from idp.directory.catalog import CatalogVersion
 from idp.errors import SetupMistake, StoreUnavailable
 from idp.setup import Applied, apply
-from tests.setup.conftest import SECRET, Desk, small
+from tests.setup.conftest import PASSWORD, SECRET, Desk, small
 
 Change = dict[str, Any]
 
@@ -316,6 +317,21 @@ def test_a_failure_midway_takes_everything_back(
     with pytest.raises(type(failure)):
         desk.apply(with_everything_changed())
     assert desk.dump() == before
+
+
+def test_a_change_by_somebody_else_meanwhile_is_told_without_what_was_to_be_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.apply(small())
+    before = desk.dump()
+    taken = before["users"][0][0]
+    monkeypatch.setattr("idp.setup.users.new_id", lambda: taken)
+    another = {"email": "kai@acme.example", "name": "Kai", "password": PASSWORD}
+    with pytest.raises(SetupMistake, match="apply it again") as caught:
+        desk.apply({"users": [another]})
+    assert desk.dump() == before
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "kai@acme.example" not in shown
 
 
 REFERENCES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [

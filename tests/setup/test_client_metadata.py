@@ -67,6 +67,7 @@ BAD_EVERYWHERE = [
     "http://127.0.0.1.evil.example/",
     "http://0x7f000001/callback",
     "https://loans.example\\@evil.example/",
+    "https://loans.example\\.evil.example/",
     "https://loans.example/call back",
     " https://loans.example/callback",
     "https://loans.example/callback\n",

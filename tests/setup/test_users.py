@@ -202,7 +202,8 @@ def test_every_new_tenant_has_an_account_admin_with_every_permission(desk: Desk)
 def test_the_account_admin_can_be_called_otherwise(desk: Desk) -> None:
     content = person()
     content["tenants"][0]["roles"].append({"key": "account_admin", "name": "Boss"})
-    desk.apply(content)
+    made = [change.name for change in desk.apply(content).changes if change.kind == "role"]
+    assert made == ["acme/agent", "acme/account_admin"]
     assert desk.apply(content).changes == []
     roles = {row[2]: (row[3], row[5]) for row in desk.dump()["roles"]}
     assert roles["account_admin"] == ("Boss", True)
