@@ -41,6 +41,15 @@ def library(oauth4webapi: NodeProcess, provider: RunningProvider, visitor: Visit
     return Oauth4webapi(oauth4webapi, provider.issuer, visitor)
 
 
+def test_oauth4webapi_finds_the_same_by_openid_connect_and_by_oauth(oauth4webapi, provider):
+    by_openid_connect, by_oauth = (
+        oauth4webapi.call("discover", issuer=provider.issuer, algorithm=algorithm)
+        for algorithm in ("oidc", "oauth2")
+    )
+    assert by_openid_connect == by_oauth
+    assert by_oauth["issuer"] == provider.issuer
+
+
 def test_oauth4webapi_signs_in_as_a_public_client(library, provider):
     tokens = library.sign_in("peer-public")
     assert tokens["claims"]["iss"] == provider.issuer

@@ -4,12 +4,17 @@ import { answerCalls } from './calls.js'
 
 const LOOPBACK = { [oauth.allowInsecureRequests]: true }
 
-async function discovered(issuer) {
-  const answer = await oauth.discoveryRequest(new URL(issuer), LOOPBACK)
+async function discovered(issuer, algorithm = 'oidc') {
+  const answer = await oauth.discoveryRequest(new URL(issuer), { ...LOOPBACK, algorithm })
   return await oauth.processDiscoveryResponse(new URL(issuer), answer)
 }
 
 await answerCalls({
+  // `algorithm` is oidc for OpenID Connect Discovery, oauth2 for RFC 8414.
+  async discover({ issuer, algorithm }) {
+    return await discovered(issuer, algorithm)
+  },
+
   async start({ issuer, ...parameters }) {
     const server = await discovered(issuer)
     const checks = {
