@@ -13,6 +13,7 @@ from idp.database import Base, Connection
 ACTIVE = "active"
 DISABLED = "disabled"
 MAX_EMAIL = 254
+SPECIALS = frozenset('()<>[]:;,\\"')  # RFC 5322 section 3.2.3: a header reads them as syntax
 
 
 class User(Base):
@@ -87,13 +88,14 @@ def canonical_email(claimed: str) -> str | None:
     """The one form that an address is stored and looked up by, or None if it is no address.
 
     NFKC, then case folded, so that no two spellings are two people (security.md S59). Exactly one
-    `@`; no white space, control or invisible characters; a domain in IDNA's ASCII form.
+    `@`; no white space, control or invisible characters, and nothing that makes it another address,
+    or several, in a mail's header; a domain in IDNA's ASCII form.
     """
     text = unicodedata.normalize("NFKC", claimed.strip()).casefold()
     local, at, domain = text.partition("@")
     if not (local and at and domain) or "@" in domain or len(text) > MAX_EMAIL:
         return None
-    if any(unicodedata.category(character)[0] in "CZ" for character in text) or '"' in local:
+    if SPECIALS.intersection(text) or any(unicodedata.category(c)[0] in "CZ" for c in text):
         return None
     try:
         ascii_domain = domain.encode("idna").decode()
