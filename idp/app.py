@@ -58,7 +58,7 @@ def create_pages(held: Provider) -> Flask:
         static_folder=str(PACKAGE / "web" / "static"),
     )
     app.config.update(_flask_settings(held))
-    app.url_map.merge_slashes = False  # the redirect would name the host that the request claims
+    app.url_map.merge_slashes = False  # it redirects by 308, which sends a form on
     app.extensions[EXTENSION] = held
     orm.init_app(app)
     languages.install(app)

@@ -75,6 +75,7 @@ class Router:
     def __init__(self, provider: Provider, pages: WsgiApp) -> None:
         self._provider = provider
         self._pages = pages
+        self._scheme, _, self._host = provider.settings.issuer.partition("://")
         hsts = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
         self._headers: Headers = (
             ("X-Content-Type-Options", "nosniff"),
@@ -86,7 +87,11 @@ class Router:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         environ[REQUEST_ID] = new_id()
+        # What a request claims to have reached decides nothing, and may be no host at all.
+        environ["HTTP_HOST"], environ["wsgi.url_scheme"] = self._host, self._scheme
         route = ROUTES.get(environ.get("PATH_INFO", ""))
+        if not environ.get("QUERY_STRING", "").isascii() and _is_for_people(route):
+            return self._pages(_unreadable(environ), start_response)
         if route is None:
             return self._pages(environ, start_response)
         answer = self._answer(route, environ)
@@ -155,6 +160,19 @@ class TooLarge(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(str(status))
         self.status = status
+
+
+def _is_for_people(route: Route | None) -> bool:
+    return route is None or route.endpoint is authorize
+
+
+def _unreadable(environ: Environ) -> Environ:
+    """A query of other characters than ASCII (RFC 3986 section 3.4) is taken away before a page
+    can stumble over it."""
+    refusal = PageRefusal("invalid_request", "The request can't be read.", "query: not ASCII")
+    values = {"refusal": refusal, "request_id": environ[REQUEST_ID]}
+    page = Page("error.html", values, refusal.status)
+    return {**environ, "QUERY_STRING": "", HANDED_PAGE: page}
 
 
 def _request(environ: Environ) -> Request:

@@ -6,7 +6,6 @@ An assertion is verified here; that its `jti` was not used before is the endpoin
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +93,7 @@ def _basic(authorization: str) -> _Claimed | None:
         raise ClientRefusal("an Authorization header that is not Basic")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as problem:
+    except ValueError as problem:
         raise ClientRefusal("an Authorization header that is not base64") from problem
     name, _, secret = text.partition(":")
     return _Claimed("client_secret_basic", unquote_plus(name), unquote_plus(secret))
