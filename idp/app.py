@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import sqlalchemy as sa
 import structlog
 from flask import Flask, Response, abort, render_template, request
 from flask_babel import gettext as _
@@ -15,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from idp import logs
 from idp.endpoints.messages import Page
 from idp.endpoints.router import HANDED_PAGE, RETRY_AFTER, Router, WsgiApp
-from idp.errors import Busy, PageRefusal, Refusal, StoreUnavailable
+from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable
 from idp.provider import Provider, provider
 from idp.settings import settings_from
 from idp.web import home, inbox, languages, presentation
@@ -131,6 +132,8 @@ def _show_handed_page() -> Response | None:
 
 def _register_errors(app: Flask) -> None:
     app.register_error_handler(Refusal, _show_refusal)
+    app.register_error_handler(sa.exc.OperationalError, _show_outage)
+    app.register_error_handler(sa.exc.InterfaceError, _show_outage)
     app.register_error_handler(CSRFError, _show_expired_form)
     app.register_error_handler(HTTPException, _show_http_error)
     app.register_error_handler(Exception, _show_failure)
@@ -142,6 +145,11 @@ def _show_refusal(refusal: Refusal) -> Response:
     if isinstance(refusal, Busy | StoreUnavailable):
         response.headers.add(*RETRY_AFTER)
     return response
+
+
+def _show_outage(problem: sa.exc.DBAPIError) -> Response:
+    """The database went away under a page's own session, which does not tell it as ours does."""
+    return _show_refusal(StoreUnavailable(f"database: {problem.orig}"))
 
 
 def _show_expired_form(error: CSRFError) -> Response:
@@ -177,15 +185,13 @@ def _show_failure(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _show_http_error(error)
     log.error("failed", exc_info=error, request_id=request_id())
-    title, message = _http_words(500)
-    page = render_template(
-        "error.html", title=title, message=message, code=500, request_id=request_id()
-    )
-    return Response(page, 500)
+    return Response(render_template("error.html", **_told(Failure())), 500)
 
 
 def _told(refusal: Refusal) -> dict[str, object]:
     title = _("This did not work")
+    if isinstance(refusal, Failure):
+        title = _("Something went wrong")
     if isinstance(refusal, Busy | StoreUnavailable):
         title = _("One moment")
     return {
