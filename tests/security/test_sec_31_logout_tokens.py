@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ class Post:
     def __call__(self, uri: str, **named: Any) -> Any:
         self.sent.append((uri, named["data"]["logout_token"], named))
         answer = requests.Response()
-        answer.status_code = self.status
+        answer.status_code, answer.raw = self.status, BytesIO()
         return answer
 
 
@@ -106,6 +107,7 @@ def test_sec_31_a_token_is_made_anew_for_each_try(world: World, post: Post):
     assert first["jti"] != second["jti"]
     assert second["exp"] > world.clock()
     assert first["sid"] == second["sid"]
+    assert [event["attempts"] for event in world.audit("logout.delivered")] == [2]
 
 
 def test_sec_31_it_is_sent_without_following_redirects_and_with_a_time_limit(
@@ -118,6 +120,7 @@ def test_sec_31_it_is_sent_without_following_redirects_and_with_a_time_limit(
     assert named["allow_redirects"] is False
     assert named["timeout"] <= 5
     assert world.run("SELECT status FROM outbox") == [("pending",)]
+    assert world.audit("logout.delivered") == []
 
 
 def test_sec_31_no_token_is_kept_where_it_could_be_read(world: World, post: Post):
