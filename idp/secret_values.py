@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -60,14 +60,14 @@ def decode(text: str) -> bytes | None:
     return raw if encode(raw) == text else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # nothing that is printed may hold them
 class SecretKeys:
     """The keys derived from the master key, one for each purpose (HKDF, RFC 5869)."""
 
-    signing_keys: bytes
-    cookies: bytes
-    identifiers: bytes
-    refresh_tokens: bytes
+    signing_keys: bytes = field(repr=False)
+    cookies: bytes = field(repr=False)
+    identifiers: bytes = field(repr=False)
+    refresh_tokens: bytes = field(repr=False)
 
     def encrypt(self, plaintext: bytes, purpose: str) -> str:
         """AES-256-GCM; `purpose` is authenticated, so a value can't be moved to another place."""
