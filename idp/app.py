@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import ip_address
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,7 +17,14 @@ from werkzeug.exceptions import HTTPException
 
 from idp import logs
 from idp.endpoints.messages import Page
-from idp.endpoints.router import HANDED_PAGE, RETRY_AFTER, Router, WsgiApp
+from idp.endpoints.router import (
+    HANDED_PAGE,
+    RETRY_AFTER,
+    Environ,
+    Router,
+    StartResponse,
+    WsgiApp,
+)
 from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable
 from idp.provider import Provider, provider
 from idp.settings import settings_from
@@ -44,8 +53,22 @@ def behind_proxies(app: WsgiApp, trusted: str) -> WsgiApp:
     if not trusted:
         return app
     hosts = [host.strip() for host in trusted.split(",")]
-    wrapped: WsgiApp = wrap_wsgi_with_proxy_headers(app, trusted_hosts=hosts)
+
+    def with_sound_address(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if not _is_address(environ.get("REMOTE_ADDR", "")):
+            environ["REMOTE_ADDR"] = ""
+        return app(environ, start_response)
+
+    wrapped: WsgiApp = wrap_wsgi_with_proxy_headers(with_sound_address, trusted_hosts=hosts)
     return wrapped
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def create_app(held: Provider) -> Router:

@@ -77,5 +77,16 @@ class StoreUnavailable(Refusal):
         )
 
 
+class Failure(Refusal):
+    """Whatever we did not foresee: the log has the trace, the answer says nothing of it."""
+
+    status = 500
+
+    def __init__(self) -> None:
+        super().__init__(
+            "server_error", "It is not your fault. Please try again in a moment.", "unforeseen"
+        )
+
+
 class SetupMistake(Exception):
     """Something an operator can mend: a setting, a key file, a set-up file."""

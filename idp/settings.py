@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from idp.errors import SetupMistake
 
 PREFIX = "LATCHKEY_"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+ARGON2_FLOOR_KIB = 19 * 1024
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -66,6 +68,19 @@ class Settings:
             raise SetupMistake("LATCHKEY_LOCKOUT_DURATION must lie between 60 and 3600 seconds.")
         if not 1 <= self.code_lifetime <= 60:
             raise SetupMistake("LATCHKEY_CODE_LIFETIME must be at most 60 seconds.")
+        if self.log_level not in LOG_LEVELS:
+            raise SetupMistake(f"LATCHKEY_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}.")
+        if "*" in self.trusted_proxies:
+            raise SetupMistake("LATCHKEY_TRUSTED_PROXIES must name addresses or networks, not *.")
+        if self.is_https and (
+            self.argon2_memory_kib < ARGON2_FLOOR_KIB or self.argon2_time_cost < 2
+        ):
+            raise SetupMistake(
+                f"Argon2id needs at least {ARGON2_FLOOR_KIB} KiB and 2 passes (OWASP):"
+                " LATCHKEY_ARGON2_MEMORY_KIB, LATCHKEY_ARGON2_TIME_COST."
+            )
+        if not 60 <= self.access_token_lifetime <= 3600:
+            raise SetupMistake("LATCHKEY_ACCESS_TOKEN_LIFETIME must lie between 60 and 3600.")
         if self.signing_key_lead < self.jwks_max_age:
             raise SetupMistake(
                 "LATCHKEY_SIGNING_KEY_LEAD must be at least LATCHKEY_JWKS_MAX_AGE: a key has to be"

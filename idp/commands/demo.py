@@ -45,7 +45,9 @@ def demo(port: int) -> None:
         signal.signal(number, lambda *_: stop.set())
     with _running() as processes:
         _start_all(processes, settings, port, stop)
+        has_died = any(process.poll() is not None for process in processes)
     click.echo("\nStopped.")
+    sys.exit(1 if has_died else 0)
 
 
 def _start_all(processes: Processes, settings: Settings, port: int, stop: threading.Event) -> None:
@@ -77,6 +79,12 @@ def _furnish(settings: Settings, port: int) -> Provider:
     held = provider(settings)
     migrations.upgrade(held.database)
     prepare(held)
+    strangers = setup.people_outside_the_demo(held, _addresses(port))
+    if strangers:
+        raise SetupMistake(
+            f"{held.database.url} holds {strangers} people of its own: the demo, whose passwords"
+            " everybody knows, is not for it."
+        )
     setup.apply_demo(held, _addresses(port))
     return held
 
@@ -215,5 +223,5 @@ def _introduce(held: Provider, port: int) -> None:
     click.echo(f"\nPeople (password: {setup.DEMO_PASSWORD}):\n")
     for person in setup.demo_people(addresses):
         click.echo(f"  {person.email:<28} {person.note}")
-    click.echo(f"\nData: {held.settings.database_url}, keys: {held.settings.keys_dir}/")
+    click.echo(f"\nData: {held.database.url}, keys: {held.settings.keys_dir}/")
     click.echo("Ctrl-C stops everything.")

@@ -24,9 +24,10 @@ def list_keys() -> None:
     """Every key with its state."""
     held = _provider()
     now = held.clock()
+    ring = held.key_ring.current(now)
     with held.database.session() as session:
         every = sa.select(SigningKey).order_by(SigningKey.alg, SigningKey.generation)
-        rows = signing_keys.described(session.scalars(every), held.key_ring.current(now), now)
+        rows = signing_keys.described(session.scalars(every), ring, now)
     for row in rows:
         made = datetime.fromtimestamp(row["created_at"], UTC).strftime("%Y-%m-%d %H:%M")
         click.echo(f"{row['alg']:<8} {row['kid']:<55} {made}  {row['state']}")

@@ -38,11 +38,12 @@ def worker() -> None:
 
 
 def prepare(held: Provider) -> None:
-    """The schema must be current; the first signing keys are made here, before any process
-    serves."""
+    """The schema must be current and the keys readable; the first signing keys are made here,
+    before any process serves."""
     migrations.check_current(held.database)
     with held.database.transaction() as db:
         signing_keys.ensure(db, held.secret_keys, held.clock())
+    held.key_ring.current(held.clock())
     held.database.close()
 
 

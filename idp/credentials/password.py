@@ -193,7 +193,8 @@ def _record_failure(
     if person:
         until = now + settings.lockout_duration
         letter = {"to": person.email, "name": person.name, "locale": person.locale}
-        outbox.enqueue(db, "mail", {**letter, "template": "locked", "until": until}, now)
+        lock = {"template": "locked", "tries": settings.lockout_threshold, "until": until}
+        outbox.enqueue(db, "mail", {**letter, **lock}, now)
 
 
 def _rehash(

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection, Database
-from idp.directory import clients
+from idp.directory import clients, tenants
 from idp.directory.clients import Client
 from idp.directory.products import Product
+from idp.directory.tenants import Tenant
 from idp.errors import StoreUnavailable
 
 FRESH_FOR = 1.0
@@ -100,10 +101,12 @@ class ProductView:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Products in their order, and active clients by id."""
+    """Products in their order, clients by id, and the slugs of the tenants that have machines. A
+    disabled client is not here, nor one of a suspended tenant."""
 
     products: dict[str, ProductView]
     clients: dict[str, Client]
+    machine_tenants: dict[str, str]
 
     def product_of(self, client: Client) -> ProductView:
         return self.products[client.product_key]
@@ -127,10 +130,19 @@ class Catalog:
 def load_catalog(database: Database) -> Catalog:
     with database.session() as session:
         products = session.scalars(sa.select(Product).order_by(Product.position, Product.key)).all()
-        active = sa.select(Client).where(Client.status == clients.ACTIVE)
+        active = (
+            sa.select(Client)
+            .outerjoin(Tenant, Tenant.id == Client.tenant_id)
+            .where(
+                Client.status == clients.ACTIVE,
+                sa.or_(Client.tenant_id.is_(None), Tenant.status == tenants.ACTIVE),
+            )
+        )
+        slugs = sa.select(Tenant.id, Tenant.slug).join(Client, Client.tenant_id == Tenant.id)
         catalog = Catalog(
             products={product.key: _view(product) for product in products},
             clients={client.client_id: client for client in session.scalars(active)},
+            machine_tenants={row.id: row.slug for row in session.execute(slugs)},
         )
         session.expunge_all()
     return catalog

@@ -55,21 +55,22 @@ class MembershipRole(Base):
 
 class Standing(NamedTuple):
     """One membership and what its roles select of one product. `role_keys` and `permission_keys`
-    are separated by spaces, in no order, with repeats."""
+    are separated by spaces, in no order, with repeats. What follows them is read with all of a
+    person's standings, and not with a grant's one."""
 
     membership_id: str
     tenant_id: str
     tenant: str
-    tenant_name: str
     kind: str
     membership_status: str
     tenant_status: str
-    tenant_policy: str
     user_status: str
     role_keys: str | None
-    role_names: str | None
     has_all_permissions: int | None
     permission_keys: str | None
+    tenant_name: str = ""
+    tenant_policy: str = "{}"
+    role_names: str | None = None
 
     @property
     def is_active(self) -> bool:
@@ -120,14 +121,11 @@ STANDING_COLUMNS = (
     Membership.id,
     Tenant.id,
     Tenant.slug,
-    Tenant.name,
     Membership.kind,
     Membership.status,
     Tenant.status,
-    sa.type_coerce(Tenant.policy, sa.Text),
     User.status,
     _role_aggregate(joined_by_space(Role.key)),
-    _role_aggregate(joined_by_line(Role.name)),
     _role_aggregate(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
     sa.select(joined_by_space(RolePermission.permission_key))
     .select_from(MembershipRole)
@@ -140,7 +138,12 @@ STANDING_COLUMNS = (
     .scalar_subquery(),
 )
 _STANDINGS = (
-    sa.select(*STANDING_COLUMNS)
+    sa.select(
+        *STANDING_COLUMNS,
+        Tenant.name,
+        sa.type_coerce(Tenant.policy, sa.Text),
+        _role_aggregate(joined_by_line(Role.name)),
+    )
     .select_from(Membership)
     .join(Tenant, Tenant.id == Membership.tenant_id)
     .join(User, User.id == Membership.user_id)

@@ -81,7 +81,7 @@ def _begin(
         return _refuse(provider, parsed.reply_to, decision.error, decision.message)
     assert isinstance(decision, Step)
     if "none" in parsed.prompt:
-        return _refuse(provider, parsed.reply_to, decision.error, "A page would have to be shown.")
+        return _refuse(provider, parsed.reply_to, decision.error, decision.words)
     browser_secret, new_cookie = cookies.browser_secret(provider.settings, request)
     attempt = attempts.begin(
         provider.ephemeral,

@@ -11,6 +11,9 @@ from idp.oidc.client_authentication import Authenticated
 from idp.oidc.parameters import Malformed, Parameters
 from idp.provider import Provider
 
+AUDIT_WINDOW = 60.0
+AUDITED_REFUSALS = 20
+
 
 def form(request: Request) -> Parameters:
     """The body's parameters. Nothing may stand in the query, where it would end in logs."""
@@ -43,10 +46,18 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
         )
         _spend_assertion(provider, found)
     except ClientRefusal as refusal:
-        with provider.database.connection(durable=False) as db:
-            audit.record(db, "client.refused", now, request.origin, reason=refusal.detail)
+        _record(provider, request, refusal, now)
         raise
     return found.client
+
+
+def _record(provider: Provider, request: Request, refusal: ClientRefusal, now: float) -> None:
+    """A few of each address and minute, so that nobody can fill the audit; the log has them all."""
+    key = f"client refused {request.origin.address}"
+    if provider.ephemeral.count(key, AUDIT_WINDOW, now) > AUDITED_REFUSALS:
+        return
+    with provider.database.connection(durable=False) as db:
+        audit.record(db, "client.refused", now, request.origin, reason=refusal.detail)
 
 
 def confidential_client(provider: Provider, request: Request, sent: Parameters) -> Client:

@@ -7,7 +7,7 @@ from typing import Any
 from idp.database import Connection
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
-from idp.endpoints.bearer import Bearer, find_access_token, read_access_token
+from idp.endpoints.bearer import Bearer, find_by_claims, read_access_token
 from idp.endpoints.clients import confidential_client, form
 from idp.endpoints.messages import Request, Response, json_response
 from idp.errors import OAuthRefusal
@@ -27,10 +27,8 @@ def introspect(provider: Provider, request: Request) -> Response:
     if token is None:
         raise OAuthRefusal("invalid_request", "token is missing.")
     product = provider.catalog.current(provider.clock()).product_of(client)
-    described = (
-        _refresh_token(provider, client, product, token)
-        or _of_tenant(client, _machine_token(provider, product, token))
-        or _of_tenant(client, _access_token(provider, product, token))
+    described = _refresh_token(provider, client, product, token) or _of_tenant(
+        client, _access_token(provider, product, token)
     )
     return json_response(described or INACTIVE)
 
@@ -43,10 +41,22 @@ def _of_tenant(client: Client, described: dict[str, Any] | None) -> dict[str, An
 
 
 def _access_token(provider: Provider, product: ProductView, token: str) -> dict[str, Any] | None:
-    found = find_access_token(provider, token)
+    now = provider.clock()
+    try:
+        claimed = read_access_token(provider, token, now)
+    except BadToken:
+        return None
+    describe = _persons_token if "grant_id" in claimed else _machine_token
+    return describe(provider, product, claimed, now)
+
+
+def _persons_token(
+    provider: Provider, product: ProductView, claimed: dict[str, Any], now: float
+) -> dict[str, Any] | None:
+    found = find_by_claims(provider, claimed, now)
     if found is None or found.product.key != product.key:
         return None
-    return {**found.claims, **_standing_now(found), "active": True, "token_type": "Bearer"}
+    return {**claimed, **_standing_now(found), "active": True, "token_type": "Bearer"}
 
 
 def _standing_now(found: Bearer) -> dict[str, Any]:
@@ -56,15 +66,12 @@ def _standing_now(found: Bearer) -> dict[str, Any]:
     }
 
 
-def _machine_token(provider: Provider, product: ProductView, token: str) -> dict[str, Any] | None:
+def _machine_token(
+    provider: Provider, product: ProductView, claimed: dict[str, Any], now: float
+) -> dict[str, Any] | None:
     """A client_credentials token: no grant, so what can end it is its client or a revocation."""
-    now = provider.clock()
-    try:
-        claimed = read_access_token(provider, token, now)
-    except BadToken:
-        return None
     client = provider.catalog.current(now).clients.get(claimed["client_id"])
-    if "grant_id" in claimed or client is None or client.product_key != product.key:
+    if client is None or client.product_key != product.key:
         return None
     with provider.database.connection(durable=False) as db:
         if grant.is_token_revoked(db, claimed["jti"]):

@@ -21,7 +21,15 @@ from idp.endpoints.revoke import revoke
 from idp.endpoints.switcher import switcher
 from idp.endpoints.token import token
 from idp.endpoints.userinfo import userinfo
-from idp.errors import BearerRefusal, Busy, OAuthRefusal, PageRefusal, Refusal, StoreUnavailable
+from idp.errors import (
+    BearerRefusal,
+    Busy,
+    Failure,
+    OAuthRefusal,
+    PageRefusal,
+    Refusal,
+    StoreUnavailable,
+)
 from idp.provider import Provider
 from idp.secret_values import new_id
 
@@ -90,8 +98,9 @@ class Router:
         # What a request claims to have reached decides nothing, and may be no host at all.
         environ["HTTP_HOST"], environ["wsgi.url_scheme"] = self._host, self._scheme
         route = ROUTES.get(environ.get("PATH_INFO", ""))
-        if not environ.get("QUERY_STRING", "").isascii() and _is_for_people(route):
-            return self._pages(_unreadable(environ), start_response)
+        refusal = _unreadable(environ) if _is_for_people(route) else None
+        if refusal:
+            return self._pages(_without_what_is_refused(environ, refusal), start_response)
         if route is None:
             return self._pages(environ, start_response)
         answer = self._answer(route, environ)
@@ -111,8 +120,6 @@ class Router:
             return Response(405, (("Allow", ", ".join(route.methods)), *NO_STORE))
         try:
             return route.endpoint(self._provider, _request(environ))
-        except TooLarge as refusal:
-            return json_response({"error": "invalid_request"}, refusal.status)
         except Refusal as refusal:
             log.info(
                 "refused",
@@ -124,7 +131,7 @@ class Router:
             return _refused(route, refusal, environ[REQUEST_ID])
         except Exception:
             log.exception("failed", path=environ["PATH_INFO"], request_id=environ[REQUEST_ID])
-            return json_response({"error": "server_error"}, 500)
+            return _refused(route, Failure(), environ[REQUEST_ID])
 
     def _cors(self, route: Route, environ: Environ) -> Headers:
         """An origin is named only where it belongs to a registered browser client, and never with
@@ -154,25 +161,40 @@ class Router:
             return frozenset()
 
 
-class TooLarge(Exception):
+class TooLarge(OAuthRefusal):
     """More than we read: `status` is 413, 414 or 431."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(str(status))
-        self.status = status
+        super().__init__("invalid_request", "The request is larger than we read.", status=status)
 
 
 def _is_for_people(route: Route | None) -> bool:
     return route is None or route.endpoint is authorize
 
 
-def _unreadable(environ: Environ) -> Environ:
-    """A query of other characters than ASCII (RFC 3986 section 3.4) is taken away before a page
-    can stumble over it."""
-    refusal = PageRefusal("invalid_request", "The request can't be read.", "query: not ASCII")
+def _unreadable(environ: Environ) -> PageRefusal | None:
+    """What a page would stumble over or be kept busy by: a query of other characters than ASCII
+    (RFC 3986 section 3.4), and more than we read (security.md S74)."""
+    query = environ.get("QUERY_STRING", "")
+    if not query.isascii():
+        return PageRefusal("invalid_request", "The request can't be read.", "query: not ASCII")
+    if len(query) > MAX_QUERY:
+        return _too_large("query", 414)
+    if sum(len(value) for name, value in environ.items() if name[:5] == "HTTP_") > MAX_HEADER:
+        return _too_large("headers", 431)
+    return None
+
+
+def _too_large(what: str, status: int) -> PageRefusal:
+    return PageRefusal("invalid_request", "The request is larger than we read.", what, status)
+
+
+def _without_what_is_refused(environ: Environ, refusal: PageRefusal) -> Environ:
     values = {"refusal": refusal, "request_id": environ[REQUEST_ID]}
+    sound = {n: v for n, v in environ.items() if n[:5] != "HTTP_" or n == "HTTP_HOST"}
     page = Page("error.html", values, refusal.status)
-    return {**environ, "QUERY_STRING": "", HANDED_PAGE: page}
+    method = "HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET"
+    return {**sound, "REQUEST_METHOD": method, "QUERY_STRING": "", HANDED_PAGE: page}
 
 
 def _request(environ: Environ) -> Request:
@@ -202,10 +224,20 @@ def _request(environ: Environ) -> Request:
 def _body(environ: Environ) -> bytes:
     if environ["REQUEST_METHOD"] != "POST":
         return b""
+    if environ.get("HTTP_TRANSFER_ENCODING"):
+        return _chunked_body(environ)
     length = environ.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY:
         raise TooLarge(413)
     body: bytes = environ["wsgi.input"].read(int(length))
+    return body
+
+
+def _chunked_body(environ: Environ) -> bytes:
+    """Of a length that is known only when it has been read."""
+    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise TooLarge(413)
     return body
 
 

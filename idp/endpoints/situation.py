@@ -74,7 +74,7 @@ def _asked(provider: Provider, parsed: AuthorizationRequest | None, now: float) 
         tenant=parsed.tenant,
         essential_acr=parsed.essential_acr,
         scope=frozenset(parsed.scope),
-        needs_consent=not parsed.client.first_party,
+        needs_consent=not parsed.client.first_party or "consent" in parsed.prompt,
     )
 
 

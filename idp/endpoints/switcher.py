@@ -5,11 +5,17 @@ from __future__ import annotations
 from idp.directory import switcher as switcher_rule
 from idp.endpoints.bearer import person_bearer
 from idp.endpoints.messages import Request, Response, json_response
+from idp.errors import BearerRefusal
 from idp.provider import Provider
 
 
 def switcher(provider: Provider, request: Request) -> Response:
+    """For our own products: what a person is a member of is no scope that one could consent to."""
     bearer = person_bearer(provider, request)
+    if not bearer.client.first_party:
+        raise BearerRefusal(
+            "insufficient_scope", "The switcher is for first-party products.", status=403
+        )
     with provider.database.connection() as db:
         opened = switcher_rule.openings(db, bearer.state.user_id)
     return json_response(

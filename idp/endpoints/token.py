@@ -95,9 +95,11 @@ def _client_credentials(
     provider: Provider, request: Request, client: Client, sent: Parameters
 ) -> dict[str, Any]:
     now = provider.clock()
+    catalog = provider.catalog.current(now)
     return token_response.for_machine(
         client,
-        provider.catalog.current(now).product_of(client),
+        catalog.product_of(client),
+        catalog.machine_tenants.get(client.tenant_id or ""),
         client_credentials.granted_scope(client, sent.words("scope")),
         provider.key_ring.current(now),
         provider.settings,

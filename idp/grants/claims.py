@@ -82,10 +82,16 @@ def access_token(
 
 
 def machine_access_token(
-    client: Client, product: ProductView, scope: Iterable[str], settings: Settings, now: float
+    client: Client,
+    product: ProductView,
+    tenant: str | None,
+    scope: Iterable[str],
+    settings: Settings,
+    now: float,
 ) -> dict[str, Any]:
-    """For client_credentials: the client is its own subject (RFC 9068 section 2.2)."""
-    tenant = {"tenant_id": client.tenant_id} if client.tenant_id else {}
+    """For client_credentials: the client is its own subject (RFC 9068 section 2.2). `tenant` is the
+    slug of the machine's own tenant."""
+    its_tenant = {"tenant_id": client.tenant_id, "tenant": tenant} if tenant else {}
     return {
         "iss": settings.issuer,
         "sub": client.client_id,
@@ -96,7 +102,7 @@ def machine_access_token(
         "jti": new_id(),
         "scope": " ".join(scope),
         "permissions": sorted(product.permission_keys.intersection(client.permissions)),
-        **tenant,
+        **its_tenant,
     }
 
 

@@ -22,11 +22,13 @@ from idp.errors import OAuthRefusal
 from idp.grants import grant
 from idp.grants.grant import Grant, GrantState, Replayed
 from idp.oidc.authorization_request import OFFLINE_ACCESS
+from idp.policies.sessions import lifetimes
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
 from idp.settings import Settings
 
 HANDLE_CHARACTERS = 43
 GENERATION_BYTES = 4
+TOKEN_CHARACTERS = HANDLE_CHARACTERS + 48  # generation and MAC are 36 bytes
 MAX_GRACE_USES = 10
 
 _TABLE: Any = Grant.__table__
@@ -81,7 +83,9 @@ def encode_token(secret_keys: SecretKeys, handle: str, generation: int) -> str:
 
 
 def read_token(secret_keys: SecretKeys, claimed: str) -> ClaimedToken | None:
-    """None for anything that we never gave."""
+    """None for anything that we never gave; introspection asks about access tokens too."""
+    if len(claimed) != TOKEN_CHARACTERS:
+        return None
     handle, rest = claimed[:HANDLE_CHARACTERS], decode(claimed[HANDLE_CHARACTERS:])
     if rest is None or not claimed.isascii():
         return None
@@ -121,6 +125,7 @@ def refresh(
             grant.check_alive(state, product, now)
             if (state.idle_expires_at or 0.0) <= now:
                 raise _invalid("unused for too long")
+            _check_session_age(state, settings, now)
             if not set(claimed_scope) <= set(state.scope.split()):
                 raise OAuthRefusal("invalid_scope", "More scope than was granted.")
             spend = _rotate if client.rotates_refresh_tokens else _keep
@@ -140,6 +145,13 @@ def _still_allowed(state: GrantState, client: Client) -> GrantState:
     return state._replace(
         scope=" ".join(scope), is_offline=state.is_offline and OFFLINE_ACCESS in scope
     )
+
+
+def _check_session_age(state: GrantState, settings: Settings, now: float) -> None:
+    """A tenant may allow shorter sessions than the platform; offline access is no session."""
+    allowed = lifetimes(settings, state.standing.tenant_policy).absolute
+    if not state.is_offline and now - state.auth_time > allowed:
+        raise _invalid("older than the tenant's sessions")
 
 
 def _rotate(

@@ -47,6 +47,7 @@ def for_grant(
 def for_machine(
     client: Client,
     product: ProductView,
+    tenant: str | None,
     scope: Iterable[str],
     ring: KeyRing,
     settings: Settings,
@@ -58,7 +59,7 @@ def for_machine(
     token = mint(
         key,
         ACCESS_TOKEN,
-        claims.machine_access_token(client, product, words, settings, now),
+        claims.machine_access_token(client, product, tenant, words, settings, now),
     )
     return bearer(token, words, settings)
 

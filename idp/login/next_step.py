@@ -17,18 +17,25 @@ from idp.policies.sessions import Lifetimes
 
 
 class Step(Enum):
-    """A page to show. `error` is what `prompt=none` is told instead (OpenID Connect Core section
-    3.1.2.6)."""
+    """A page to show. `error` and `words` are what `prompt=none` is told instead (OpenID Connect
+    Core section 3.1.2.6)."""
 
-    PASSWORD = ("password", "login_required")
-    SELECT_ACCOUNT = ("select_account", "account_selection_required")
-    TENANT = ("tenant", "interaction_required")
-    CONSENT = ("consent", "consent_required")
-    NOT_OPEN = ("not_open", "access_denied")
+    PASSWORD = ("password", "login_required", "The person has to sign in.")
+    SELECT_ACCOUNT = (
+        *("select_account", "account_selection_required"),
+        "The person has to choose an account.",
+    )
+    TENANT = ("tenant", "interaction_required", "The person has to choose a company.")
+    CONSENT = ("consent", "consent_required", "The person has to allow it.")
+    NOT_OPEN = (
+        *("not_open", "access_denied"),
+        "The person's roles do not open this product.",
+    )
 
-    def __init__(self, page: str, error: str) -> None:
+    def __init__(self, page: str, error: str, words: str) -> None:
         self.page = page
         self.error = error
+        self.words = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ def _is_too_old(entry: Entry, proven: Proven, now: float) -> bool:
 def _not_open(proven: Proven) -> Decision:
     """The person reads why first; the product is told when they turn back."""
     if proven.turned_back:
-        return Refused("access_denied", "The person's roles do not open this product.")
+        return Refused(Step.NOT_OPEN.error, Step.NOT_OPEN.words)
     return Step.NOT_OPEN
 
 

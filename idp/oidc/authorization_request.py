@@ -235,13 +235,20 @@ def _max_age(sent: Parameters, client: Client) -> int | None:
 
 
 def _hinted_subject(sent: Parameters, read_hint: HintReader) -> str | None:
+    """Whom the request is about: by an ID token, or by `claims` (OpenID Connect Core section
+    5.5.1)."""
     hint = sent.get("id_token_hint")
     if hint is None:
-        return None
+        return _claimed_subject(_claims(sent))
     subject = read_hint(hint)
     if subject is None:
         raise _Fault("invalid_request", "id_token_hint is not an ID token of ours.")
     return subject
+
+
+def _claimed_subject(claims: dict[str, Any]) -> str | None:
+    asked = [(section.get("sub") or {}).get("value") for section in claims.values()]
+    return next((str(value) for value in asked if value is not None), None)
 
 
 def _claims(sent: Parameters) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 MAX_FIELDS = 64
 MAX_VALUE = 4096
@@ -41,15 +41,28 @@ def parse(*texts: str) -> Parameters:
 
 
 def _pairs(texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Names and values in order, decoded as HTML forms are (WHATWG URL section 5.1)."""
     pairs: list[tuple[str, str]] = []
     for text in texts:
-        try:
-            pairs += parse_qsl(
-                text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-            )
-        except ValueError as problem:
-            raise Malformed(str(problem)) from problem
+        fields = text.split("&")
+        if len(fields) > MAX_FIELDS:
+            raise Malformed("too many fields")
+        for field in fields:
+            if field:
+                name, _, value = field.partition("=")
+                pairs.append((_decoded(name), _decoded(value)))
     for name, value in pairs:
-        if len(value) > MAX_VALUE or "\x00" in name + value:
+        if len(value) > MAX_VALUE or "\x00" in name or "\x00" in value:
             raise Malformed(f"parameter {name[:40]!r} is too long or holds a null character")
     return pairs
+
+
+def _decoded(text: str) -> str:
+    if "+" in text:
+        text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError as problem:
+        raise Malformed(str(problem)) from problem

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from idp.setup.applying import apply
 from idp.setup.changes import Applied, Change
-from idp.setup.demonstration import DEMO_PASSWORD, apply_demo, demo_people
+from idp.setup.demonstration import (
+    DEMO_PASSWORD,
+    apply_demo,
+    demo_people,
+    people_outside_the_demo,
+)
 from idp.setup.exporting import export, to_yaml
 from idp.setup.form import SetupFile
 from idp.setup.reading import json_schema, parse, read
@@ -24,6 +29,7 @@ __all__ = [
     "export",
     "json_schema",
     "parse",
+    "people_outside_the_demo",
     "read",
     "to_yaml",
 ]

@@ -10,10 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idp import audit
+from idp.audit import NOWHERE
 from idp.database import Connection, Database
-from idp.directory import catalog
+from idp.directory import catalog, users
+from idp.directory.users import User
 from idp.errors import SetupMistake
 from idp.provider import Provider
+from idp.sessions import logout
+from idp.sessions.browser import SsoSession
 from idp.setup.changes import Applied, Change
 from idp.setup.client_secrets import SecretKeeper
 from idp.setup.clients import apply_clients
@@ -23,7 +27,12 @@ from idp.setup.tenants import apply_tenants
 from idp.setup.users import apply_users, hash_new_passwords
 
 LOCK = 0x5E7B
-IN_CATALOG = frozenset({"product", "client"})
+_SESSIONS_OF_THE_DISABLED = (
+    sa.select(SsoSession.id)
+    .join(User, User.id == SsoSession.user_id)
+    .where(User.status == sa.literal_column(f"'{users.DISABLED}'"), SsoSession.ended_at.is_(None))
+)
+IN_CATALOG = frozenset({"product", "client", "tenant"})
 
 
 def apply(
@@ -55,7 +64,10 @@ def apply(
             session.rollback()
             return Applied(changes, {})
         if changes:
-            _record(Connection.of(provider.database, session), changes, now)
+            session.flush()
+            db = Connection.of(provider.database, session)
+            _end_sessions_of_the_disabled(db, now)
+            _record(db, changes, now)
         keeper.write_files()
     return Applied(changes, keeper.to_show)
 
@@ -82,6 +94,12 @@ def _all_or_nothing(database: Database) -> Iterator[Session]:
     except sa.exc.IntegrityError:
         # Its message would repeat what was to be written, hashes included.
         raise SetupMistake("Somebody changed the directory meanwhile: apply it again.") from None
+
+
+def _end_sessions_of_the_disabled(db: Connection, now: float) -> None:
+    """Their tokens are dead already; this tells the products (product.md S8)."""
+    for (session_id,) in db.rows(_SESSIONS_OF_THE_DISABLED):
+        logout.end(db, session_id, "the person was disabled", now, NOWHERE)
 
 
 def _record(db: Connection, changes: list[Change], now: float) -> None:

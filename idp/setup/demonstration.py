@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import sqlalchemy as sa
+
+from idp.directory.users import User
 from idp.provider import Provider
 from idp.setup.applying import apply
 from idp.setup.changes import Applied
@@ -33,6 +36,14 @@ def demo_people(addresses: Mapping[str, str]) -> list[DemoPerson]:
     """Everybody, with what they may do where, for the greeting."""
     described = parse(DEMO_FILE, addresses)
     return [DemoPerson(user.email, user.name, _note(described, user)) for user in described.users]
+
+
+def people_outside_the_demo(provider: Provider, addresses: Mapping[str, str]) -> int:
+    """How many people the database holds that the demo did not bring."""
+    own = [user.email for user in parse(DEMO_FILE, addresses).users]
+    others = sa.select(sa.func.count()).select_from(User).where(User.email.not_in(own))
+    with provider.database.session() as session:
+        return session.scalar(others) or 0
 
 
 def _note(described: SetupFile, user: UserForm) -> str:

@@ -123,8 +123,9 @@ _LATEST = (
     .where(_TABLE.c.alg == sa.bindparam("alg"))
     .order_by(_TABLE.c.generation.desc())
 )
-_SIGNS = sa.select(_TABLE.c.kid).where(
+_NEWER_THAT_SIGNS = sa.select(_TABLE.c.kid).where(
     _TABLE.c.alg == sa.bindparam("alg"),
+    _TABLE.c.generation > sa.bindparam("generation", type_=sa.Integer),
     _TABLE.c.active_from <= sa.bindparam("now", type_=sa.Double),
     _TABLE.c.revoked_at.is_(None),
 )
@@ -132,7 +133,7 @@ _REVOKE = (
     sa.update(_TABLE)
     .where(_TABLE.c.kid == sa.bindparam("revoked_kid"), _TABLE.c.revoked_at.is_(None))
     .values(revoked_at=sa.bindparam("now"))
-    .returning(_TABLE.c.alg)
+    .returning(_TABLE.c.alg, _TABLE.c.generation, _TABLE.c.active_from)
 )
 
 
@@ -164,13 +165,14 @@ def rotate(
 
 
 def revoke(db: Connection, secret_keys: SecretKeys, kid: str, now: float) -> bool:
-    """An emergency: what the key has signed is worthless. If none is left that signs, a new one
-    does at once, unknown to products as it is."""
+    """An emergency: what the key has signed is worthless. If it was the one that signs, a new one
+    does at once, unknown to products as it is; an older one never comes back."""
     row = db.row(_REVOKE, revoked_kid=kid, now=now)
     if row is None:
         return False
-    alg = str(row[0])
-    if db.row(_SIGNS, alg=alg, now=now) is None:
+    alg, generation, active_from = row
+    newer = db.row(_NEWER_THAT_SIGNS, alg=alg, generation=generation, now=now)
+    if active_from <= now and newer is None:
         latest = db.row(_LATEST, alg=alg)
         assert latest is not None
         _make(db, secret_keys, alg, int(latest[0]) + 1, active_from=now, now=now)

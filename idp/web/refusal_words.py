@@ -17,6 +17,7 @@ REFUSAL_WORDS = (
     _("That session has ended already."),
     _("Sign in to go on."),
     _("Choose whether to allow it or not."),
+    _("It is not your fault. Please try again in a moment."),
     _("We are busy. Please try again in a moment."),
     _("The service is unavailable for a moment. Please try again."),
 )

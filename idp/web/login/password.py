@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from idp.credentials import password
 from idp.credentials.password import SignInRefused
+from idp.directory.catalog import ProductView
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.policies.assurance import PASSWORD_AMR
@@ -65,7 +66,7 @@ def sign_in_page(
     values: dict[str, Any] = {
         "action": "/login/password",
         "attempt": attempt.id if attempt else "",
-        "products": list(catalog().products.values()),
+        "products": _tiles(chosen),
         "chosen": chosen,
         "email": email or _hint(attempt),
         "person": person,
@@ -73,12 +74,28 @@ def sign_in_page(
         "reason": _reason(attempt) if person else None,
         "error": error,
         "errors": errors or {},
-        "locked_hint": error is not None,
+        "locked_hint": _lockout() if error else None,
     }
     browser_secret()
     if attempt is None:
         allow_form_targets(product_targets(catalog()))
     return render_template("login/sign_in.html", **values)
+
+
+def _lockout() -> dict[str, int]:
+    """Said after every failure, the same for every address."""
+    settings = provider().settings
+    return {"tries": settings.lockout_threshold, "minutes": settings.lockout_duration // 60}
+
+
+def _tiles(chosen: str | None) -> list[ProductView]:
+    """The products that can be opened from here, and the one that asks."""
+    known = catalog()
+    return [
+        product
+        for product in known.products.values()
+        if product.key == chosen or known.launch_uri(product)
+    ]
 
 
 def _attempt() -> Attempt | None:

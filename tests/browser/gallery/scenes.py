@@ -61,7 +61,7 @@ SIGN_IN: dict[str, Any] = {
     "person": None,
     "not_me_url": "/login?other=1",
     "reason": None,
-    "locked_hint": False,
+    "locked_hint": None,
 }
 STEP: dict[str, Any] = {
     "action": "/answer",
@@ -139,7 +139,7 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "chosen": "payments",
             "email": AMARA["email"],
             "error": WRONG_DETAILS,
-            "locked_hint": True,
+            "locked_hint": {"tries": 5, "minutes": 30},
         },
     ),
     "sign-in-incomplete": (
@@ -325,5 +325,5 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "form_post.html",
         {"action": "/answer", "fields": [("code", "c_81"), ("state", "xyz")], "product": LMS},
     ),
-    "mail-locked": ("mail/locked.txt", {"person": AMARA, "until": "14:30"}),
+    "mail-locked": ("mail/locked.txt", {"person": AMARA, "until": "14:30", "tries": 5}),
 }
