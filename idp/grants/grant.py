@@ -213,7 +213,7 @@ def find(db: Connection, grant_id: str, jti: str, product_key: str) -> GrantStat
 def _found(row: tuple[Any, ...] | None) -> GrantState | None:
     if row is None:
         return None
-    return GrantState._make((*row[:_OWN_COLUMNS], Standing._make(row[_OWN_COLUMNS:])))
+    return GrantState._make((*row[:_OWN_COLUMNS], Standing(*row[_OWN_COLUMNS:])))
 
 
 def check_alive(state: GrantState, product: ProductView, now: float) -> None:
