@@ -98,7 +98,7 @@ class PasswordHasher:
             with self._counting:
                 self.verifications += 1
         try:
-            self._argon2.verify(stored or self._nobody, _normalized(password))
+            self._argon2.verify(self._nobody if stored is None else stored, _normalized(password))
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
         return stored is not None

@@ -1,0 +1,19 @@
+"""A claim outlasts its batch, so that nothing is sent twice because somebody is slow."""
+
+from __future__ import annotations
+
+from idp import outbox, senders, worker
+from idp.sessions import logout
+
+
+def test_a_batch_that_times_out_throughout_ends_before_its_claim() -> None:
+    slowest = max(2 * worker.CALL_TIMEOUT, senders.SMTP_TIMEOUT)  # to connect, and to answer
+    assert outbox.BATCH * slowest < outbox.CLAIM_SECONDS
+
+
+def test_a_logout_token_made_at_the_beginning_of_a_batch_is_good_at_its_end() -> None:
+    assert logout.LOGOUT_TOKEN_LIFETIME > outbox.CLAIM_SECONDS
+
+
+def test_each_wait_is_longer_than_the_one_before() -> None:
+    assert list(outbox.RETRY_AFTER) == sorted(set(outbox.RETRY_AFTER))

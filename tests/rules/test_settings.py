@@ -1,0 +1,121 @@
+"""Settings: read once, typed, and refused with a reason when they make no sense."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+from idp.errors import SetupMistake
+from idp.settings import Settings, settings_from
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert settings_from({}) == Settings()
+
+
+def test_each_setting_is_read_from_its_variable() -> None:
+    other = {"int": ("61", 61), "bool": ("1", True), "Path": ("/k", Path("/k")), "str": ("x", "x")}
+    sound = {
+        "issuer": ("https://id.example", "https://id.example"),
+        "lockout_threshold": ("7", 7),
+        "code_lifetime": ("30", 30),
+        "signing_key_lead": ("900", 900),
+        "log_level": ("DEBUG", "DEBUG"),
+    }
+    for field in fields(Settings):
+        text, value = sound.get(field.name) or other[str(field.type)]
+        read = settings_from({f"LATCHKEY_{field.name.upper()}": text})
+        assert getattr(read, field.name) == value, field.name
+
+
+def test_other_variables_are_none_of_its_business() -> None:
+    assert settings_from({"PATH": "/bin", "XLATCHKEY_ISSUER": "x"}) == Settings()
+
+
+@pytest.mark.parametrize("name", ["LATCHKEY_ISUER", "LATCHKEY_", "LATCHKEY_issuer"])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(SetupMistake, match=name):
+        settings_from({name: "x"})
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "1_000", " 8", "0x10", "٢", "²", "ten"])
+def test_a_number_is_written_in_plain_digits(text: str) -> None:
+    with pytest.raises(SetupMistake, match="LATCHKEY_WORKERS must be a whole number"):
+        settings_from({"LATCHKEY_WORKERS": text})
+
+
+@pytest.mark.parametrize("text", ["", "true", "yes", "2", " 1", "on"])
+def test_a_switch_is_0_or_1(text: str) -> None:
+    with pytest.raises(SetupMistake, match="LATCHKEY_DEMO_INBOX must be 0 or 1"):
+        settings_from({"LATCHKEY_DEMO_INBOX": text})
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://id.example",
+        "https://id.example:8443",
+        "http://localhost:8000",
+        "http://127.0.0.1",
+        "http://[::1]:8000",
+    ],
+)
+def test_an_issuer_is_an_https_origin_or_on_loopback(issuer: str) -> None:
+    assert settings_from({"LATCHKEY_ISSUER": issuer}).issuer == issuer
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "id.example",
+        "http://id.example",
+        "http://localhost.example",
+        "http://127.0.0.2",
+        "http://10.0.0.1:8000",
+        "ftp://localhost",
+        "https://",
+        "https://id.example/",
+        "https://id.example/tenant",
+        "https://id.example?a=b",
+        "https://id.example#f",
+        "https://user@id.example",
+        "https://user:password@id.example",
+        "javascript:alert(1)",
+    ],
+)
+def test_any_other_issuer_is_refused(issuer: str) -> None:
+    with pytest.raises(SetupMistake, match="LATCHKEY_ISSUER"):
+        settings_from({"LATCHKEY_ISSUER": issuer})
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("LOCKOUT_THRESHOLD", ("3", "10"), ("2", "11", "0")),
+        ("LOCKOUT_DURATION", ("60", "3600"), ("59", "3601", "0")),
+        ("CODE_LIFETIME", ("1", "60"), ("0", "61")),
+        ("SIGNING_KEY_LEAD", ("300",), ("299", "0")),
+        ("JWKS_MAX_AGE", ("600",), ("601",)),
+    ],
+)
+def test_a_value_that_would_weaken_the_provider_is_refused(
+    name: str, good: tuple[str, ...], bad: tuple[str, ...]
+) -> None:
+    for text in good:
+        settings_from({f"LATCHKEY_{name}": text})
+    for text in bad:
+        with pytest.raises(SetupMistake):
+            settings_from({f"LATCHKEY_{name}": text})
+
+
+def test_settings_never_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().issuer = "https://evil.example"  # type: ignore[misc]
+
+
+def test_the_scheme_of_the_issuer_decides_what_cookies_are_called() -> None:
+    assert Settings(issuer="https://id.example").is_https
+    assert not Settings(issuer="http://localhost:8000").is_https
