@@ -34,6 +34,7 @@ from tests.world import ADDRESSES, World, make_world, sqlite_settings
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MACHINE = "night-batch"
 THIRD_PARTY = "guest-books"
+HTTPS = "https://id.example"
 
 Result = TypeVar("Result")
 
@@ -111,10 +112,10 @@ def add_third_party(world: World, **changed: Any) -> str:
     return secret
 
 
-def another_browser(world: World, **settings: Any) -> World:
-    """The same database seen by a provider with other settings, as a second process would be."""
-    changed = replace(world.settings, **settings)
-    return reopened(world, changed)
+def over_https(world: World) -> World:
+    """As it is in production, where passwords may not be hashed as cheaply as in tests."""
+    strong = replace(world.settings, argon2_memory_kib=19 * 1024, argon2_time_cost=2)
+    return reopened(world, replace(strong, issuer=HTTPS))
 
 
 def reopened(world: World, settings: Settings) -> World:

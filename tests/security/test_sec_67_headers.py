@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from idp.endpoints.router import EVERYBODY, OUR_CLIENTS, ROUTES
-from tests.security.browsing import add_third_party, asked, every_address, reopened, rules
+from tests.security.browsing import add_third_party, asked, every_address, over_https, rules
 from tests.world import AMARA, PASSWORD, World
 
-HTTPS = "https://id.example"
 STATIC = ("/static/", "/bootstrap/")
 PUBLIC = ("/jwks", "/.well-known/", "/product-colors.css", *STATIC)
 INLINE = re.compile(
@@ -29,7 +27,7 @@ def is_public(path: str) -> bool:
 @pytest.fixture
 def secure(world: World) -> World:
     """As it is in production: behind https."""
-    return reopened(world, replace(world.settings, issuer=HTTPS))
+    return over_https(world)
 
 
 def signed_in(world: World) -> Client:

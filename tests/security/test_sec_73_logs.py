@@ -1,0 +1,182 @@
+"""S73: what the processes say at their most talkative holds no secret, and a line is an event."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from idp import setup
+from tests.machine.provider_process import RunningProvider, start_provider
+from tests.world import (
+    ADDRESSES,
+    AMARA,
+    PASSWORD,
+    VERIFIER,
+    request_for,
+)
+
+WRONG = "canary-wrong-password-0123456789"
+FORGED = 'x\r\n{"event": "forged", "level": "info"}\r\n\x1b[31mred'
+FORM_FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
+
+
+@dataclass
+class Story:
+    """Everything that people and products do, with each secret that came along."""
+
+    issuer: str
+    keys_dir: Path
+    secrets: dict[str, str] = field(default_factory=dict)
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def tell(self) -> None:
+        self.sign_in()
+        self.spend()
+        self.go_wrong()
+        self.sign_out()
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.session.get(self.issuer + path, allow_redirects=False, timeout=10, **options)
+
+    def post(self, path: str, form: dict[str, str], **options: Any) -> requests.Response:
+        return self.session.post(
+            self.issuer + path, data=form, allow_redirects=False, timeout=10, **options
+        )
+
+    def follow(self, answer: requests.Response) -> requests.Response:
+        while answer.status_code == 303 and answer.headers["Location"].startswith("/"):
+            answer = self.get(answer.headers["Location"])
+        return answer
+
+    def sign_in(self) -> None:
+        page = self.follow(self.get("/authorize", params=request_for()))
+        hidden = dict(FORM_FIELD.findall(page.text))
+        self.secrets |= {"attempt": hidden["attempt"], "form token": hidden["csrf_token"]}
+        for email in (AMARA, FORGED):
+            self.post("/login/password", {**hidden, "email": email, "password": WRONG})
+        form = {**hidden, "email": AMARA, "password": PASSWORD}
+        back = self.follow(self.post("/login/password", form)).headers["Location"]
+        self.secrets["code"] = re.findall(r"code=([\w-]+)", back)[0]
+        self.secrets |= {f"cookie {c.name}": c.value or "" for c in self.session.cookies}
+
+    def spend(self) -> None:
+        secret = (self.keys_dir / "clients" / "lms.secret").read_text().strip()
+        basic = ("lms", secret)
+        form = {
+            "grant_type": "authorization_code",
+            "code": self.secrets["code"],
+            "redirect_uri": f"{ADDRESSES['lms']}/callback",
+            "code_verifier": VERIFIER,
+        }
+        tokens = self.post("/token", form, auth=basic).json()
+        given = {name: tokens[name] for name in ("access_token", "id_token", "refresh_token")}
+        self.secrets |= {**given, "client secret": secret, "verifier": VERIFIER}
+        bearer = {"Authorization": f"Bearer {given['access_token']}"}
+        for path in ("/userinfo", "/switcher"):
+            assert self.get(path, headers=bearer).status_code == 200
+        refresh = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+        assert self.post("/token", refresh, auth=basic).status_code == 200
+        for token in (given["access_token"], given["refresh_token"]):
+            assert self.post("/introspect", {"token": token}, auth=basic).json()["active"]
+        assert self.post("/token", form, auth=basic).status_code == 400  # the code again
+        self.post("/revoke", {"token": given["refresh_token"]}, auth=basic)
+
+    def go_wrong(self) -> None:
+        """Each way of being refused, with a secret in every place where one could stand."""
+        canary = "canary-of-what-is-refused-01234567"
+        self.secrets |= {"refused": canary, "wrong password": WRONG, "password": PASSWORD}
+        bearer = {"Authorization": f"Bearer {canary}", "User-Agent": "x\tforged"}
+        self.get("/userinfo", headers=bearer)
+        for form in (
+            {"client_secret": canary, "client_id": "lms"},
+            {"client_assertion": canary, "client_assertion_type": canary},
+            {"grant_type": "password", "username": AMARA, "password": canary},
+            {"code": canary, "grant_type": "authorization_code"},
+        ):
+            self.post("/token", form)
+            self.post("/token", form, auth=("lms", canary))
+            self.post("/revoke", form)
+        for query in (f"code={canary}", f"id_token_hint={canary}", f"state={canary}", "x=%00"):
+            self.get(f"/authorize?client_id=lms&{query}")
+            self.get(f"/logout?{query}")
+        self.get(f"/authorize?attempt={canary}")
+        self.get(f"/login/password?attempt={canary}")
+        self.post("/login/password", {"password": canary, "email": AMARA, "csrf_token": canary})
+        self.get("/", cookies={"latchkey-session": canary, "latchkey-form": canary})
+        self.get(f"/nothing-here?token={canary}")
+
+    def sign_out(self) -> None:
+        page = self.get("/logout")
+        hidden = dict(FORM_FIELD.findall(page.text))
+        answer = self.post("/logout", {**hidden, "decision": "sign_out"})
+        assert answer.headers["Location"] == "/logout/done"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql and redis"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Story, str]:
+    """The story, and all that the server and the worker said while it was told."""
+    stores: dict[str, Any] = {}
+    if request.param != "sqlite":
+        stores = {
+            "database_url": request.getfixturevalue("postgres").new_database(),
+            "redis_url": request.getfixturevalue("redis_server").url,
+        }
+    folder = tmp_path_factory.mktemp("talkative")
+    running = start_provider(
+        folder,
+        lambda held: setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer}),
+        log_level="DEBUG",
+        **stores,
+    )
+    story = Story(running.issuer, running.settings.keys_dir)
+    try:
+        tell(running, story)
+    finally:
+        running.stop()
+    return story, running.log.read_text()
+
+
+def tell(running: RunningProvider, story: Story) -> None:
+    running.start_outbox_worker()
+    story.tell()
+
+
+def test_sec_73_no_secret_is_logged(told: tuple[Story, str]) -> None:
+    story, log = told
+    assert len(story.secrets) >= 14
+    shown = {name for name, secret in story.secrets.items() if secret and secret in log}
+    assert shown == set()
+    handle = story.secrets["refresh_token"][:43]
+    assert handle not in log
+    master = (story.keys_dir / "master.key").read_text().strip()
+    assert master not in log
+
+
+def test_sec_73_what_was_refused_is_logged_with_its_reason(told: tuple[Story, str]) -> None:
+    """Or the test above would hold for a log that says nothing."""
+    _, log = told
+    events = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert sum(event["event"] == "refused" for event in events) > 10
+    assert all(event.get("request_id") for event in events if event["event"] == "refused")
+
+
+def test_sec_73_no_line_can_be_forged(told: tuple[Story, str]) -> None:
+    _, log = told
+    for line in log.splitlines():
+        assert '"event": "forged"' not in line or "\\" in line
+        assert "\x1b" not in line
+        if line.startswith("{"):
+            assert isinstance(json.loads(line), dict)
+    assert not [line for line in log.splitlines() if line.startswith('{"event": "forged"')]
+
+
+def test_sec_73_nothing_went_wrong_that_nobody_foresaw(told: tuple[Story, str]) -> None:
+    _, log = told
+    assert "Traceback" not in log
+    assert '"event": "failed"' not in log

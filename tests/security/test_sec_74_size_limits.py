@@ -1,0 +1,171 @@
+"""S74: what is too long, too many or too deep is refused at once, and remembered nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from werkzeug.test import Client, TestResponse
+
+from tests.security.browsing import every_address, metered, shared_world
+from tests.world import World, request_for
+
+MEGABYTE = 1024 * 1024
+TOO_MUCH = {400, 413, 414, 431}
+MILLISECONDS = 50
+MEMORY = 2 * MEGABYTE
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def shared(furnished_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with shared_world(furnished_folder, tmp_path_factory) as world:
+        world.browser().tokens()  # everything that is made at first use is made now
+        for method, path in every_address(world.held):
+            Client(world.app).open(path, method=method).close()
+        yield world
+
+
+def send(world: World, path: str, body: Any = None, **options: Any) -> TestResponse:
+    method = "GET" if body is None else "POST"
+    return Client(world.app, use_cookies=False).open(path, method=method, data=body, **options)
+
+
+def asked_with(**parameters: str) -> str:
+    return "/authorize?" + urlencode({**request_for(), **parameters})
+
+
+LONG = {
+    "state": "s" * MEGABYTE,
+    "nonce": "n" * MEGABYTE,
+    "scope": "openid " * (MEGABYTE // 7),
+    "ten thousand scopes": " ".join(f"s{n}" for n in range(10_000)),
+    "ten thousand languages": " ".join(f"l{n}" for n in range(10_000)),
+    "deep claims": '{"id_token":' + "[" * 2000 + "]" * 2000 + "}",
+    "wide claims": '{"id_token":{' + ",".join(f'"c{n}":null' for n in range(500)) + "}}",
+    "redirect_uri": "http://localhost:8001/callback" + "/.." * 5000,
+    "a pathological redirect_uri": "http://[" + "::" * 1000 + "]:99999999999/@@@@@",
+    "id_token_hint": "e30." * 4000,
+    "max_age": "9" * 4000,
+    "prompt": " ".join(["login"] * 800),
+    "login_hint": "x" * 5000,
+    "code_challenge": "c" * 4000,
+    "acr_values": " ".join(f"a{n}" for n in range(2000)),
+}
+NAMES = {
+    "ten thousand scopes": "scope",
+    "ten thousand languages": "ui_locales",
+    "deep claims": "claims",
+    "wide claims": "claims",
+    "a pathological redirect_uri": "redirect_uri",
+}
+FITTING = {"wide claims", "prompt"}
+
+
+@pytest.mark.parametrize("what", list(LONG))
+def test_sec_74_a_parameter_that_is_too_long_is_refused_at_once(shared: World, what: str) -> None:
+    path = asked_with(**{NAMES.get(what, what): LONG[what]})
+    with metered() as meter:
+        answer = send(shared, path)
+        is_told = answer.status_code == 303 and "error=invalid" in answer.headers["Location"]
+        is_taken = what in FITTING and answer.status_code == 303
+        assert answer.status_code in TOO_MUCH or is_told or is_taken
+        assert meter.seconds * 1000 < MILLISECONDS
+        meter.weighs = True
+        send(shared, path)
+        assert meter.peak < MEMORY
+
+
+BODIES: dict[str, tuple[Any, str]] = {
+    "a megabyte": ("x=" + "y" * MEGABYTE, FORM),
+    "ten thousand fields": ("&".join(f"f{n}=1" for n in range(10_000)), FORM),
+    "ten thousand names": ("&" * 10_000, FORM),
+    "ten thousand parts": (
+        b"".join(
+            b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\nv\r\n' for _ in range(900)
+        )
+        + b"--b--",
+        "multipart/form-data; boundary=b",
+    ),
+    "one endless part": (b"--b\r\n" + b"x" * 60_000, "multipart/form-data; boundary=b"),
+    "a part without end of line": (
+        b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + b"\r" * 60_000,
+        "multipart/form-data; boundary=b",
+    ),
+    "deep JSON": ("[" * 60_000, "application/json"),
+    "percents": ("x=" + "%41" * 20_000, FORM),
+    "broken percents": ("x=" + "%" * 60_000, FORM),
+    "no text": (b"x=" + b"\xff" * 60_000, FORM),
+    "no text, escaped": ("x=" + "%ff" * 1000, FORM),
+    "a null": ("token=%00&grant_type=%00&client_id=%00&email=%00", FORM),
+}
+
+
+@pytest.mark.parametrize("what", list(BODIES))
+def test_sec_74_a_body_that_is_too_much_is_refused_at_once(shared: World, what: str) -> None:
+    body, kind = BODIES[what]
+    for method, path in every_address(shared.held):
+        if method != "POST":
+            continue
+        with metered() as meter:
+            answer = send(shared, path, body, content_type=kind)
+            assert answer.status_code < 500, (path, answer.status)
+            is_asked_again = answer.status_code == 303 and path in ("/authorize", "/logout")
+            assert answer.status_code >= 400 or is_asked_again, (path, answer.status)
+            assert meter.seconds * 1000 < MILLISECONDS, path
+
+
+HEADERS = {
+    "a thousand cookies": {"Cookie": "; ".join(f"c{n}={'v' * 20}" for n in range(1000))},
+    "a cookie of a megabyte": {"Cookie": "latchkey-session=" + "x" * MEGABYTE},
+    "an endless list of languages": {
+        "Accept-Language": ",".join(f"l{n};q=0.1" for n in range(9000))
+    },
+    "a bearer of a megabyte": {"Authorization": "Bearer " + "x" * MEGABYTE},
+    "a name of a megabyte": {"User-Agent": "x" * MEGABYTE},
+    "many headers": {f"X-H{n}": "v" * 100 for n in range(500)},
+}
+
+
+@pytest.mark.parametrize("what", list(HEADERS))
+def test_sec_74_headers_that_are_too_much_are_refused_at_once(shared: World, what: str) -> None:
+    """By pages and endpoints alike."""
+    for method, path in every_address(shared.held):
+        with metered() as meter:
+            visitor = Client(shared.app, use_cookies=False)
+            with visitor.open(path, method=method, headers=HEADERS[what]) as answer:
+                assert answer.status_code == 431, (method, path, answer.status)
+            assert meter.seconds * 1000 < MILLISECONDS, path
+
+
+@pytest.mark.parametrize("path", ["/", "/logout", "/account", "/login/password", "/nothing"])
+def test_sec_74_an_address_that_is_too_long_is_refused_by_pages_too(
+    shared: World, path: str
+) -> None:
+    for query in ("x=" + "y" * MEGABYTE, "&".join(f"f{n}=1" for n in range(10_000))):
+        with metered() as meter:
+            assert send(shared, f"{path}?{query}").status_code == 414
+            assert meter.seconds * 1000 < MILLISECONDS
+
+
+def test_sec_74_what_is_remembered_of_tokens_is_bounded(
+    shared: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idp.tokens.signed_tokens.REMEMBERED_TOKENS", 8)
+    browser = shared.browser()
+    for _ in range(12):
+        assert shared.userinfo(browser.tokens()["access_token"]).status_code == 200
+    assert len(shared.held.tokens._seen) <= 8
+    for number in range(20):
+        assert shared.userinfo(f"e30.{number}.x").status_code == 401
+    assert len(shared.held.tokens._seen) <= 8
+
+
+def test_sec_74_a_long_sign_in_form_is_refused_before_it_costs_anything(shared: World) -> None:
+    """1 MB in each field in turn; the password is S45's."""
+    for field in ("email", "product", "attempt", "csrf_token", "unknown"):
+        answer = send(shared, "/login/password", {field: "x" * MEGABYTE})
+        assert answer.status_code in TOO_MUCH, field
