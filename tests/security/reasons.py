@@ -1,0 +1,84 @@
+"""Why a check, or a part of one, has no test: nothing of the product could fail it today.
+
+A key is the check's id, with the part that is meant after a colon. Whoever builds what a reason
+waits for takes the reason away and writes the test.
+"""
+
+from __future__ import annotations
+
+FACTORS = "Second factors arrive with issue 4; until then no second step exists to be skipped."
+RECOVERY = "Reset, invitations and changes of address arrive with issue 5, and no such link exists."
+FEDERATION = "Signing in with somebody else's account arrives with issue 5; we are nobody's client."
+MORE_GRANTS = "This grant arrives with issue 6; the endpoint refuses it today, as S10 tests."
+CONSOLE = "The console and its API arrive with a later issue; there is no route that could leak."
+
+REASONS = {
+    "S06: 200 at once on four workers": (
+        "Threads in one process prove that the write is conditional; four workers under load are"
+        " scenario R15 of the reliability tests."
+    ),
+    "S07: tenant": (
+        "A code names no tenant that a request could change; it is bound to the membership of its"
+        " grant, and the rows of S07 take that membership away."
+    ),
+    "S12: per tenant": (
+        "There is one issuer for all companies; which company a token is for is a claim in it,"
+        " and that is what S12 tests instead."
+    ),
+    "S13: forgotten password, invitations, SMS": RECOVERY,
+    "S15: a second factor is pending": FACTORS,
+    "S16: a weaker method never satisfies step-up": FACTORS,
+    "S17: device, exchange": MORE_GRANTS,
+    "S18: another tenant's endpoint": (
+        "One token endpoint serves every company, so that there is no other one to try; that a"
+        " refresh stays in its company is tested."
+    ),
+    "S19: a locked user": (
+        "The lock is a pause of the password alone (section 4.4), or else a stranger could sign"
+        " people out; S19 tests that a refresh goes on, and that a disabled person's does not."
+    ),
+    "S19: audience client": (
+        "Tokens are for the client's own product alone; resource indicators arrive with issue 6."
+    ),
+    "S19: a link to another identity provider": FEDERATION,
+    "S26": MORE_GRANTS,
+    "S28": MORE_GRANTS,
+    "S29": (
+        "Pushed requests and request objects arrive with issue 6; `request` and `request_uri` are"
+        " refused today, as S02 tests."
+    ),
+    "S30: the page shows the tenant": (
+        "The page does not name it yet; the company is chosen before consent and is in every token."
+    ),
+    "S31: incoming": FEDERATION,
+    "S38": "Nobody can choose a password yet: changing and resetting it arrive with issue 5.",
+    "S39": (
+        "The hash and its parameters are held by the rule's own tests; a history, a pepper and the"
+        " change of a password arrive with issue 5."
+    ),
+    "S42": "Known devices and other ways in beside a locked password arrive with issues 4 and 5.",
+    "S43": (
+        "The one limit is per account and looks at no address; limits by network, and what the"
+        " proxies may say for them, arrive with issue 4."
+    ),
+    "S46": RECOVERY,
+    **dict.fromkeys([f"S{number}" for number in range(47, 56)], FACTORS),
+    **dict.fromkeys(["S56", "S57", "S58", "S62"], RECOVERY),
+    "S59": (
+        "The canonical form of an address is held by the directory's own tests; signing up and"
+        " changing an address, which could collide, arrive with issue 5."
+    ),
+    **dict.fromkeys(["S60", "S61"], FEDERATION),
+    "S71": (
+        "The one address that we call is `backchannel_logout_uri`, which operators alone register;"
+        " the guarded fetch arrives with registration by others, and S31 tests that it follows no"
+        " redirect."
+    ),
+    "S72": "There is no search, no sorting and no page token yet; they arrive with the console.",
+    **dict.fromkeys(["S76", "S78", "S79"], CONSOLE),
+    "S80": (
+        "Grants across companies arrive with a later issue; that a membership that has ended"
+        " counts at once is tested as S19."
+    ),
+    "S84": "Reading the audit and telling people of changes arrive with the console and issue 5.",
+}
