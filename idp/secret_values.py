@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -64,10 +64,10 @@ def decode(text: str) -> bytes | None:
 class SecretKeys:
     """The keys derived from the master key, one for each purpose (HKDF, RFC 5869)."""
 
-    signing_keys: bytes = field(repr=False)
-    cookies: bytes = field(repr=False)
-    identifiers: bytes = field(repr=False)
-    refresh_tokens: bytes = field(repr=False)
+    signing_keys: bytes
+    cookies: bytes
+    identifiers: bytes
+    refresh_tokens: bytes
 
     def encrypt(self, plaintext: bytes, purpose: str) -> str:
         """AES-256-GCM; `purpose` is authenticated, so a value can't be moved to another place."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-SECONDS_TO_START = 30.0
+SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 15.0
 
 
