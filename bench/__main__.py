@@ -127,15 +127,16 @@ def _pairs(
 def _start(pairs: list[Pair]) -> None:
     for pair in pairs:
         for system in pair.systems():
-            seconds = [_started_anew(system) for _ in range(STARTS)]
-            pair.start[system.name] = sorted(seconds)[len(seconds) // 2]
+            starts = [_started_anew(system) for _ in range(STARTS)]
+            pair.start[system.name] = sorted(starts)[len(starts) // 2]
             pair.memory[system.name] = [system.memory_mb]
             system.visit.prepare()
 
 
-def _started_anew(system: System) -> float:
+def _started_anew(system: System) -> tuple[float, float]:
+    """Seconds to the first answer, and those of the processor in it."""
     system.stop()
-    return system.start()
+    return system.start(), system.cpu_seconds()
 
 
 def _measure(
@@ -159,7 +160,7 @@ def _measure_pair(pair: Pair, workload: Workload, seconds: float, core: int) -> 
             continue
         pair.add(workload, system, system.measure(workload, seconds))
     if workload.name == "password":
-        pair.hash_rates.append(hash_limit(core, seconds))
+        pair.hash_limits.append(hash_limit(core, seconds))
 
 
 def _facts(

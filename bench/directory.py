@@ -1,127 +1,90 @@
-"""A provider's database for measuring: the registry's clients, a thousand people, old sessions."""
+"""A provider's database for measuring: the registry's clients, many people, old sessions."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from bench.registry import CLIENTS, PASSWORD, PEOPLE, REDIRECT_URI, SCOPE, BenchClient, email
+from idp import setup
 from idp.credentials.password import Password
-from idp.directory import catalog
-from idp.directory.clients import Client, ClientSecret
-from idp.directory.memberships import Membership, MembershipRole
-from idp.directory.products import Permission, Product
-from idp.directory.roles import Role, RolePermission
-from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.provider import Provider
 from idp.secret_values import fingerprint
 from idp.sessions.browser import SsoSession
 
 SESSIONS = 100_000
-PERMISSIONS = 20
 BATCH = 10_000
+PRODUCT = "bench"
+ROLES = ("teacher", "examiner")
+PERMISSIONS = [f"part{number}.read" for number in range(20)]
 
 
 def furnish(held: Provider) -> None:
     """One tenant with two roles that everybody has, and `SESSIONS` sessions of other browsers."""
     now = time.time()
-    with held.database.session() as session:
-        session.add(_product())
-        session.add(Tenant(id="bench", slug="bench", name="Bench", policy={}, created_at=now))
-        session.flush()
-        session.add_all(_client(client, now) for client in CLIENTS)
-        session.add_all(_role(name, now) for name in ("teacher", "examiner"))
+    described = setup.read(_described(), {}, "the bench's directory")
+    setup.apply(held, described, now, base_dir=Path())
     with held.database.engine.begin() as connection:
-        _insert(connection, User, [_user(number, now) for number in range(PEOPLE)])
+        people = list(connection.scalars(sa.select(User.id)))
         secret = held.hasher.hash(PASSWORD)
-        numbers = range(PEOPLE)
-        _insert(connection, Password, [_password(number, secret, now) for number in numbers])
-        _insert(connection, Membership, [_membership(number, now) for number in numbers])
-        _insert(connection, MembershipRole, [pair for n in numbers for pair in _roles_of(n)])
+        rows = [{"user_id": person, "hash": secret, "changed_at": now} for person in people]
+        connection.execute(sa.insert(Password), rows)
         for start in range(0, SESSIONS, BATCH):
-            rows = [_session(number, now) for number in range(start, start + BATCH)]
-            _insert(connection, SsoSession, rows)
-    with held.database.connection() as db:
-        catalog.touch(db)
+            numbers = range(start, start + BATCH)
+            sessions = [_session(number, people[number % PEOPLE], now) for number in numbers]
+            connection.execute(sa.insert(SsoSession), sessions)
 
 
-def _insert(connection: sa.Connection, table: Any, rows: list[dict[str, Any]]) -> None:
-    connection.execute(sa.insert(table.__table__), rows)
-
-
-def _product() -> Product:
-    tree = [
-        Permission(key=f"part{n}.read", parent_key=None, name="A part") for n in range(PERMISSIONS)
+def _described() -> dict[str, Any]:
+    """In the form of a set-up file."""
+    tree = [{"key": key, "name": key} for key in PERMISSIONS]
+    roles = [{"key": key, "name": key, "permissions": {PRODUCT: PERMISSIONS[:5]}} for key in ROLES]
+    membership = {"tenant": "bench", "roles": list(ROLES)}
+    people = [
+        {"email": email(number), "name": f"Person {number}", "memberships": [membership]}
+        for number in range(PEOPLE)
     ]
-    return Product(key="bench", name="Bench", resource="https://bench.example", permissions=tree)
-
-
-def _client(client: BenchClient, now: float) -> Client:
-    secrets = [ClientSecret(secret_hash=fingerprint(client.secret), created_at=now)]
-    return Client(
-        client_id=client.client_id,
-        client_name=client.client_id,
-        product_key="bench",
-        token_endpoint_auth_method="client_secret_basic" if client.secret else "none",
-        secrets=secrets if client.secret else [],
-        redirect_uris=[] if client.is_machine else [REDIRECT_URI],
-        grant_types=list(client.grant_types),
-        scope=SCOPE,
-        permissions=["part1.read"],
-        first_party=True,
-        id_token_signed_response_alg=client.alg,
-        access_token_signed_response_alg=client.alg if client.is_machine else "ES256",
-        created_at=now,
-    )
-
-
-def _role(name: str, now: float) -> Role:
-    granted = [
-        RolePermission(product_key="bench", permission_key=f"part{n}.read") for n in range(5)
-    ]
-    return Role(
-        id=name, tenant_id="bench", key=name, name=name.title(), permissions=granted, created_at=now
-    )
-
-
-def _user(number: int, now: float) -> dict[str, Any]:
     return {
-        "id": f"person{number}",
-        "email": email(number),
-        "email_canonical": email(number),
-        "email_verified_at": now,
-        "name": f"Person {number}",
-        "given_name": "Person",
-        "family_name": str(number),
-        "created_at": now,
-        "updated_at": now,
+        "products": [{"key": PRODUCT, "name": "Bench", "permissions": tree}],
+        "clients": [_client(client) for client in CLIENTS],
+        "tenants": [{"slug": "bench", "name": "Bench", "roles": roles}],
+        "users": [{**each, "email_verified": True} for each in people],
     }
 
 
-def _password(number: int, secret: str, now: float) -> dict[str, Any]:
-    return {"user_id": f"person{number}", "hash": secret, "changed_at": now}
+def _client(client: BenchClient) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "client_id": client.client_id,
+        "client_name": client.client_id,
+        "product": PRODUCT,
+        "token_endpoint_auth_method": "client_secret_basic" if client.secret else "none",
+        "grant_types": list(client.grant_types),
+    }
+    if client.secret:
+        described["client_secret"] = client.secret
+    if client.is_machine:
+        return described | {
+            "scope": "work",
+            "permissions": PERMISSIONS[:1],
+            "access_token_signed_response_alg": client.alg,
+        }
+    return described | {
+        "redirect_uris": [REDIRECT_URI],
+        "scope": SCOPE,
+        "first_party": True,
+        "id_token_signed_response_alg": client.alg,
+    }
 
 
-def _membership(number: int, now: float) -> dict[str, Any]:
-    who = f"person{number}"
-    return {"id": who, "user_id": who, "tenant_id": "bench", "kind": "staff", "created_at": now}
-
-
-def _roles_of(number: int) -> list[dict[str, Any]]:
-    return [
-        {"membership_id": f"person{number}", "role_id": name} for name in ("teacher", "examiner")
-    ]
-
-
-def _session(number: int, now: float) -> dict[str, Any]:
+def _session(number: int, user_id: str, now: float) -> dict[str, Any]:
     return {
         "id": f"{number:032x}",
         "secret_hash": fingerprint(str(number)),
-        "user_id": f"person{number % PEOPLE}",
-        "tenant_id": "bench",
+        "user_id": user_id,
         "auth_time": now,
         "amr": "pwd",
         "acr": "1",

@@ -13,7 +13,7 @@ from idp.provider import provider
 from idp.settings import PREFIX, Settings
 from tests.machine.processes import LOOPBACK, free_port
 
-TOKEN_LIFETIME = 6 * 3600
+TOKEN_LIFETIME = 3600
 
 
 def latchkey(

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from bench.driver import Window
+from bench.hash_limit import HashLimit
 from bench.systems import System
 from bench.targets import MEMORY_MB, PASSWORD_SHARE, START_SECONDS, TARGETS
 from bench.workloads import Workload
@@ -40,15 +41,16 @@ class Figures:
 
 @dataclass
 class Pair:
-    """Ours and the peer on the same class of storage; `start` in seconds, `memory` in MB."""
+    """Ours and the peer on the same class of storage; `start` in seconds (passed, and of the
+    processor), `memory` in MB (at rest, and at the end)."""
 
     storage: str
     ours: System
     peer: System | None
     windows: dict[tuple[str, str], list[Window]] = field(default_factory=dict)
-    start: dict[str, float] = field(default_factory=dict)
+    start: dict[str, tuple[float, float]] = field(default_factory=dict)
     memory: dict[str, list[float]] = field(default_factory=dict)
-    hash_rates: list[float] = field(default_factory=list)
+    hash_limits: list[HashLimit] = field(default_factory=list)
 
     def systems(self) -> list[System]:
         return [self.ours, self.peer] if self.peer else [self.ours]
@@ -85,8 +87,13 @@ class Pair:
         windows = self.windows.get((workload.name, self.ours.name), [])
         if workload.name != "password" or not windows:
             return None
-        shares = [w.rate / rate for w, rate in zip(windows, self.hash_rates, strict=True)]
-        return median(shares)
+        pairs = zip(windows, self.hash_limits, strict=True)
+        return median(window.rate / limit.rate for window, limit in pairs)
+
+    def password_cpu_share(self, workload: Workload) -> float:
+        """The hash's part of the processor time of a sign-in."""
+        hashing = median(limit.cpu for limit in self.hash_limits)
+        return hashing / Figures.of(self.windows[workload.name, self.ours.name]).cpu
 
 
 def print_pair(pair: Pair, workloads: list[Workload]) -> None:
@@ -114,7 +121,8 @@ def _beside_target(pair: Pair, workload: Workload) -> str:
     share = pair.password_share(workload)
     if share is not None:
         verdict = _verdict(share, PASSWORD_SHARE)
-        return f"{share:>16.0%}{PASSWORD_SHARE:>8.0%}  of the hash alone: {verdict}"
+        cpu = pair.password_cpu_share(workload)
+        return f"{cpu:>7.0%}{share:>9.0%}{PASSWORD_SHARE:>8.0%}  of the hash alone: {verdict}"
     ratio, target = pair.ratio(workload), pair.target(workload)
     if ratio is None:
         return ""
@@ -130,10 +138,10 @@ def _verdict(found: float, target: float) -> str:
 
 def _print_process(pair: Pair, system: System) -> None:
     at_rest, under_load = pair.memory[system.name]
-    start = pair.start[system.name]
+    seconds, cpu = pair.start[system.name]
     name = "start to first answer" if system is pair.ours else "  the peer's"
     beside = f" (target {getattr(START_SECONDS, pair.storage)} s)" if system is pair.ours else ""
-    print(f"{name:<30}{start:>8.2f} s{beside}")
+    print(f"{name:<30}{seconds:>8.2f} s, {cpu:.2f} s of the processor{beside}")
     name = "memory" if system is pair.ours else "  the peer's"
     beside = f" (target {MEMORY_MB:.0f} MB at rest)" if system is pair.ours else ""
     print(f"{name:<30}{at_rest:>6.0f} MB at rest, {under_load:.0f} MB at the end{beside}")
@@ -151,7 +159,7 @@ def _as_json(pair: Pair, workloads: list[Workload]) -> dict[str, Any]:
     return {
         "start_seconds": pair.start,
         "memory_mb_at_rest_and_after": pair.memory,
-        "bare_hashes_per_second": pair.hash_rates,
+        "bare_hashes_per_second_and_cpu": pair.hash_limits,
         "workloads": {
             workload.name: {
                 "ratio": pair.ratio(workload),

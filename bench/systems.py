@@ -62,6 +62,11 @@ class System:
         assert self.process is not None
         return process_figures.memory_mb(self.process.pid)
 
+    def cpu_seconds(self) -> float:
+        """Used so far."""
+        assert self.process is not None
+        return process_figures.cpu_meter(self.process.pid)()
+
     def measure(self, workload: Workload, seconds: float) -> Window:
         assert self.process is not None
         workload.prepare(self.visit)
