@@ -93,8 +93,8 @@ def create_pages(held: Provider) -> Flask:
     logout.install(csrf)
     for page in (home, inbox, profile, consent, logout, not_open, password, select_account, tenant):
         app.register_blueprint(page.blueprint)
-    app.before_request(_refuse_foreign_forms)
     app.before_request(_show_handed_page)
+    app.before_request(_refuse_foreign_forms)
     app.after_request(keep_browser_secret)
     _register_errors(app)
     return app

@@ -113,7 +113,9 @@ class Database:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite and self.url.get_backend_name() != "postgresql":
-            raise SetupMistake(f"LATCHKEY_DATABASE_URL must be sqlite or postgresql, not {url!r}.")
+            raise SetupMistake(
+                f"LATCHKEY_DATABASE_URL must be sqlite or postgresql, not {self.url!r}."
+            )
         self._prepared: dict[Statement, Prepared] = {}
         self._lanes: _SqliteLanes | _PostgresLanes
         if self.is_sqlite:

@@ -1,7 +1,7 @@
 """Values that expire and may be lost: half-finished sign-ins and the like.
 
-One contract, two stores: Redis by URL, else the database. Nothing here may decide anything alone:
-codes, used tokens, lockouts and revocations live in tables of their own.
+One contract, two stores: Redis by URL, else the database. What must survive (codes, used tokens,
+lockouts, revocations) lives in tables of its own.
 """
 
 from __future__ import annotations

@@ -28,10 +28,12 @@ class OAuthRefusal(Refusal):
 
 
 class ClientRefusal(OAuthRefusal):
-    """Client authentication failed (RFC 6749 section 5.2: 401 invalid_client)."""
+    """Client authentication failed (RFC 6749 section 5.2: 401 invalid_client). `client_id` is set
+    when the client exists."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, client_id: str | None = None) -> None:
         super().__init__("invalid_client", "Client authentication failed.", detail, status=401)
+        self.client_id = client_id
 
 
 class BearerRefusal(OAuthRefusal):

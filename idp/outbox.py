@@ -194,6 +194,8 @@ def _problem_of_sending(
     senders: Mapping[str, Sender], message: Message, now: float
 ) -> Undelivered | None:
     """What no sender foresaw is a failed try too: it must not stop the ones that come after."""
+    if message.attempts > len(RETRY_AFTER) + 1:
+        return Undelivered("whoever tried to send it never came back")
     try:
         senders[message.kind](message, now)
     except Undelivered as problem:

@@ -11,6 +11,7 @@ from idp.credentials.password import PasswordHasher
 from idp.database import Database
 from idp.directory.catalog import Catalog, Versioned, load_catalog
 from idp.ephemeral import Ephemeral, ephemeral
+from idp.sealed import Sealed
 from idp.secret_values import SecretKeys, secret_keys
 from idp.settings import Settings
 from idp.tokens.signed_tokens import ID_TOKEN, BadToken, TokenReader
@@ -39,7 +40,7 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
     return Provider(
         settings=settings,
         database=database,
-        ephemeral=ephemeral(settings.redis_url, database),
+        ephemeral=Sealed(ephemeral(settings.redis_url, database), keys),
         secret_keys=keys,
         hasher=PasswordHasher(settings),
         catalog=Versioned(database, lambda: load_catalog(database)),

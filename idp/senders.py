@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
 from typing import NamedTuple
@@ -72,6 +73,8 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
         raise Undelivered("no mail server is set (LATCHKEY_SMTP_URL)")
     try:
         with _connected(parts.scheme, parts.hostname, parts.port) as server:
+            if parts.username and not isinstance(server.sock, ssl.SSLSocket):
+                raise Undelivered("the mail server offers no TLS, and the password stays here")
             if parts.username:
                 server.login(parts.username, parts.password or "")
             server.send_message(_message(settings, letter))
@@ -83,10 +86,12 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
 
 def _connected(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
     if scheme == "smtps":
-        return smtplib.SMTP_SSL(host, port or SMTPS_PORT, timeout=SMTP_TIMEOUT)
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(host, port or SMTPS_PORT, timeout=SMTP_TIMEOUT, context=context)
     server = smtplib.SMTP(host, port or SMTP_PORT, timeout=SMTP_TIMEOUT)
+    server.ehlo_or_helo_if_needed()
     if server.has_extn("starttls"):
-        server.starttls()
+        server.starttls(context=ssl.create_default_context())
     return server
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,13 +24,13 @@ class Settings:
     """Times are in seconds, sizes in bytes, addresses are origins without a trailing slash."""
 
     issuer: str = "http://localhost:8000"
-    database_url: str = "sqlite:///data/latchkey.db"
-    redis_url: str = ""
+    database_url: str = field(default="sqlite:///data/latchkey.db", repr=False)
+    redis_url: str = field(default="", repr=False)
     keys_dir: Path = Path("keys")
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
-    threads: int = 4
+    threads: int = 8
     trusted_proxies: str = ""
     database_pool: int = 8
     log_level: str = "INFO"
@@ -52,12 +52,12 @@ class Settings:
     argon2_time_cost: int = 2
     argon2_parallelism: int = 1
     argon2_slots: int = 2
-    argon2_queue: int = 32
+    argon2_queue: int = 4
 
     signing_key_lead: int = 600
     jwks_max_age: int = 300
 
-    smtp_url: str = ""
+    smtp_url: str = field(default="", repr=False)
     mail_from: str = "Latchkey <no-reply@localhost>"
 
     def __post_init__(self) -> None:
@@ -78,6 +78,11 @@ class Settings:
             raise SetupMistake(
                 f"Argon2id needs at least {ARGON2_FLOOR_KIB} KiB and 2 passes (OWASP):"
                 " LATCHKEY_ARGON2_MEMORY_KIB, LATCHKEY_ARGON2_TIME_COST."
+            )
+        if self.argon2_slots + self.argon2_queue > self.threads - 2:
+            raise SetupMistake(
+                "LATCHKEY_ARGON2_SLOTS and LATCHKEY_ARGON2_QUEUE together must leave two of"
+                " LATCHKEY_THREADS free, so that a flood of sign-ins stops nothing else."
             )
         if not 60 <= self.access_token_lifetime <= 3600:
             raise SetupMistake("LATCHKEY_ACCESS_TOKEN_LIFETIME must lie between 60 and 3600.")

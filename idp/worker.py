@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 
-import requests
 import structlog
 
 from idp import audit, outbox, retention
@@ -14,6 +13,7 @@ from idp.app import create_pages
 from idp.database import Connection
 from idp.errors import StoreUnavailable
 from idp.outbox import Message, Sender, Undelivered
+from idp.outgoing import Unreachable, post_form
 from idp.provider import Provider
 from idp.senders import letter_poster
 from idp.sessions import logout
@@ -23,8 +23,6 @@ from idp.web import letters
 IDLE_SECONDS = 0.2
 AWAY_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
-CALL_TIMEOUT = 5
-MAX_ANSWER = 64 * 1024
 
 log = structlog.get_logger("worker")
 
@@ -61,6 +59,9 @@ def _deliver_until(held: Provider, senders: Mapping[str, Sender], stop: threadin
         except StoreUnavailable as problem:
             log.warning("away", why=problem.detail)
             stop.wait(AWAY_SECONDS)
+        except Exception:
+            log.exception("failed")
+            stop.wait(AWAY_SECONDS)
         else:
             if not claimed:
                 stop.wait(IDLE_SECONDS)
@@ -76,28 +77,15 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
     claims = logout.logout_token_claims(
         held.settings.issuer, client.client_id, message.payload, now
     )
-    status = _post(client.backchannel_logout_uri, mint(key, LOGOUT_TOKEN, claims))
+    token = mint(key, LOGOUT_TOKEN, claims)
+    try:
+        status = post_form(client.backchannel_logout_uri, {"logout_token": token})
+    except Unreachable as problem:
+        raise Undelivered(f"the product could not be reached: {problem}") from problem
     if status == 400:
         raise Undelivered("the product refused it: 400", refused=True)
     if status not in (200, 204):
         raise Undelivered(f"the product answered {status}")
-
-
-def _post(uri: str, logout_token: str) -> int:
-    """No redirects, a short wait, and nothing read of the answer but its status."""
-    try:
-        with requests.post(
-            uri,
-            data={"logout_token": logout_token},
-            timeout=CALL_TIMEOUT,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            return answer.status_code
-    except requests.RequestException as problem:
-        raise Undelivered(
-            f"the product could not be reached: {type(problem).__name__}"
-        ) from problem
 
 
 def watch(db: Connection, message: Message, status: str, error: str, now: float) -> None:

@@ -48,9 +48,12 @@ def prepare(held: Provider) -> None:
 
 
 def start_server(host: str, port: int, workers: int, threads: int) -> None:
+    """The application is imported before the workers are forked, so that they share its memory."""
     from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server
+
+    import idp.app  # noqa: F401
 
     Server(
         "idp.app:serve_app",

@@ -8,8 +8,8 @@ at most once a second, so a change is seen everywhere within a second. What must
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -97,6 +97,7 @@ class ProductView:
     resource: str
     launch_client_id: str | None
     permission_keys: frozenset[str]
+    permission_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,4 +159,5 @@ def _view(product: Product) -> ProductView:
         resource=product.resource,
         launch_client_id=product.launch_client_id,
         permission_keys=frozenset(node.key for node in product.permissions),
+        permission_names={node.key: node.name for node in product.permissions},
     )

@@ -55,8 +55,8 @@ class MembershipRole(Base):
 
 class Standing(NamedTuple):
     """One membership and what its roles select of one product. `role_keys` and `permission_keys`
-    are separated by spaces, in no order, with repeats. What follows them is read with all of a
-    person's standings, and not with a grant's one."""
+    are separated by spaces, in no order, with repeats. What follows them is for pages, and not read
+    with a grant."""
 
     membership_id: str
     tenant_id: str
@@ -64,12 +64,12 @@ class Standing(NamedTuple):
     kind: str
     membership_status: str
     tenant_status: str
+    tenant_policy: str
     user_status: str
     role_keys: str | None
     has_all_permissions: int | None
     permission_keys: str | None
     tenant_name: str = ""
-    tenant_policy: str = "{}"
     role_names: str | None = None
 
     @property
@@ -124,6 +124,7 @@ STANDING_COLUMNS = (
     Membership.kind,
     Membership.status,
     Tenant.status,
+    sa.type_coerce(Tenant.policy, sa.Text),
     User.status,
     _role_aggregate(joined_by_space(Role.key)),
     _role_aggregate(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
@@ -141,7 +142,6 @@ _STANDINGS = (
     sa.select(
         *STANDING_COLUMNS,
         Tenant.name,
-        sa.type_coerce(Tenant.policy, sa.Text),
         _role_aggregate(joined_by_line(Role.name)),
     )
     .select_from(Membership)

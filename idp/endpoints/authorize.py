@@ -22,7 +22,13 @@ from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.login.next_step import Done, Refused, Step
 from idp.oidc import authorization_response, parameters
-from idp.oidc.authorization_request import AuthorizationRequest, RefusedRequest, ReplyTo, parse
+from idp.oidc.authorization_request import (
+    PARAMETERS,
+    AuthorizationRequest,
+    RefusedRequest,
+    ReplyTo,
+    parse,
+)
 from idp.oidc.parameters import Malformed, Parameters
 from idp.provider import Provider, read_id_token
 from idp.sessions import browser, logout
@@ -78,6 +84,8 @@ def _begin(
             return _answer_from_session(provider, db, situation, now)
     decision = situation.decision
     if isinstance(decision, Refused):
+        with provider.database.transaction() as db:
+            _record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
         return _refuse(provider, parsed.reply_to, decision.error, decision.message)
     assert isinstance(decision, Step)
     if "none" in parsed.prompt:
@@ -89,7 +97,7 @@ def _begin(
         provider.settings.attempt_lifetime,
         now,
         attempts.AUTHORIZE,
-        parameters=sent.values,
+        parameters={name: sent.values[name] for name in PARAMETERS if name in sent.values},
     )
     return _show(decision, attempt, new_cookie)
 
@@ -145,7 +153,7 @@ def _finish(
     provider: Provider, request: Request, situation: Situation, attempt: Attempt, now: float
 ) -> Response | Page:
     """Spend the attempt, start or renew the session, and send the browser where it was going."""
-    attempts.spend(provider.ephemeral, attempt, now)
+    attempts.spend(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
     with provider.database.transaction() as db:
         session_id, evidence, headers = _signed_in(provider, db, request, situation, now)
         fields = _fields(provider, db, request, situation, session_id, evidence, now)
@@ -192,15 +200,7 @@ def _fields(
         return {}
     issuer = provider.settings.issuer
     if isinstance(decision, Refused):
-        audit.record(
-            db,
-            "sign_in.refused",
-            now,
-            request.origin,
-            actor=evidence.user_id,
-            client=parsed.client.client_id,
-            reason=decision.message,
-        )
+        _record_refusal(db, request, parsed, evidence.user_id, decision, now)
         return authorization_response.error(
             parsed.reply_to, issuer, decision.error, decision.message
         )
@@ -212,6 +212,25 @@ def _fields(
         db, parsed, evidence, session_id, standing, provider.settings, now
     )
     return authorization_response.success(parsed.reply_to, issuer, code)
+
+
+def _record_refusal(
+    db: Connection,
+    request: Request,
+    parsed: AuthorizationRequest,
+    user_id: str | None,
+    decision: Refused,
+    now: float,
+) -> None:
+    audit.record(
+        db,
+        "sign_in.refused",
+        now,
+        request.origin,
+        actor=user_id,
+        client=parsed.client.client_id,
+        reason=decision.message,
+    )
 
 
 def _remember_choices(

@@ -90,7 +90,7 @@ def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> B
     product = catalog.product_of(client)
     with provider.database.connection(durable=False) as db:
         state = grant.find(db, claimed["grant_id"], claimed["jti"], product.key)
-    if state is None or grant.why_dead(state, product, now):
+    if state is None or grant.why_dead(state, client, product, provider.settings, now):
         return None
     return Bearer(claimed, state, client, product)
 

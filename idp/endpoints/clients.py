@@ -52,12 +52,17 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
 
 
 def _record(provider: Provider, request: Request, refusal: ClientRefusal, now: float) -> None:
-    """A few of each address and minute, so that nobody can fill the audit; the log has them all."""
-    key = f"client refused {request.origin.address}"
-    if provider.ephemeral.count(key, AUDIT_WINDOW, now) > AUDITED_REFUSALS:
+    """A few a minute of each client, and of each address that names none, so that nobody can fill
+    the audit; the last row says that the log has the rest."""
+    whose = refusal.client_id or f"of {request.origin.address}"
+    number = provider.ephemeral.count(f"client refused {whose}", AUDIT_WINDOW, now)
+    if number > AUDITED_REFUSALS:
         return
+    reason = refusal.detail if number < AUDITED_REFUSALS else "more of this minute are in the log"
     with provider.database.connection(durable=False) as db:
-        audit.record(db, "client.refused", now, request.origin, reason=refusal.detail)
+        audit.record(
+            db, "client.refused", now, request.origin, client=refusal.client_id, reason=reason
+        )
 
 
 def confidential_client(provider: Provider, request: Request, sent: Parameters) -> Client:

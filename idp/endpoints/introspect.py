@@ -7,11 +7,11 @@ from typing import Any
 from idp.database import Connection
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
-from idp.endpoints.bearer import Bearer, find_by_claims, read_access_token
+from idp.endpoints.bearer import find_by_claims, read_access_token
 from idp.endpoints.clients import confidential_client, form
 from idp.endpoints.messages import Request, Response, json_response
 from idp.errors import OAuthRefusal
-from idp.grants import grant, refresh_token
+from idp.grants import claims, grant, refresh_token
 from idp.provider import Provider
 from idp.secret_values import fingerprint
 from idp.tokens.signed_tokens import BadToken
@@ -56,13 +56,11 @@ def _persons_token(
     found = find_by_claims(provider, claimed, now)
     if found is None or found.product.key != product.key:
         return None
-    return {**claimed, **_standing_now(found), "active": True, "token_type": "Bearer"}
-
-
-def _standing_now(found: Bearer) -> dict[str, Any]:
     return {
-        "roles": found.state.standing.roles,
-        "permissions": found.state.standing.permissions(found.product),
+        **claimed,
+        **claims.standing(found.state, found.client, product),
+        "active": True,
+        "token_type": "Bearer",
     }
 
 
@@ -100,7 +98,9 @@ def _described_refresh(
     state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key)
     if state is None or state.client_id != client.client_id:
         return None
-    if state.generation != claimed.generation or grant.why_dead(state, product, now):
+    if state.generation != claimed.generation or grant.why_dead(
+        state, client, product, provider.settings, now
+    ):
         return None
     if (state.idle_expires_at or 0.0) <= now:
         return None

@@ -73,7 +73,8 @@ def _asked(provider: Provider, parsed: AuthorizationRequest | None, now: float) 
         hinted_subject=parsed.hinted_subject,
         tenant=parsed.tenant,
         essential_acr=parsed.essential_acr,
-        scope=frozenset(parsed.scope),
+        scope=parsed.consent_scope,
+        client_tenant_id=parsed.client.tenant_id,
         needs_consent=not parsed.client.first_party or "consent" in parsed.prompt,
     )
 

@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 
 from idp.endpoints.messages import Headers, Request, Response
-from idp.grants.claims import CLAIMS, SCOPES
+from idp.grants.claims import CLAIMS
 from idp.oidc import pkce
 from idp.oidc.authorization_request import PROMPTS, RESPONSE_MODES
 from idp.oidc.client_authentication import ASSERTION_ALGORITHMS, METHODS
+from idp.oidc.scopes import SCOPES
 from idp.policies import assurance
 from idp.provider import Provider
 from idp.settings import Settings

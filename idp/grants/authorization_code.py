@@ -16,10 +16,11 @@ from idp.errors import OAuthRefusal
 from idp.grants import grant, refresh_token
 from idp.grants.grant import Grant, GrantState, Replayed
 from idp.oidc import pkce
-from idp.oidc.authorization_request import OFFLINE_ACCESS, AuthorizationRequest
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.secret_values import SecretKeys, fingerprint, new_id, new_secret
 from idp.sessions import clients
-from idp.sessions.browser import Evidence
+from idp.sessions.browser import Evidence, SsoSession
 from idp.settings import Settings
 
 _TABLE: Any = Grant.__table__
@@ -53,6 +54,7 @@ _SPEND = (
         _TABLE.c.code_used_at.is_(None),
         _TABLE.c.code_expires_at > sa.bindparam("now", type_=sa.Double),
         _TABLE.c.ended_at.is_(None),
+        sa.exists().where(SsoSession.id == _TABLE.c.session_id, SsoSession.ended_at.is_(None)),
     )
     .values(
         code_used_at=sa.bindparam("now", type_=sa.Double),
@@ -138,11 +140,11 @@ def redeem(
                 raise Replayed(state)
             if state.code_expires_at <= now:
                 raise _invalid("the code has expired")
-            grant.check_alive(state, product, now)
-            handle = new_secret() if "refresh_token" in client.grant_types else None
-            _spend(db, state, handle, settings, now)
+            grant.check_alive(state, client, product, settings, now)
             if not state.has_client_session:
                 clients.add(db, state.session_id, client.client_id, now)
+            handle = new_secret() if "refresh_token" in client.grant_types else None
+            _spend(db, state, handle, settings, now)
     except Replayed as replay:
         grant.end_replayed(database, "code.replayed", replay.state, now, origin)
         raise _invalid("the code was used before") from replay
@@ -152,7 +154,8 @@ def redeem(
 def _spend(
     db: Connection, state: GrantState, handle: str | None, settings: Settings, now: float
 ) -> None:
-    """One conditional write: of all who try at once, one gets a row."""
+    """One conditional write: of all who try at once, one gets a row, and only while the person is
+    signed in. The client session stands already, so a sign-out from now on tells the product."""
     spent = db.row(
         _SPEND,
         grant_id=state.id,
@@ -161,7 +164,15 @@ def _spend(
         new_idle_expires_at=now + settings.refresh_idle_lifetime,
     )
     if spent is None:
-        raise Replayed(state)
+        raise _reason_for_losing(db, state)
+
+
+def _reason_for_losing(db: Connection, state: GrantState) -> Exception:
+    """A code that somebody else has spent was replayed; one that nobody has spent has ended."""
+    lost = grant.find(db, state.id, "", "")
+    return (
+        Replayed(state) if lost and lost.code_used_at is not None else _invalid("ended meanwhile")
+    )
 
 
 def _check_bindings(

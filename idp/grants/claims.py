@@ -14,15 +14,11 @@ import orjson
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.grants.grant import GrantState
+from idp.oidc.scopes import claims_of
 from idp.secret_values import new_id
 from idp.sessions.clients import sid_of
 from idp.settings import Settings
 
-SCOPE_CLAIMS = {
-    "profile": ("name", "given_name", "family_name", "locale", "zoneinfo", "updated_at"),
-    "email": ("email", "email_verified"),
-}
-SCOPES = ("openid", *SCOPE_CLAIMS, "offline_access")
 CLAIMS = (
     *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"),
     *("name", "given_name", "family_name", "locale", "zoneinfo", "updated_at"),
@@ -49,7 +45,7 @@ def id_token(
         "exp": int(now) + settings.id_token_lifetime,
         "sid": sid_of(state.session_id, client.client_id),
         **_authentication(state),
-        **_standing(state, product),
+        **standing(state, client, product),
     }
 
 
@@ -77,7 +73,7 @@ def access_token(
         "scope": " ".join(words),
         "grant_id": state.id,
         **_authentication(state),
-        **_standing(state, product),
+        **standing(state, client, product),
     }
 
 
@@ -106,13 +102,13 @@ def machine_access_token(
     }
 
 
-def userinfo(state: GrantState, product: ProductView, scope: Iterable[str]) -> dict[str, Any]:
+def userinfo(
+    state: GrantState, client: Client, product: ProductView, scope: Iterable[str]
+) -> dict[str, Any]:
     """OpenID Connect Core section 5.3.2: what the token's scopes and the request asked for."""
-    asked = _asked(state, "userinfo")
-    for word in scope:
-        asked.update(SCOPE_CLAIMS.get(word, ()))
+    asked = _asked(state, "userinfo") | claims_of(scope)
     about = {name: value for name, value in _about(state).items() if name in asked}
-    return {**about, "sub": state.user_id, **_standing(state, product)}
+    return {**about, "sub": state.user_id, **standing(state, client, product)}
 
 
 def _asked(state: GrantState, place: str) -> set[str]:
@@ -143,10 +139,15 @@ def _authentication(state: GrantState) -> dict[str, Any]:
     }
 
 
-def _standing(state: GrantState, product: ProductView) -> dict[str, Any]:
+def standing(state: GrantState, client: Client, product: ProductView) -> dict[str, Any]:
+    """Our own products act with all that the person may; others with what they are registered for
+    and the person was shown (security.md S30), and they learn of no roles."""
+    permissions = state.standing.permissions(product)
+    if not client.first_party:
+        permissions = [key for key in permissions if key in client.permissions]
     return {
         "tenant_id": state.standing.tenant_id,
         "tenant": state.standing.tenant,
-        "roles": state.standing.roles,
-        "permissions": state.standing.permissions(product),
+        "roles": state.standing.roles if client.first_party else [],
+        "permissions": permissions,
     }

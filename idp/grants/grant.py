@@ -16,12 +16,15 @@ from idp import audit
 from idp.audit import Origin
 from idp.database import Base, Connection, Database, Upsert
 from idp.directory.catalog import ProductView
+from idp.directory.clients import Client
 from idp.directory.memberships import STANDING_COLUMNS, Membership, Standing
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import OAuthRefusal
+from idp.policies.sessions import lifetimes
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
+from idp.settings import Settings
 
 
 class Grant(Base):
@@ -216,15 +219,19 @@ def _found(row: tuple[Any, ...] | None) -> GrantState | None:
     return GrantState._make((*row[:_OWN_COLUMNS], Standing(*row[_OWN_COLUMNS:])))
 
 
-def check_alive(state: GrantState, product: ProductView, now: float) -> None:
+def check_alive(
+    state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
+) -> None:
     """Raises invalid_grant unless everything it rests on is still so: the grant, the person, the
     membership, the tenant, a role that opens the product, and the session unless offline."""
-    reason = why_dead(state, product, now)
+    reason = why_dead(state, client, product, settings, now)
     if reason:
         raise OAuthRefusal("invalid_grant", "The grant is no longer valid.", reason)
 
 
-def why_dead(state: GrantState, product: ProductView, now: float) -> str:
+def why_dead(
+    state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
+) -> str:
     """Why the grant counts no longer, or nothing while it does."""
     if state.ended_at is not None or state.expires_at <= now:
         return "the grant has ended"
@@ -234,6 +241,10 @@ def why_dead(state: GrantState, product: ProductView, now: float) -> str:
         state.session_ended_at is not None or state.session_expires_at <= now
     ):
         return "the session has ended"
+    if not state.is_offline and _is_older_than_its_tenant_allows(state, settings, now):
+        return "older than the tenant's sessions"
+    if client.tenant_id not in (None, state.standing.tenant_id):
+        return "the client is another tenant's"
     if state.is_token_revoked:
         return "the token was revoked"
     if not state.standing.opens(product):
@@ -241,9 +252,14 @@ def why_dead(state: GrantState, product: ProductView, now: float) -> str:
     return ""
 
 
-def end(db: Connection, grant_id: str, now: float) -> None:
-    """Everything that it gave is dead, and nothing can wake it."""
-    db.run(_END, grant_id=grant_id, now=now)
+def _is_older_than_its_tenant_allows(state: GrantState, settings: Settings, now: float) -> bool:
+    """A tenant may allow shorter sessions than the platform; offline access is no session."""
+    return now - state.auth_time > lifetimes(settings, state.standing.tenant_policy).absolute
+
+
+def end(db: Connection, grant_id: str, now: float) -> bool:
+    """Everything that it gave is dead, and nothing can wake it; False if it was dead already."""
+    return db.run(_END, grant_id=grant_id, now=now) == 1
 
 
 def end_replayed(
@@ -251,7 +267,8 @@ def end_replayed(
 ) -> None:
     """A replay ends the grant and all that it gave, and the audit tells of it."""
     with database.transaction() as db:
-        end(db, state.id, now)
+        if not end(db, state.id, now):
+            return
         audit.record(
             db,
             tag,

@@ -21,8 +21,7 @@ from idp.directory.clients import Client
 from idp.errors import OAuthRefusal
 from idp.grants import grant
 from idp.grants.grant import Grant, GrantState, Replayed
-from idp.oidc.authorization_request import OFFLINE_ACCESS
-from idp.policies.sessions import lifetimes
+from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
 from idp.settings import Settings
 
@@ -122,10 +121,9 @@ def refresh(
             if state is None or state.client_id != client.client_id:
                 raise _invalid("unknown, or another client's")
             state = _still_allowed(state, client)
-            grant.check_alive(state, product, now)
+            grant.check_alive(state, client, product, settings, now)
             if (state.idle_expires_at or 0.0) <= now:
                 raise _invalid("unused for too long")
-            _check_session_age(state, settings, now)
             if not set(claimed_scope) <= set(state.scope.split()):
                 raise OAuthRefusal("invalid_scope", "More scope than was granted.")
             spend = _rotate if client.rotates_refresh_tokens else _keep
@@ -145,13 +143,6 @@ def _still_allowed(state: GrantState, client: Client) -> GrantState:
     return state._replace(
         scope=" ".join(scope), is_offline=state.is_offline and OFFLINE_ACCESS in scope
     )
-
-
-def _check_session_age(state: GrantState, settings: Settings, now: float) -> None:
-    """A tenant may allow shorter sessions than the platform; offline access is no session."""
-    allowed = lifetimes(settings, state.standing.tenant_policy).absolute
-    if not state.is_offline and now - state.auth_time > allowed:
-        raise _invalid("older than the tenant's sessions")
 
 
 def _rotate(

@@ -117,9 +117,11 @@ def load(store: Ephemeral, claimed_id: str, browser_secret: str, now: float) -> 
     return attempt
 
 
-def spend(store: Ephemeral, attempt: Attempt, now: float) -> None:
-    """Of all who finish it at once, one does. Raises AttemptOver for the others."""
-    if store.take(_key(attempt.id), now) is None:
+def spend(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> None:
+    """Of all who finish it, one does, even where a slow step has put it back meanwhile. Raises
+    AttemptOver for the others."""
+    store.take(_key(attempt.id), now)
+    if store.count("spent " + _key(attempt.id), lifetime, now) != 1:
         raise AttemptOver("spent already")
 
 

@@ -15,6 +15,8 @@ from idp.directory.memberships import Standing
 from idp.policies import assurance
 from idp.policies.sessions import Lifetimes
 
+WALK = 300.0  # seconds that a person may take through the pages, whatever `max_age` says
+
 
 class Step(Enum):
     """A page to show. `error` and `words` are what `prompt=none` is told instead (OpenID Connect
@@ -47,6 +49,7 @@ class Asked:
     max_age: int | None = None
     hinted_subject: str | None = None
     tenant: str | None = None
+    client_tenant_id: str | None = None
     essential_acr: tuple[str, ...] = ()
     scope: frozenset[str] = frozenset()
     needs_consent: bool = False
@@ -106,7 +109,7 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         return Step.SELECT_ACCOUNT
     if asked.product is None:
         return Done()
-    open_entries = [e for e in entries if _opens(e, asked.product, asked.tenant)]
+    open_entries = [e for e in entries if _opens(e, asked.product, asked)]
     if not open_entries:
         return _not_open(proven)
     entry = _entry(open_entries, asked, proven)
@@ -129,13 +132,12 @@ def _is_known(asked: Asked, proven: Proven, now: float) -> bool:
         return False
     if asked.hinted_subject is not None and asked.hinted_subject != proven.user_id:
         return False
+    age = now - proven.auth_time
     if proven.is_fresh:
-        return True
+        return asked.max_age is None or age <= max(asked.max_age, WALK)
     if "login" in asked.prompt:
         return False
-    if asked.max_age is None:
-        return True
-    return asked.max_age > 0 and now - proven.auth_time <= asked.max_age
+    return asked.max_age is None or (asked.max_age > 0 and age <= asked.max_age)
 
 
 def _is_too_old(entry: Entry, proven: Proven, now: float) -> bool:
@@ -152,8 +154,15 @@ def _not_open(proven: Proven) -> Decision:
     return Step.NOT_OPEN
 
 
-def _opens(entry: Entry, product: ProductView, tenant: str | None) -> bool:
-    return entry.standing.opens(product) and tenant in (None, entry.standing.tenant)
+def _opens(entry: Entry, product: ProductView, asked: Asked) -> bool:
+    """A client that belongs to a tenant opens in no other."""
+    standing = entry.standing
+    is_meant = asked.tenant in (None, standing.tenant)
+    return (
+        is_meant
+        and asked.client_tenant_id in (None, standing.tenant_id)
+        and standing.opens(product)
+    )
 
 
 def _entry(entries: Sequence[Entry], asked: Asked, proven: Proven) -> Entry | None:

@@ -18,10 +18,16 @@ from idp.directory.clients import Client
 from idp.errors import AuthorizationRefusal, PageRefusal
 from idp.oidc import pkce
 from idp.oidc.parameters import Parameters
+from idp.oidc.scopes import claims_of, scopes_of
 
+PARAMETERS = (
+    *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce"),
+    *("prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "claims", "ui_locales"),
+    *("tenant", "code_challenge", "code_challenge_method"),
+)
 RESPONSE_MODES = ("query", "fragment", "form_post")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-OFFLINE_ACCESS = "offline_access"
+PERMISSION = "permission:"
 MAX_REDIRECT_URI = 2048
 MAX_AGE_DIGITS = 9
 
@@ -40,7 +46,9 @@ class ReplyTo:
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
     """A request that passed every check. `scope` is what of it the client may ask for;
-    `redirect_uri` in `reply_to` is the effective one, `claimed_redirect_uri` what was sent."""
+    `redirect_uri` in `reply_to` is the effective one, `claimed_redirect_uri` what was sent.
+    `claims` holds the names that `id_token` and `userinfo` ask for; `consent_scope` what a person
+    would have to allow."""
 
     client: Client
     reply_to: ReplyTo
@@ -49,22 +57,12 @@ class AuthorizationRequest:
     nonce: str | None
     prompt: frozenset[str]
     max_age: int | None
-    login_hint: str | None
     hinted_subject: str | None
-    acr_values: tuple[str, ...]
-    claims: dict[str, Any]
-    ui_locales: tuple[str, ...]
+    essential_acr: tuple[str, ...]
+    claims: dict[str, list[str]]
+    consent_scope: frozenset[str]
     tenant: str | None
     code_challenge: str | None
-
-    @property
-    def essential_acr(self) -> tuple[str, ...]:
-        """The classes that `claims` makes essential (OpenID Connect Core section 5.5.1.1)."""
-        asked = (self.claims.get("id_token") or {}).get("acr") or {}
-        if not asked.get("essential"):
-            return ()
-        values = asked.get("values") or ([asked["value"]] if "value" in asked else [])
-        return tuple(values)
 
 
 class RefusedRequest(AuthorizationRefusal):
@@ -91,11 +89,10 @@ def parse(sent: Parameters, catalog: Catalog, read_hint: HintReader) -> Authoriz
             nonce=sent.get("nonce"),
             prompt=frozenset(sent.words("prompt")),
             max_age=_max_age(sent, client),
-            login_hint=sent.get("login_hint"),
             hinted_subject=_hinted_subject(sent, read_hint),
-            acr_values=sent.words("acr_values"),
-            claims=_claims(sent),
-            ui_locales=sent.words("ui_locales"),
+            essential_acr=_essential_acr(_claims(sent)),
+            claims=_claim_names(sent, client),
+            consent_scope=consent_scope(sent, client),
             tenant=sent.get("tenant"),
             code_challenge=sent.get("code_challenge"),
         )
@@ -234,15 +231,42 @@ def _max_age(sent: Parameters, client: Client) -> int | None:
     return int(text)
 
 
+def consent_scope(sent: Parameters, client: Client) -> frozenset[str]:
+    """What the person would have to allow: the scopes, those that cover single claims, and what the
+    client would be able to do in their name. The page that asks shows the same."""
+    named = {name for names in _claim_names(sent, client).values() for name in names}
+    acts = frozenset(PERMISSION + key for key in client.permissions)
+    return frozenset(_scope(sent, client)) | scopes_of(named) | acts
+
+
+def _claim_names(sent: Parameters, client: Client) -> dict[str, list[str]]:
+    """Single claims that are asked for, of the scopes that the client is registered for."""
+    allowed = claims_of(client.scope.split())
+    asked = {
+        place: sorted(allowed.intersection(section)) for place, section in _claims(sent).items()
+    }
+    return {place: names for place, names in asked.items() if names}
+
+
+def _essential_acr(claims: dict[str, Any]) -> tuple[str, ...]:
+    """The classes that `claims` makes essential (OpenID Connect Core section 5.5.1.1)."""
+    asked = (claims.get("id_token") or {}).get("acr") or {}
+    if not asked.get("essential"):
+        return ()
+    values = asked.get("values") or ([asked["value"]] if "value" in asked else [])
+    return tuple(str(value) for value in values)
+
+
 def _hinted_subject(sent: Parameters, read_hint: HintReader) -> str | None:
     """Whom the request is about: by an ID token, or by `claims` (OpenID Connect Core section
-    5.5.1)."""
+    5.5.1). Two who differ can't both be meant."""
+    named = _claimed_subject(_claims(sent))
     hint = sent.get("id_token_hint")
     if hint is None:
-        return _claimed_subject(_claims(sent))
+        return named
     subject = read_hint(hint)
-    if subject is None:
-        raise _Fault("invalid_request", "id_token_hint is not an ID token of ours.")
+    if subject is None or named not in (None, subject):
+        raise _Fault("invalid_request", "id_token_hint is not an ID token of ours about them.")
     return subject
 
 

@@ -29,6 +29,7 @@ MAX_ASSERTION_LIFETIME = 300
 MAX_ASSERTION_BYTES = 8192
 MAX_JTI = 256
 MAX_AHEAD = 10
+KEPT_LONGER = 60  # for processes whose clocks are behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,15 @@ def authenticate(
     client = catalog.clients.get(claimed.client_id)
     if client is None:
         raise ClientRefusal(f"unknown client {claimed.client_id[:80]!r}")
+    try:
+        return _check(client, claimed, audiences, now)
+    except ClientRefusal as refusal:
+        raise ClientRefusal(refusal.detail, client.client_id) from refusal
+
+
+def _check(
+    client: Client, claimed: _Claimed, audiences: Sequence[str], now: float
+) -> Authenticated:
     if claimed.method != client.token_endpoint_auth_method:
         raise ClientRefusal(f"{client.client_id} registered another method than {claimed.method}")
     if claimed.method == "private_key_jwt":
@@ -150,7 +160,8 @@ def _check_assertion(
         raise ClientRefusal("the assertion is from the future")
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
         raise ClientRefusal("the assertion has no jti")
-    return Authenticated(client, f"assertion {client.client_id} {jti}", float(expires_at))
+    name = f"assertion {client.client_id} {jti}"
+    return Authenticated(client, name, float(expires_at + KEPT_LONGER))
 
 
 def _signed_claims(client: Client, assertion: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 MAX_FIELDS = 64
-MAX_VALUE = 4096
+MAX_VALUE = 16 * 1024
 
 
 class Malformed(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from idp.directory.users import User, canonical_email
 from idp.errors import SetupMistake
 from idp.provider import Provider
 from idp.secret_values import new_id
+from idp.sessions.browser import SsoSession
 from idp.setup.changes import Change, Edit
 from idp.setup.form import MembershipForm, UserForm
 from idp.setup.tenants import find_tenant
@@ -76,11 +78,18 @@ def _apply(session: Session, form: UserForm, now: float) -> tuple[User, Edit]:
         edit.note("operator", user.is_operator, form.operator)
         user.is_operator = form.operator
     if was_active and user.status == users.DISABLED:
-        user.sessions_valid_after = now
+        user.sessions_valid_after = _after_every_sign_in(session, user, now)
     user.updated_at = user.updated_at or now
     session.add(user)
     session.flush()
     return user, edit
+
+
+def _after_every_sign_in(session: Session, user: User, now: float) -> float:
+    """Past all that the person has proven, also by a clock that is ahead of ours or while we were
+    waiting for our turn."""
+    own = sa.select(sa.func.max(SsoSession.auth_time)).where(SsoSession.user_id == user.id)
+    return math.nextafter(max(now, session.scalar(own) or 0.0), math.inf)
 
 
 def _canonical(form: UserForm) -> str:

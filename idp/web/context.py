@@ -107,7 +107,10 @@ def set_cookie(response: Response, name: str, value: str) -> None:
 
 
 def forget_session(response: Response) -> Response:
-    """Take the session's cookie away; the session itself has ended in the database."""
-    name, is_https = browser.cookie_name(provider().settings.is_https), provider().settings.is_https
-    response.delete_cookie(name, secure=is_https, httponly=True, samesite="Lax", path="/")
+    """Take the session's cookie away, and the one that half-finished sign-ins are bound to; the
+    session itself has ended in the database."""
+    is_https = provider().settings.is_https
+    for name in (browser.cookie_name(is_https), attempt.cookie_name(is_https)):
+        response.delete_cookie(name, secure=is_https, httponly=True, samesite="Lax", path="/")
+    g.pop("browser_secret", None)
     return response

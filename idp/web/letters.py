@@ -9,6 +9,7 @@ from flask import Flask, render_template
 from flask_babel import force_locale, format_time
 
 from idp.senders import Letter
+from idp.web.languages import LANGUAGES
 
 SUBJECT = "Subject: "
 
@@ -18,7 +19,8 @@ def write(app: Flask, payload: dict[str, Any]) -> Letter:
     values = dict(payload)
     if "until" in values:
         values["until"] = datetime.fromtimestamp(values["until"], UTC)
-    with app.app_context(), force_locale(values.get("locale", "en").replace("-", "_")):
+    language = values.get("locale", "").partition("-")[0]
+    with app.app_context(), force_locale(language if language in LANGUAGES else LANGUAGES[0]):
         if "until" in values:
             values["until"] = f"{format_time(values['until'], 'short', rebase=False)} UTC"
         person = {"name": values.get("name", ""), "email": values["to"]}

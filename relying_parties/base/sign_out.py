@@ -56,7 +56,10 @@ def backchannel_logout() -> ResponseReturnValue:
     product = current_product()
     try:
         ended = _read_logout_token(request.form.get("logout_token", ""))
-    except (TokenRefused, ProviderAway) as refusal:
+    except ProviderAway as trouble:
+        log.warning("logout token not checked: %s", trouble)
+        return jsonify(error="temporarily_unavailable", error_description=str(trouble)), 503
+    except TokenRefused as refusal:
         log.warning("logout token refused: %s", refusal)
         return jsonify(error="invalid_request", error_description=str(refusal)), 400
     product.sessions.end_matching(sub=ended.sub, sid=ended.sid)

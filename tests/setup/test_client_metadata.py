@@ -142,7 +142,7 @@ def test_the_algorithms_are_those_that_we_have_keys_for() -> None:
 
 
 def test_every_scope_that_we_publish_can_be_registered() -> None:
-    check_client_metadata(replace(WEB, scope=" ".join(claims.SCOPES)))
+    check_client_metadata(replace(WEB, scope=" ".join(SCOPES)))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,11 @@ from flask import Blueprint, render_template, request
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
+from idp.directory.clients import Client
 from idp.errors import PageRefusal
+from idp.login.attempt import Attempt
+from idp.oidc.authorization_request import PERMISSION, consent_scope
+from idp.oidc.parameters import Parameters
 from idp.web.context import catalog
 from idp.web.login import step
 
@@ -40,7 +44,7 @@ def show() -> Response | str:
         product=catalog().products.get(client.product_key),
         tenant=None,
         person=person,
-        scopes=[_described(word) for word in _asked_scope(attempt.parameters, client.scope)],
+        scopes=[_described(word, client) for word in _asked(attempt, client)],
         redirect_host=urlsplit(redirect_uri).netloc or redirect_uri,
         not_me_url=step.page_url("password", attempt, other="1"),
     )
@@ -49,25 +53,38 @@ def show() -> Response | str:
 @blueprint.post("/login/consent")
 def submit() -> Response:
     attempt = step.load()
-    client, person = step.client_of(attempt), step.who(attempt)
+    client, person = step.client_of(attempt), step.who_answered(attempt)
     if person is None or client is None:
         return step.back_to_authorize(attempt)
     decision = request.form.get("decision")
     if decision == "allow":
-        scope = _asked_scope(attempt.parameters, client.scope)
-        return step.proceed(attempt.choose(person.id, consented=scope, turned_back=False))
+        asked = _asked(attempt, client)
+        return step.proceed(attempt.choose(person.id, consented=asked, turned_back=False))
     if decision == "deny":
         return step.proceed(attempt.choose(person.id, turned_back=True))
     raise PageRefusal("invalid_request", "Choose whether to allow it or not.")
 
 
-def _asked_scope(parameters: dict[str, str], allowed: str) -> list[str]:
-    """What was asked for and may be: the same as the page shows is what is given (security.md
-    S30)."""
-    asked = parameters.get("scope", "").split()
-    return [word for word in dict.fromkeys(asked) if word in allowed.split()]
+def _asked(attempt: Attempt, client: Client) -> list[str]:
+    """What the page shows is what is given (security.md S30)."""
+    sent = Parameters(attempt.parameters, frozenset())
+    return sorted(consent_scope(sent, client), key=_place)
 
 
-def _described(scope: str) -> dict[str, object]:
-    title, description = SCOPES.get(scope, (scope, ""))
-    return {"name": scope, "title": title, "description": description}
+def _place(word: str) -> tuple[int, str]:
+    """The known scopes in their order, then the rest by name."""
+    known = list(SCOPES)
+    return (known.index(word) if word in known else len(known), word)
+
+
+def _described(word: str, client: Client) -> dict[str, object]:
+    title, description = SCOPES.get(word, (word, ""))
+    if word.startswith(PERMISSION):
+        product = catalog().product_of(client)
+        key = word.removeprefix(PERMISSION)
+        return {
+            "name": word,
+            "title": product.permission_names.get(key, key),
+            "description": product.name,
+        }
+    return {"name": word, "title": title, "description": description}

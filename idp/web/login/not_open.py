@@ -40,7 +40,7 @@ def show() -> Response | tuple[str, int]:
 def submit() -> Response:
     """Turn back: the product is told `access_denied`."""
     attempt = step.load()
-    person = step.who(attempt)
+    person = step.who_answered(attempt)
     if person is None or request.form.get("decision") != "back":
         return step.back_to_authorize(attempt)
     return step.proceed(attempt.choose(person.id, turned_back=True))

@@ -30,7 +30,9 @@ def show() -> Response | str:
 @blueprint.post("/login/select_account")
 def submit() -> Response:
     attempt = step.load()
-    person = step.who(attempt)
-    if person and request.form.get("choice") == "continue":
-        return step.proceed(attempt.choose(person.id, account_confirmed=True))
-    return step.proceed(replace(attempt, other_account=True))
+    person = step.who_answered(attempt)
+    if request.form.get("choice") == "other":
+        return step.proceed(replace(attempt, other_account=True))
+    if person is None:
+        return step.back_to_authorize(attempt)
+    return step.proceed(attempt.choose(person.id, account_confirmed=True))

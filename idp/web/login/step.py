@@ -32,7 +32,8 @@ def load() -> Attempt:
     g.ui_locales = attempt.parameters.get("ui_locales", "")
     client = client_of(attempt)
     redirect_uris = client.redirect_uris if client else []
-    allow_form_targets([*product_targets(catalog()), *redirect_uris])
+    own = attempt.parameters.get("redirect_uri")  # proven before the attempt began
+    allow_form_targets([*product_targets(catalog()), *redirect_uris, own])
     return attempt
 
 
@@ -54,6 +55,12 @@ def who(attempt: Attempt) -> Who | None:
             person = users.find_person(db, attempt.user_id)
         return Who(person.id, person.name, person.email) if person else None
     return Who(session.user_id, session.name, session.email) if session else None
+
+
+def who_answered(attempt: Attempt) -> Who | None:
+    """Whom the page showed, if it is still they: another tab may have signed somebody else in."""
+    person = who(attempt)
+    return person if person and request.form.get("person") == person.id else None
 
 
 def proceed(attempt: Attempt) -> Response:

@@ -28,7 +28,7 @@ def show() -> Response | str:
 @blueprint.post("/login/tenant")
 def submit() -> Response | tuple[str, int]:
     attempt = step.load()
-    person = step.who(attempt)
+    person = step.who_answered(attempt)
     if person is None:
         return step.back_to_authorize(attempt)
     slug = request.form.get("tenant", "")
