@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ THREADS = 34
 SECONDS = 60.0
 
 Deed = Callable[[int], Any]
-Preparation = Callable[..., Deed]
+Prepared = tuple[Callable[[], object], Deed]
 
 
 class Crew:
@@ -34,11 +35,13 @@ class Crew:
             self._pipes.append(ours)
             self._members.append(member)
 
-    def race(self, prepare: Preparation, *arguments: Any, threads: int = THREADS) -> list[Any]:
-        """What `prepare(ExitStack, *arguments)(number)` answered to each thread of each process.
+    def race(
+        self, prepare: Callable[..., Prepared], *arguments: Any, threads: int = THREADS
+    ) -> list[Any]:
+        """What the deed answered to each thread of each process; the numbers differ.
 
-        All have prepared before the first one does its deed; the numbers differ. What a deed
-        raises, this raises.
+        `prepare(ExitStack, *arguments)` gives an opening and a deed. All threads have opened what
+        they need before the first one does its deed. What a deed raises, this raises.
         """
         for position, pipe in enumerate(self._pipes):
             pipe.send((prepare, arguments, threads, position * threads))
@@ -63,18 +66,21 @@ def _received(pipe: Pipe) -> list[Any]:
 
 
 def _serve(pipe: Pipe, start: Any) -> None:
-    """A member's whole life."""
+    """A member's whole life. Its threads interrupt each other far oftener than by default."""
+    sys.setswitchinterval(1e-6)
     while (task := pipe.recv()) is not None:
         prepare, arguments, threads, first = task
         with ExitStack() as kept:
-            deed = prepare(kept, *arguments)
-            pipe.send(_do_at_once(deed, threads, first, start))
+            prepared = prepare(kept, *arguments)
+            pipe.send(_do_at_once(prepared, threads, first, start))
 
 
-def _do_at_once(deed: Deed, threads: int, first: int, start: Any) -> list[Any]:
+def _do_at_once(prepared: Prepared, threads: int, first: int, start: Any) -> list[Any]:
+    make_ready, deed = prepared
     ready = threading.Barrier(threads, action=lambda: start.wait(SECONDS))
 
     def do(number: int) -> Any:
+        make_ready()
         ready.wait(SECONDS)
         try:
             return deed(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from idp.directory import users
 from idp.directory.clients import ClientSecret
 from idp.errors import Refusal
 from idp.limits import AttemptLimit
-from tests.storage.crew import PROCESSES, Crew, Deed, threads_at_once
+from tests.storage.crew import PROCESSES, Crew, Prepared, threads_at_once
 
 NOW = 1_795_000_000.0
 KEYS = sa.select(AttemptLimit.key).order_by(AttemptLimit.key)
@@ -68,20 +69,20 @@ def write(request: pytest.FixtureRequest) -> Ways:
     return way
 
 
-def kept(database: Database) -> list[str]:
+def keys_in(database: Database) -> list[str]:
     with database.connection() as db:
         return [row[0] for row in db.rows(KEYS)]
 
 
 def test_what_ends_well_is_kept(database: Database, write: Ways) -> None:
     write(database, "a", None)
-    assert kept(database) == ["a"]
+    assert keys_in(database) == ["a"]
 
 
 def test_a_refusal_keeps_what_it_has_written(database: Database, write: Ways) -> None:
     with pytest.raises(Refusal):
         write(database, "a", Refusal("code", "words"))
-    assert kept(database) == ["a"]
+    assert keys_in(database) == ["a"]
 
 
 @pytest.mark.parametrize("problem", [ValueError(), KeyboardInterrupt(), SystemExit()], ids=repr)
@@ -90,7 +91,7 @@ def test_any_other_exception_leaves_nothing(
 ) -> None:
     with pytest.raises(type(problem)):
         write(database, "a", problem)
-    assert kept(database) == []
+    assert keys_in(database) == []
 
 
 def test_the_same_connection_is_good_for_more_after_each_ending(
@@ -101,21 +102,21 @@ def test_the_same_connection_is_good_for_more_after_each_ending(
             write(database, str(number), problem)
         except (ValueError, Refusal):
             continue
-    assert kept(database) == ["0", "2", "3"]
+    assert keys_in(database) == ["0", "2", "3"]
 
 
 def test_nobody_sees_what_is_not_committed(database: Database) -> None:
     with database.transaction() as db:
         db.run(ADD, key="a")
-        [seen] = threads_at_once(lambda number: kept(database), threads=1)
+        [seen] = threads_at_once(lambda number: keys_in(database), threads=1)
     assert seen == []
-    assert kept(database) == ["a"]
+    assert keys_in(database) == ["a"]
 
 
 def test_a_statement_outside_a_transaction_is_kept_at_once(database: Database) -> None:
     with database.connection() as db:
         db.run(ADD, key="a")
-        [seen] = threads_at_once(lambda number: kept(database), threads=1)
+        [seen] = threads_at_once(lambda number: keys_in(database), threads=1)
     assert seen == ["a"]
 
 
@@ -142,7 +143,7 @@ def test_the_audit_tells_of_a_change_if_and_only_if_it_was_made(database: Databa
 def test_an_audit_tag_that_nobody_has_described_stops_the_change(database: Database) -> None:
     with pytest.raises(ValueError, match="nobody has described"):
         record_undescribed(database)
-    assert kept(database) == []
+    assert keys_in(database) == []
 
 
 def record_undescribed(database: Database) -> None:
@@ -188,9 +189,9 @@ def test_a_foreign_key_that_points_nowhere_is_refused(database: Database) -> Non
 def test_a_database_that_was_closed_can_be_used_again(database: Database) -> None:
     by_transaction(database, "a", None)
     database.close()
-    assert kept(database) == ["a"]
+    assert keys_in(database) == ["a"]
     by_session(database, "b", None)
-    assert kept(database) == ["a", "b"]
+    assert keys_in(database) == ["a", "b"]
 
 
 def test_of_many_sqlite_processes_none_loses_another_s_write(
@@ -204,7 +205,7 @@ def test_of_many_sqlite_processes_none_loses_another_s_write(
         assert db.row(READ) == (5 * PROCESSES,)
 
 
-def incrementer(kept: ExitStack, url: str) -> Deed:
+def incrementer(kept: ExitStack, url: str) -> Prepared:
     database = Database(url)
     kept.callback(database.close)
 
@@ -214,4 +215,4 @@ def incrementer(kept: ExitStack, url: str) -> Deed:
             db.run(WRITE, failed_now=failed + 1)
         return "written"
 
-    return deed
+    return partial(keys_in, database), deed

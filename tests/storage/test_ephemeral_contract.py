@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from idp.database import Database
 from idp.ephemeral import Ephemeral, ephemeral
 from tests.storage.conftest import fresh_database
-from tests.storage.crew import PROCESSES, THREADS, Crew, Deed, threads_at_once
+from tests.storage.crew import PROCESSES, THREADS, Crew, Prepared, threads_at_once
 
 NOW = 1_795_000_000.0
 TTL = 60.0
@@ -196,11 +196,13 @@ def test_many_processes_start_a_new_window_once(store: Ephemeral, place: Place, 
     assert sorted(counted) == list(range(1, PROCESSES * THREADS + 1))
 
 
-def taker(kept: ExitStack, place: Place, keys: list[str]) -> Deed:
+def taker(kept: ExitStack, place: Place, keys: list[str]) -> Prepared:
     store = opened(kept, place)
-    return lambda number: [value for key in keys if (value := store.take(key, NOW)) is not None]
+    return store.ping, lambda number: [
+        value for key in keys if (value := store.take(key, NOW)) is not None
+    ]
 
 
-def counter(kept: ExitStack, place: Place, now: float) -> Callable[[int], int]:
+def counter(kept: ExitStack, place: Place, now: float) -> Prepared:
     store = opened(kept, place)
-    return lambda number: store.count("key", TTL, now)
+    return store.ping, lambda number: store.count("key", TTL, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from idp import migrations
 from idp.database import Base, Database
 from idp.errors import SetupMistake
-from tests.storage.crew import PROCESSES, Crew, Deed
+from tests.storage.crew import PROCESSES, Crew, Prepared
 
 DRIFT = {
     "a column too many": "ALTER TABLE users ADD COLUMN shoe_size INTEGER",
@@ -85,12 +86,12 @@ def test_a_database_of_an_older_version_is_not_served_until_it_is_upgraded(
 def test_of_many_processes_one_upgrades_and_all_find_it_done(
     empty: Database, database_url: str, crew: Crew
 ) -> None:
-    outcomes = crew.race(upgrader, database_url, threads=1)
-    assert outcomes == ["current"] * PROCESSES
+    outcomes = crew.race(upgrader, database_url, threads=2)
+    assert outcomes == ["current"] * (2 * PROCESSES)
     assert migrations.differences(empty) == []
 
 
-def upgrader(kept: ExitStack, url: str) -> Deed:
+def upgrader(kept: ExitStack, url: str) -> Prepared:
     database = Database(url)
     kept.callback(database.close)
 
@@ -99,7 +100,7 @@ def upgrader(kept: ExitStack, url: str) -> Deed:
         migrations.check_current(database)
         return "current"
 
-    return deed
+    return partial(migrations.differences, database), deed
 
 
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from idp import outbox
 from idp.database import Connection, Database
 from idp.errors import Refusal, StoreUnavailable
 from idp.outbox import Message, OutboxMessage, Undelivered
-from tests.storage.crew import PROCESSES, Crew, Deed
+from tests.storage.crew import PROCESSES, Crew, Prepared
 
 NOW = 1_795_000_000.0
 
@@ -255,10 +256,10 @@ def test_of_many_workers_one_sends_each_message(
     assert {row[:3] for row in kept(database)} == {(outbox.DELIVERED, 1, None)}
 
 
-def worker(stack: ExitStack, url: str) -> Deed:
+def worker(stack: ExitStack, url: str) -> Prepared:
     database = Database(url)
     stack.callback(database.close)
-    return lambda number: all_that_one_worker_sends(database)
+    return partial(kept, database), lambda number: all_that_one_worker_sends(database)
 
 
 def all_that_one_worker_sends(database: Database) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from idp import limits, used_once
 from idp.database import Database
-from tests.storage.crew import PROCESSES, THREADS, Crew, Deed, threads_at_once
+from tests.storage.crew import PROCESSES, THREADS, Crew, Prepared, threads_at_once
 
 NOW = 1_795_000_000.0
 PAUSE = 1800.0
@@ -116,14 +117,19 @@ def test_of_many_processes_five_get_a_try_at_the_end_of_a_pause(
     assert Counter(tries) == five_of(EVERYBODY)
 
 
-def reserver(kept: ExitStack, url: str, way: str, now: float) -> Deed:
+def reserver(kept: ExitStack, url: str, way: str, now: float) -> Prepared:
     enter = opened(kept, url, way)
 
     def deed(number: int) -> int | None:
         with enter() as db:
             return limits.reserve(db, "amara", now, 5, PAUSE)
 
-    return deed
+    return partial(look, enter), deed
+
+
+def look(enter: Callable) -> None:
+    with enter() as db:
+        limits.clear(db, "nobody")
 
 
 def opened(kept: ExitStack, url: str, way: str) -> Callable:
@@ -170,11 +176,11 @@ def test_of_many_processes_one_spends_each_name(schema_url: str, crew: Crew, way
     assert Counter(name for each in spent for name in each) == dict.fromkeys(names, 1)
 
 
-def spender(kept: ExitStack, url: str, way: str, names: list[str]) -> Deed:
+def spender(kept: ExitStack, url: str, way: str, names: list[str]) -> Prepared:
     enter = opened(kept, url, way)
 
     def deed(number: int) -> list[str]:
         with enter() as db:
             return [name for name in names if used_once.spend(db, name, NOW + 300)]
 
-    return deed
+    return partial(look, enter), deed
