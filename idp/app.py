@@ -95,6 +95,7 @@ def create_pages(held: Provider) -> Flask:
         app.register_blueprint(page.blueprint)
     app.before_request(_show_handed_page)
     app.before_request(_refuse_foreign_forms)
+    app.before_request(_refuse_null_characters)
     app.after_request(keep_browser_secret)
     _register_errors(app)
     return app
@@ -136,6 +137,12 @@ def _refuse_foreign_forms() -> None:
         abort(403)
     if sender not in (None, "null", provider_of_request().settings.issuer):
         abort(403)
+
+
+def _refuse_null_characters() -> None:
+    """PostgreSQL can neither keep nor look for one, and no form of ours sends one."""
+    if any("\x00" in value for value in request.values.values()):
+        abort(400)
 
 
 def _show_handed_page() -> Response | None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 MAX_FIELDS = 64
-MAX_VALUE = 16 * 1024
+MAX_VALUE = 4096
+MAX_TOKEN = 16 * 1024
+TOKENS = frozenset({"token", "access_token", "id_token_hint"})
 
 
 class Malformed(Exception):
@@ -52,7 +54,11 @@ def _pairs(texts: tuple[str, ...]) -> list[tuple[str, str]]:
                 name, _, value = field.partition("=")
                 pairs.append((_decoded(name), _decoded(value)))
     for name, value in pairs:
-        if len(value) > MAX_VALUE or "\x00" in name or "\x00" in value:
+        if (
+            len(value) > (MAX_TOKEN if name in TOKENS else MAX_VALUE)
+            or "\x00" in name
+            or "\x00" in value
+        ):
             raise Malformed(f"parameter {name[:40]!r} is too long or holds a null character")
     return pairs
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from idp import outbox, senders, worker
+from idp import outbox, outgoing, senders
 from idp.sessions import logout
 
 
 def test_a_batch_that_times_out_throughout_ends_before_its_claim() -> None:
-    slowest = max(2 * worker.CALL_TIMEOUT, senders.SMTP_TIMEOUT)  # to connect, and to answer
+    slowest = max(outgoing.CONNECT_TIMEOUT + outgoing.DEADLINE, senders.SMTP_TIMEOUT)
     assert outbox.BATCH * slowest < outbox.CLAIM_SECONDS
 
 
