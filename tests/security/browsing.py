@@ -8,11 +8,9 @@ import re
 import shutil
 import sys
 import threading
-import time
-import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +22,7 @@ from werkzeug.test import Client, TestResponse
 
 from idp import database
 from idp.app import create_pages
-from idp.endpoints.router import ROUTES, Router
+from idp.endpoints.router import ROUTES
 from idp.provider import Provider
 from idp.settings import Settings
 from idp.tokens.signed_tokens import mint
@@ -224,40 +222,6 @@ def opened_files() -> Iterator[list[str]]:
         yield _opened
     finally:
         _opened[:] = []
-
-
-@dataclass
-class Meter:
-    """What answers have cost: seconds of processor time, and bytes while it `weighs` (slowly)."""
-
-    weighs: bool = False
-    seconds: float = 0.0
-    peak: int = 0
-
-
-@contextmanager
-def metered() -> Iterator[Meter]:
-    """Measures the provider's own work, without what it costs a test to make the request."""
-    answer = Router.__call__
-    meter = Meter()
-
-    def measure(self: Any, environ: Any, start_response: Any) -> Any:
-        if meter.weighs:
-            tracemalloc.start()
-        before = time.thread_time()
-        try:
-            return answer(self, environ, start_response)
-        finally:
-            meter.seconds += time.thread_time() - before
-            if meter.weighs:
-                meter.peak = max(meter.peak, tracemalloc.get_traced_memory()[1])
-                tracemalloc.stop()
-
-    Router.__call__ = measure  # type: ignore[method-assign]
-    try:
-        yield meter
-    finally:
-        Router.__call__ = answer  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -55,6 +56,8 @@ def failing(away: Away) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database.Connection, "_execute", execute)
         patch.setattr(sa.orm.Session, "_execute_internal", execute_by_session)
+        for place in ("idp.app.log", "idp.endpoints.router.log"):
+            patch.setattr(place, Mock())  # a trace with all its variables takes a second to write
         yield
 
 

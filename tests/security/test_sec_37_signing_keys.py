@@ -247,6 +247,18 @@ def test_sec_37_revoking_a_key_that_signs_no_longer_leaves_the_signer_alone(worl
     assert signer(world).kid == current
 
 
+def test_sec_37_revoking_the_signer_brings_no_older_key_back(world: World) -> None:
+    """It may have left the published set long ago."""
+    old = signer(world).kid
+    rotate(world)
+    world.clock.move(world.settings.signing_key_lead + 86_400)
+    assert old not in kids(world)
+    revoked = signer(world).kid
+    assert revoke(world, revoked)
+    assert signer(world).kid not in (old, revoked)
+    assert signer(world).kid in kids(world)
+
+
 def test_sec_37_revoking_a_key_before_it_signs_leaves_the_signer_alone(world: World) -> None:
     current = signer(world).kid
     waiting = rotate(world)

@@ -23,7 +23,7 @@ HALF_AN_HOUR = 1800
 
 def roomy(world: World) -> World:
     """Room for everybody to wait, so that nobody is turned away before being counted."""
-    settings = replace(world.settings, argon2_queue=200)
+    settings = replace(world.settings, argon2_queue=200, threads=300)
     held = replace(world.held, hasher=PasswordHasher(settings))
     return World(held, world.clock, world.folder)
 
