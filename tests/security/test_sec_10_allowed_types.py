@@ -9,6 +9,7 @@ from tests.security.protocol import (
     KEEPING,
     MACHINE,
     SPA,
+    answer_to,
     ask,
     is_page_of_ours,
     is_refused,
@@ -19,7 +20,7 @@ from tests.security.protocol import (
     register,
     tokens_for,
 )
-from tests.world import AMARA, PASSWORD, World, sent_back
+from tests.world import AMARA, PASSWORD, PRIYA, World, claims_of, sent_back
 
 RESPONSE_TYPES = (
     *("token", "id_token", "id_token token", "token id_token", "code token", "code id_token"),
@@ -87,6 +88,20 @@ def test_sec_10_a_machine_signs_nobody_in(world: World):
     assert is_page_of_ours(visitor.authorize("machine", redirect_uri="https://evil.example/"))
     assert is_page_of_ours(visitor.authorize("machine", redirect_uri=None))
     assert sent_back(ask(visitor, mixed))["error"] == "unauthorized_client"
+
+
+def test_sec_10_a_client_of_one_company_signs_in_nobody_of_another(world: World):
+    northwinds = of_people("northwinds", tenant="northwind")
+    register(world, northwinds)
+    assert "code" in sent_back(answer_to(world.browser(), northwinds, AMARA))
+    assert answer_to(world.browser(), northwinds, "hana@harbor.example").status_code == 403
+    in_both = answer_to(world.browser(), northwinds, PRIYA)
+    claims = claims_of(
+        (redeem(world, northwinds, sent_back(in_both)["code"]).json or {})["id_token"]
+    )
+    assert claims["tenant"] == "northwind"
+    named = answer_to(world.browser(), northwinds, PRIYA, tenant="harbor")
+    assert named.status_code == 403
 
 
 def test_sec_10_nothing_on_the_way_changes_what_was_asked(world: World):

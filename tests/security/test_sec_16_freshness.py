@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.security.protocol import KEEPING, ask, of_people, register
+from tests.security.protocol import ASKING, KEEPING, ask, of_people, register
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World, claims_of, sent_back
 
 IMPOSSIBLE = json.dumps({"id_token": {"acr": {"essential": True, "values": ["aal3", "phr"]}}})
@@ -77,6 +77,17 @@ def test_sec_16_prompt_login_asks_again_and_is_believed_only_then(world: World):
     answer = visitor.follow(visitor.submit(page, email=AMARA, password=PASSWORD))
     claims = id_claims(world, sent_back(answer)["code"])
     assert claims["auth_time"] == int(world.clock())
+
+
+def test_sec_16_a_proof_that_waited_on_a_later_page_is_no_longer_fresh(world: World):
+    register(world, ASKING)
+    visitor = world.browser()
+    page = visitor.follow(ask(visitor, ASKING, max_age="60"))
+    page = visitor.follow(visitor.submit(page, email=AMARA, password=PASSWORD))
+    assert page.request.path == "/login/consent"
+    world.clock.move(1500)
+    answer = visitor.follow(visitor.submit(page, decision="allow"))
+    assert answer.request.path == "/login/password"
 
 
 def test_sec_16_a_wrong_password_refreshes_nothing(world: World):
