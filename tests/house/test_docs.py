@@ -23,6 +23,7 @@ from idp import setup
 from idp.app import create_pages
 from idp.audit import TAGS
 from idp.commands import demo, idp
+from idp.database import Database
 from idp.endpoints.router import ROUTES
 from idp.endpoints.well_known import metadata
 from idp.grants.claims import CLAIMS
@@ -244,8 +245,7 @@ def test_the_readme_example_signs_somebody_in(
     try:
         with served(source.replace("http://localhost:8000", running.issuer), port):
             sign_in = visitor.open(f"http://localhost:{port}/")
-            question = visitor.sign_in(sign_in, AMARA, PASSWORD)
-            person = json.loads(visitor.submit(question, decision="allow").text)
+            person = json.loads(visitor.sign_in(sign_in, AMARA, PASSWORD).text)
     finally:
         visitor.close()
         running.stop()
@@ -271,7 +271,8 @@ def served(source: str, port: int) -> Iterator[None]:
 def test_the_readme_shows_what_the_demo_prints(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    demo._introduce(replace(world.held, settings=Settings()), 8000)
+    held = replace(world.held, settings=Settings(), database=Database(Settings().database_url))
+    demo._introduce(held, 8000)
     assert capsys.readouterr().out.strip() == blocks(README, "text")[0].strip()
 
 
