@@ -13,6 +13,7 @@ from tests.world import AMARA, BEN, PASSWORD, Visitor
 
 CODES = 5  # on each kind of storage
 GRACE_USES = 10
+BUSY = 503  # more passwords at once than there is room for: such a try is not counted
 
 
 def outcomes(answers: list[Answer]) -> Counter[tuple[int, str]]:
@@ -117,10 +118,11 @@ def test_of_101_sign_ins_at_once_five_are_evaluated_and_then_the_right_one_is_re
     wrong = [sign_in(BEN, f"wrong-password-{number}") for number in range(100)]
     before = len(town.world.audit("sign_in.failed"))
     answers = town.fire(*wrong, sign_in(BEN, PASSWORD))
-    assert Counter(answer.status for answer in answers) == {400: 101}
+    told = Counter(answer.status for answer in answers)
     reasons = Counter(event["reason"] for event in town.world.audit("sign_in.failed")[before:])
-    assert reasons == {"wrong password": 5, "paused": 96}
-    assert len({shown(answer) for answer in answers}) == 1
+    assert set(told) <= {400, BUSY}
+    assert reasons == {"wrong password": 5, "paused": told[400] - 5}
+    assert len({shown(answer) for answer in answers if answer.status == 400}) == 1
     [later] = town.fire(sign_in(BEN, PASSWORD))
     assert later.status == 400
     [other] = town.fire(sign_in(AMARA, PASSWORD))

@@ -13,6 +13,7 @@ from tests.fuzz.oracle import answer, check_person_is_told
 from tests.fuzz.wire import Sent, cookies, examples, forms, requests
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World, request_for
 
+HOME = "http://localhost:8001/callback"
 COOKIES = ("latchkey-session", "latchkey-browser", "latchkey-form")
 
 
@@ -35,7 +36,9 @@ def test_authorize_answers_every_request(
     world: World, signed_in: Visitor, id_token: str, method: str, data: st.DataObject
 ) -> None:
     sound = {name: [value] for name, value in request_for().items()} | {
-        "client_id": ["lms", "payments", "nobody"],
+        "client_id": ["lms", "lms", "payments", "nobody"],
+        "redirect_uri": [HOME, HOME, "https://evil.example/callback", "javascript:alert(1)//"],
+        "nonce": ["a-nonce", "a\x00b", "\u202e💩"],
         "prompt": ["", "none", "login", "consent", "select_account", "none login"],
         "max_age": ["", "0", "60"],
         "acr_values": ["", "aal1", "aal9 aal1"],

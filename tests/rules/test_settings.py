@@ -23,6 +23,8 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "code_lifetime": ("30", 30),
         "signing_key_lead": ("900", 900),
         "log_level": ("DEBUG", "DEBUG"),
+        "argon2_slots": ("1", 1),
+        "argon2_queue": ("3", 3),
     }
     for field in fields(Settings):
         text, value = sound.get(field.name) or other[str(field.type)]
@@ -99,6 +101,10 @@ def test_any_other_issuer_is_refused(issuer: str) -> None:
         ("CODE_LIFETIME", ("1", "60"), ("0", "61")),
         ("SIGNING_KEY_LEAD", ("300",), ("299", "0")),
         ("JWKS_MAX_AGE", ("600",), ("601",)),
+        ("ACCESS_TOKEN_LIFETIME", ("60", "3600"), ("59", "3601")),
+        ("ARGON2_QUEUE", ("0", "4"), ("5", "99")),
+        ("LOG_LEVEL", ("WARNING",), ("warning", "ALL", "")),
+        ("TRUSTED_PROXIES", ("", "10.0.0.1"), ("*", "10.0.0.1,*")),
     ],
 )
 def test_a_value_that_would_weaken_the_provider_is_refused(
@@ -109,6 +115,13 @@ def test_a_value_that_would_weaken_the_provider_is_refused(
     for text in bad:
         with pytest.raises(SetupMistake):
             settings_from({f"LATCHKEY_{name}": text})
+
+
+@pytest.mark.parametrize("weak", ["ARGON2_MEMORY_KIB", "ARGON2_TIME_COST"])
+def test_cheap_passwords_are_for_loopback_alone(weak: str) -> None:
+    settings_from({f"LATCHKEY_{weak}": "1"})
+    with pytest.raises(SetupMistake, match="Argon2id"):
+        settings_from({f"LATCHKEY_{weak}": "1", "LATCHKEY_ISSUER": "https://id.example"})
 
 
 def test_settings_never_change() -> None:

@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
+from idp import database as databases
+
 PROCESSES = 3
 THREADS = 34
 SECONDS = 60.0
@@ -66,8 +68,10 @@ def _received(pipe: Pipe) -> list[Any]:
 
 
 def _serve(pipe: Pipe, start: Any) -> None:
-    """A member's whole life. Its threads interrupt each other far oftener than by default."""
+    """A member's whole life. Its threads interrupt each other far oftener than by default, and a
+    hundred writers on a slow disk may wait for each other longer than those of a provider."""
     sys.setswitchinterval(1e-6)
+    databases.BUSY_TIMEOUT_MS = 60_000
     while (task := pipe.recv()) is not None:
         prepare, arguments, threads, first = task
         with ExitStack() as kept:
