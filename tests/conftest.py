@@ -21,6 +21,14 @@ from tests.world import (
     world,
 )
 
+__all__ = [  # fixtures, found by name
+    "either_world",
+    "furnished_folder",
+    "furnished_postgres",
+    "postgres_world",
+    "world",
+]
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 

@@ -12,6 +12,7 @@ from subprocess import Popen
 from tests.machine.processes import LOOPBACK, start_server, stop_server, wait_until
 
 PORTS = 4
+OUR_OWN = Path(sys.executable).with_name("idp")
 READY = "Ctrl-C stops everything."
 
 
@@ -49,7 +50,7 @@ class Demo:
         return self.process.returncode
 
 
-def start_demo(folder: Path, program: Path = Path(sys.executable).with_name("idp")) -> Demo:
+def start_demo(folder: Path, program: Path = OUR_OWN) -> Demo:
     """Returns when it has said that it runs."""
     port = _free_ports()
     log = folder / "demo.log"

@@ -14,6 +14,7 @@ from idp.oidc.client_metadata import (
     MetadataRefusal,
     check_client_metadata,
 )
+from idp.oidc.scopes import SCOPES
 from idp.tokens import signing_keys
 
 WEB = ClientMetadata("loans", redirect_uris=["https://loans.example/callback"])
