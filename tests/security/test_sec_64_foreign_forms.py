@@ -71,7 +71,7 @@ def test_sec_64_a_form_with_somebody_elses_token_is_refused_everywhere(
     world: World, amara: Visitor
 ) -> None:
     before = lasting(world)
-    for token in ("", "x", token_of(world.browser()), "a.b.c", "\x00", "null"):
+    for token in ("", "x", token_of(world.browser()), "a.b.c", "null"):
         for path in posts(world):
             answer = amara.post(path, **filled(world, csrf_token=token))
             assert answer.status_code == 403, (path, token)

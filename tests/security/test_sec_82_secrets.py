@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from werkzeug.test import Client
@@ -137,10 +136,11 @@ def test_sec_82_secrets_do_not_show_in_what_is_logged_of_objects(world: World) -
         assert raw.hex() not in shown
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """As `idp serve` finds it after `idp db upgrade`, and nothing else."""
-    made = make_world(sqlite_settings(tmp_path), tmp_path)
+    folder = tmp_path_factory.mktemp("fresh")
+    made = make_world(sqlite_settings(folder), folder)
     migrations.upgrade(made.held.database)
     prepare(made.held)
     yield made
