@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idp.grants.refresh_token import ClaimedToken, encode_token, read_token
-from idp.secret_values import SecretKeys, decode, encode, new_secret
+from idp.secret_values import SecretKeys, decode, encode
 
 KEYS = SecretKeys(b"s" * 32, b"c" * 32, b"i" * 32, b"r" * 32)
-HANDLE = new_secret()
+HANDLE = encode(bytes(range(100, 132)))
 TOKEN = encode_token(KEYS, HANDLE, 7)
 
 
@@ -66,7 +66,7 @@ def test_every_changed_character_is_noticed() -> None:
     ],
 )
 def test_anything_else_is_none_of_ours(claimed: str) -> None:
-    assert claimed == TOKEN or read_token(KEYS, claimed) is None
+    assert read_token(KEYS, claimed) is None
 
 
 @settings(derandomize=True, deadline=None, database=None)
