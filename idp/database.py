@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
@@ -25,6 +25,9 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from idp.errors import Refusal, SetupMistake, StoreUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
 
 BUSY_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT = 5
@@ -257,6 +260,7 @@ class _PostgresLanes:
         self._new_pool: Callable[[], psycopg_pool.ConnectionPool] = partial(
             psycopg_pool.ConnectionPool,
             conninfo,
+            connection_class=_one_cursor_connection(),
             min_size=1,
             max_size=pool,
             timeout=CONNECT_TIMEOUT,
@@ -290,6 +294,22 @@ class _PostgresLanes:
         """A pool that was closed can't be opened again, so the next who asks gets a new one."""
         self._pool.close()
         self._pool = self._new_pool()
+
+
+def _one_cursor_connection() -> type[psycopg.Connection[Any]]:
+    """A connection that runs every statement by the same cursor, which has learnt how to read the
+    columns already; `Connection` takes all rows before it runs the next."""
+    import psycopg
+
+    class OneCursorConnection(psycopg.Connection[Any]):
+        _cursor: psycopg.Cursor[Any] | None = None
+
+        def execute(self, *statement: Any, **options: Any) -> psycopg.Cursor[Any]:
+            if self._cursor is None or self._cursor.closed:
+                self._cursor = self.cursor()
+            return self._cursor.execute(*statement, **options)
+
+    return OneCursorConnection
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
