@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,7 @@ def test_every_changed_character_is_noticed() -> None:
         "\x00" * len(TOKEN),
         "x" * 5000,
     ],
+    ids=itertools.count(),
 )
 def test_anything_else_is_none_of_ours(claimed: str) -> None:
     assert read_token(KEYS, claimed) is None
