@@ -159,7 +159,7 @@ def _as_json(pair: Pair, workloads: list[Workload]) -> dict[str, Any]:
     return {
         "start_seconds": pair.start,
         "memory_mb_at_rest_and_after": pair.memory,
-        "bare_hashes_per_second_and_cpu": pair.hash_limits,
+        "bare_hashes_per_second_and_cpu": [tuple(limit) for limit in pair.hash_limits],
         "workloads": {
             workload.name: {
                 "ratio": pair.ratio(workload),

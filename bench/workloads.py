@@ -26,6 +26,7 @@ from bench.registry import (
 )
 
 CONNECTIONS = 16
+SIGN_INS_AT_ONCE = 4  # more than the provider lets wait for a hash would be told to come again
 USED_UP_AT_FIRST = 1000
 USED_UP_AT_MOST = 4000
 DISCOVERY = "/.well-known/openid-configuration"
@@ -175,8 +176,8 @@ def _exchange(code: str) -> bytes:
 
 
 def _prepare_sign_in(visit: Visit) -> None:
-    """A browser for each connection that has seen the page once: its cookies and CSRF token."""
-    while len(visit.sign_in_forms) < CONNECTIONS:
+    """Browsers that have seen the page once: their cookies and CSRF tokens."""
+    while len(visit.sign_in_forms) < SIGN_INS_AT_ONCE:
         browser = Browser(visit.port)
         browser.read_form(WEB.authorize(""))
         visit.sign_in_forms.append(browser)
