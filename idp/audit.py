@@ -35,6 +35,9 @@ TAGS = {
 }
 
 
+REQUEST_ID = "latchkey.request_id"  # where a request's environment keeps it
+
+
 class Origin(NamedTuple):
     """Where a request came from. `address` is the client's, by trusted proxies only."""
 

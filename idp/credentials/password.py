@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, limits, outbox
 from idp.audit import Origin
-from idp.database import Base, Connection, Database, Upsert
+from idp.database import Base, Connection, Database
 from idp.directory import users
 from idp.directory.users import Person, canonical_email
 from idp.errors import Busy, Refusal
@@ -45,20 +45,6 @@ _REHASH = (
     sa.update(Password)
     .where(Password.user_id == sa.bindparam("owner_id"), Password.hash == sa.bindparam("old_hash"))
     .values(hash=sa.bindparam("new_hash"))
-)
-_SET = Upsert(
-    lambda insert: (
-        insert(Password.__table__)
-        .values(
-            user_id=sa.bindparam("user_id"),
-            hash=sa.bindparam("hash"),
-            changed_at=sa.bindparam("changed_at"),
-        )
-        .on_conflict_do_update(
-            index_elements=["user_id"],
-            set_={"hash": sa.bindparam("hash"), "changed_at": sa.bindparam("changed_at")},
-        )
-    )
 )
 
 
@@ -214,10 +200,3 @@ def changed_at(db: Connection, user_id: str) -> float | None:
     """When the password was last changed, or None for a person who has none."""
     row = db.row(_CHANGED_AT, user_id=user_id)
     return float(row[0]) if row else None
-
-
-def set_password(
-    db: Connection, hasher: PasswordHasher, user_id: str, password: str, now: float
-) -> None:
-    """Store a new password. What ends with the old one is the caller's rule."""
-    db.run(_SET, user_id=user_id, hash=hasher.hash(password), changed_at=now)

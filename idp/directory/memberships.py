@@ -106,7 +106,8 @@ def selected(
     return product.permission_keys.intersection(granted)
 
 
-def _role_aggregate(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSelect[str]:
+def of_roles(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSelect[str]:
+    """Something about all roles of the membership in whose statement it stands."""
     return (
         sa.select(aggregate)
         .select_from(MembershipRole)
@@ -126,8 +127,8 @@ STANDING_COLUMNS = (
     Tenant.status,
     sa.type_coerce(Tenant.policy, sa.Text),
     User.status,
-    _role_aggregate(joined_by_space(Role.key)),
-    _role_aggregate(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
+    of_roles(joined_by_space(Role.key)),
+    of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
     sa.select(joined_by_space(RolePermission.permission_key))
     .select_from(MembershipRole)
     .join(RolePermission, RolePermission.role_id == MembershipRole.role_id)
@@ -142,7 +143,7 @@ _STANDINGS = (
     sa.select(
         *STANDING_COLUMNS,
         Tenant.name,
-        _role_aggregate(joined_by_line(Role.name)),
+        of_roles(joined_by_line(Role.name)),
     )
     .select_from(Membership)
     .join(Tenant, Tenant.id == Membership.tenant_id)

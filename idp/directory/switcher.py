@@ -36,17 +36,6 @@ class Opening(NamedTuple):
         return bool(memberships.selected(product, bool(self.has_all_permissions), granted))
 
 
-def _of_roles(aggregate: Any) -> Any:
-    return (
-        sa.select(aggregate)
-        .select_from(MembershipRole)
-        .join(Role, Role.id == MembershipRole.role_id)
-        .where(MembershipRole.membership_id == Membership.id)
-        .correlate(Membership)
-        .scalar_subquery()
-    )
-
-
 _GRANTED = (
     sa.select(
         joined_by_line(
@@ -65,8 +54,8 @@ _OPENINGS = (
         Tenant.slug,
         Tenant.name,
         Membership.kind,
-        _of_roles(joined_by_line(Role.name)),
-        _of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
+        memberships.of_roles(joined_by_line(Role.name)),
+        memberships.of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
         _GRANTED,
     )
     .select_from(Membership)

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from idp.audit import Origin
+from idp.audit import REQUEST_ID, Origin
 from idp.endpoints import well_known
 from idp.endpoints.authorize import authorize
 from idp.endpoints.introspect import introspect
@@ -32,6 +32,7 @@ from idp.errors import (
 )
 from idp.provider import Provider
 from idp.secret_values import new_id
+from idp.settings import HSTS
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -43,7 +44,6 @@ MAX_QUERY = 16 * 1024
 MAX_HEADER = 16 * 1024
 RETRY_AFTER = ("Retry-After", "1")
 HANDED_PAGE = "latchkey.page"
-REQUEST_ID = "latchkey.request_id"
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 EVERYBODY = "*"
@@ -84,7 +84,7 @@ class Router:
         self._provider = provider
         self._pages = pages
         self._scheme, _, self._host = provider.settings.issuer.partition("://")
-        hsts = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+        hsts = ("Strict-Transport-Security", HSTS)
         self._headers: Headers = (
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"),

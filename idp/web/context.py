@@ -9,7 +9,7 @@ from flask import Flask, current_app, g, request
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.wrappers import Response
 
-from idp.audit import Origin
+from idp.audit import REQUEST_ID, Origin
 from idp.database import Base
 from idp.directory.catalog import Catalog
 from idp.login import attempt
@@ -19,7 +19,6 @@ from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
 
 EXTENSION = "latchkey"
-REQUEST_ID = "latchkey.request_id"
 
 
 class _SharedEngine(SQLAlchemy):

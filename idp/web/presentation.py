@@ -15,9 +15,9 @@ from flask_babel import format_datetime, format_timedelta, get_locale
 from markupsafe import Markup
 
 from idp.directory.catalog import Catalog
+from idp.settings import HSTS
 from idp.web.context import catalog, now, provider
 
-HSTS = "max-age=63072000; includeSubDomains"
 STATIC_MAX_AGE = 3600
 _SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?")
 
