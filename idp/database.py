@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -214,21 +214,62 @@ def joined_by_line(column: Any) -> sa.ColumnElement[str]:
     return sa.func.aggregate_strings(column, sa.literal_column("'\n'"))  # type: ignore[arg-type]
 
 
+class _Outcome(NamedTuple):
+    """What a statement came to, with nothing left to fetch."""
+
+    rows: list[tuple[Any, ...]]
+    rowcount: int
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self.rows
+
+
+class _SharedConnection:
+    """One connection for all threads: a statement with all its rows is one turn.
+
+    SQLite forgets a connection's pages whenever another connection has written, and lets a writer
+    that finds another one at work sleep; threads that share one suffer neither.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._turn = threading.Lock()
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> _Outcome:
+        with self._turn:
+            cursor = self._connection.execute(sql, values)
+            return _Outcome(cursor.fetchall(), cursor.rowcount)
+
+    def close(self) -> None:
+        with self._turn:
+            self._connection.close()
+
+
 class _SqliteLanes:
-    """Two connections for each thread: one that waits for the disk at commit, one that doesn't."""
+    """For each thread a connection that waits for the disk at commit; for all of them together one
+    that doesn't, whose every statement is a transaction."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._local = threading.local()
+        self._quick: _SharedConnection | None = None
+        self._opening = threading.Lock()
 
     @contextmanager
-    def borrow(self, durable: bool) -> Iterator[sqlite3.Connection]:
-        name = "durable" if durable else "quick"
-        connection = getattr(self._local, name, None)
-        if connection is None:
-            connection = self._open("FULL" if durable else "NORMAL")
-            setattr(self._local, name, connection)
-        yield connection
+    def borrow(self, durable: bool) -> Iterator[sqlite3.Connection | _SharedConnection]:
+        yield self._durable() if durable else self._quick or self._open_quick()
+
+    def _durable(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "durable", None)
+        if found is None:
+            found = self._local.durable = self._open("FULL")
+        return found
+
+    def _open_quick(self) -> _SharedConnection:
+        with self._opening:
+            if self._quick is None:
+                self._quick = _SharedConnection(self._open("NORMAL"))
+            return self._quick
 
     def _open(self, synchronous: str) -> sqlite3.Connection:
         try:
@@ -239,9 +280,11 @@ class _SqliteLanes:
         return connection
 
     def close(self) -> None:
-        for connection in vars(self._local).values():
-            connection.close()
-        self._local = threading.local()
+        """This thread's and the shared one; whoever asks next gets new ones."""
+        for connection in (*vars(self._local).values(), self._quick):
+            if connection is not None:
+                connection.close()
+        self._local, self._quick = threading.local(), None
 
 
 class _PostgresLanes:

@@ -223,12 +223,14 @@ def test_axe_finds_nothing_on_the_way_through(
     page.on("console", lambda message: faults.append(message.text))
 
     def check() -> None:
+        page.wait_for_load_state("networkidle")
         results = Axe().run(page, options=WCAG)
         assert results.violations_count == 0, results.generate_report()
 
     page.goto(demo.lms)
     check()
     page.get_by_role("link", name="Sign in").first.click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     check()
     sign_in(page, "amara@northwind.example")
     expect(page.get_by_text("Amara Okafor").first).to_be_attached()
