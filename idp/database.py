@@ -151,14 +151,14 @@ class Database:
         `durable=False` is for what may be lost in a power cut but not in a crash (a code, a
         rotation): SQLite then commits without waiting for the disk.
         """
-        with self._lanes.borrow(durable) as driver:
+        with self._lanes.borrow(durable, is_transaction=False) as driver:
             yield Connection(self, driver)
 
     @contextmanager
     def transaction(self, durable: bool = True) -> Iterator[Connection]:
         """All or nothing, but a `Refusal` commits what it has written; a store that went away in
         the middle is no refusal of ours, and leaves nothing."""
-        with self._lanes.borrow(durable) as driver:
+        with self._lanes.borrow(durable, is_transaction=True) as driver:
             self._driver_command(driver, "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield Connection(self, driver)
@@ -246,8 +246,8 @@ class _SharedConnection:
 
 
 class _SqliteLanes:
-    """For each thread a connection that waits for the disk at commit; for all of them together one
-    that doesn't, whose every statement is a transaction."""
+    """Single statements that need not wait for the disk share one connection; durable ones and
+    transactions have connections of their thread's own."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -256,13 +256,19 @@ class _SqliteLanes:
         self._opening = threading.Lock()
 
     @contextmanager
-    def borrow(self, durable: bool) -> Iterator[sqlite3.Connection | _SharedConnection]:
-        yield self._durable() if durable else self._quick or self._open_quick()
+    def borrow(
+        self, durable: bool, is_transaction: bool
+    ) -> Iterator[sqlite3.Connection | _SharedConnection]:
+        if durable or is_transaction:
+            yield self._own("FULL" if durable else "NORMAL")
+        else:
+            yield self._quick or self._open_quick()
 
-    def _durable(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "durable", None)
+    def _own(self, synchronous: str) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, synchronous, None)
         if found is None:
-            found = self._local.durable = self._open("FULL")
+            found = self._open(synchronous)
+            setattr(self._local, synchronous, found)
         return found
 
     def _open_quick(self) -> _SharedConnection:
@@ -318,8 +324,8 @@ class _PostgresLanes:
         self._opening = threading.Lock()
 
     @contextmanager
-    def borrow(self, durable: bool) -> Iterator[Any]:
-        del durable  # PostgreSQL groups commits by itself
+    def borrow(self, durable: bool, is_transaction: bool) -> Iterator[Any]:
+        del durable, is_transaction  # PostgreSQL groups commits by itself
         pool = self._pool
         if pool.closed:
             with self._opening:

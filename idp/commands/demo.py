@@ -61,9 +61,9 @@ def _start_all(processes: Processes, settings: Settings, port: int, stop: thread
     held = _furnish(settings, port)
     if not has_secrets:
         processes.append(_start(_products(settings, port)))
-    worker = _start_worker(held, stop)
     if _wait_until_ready(port, processes, stop):
         _introduce(held, port)
+    worker = _start_worker(held, stop)  # nobody waits for it, and it is slow to import
     _watch(processes, stop)
     stop.set()
     worker.join(STOP_TIMEOUT)
