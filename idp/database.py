@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
@@ -151,14 +151,14 @@ class Database:
         `durable=False` is for what may be lost in a power cut but not in a crash (a code, a
         rotation): SQLite then commits without waiting for the disk.
         """
-        with self._lanes.borrow(durable, is_transaction=False) as driver:
+        with self._lanes.borrow(durable) as driver:
             yield Connection(self, driver)
 
     @contextmanager
     def transaction(self, durable: bool = True) -> Iterator[Connection]:
         """All or nothing, but a `Refusal` commits what it has written; a store that went away in
         the middle is no refusal of ours, and leaves nothing."""
-        with self._lanes.borrow(durable, is_transaction=True) as driver:
+        with self._lanes.borrow(durable) as driver:
             self._driver_command(driver, "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
             try:
                 yield Connection(self, driver)
@@ -214,68 +214,21 @@ def joined_by_line(column: Any) -> sa.ColumnElement[str]:
     return sa.func.aggregate_strings(column, sa.literal_column("'\n'"))  # type: ignore[arg-type]
 
 
-class _Outcome(NamedTuple):
-    """What a statement came to, with nothing left to fetch."""
-
-    rows: list[tuple[Any, ...]]
-    rowcount: int
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return self.rows
-
-
-class _SharedConnection:
-    """One connection for all threads: a statement with all its rows is one turn.
-
-    SQLite forgets a connection's pages whenever another connection has written, and lets a writer
-    that finds another one at work sleep; threads that share one suffer neither.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._turn = threading.Lock()
-
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> _Outcome:
-        with self._turn:
-            cursor = self._connection.execute(sql, values)
-            return _Outcome(cursor.fetchall(), cursor.rowcount)
-
-    def close(self) -> None:
-        with self._turn:
-            self._connection.close()
-
-
 class _SqliteLanes:
-    """Single statements that need not wait for the disk share one connection; durable ones and
-    transactions have connections of their thread's own."""
+    """Two connections for each thread: one that waits for the disk at commit, one that doesn't."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._local = threading.local()
-        self._quick: _SharedConnection | None = None
-        self._opening = threading.Lock()
 
     @contextmanager
-    def borrow(
-        self, durable: bool, is_transaction: bool
-    ) -> Iterator[sqlite3.Connection | _SharedConnection]:
-        if durable or is_transaction:
-            yield self._own("FULL" if durable else "NORMAL")
-        else:
-            yield self._quick or self._open_quick()
-
-    def _own(self, synchronous: str) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, synchronous, None)
-        if found is None:
-            found = self._open(synchronous)
-            setattr(self._local, synchronous, found)
-        return found
-
-    def _open_quick(self) -> _SharedConnection:
-        with self._opening:
-            if self._quick is None:
-                self._quick = _SharedConnection(self._open("NORMAL"))
-            return self._quick
+    def borrow(self, durable: bool) -> Iterator[sqlite3.Connection]:
+        name = "durable" if durable else "quick"
+        connection = getattr(self._local, name, None)
+        if connection is None:
+            connection = self._open("FULL" if durable else "NORMAL")
+            setattr(self._local, name, connection)
+        yield connection
 
     def _open(self, synchronous: str) -> sqlite3.Connection:
         try:
@@ -286,11 +239,9 @@ class _SqliteLanes:
         return connection
 
     def close(self) -> None:
-        """This thread's and the shared one; whoever asks next gets new ones."""
-        for connection in (*vars(self._local).values(), self._quick):
-            if connection is not None:
-                connection.close()
-        self._local, self._quick = threading.local(), None
+        for connection in vars(self._local).values():
+            connection.close()
+        self._local = threading.local()
 
 
 class _PostgresLanes:
@@ -324,8 +275,8 @@ class _PostgresLanes:
         self._opening = threading.Lock()
 
     @contextmanager
-    def borrow(self, durable: bool, is_transaction: bool) -> Iterator[Any]:
-        del durable, is_transaction  # PostgreSQL groups commits by itself
+    def borrow(self, durable: bool) -> Iterator[Any]:
+        del durable  # PostgreSQL groups commits by itself
         pool = self._pool
         if pool.closed:
             with self._opening:

@@ -35,8 +35,8 @@ class Counter:
         borrow = lanes.borrow
 
         @contextmanager
-        def counted(*asked: Any, **named: Any) -> Iterator[CountingDriver]:
-            with borrow(*asked, **named) as driver:
+        def counted(durable: bool) -> Iterator[CountingDriver]:
+            with borrow(durable) as driver:
                 yield CountingDriver(driver, self.sent)
 
         monkeypatch.setattr(lanes, "borrow", counted)
