@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,22 +29,32 @@ class DemoPerson(NamedTuple):
 def apply_demo(provider: Provider, addresses: Mapping[str, str]) -> Applied:
     """`addresses` names `issuer`, `lms`, `payments` and `connections`. The products' secrets are
     made in the keys folder."""
-    described = parse(DEMO_FILE, addresses)
+    described = _described(addresses)
     return apply(provider, described, provider.clock(), base_dir=provider.settings.keys_dir)
 
 
 def demo_people(addresses: Mapping[str, str]) -> list[DemoPerson]:
     """Everybody, with what they may do where, for the greeting."""
-    described = parse(DEMO_FILE, addresses)
+    described = _described(addresses)
     return [DemoPerson(user.email, user.name, _note(described, user)) for user in described.users]
 
 
 def people_outside_the_demo(provider: Provider, addresses: Mapping[str, str]) -> int:
     """How many people the database holds that the demo did not bring."""
-    own = [user.email for user in parse(DEMO_FILE, addresses).users]
+    own = [user.email for user in _described(addresses).users]
     others = sa.select(sa.func.count()).select_from(User).where(User.email.not_in(own))
     with provider.database.session() as session:
         return session.scalar(others) or 0
+
+
+def _described(addresses: Mapping[str, str]) -> SetupFile:
+    """Read once for all that a start asks of it."""
+    return _parsed(tuple(sorted(addresses.items())))
+
+
+@cache
+def _parsed(addresses: tuple[tuple[str, str], ...]) -> SetupFile:
+    return parse(DEMO_FILE, dict(addresses))
 
 
 def _note(described: SetupFile, user: UserForm) -> str:
