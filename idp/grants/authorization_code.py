@@ -90,7 +90,7 @@ def issue(
         acr=evidence.acr,
         amr=" ".join(sorted(evidence.amr)),
         nonce=request.nonce,
-        claims=orjson.dumps(request.claims).decode() if request.claims else "",
+        claims=_asked_of(request),
         created_at=now,
         code_hash=fingerprint(code),
         redirect_uri=request.claimed_redirect_uri,
@@ -99,6 +99,15 @@ def issue(
         expires_at=_end_of(request, evidence, settings, now),
     )
     return code
+
+
+def _asked_of(request: AuthorizationRequest) -> str:
+    """Single claims, and what another's client was allowed to do: a registration that is widened
+    later widens no grant."""
+    asked = dict(request.claims)
+    if not request.client.first_party and request.client.permissions:
+        asked["permissions"] = list(request.client.permissions)
+    return orjson.dumps(asked).decode() if asked else ""
 
 
 def _end_of(

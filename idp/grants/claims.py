@@ -141,10 +141,11 @@ def _authentication(state: GrantState) -> dict[str, Any]:
 
 def standing(state: GrantState, client: Client, product: ProductView) -> dict[str, Any]:
     """Our own products act with all that the person may; others with what they are registered for
-    and the person was shown (security.md S30), and they learn of no roles."""
+    and the person was shown for this grant (security.md S30), and they learn of no roles."""
     permissions = state.standing.permissions(product)
     if not client.first_party:
-        permissions = [key for key in permissions if key in client.permissions]
+        allowed = _asked(state, "permissions").intersection(client.permissions)
+        permissions = [key for key in permissions if key in allowed]
     return {
         "tenant_id": state.standing.tenant_id,
         "tenant": state.standing.tenant,

@@ -73,6 +73,19 @@ def test_a_permission_that_it_gets_later_is_asked_for_again(world: World) -> Non
     assert "Send payouts" in again.text
 
 
+def test_a_registration_that_is_widened_later_widens_no_token(world: World) -> None:
+    register(world, permissions=["payouts.read"])
+    given = tokens(world, world.browser())
+    register(world, permissions=["payouts.read", "payouts.send"])
+    told = world.userinfo(given["access_token"]).json
+    assert told
+    assert told["permissions"] == ["payouts.read"]
+    assert world.introspect(given["access_token"], "payments")["permissions"] == ["payouts.read"]
+    register(world, permissions=["payouts.send"])
+    told = world.userinfo(given["access_token"]).json
+    assert told and told["permissions"] == [], "what was taken away is gone at once"
+
+
 @pytest.mark.parametrize("place", ["id_token", "userinfo"])
 def test_a_single_claim_is_shown_before_it_is_told(world: World, place: str) -> None:
     register(world)
