@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT = 5
+OF_EVERY_TENANT = "-c latchkey.tenants=*"  # migrations/row_security.py
 READ_ONLY = "latchkey_read_only"
 
 
@@ -269,6 +270,7 @@ class _PostgresLanes:
                 "autocommit": True,
                 "prepare_threshold": 0,
                 "connect_timeout": CONNECT_TIMEOUT,
+                "options": OF_EVERY_TENANT,
             },
         )
         self._pool = self._new_pool()
@@ -346,7 +348,7 @@ def _postgres_engine(url: sa.URL, pool: int) -> sa.Engine:
         pool_size=pool,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT},
+        connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": OF_EVERY_TENANT},
     )
 
 

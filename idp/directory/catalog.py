@@ -97,6 +97,7 @@ class ProductView:
     resource: str
     launch_client_id: str | None
     permission_keys: frozenset[str]
+    is_platform: bool = False
     permission_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -159,5 +160,6 @@ def _view(product: Product) -> ProductView:
         resource=product.resource,
         launch_client_id=product.launch_client_id,
         permission_keys=frozenset(node.key for node in product.permissions),
+        is_platform=product.is_platform,
         permission_names={node.key: node.name for node in product.permissions},
     )

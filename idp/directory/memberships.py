@@ -18,23 +18,36 @@ from idp.directory.catalog import ProductView
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
+from idp.tenancy import TenantOwned
 
 ACTIVE = "active"
 DISABLED = "disabled"
+ENDED = "ended"
 KINDS = ("staff", "customer", "organization")
+HOME = "home"
+CROSS_TENANT = "cross_tenant"
 
 
-class Membership(Base):
-    """`kind` is one of KINDS (product.md, Words)."""
+class Membership(TenantOwned, Base):
+    """`kind` is one of KINDS (product.md, Words). One whose `source` is CROSS_TENANT came by the
+    access request `access_request_id`, opens `only_products` (keys, separated by spaces), and is
+    over from `ends_at` on, whoever has noticed."""
 
     __tablename__ = "memberships"
-    __table_args__ = (sa.UniqueConstraint("user_id", "tenant_id"),)
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "tenant_id"),
+        sa.Index("uq_memberships_id_tenant", "id", "tenant_id", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"))
     tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"), index=True)
     kind: Mapped[str]
     status: Mapped[str] = mapped_column(default=ACTIVE)
+    source: Mapped[str] = mapped_column(default=HOME)
+    access_request_id: Mapped[str | None]
+    only_products: Mapped[str | None]
+    ends_at: Mapped[float | None]
     created_at: Mapped[float]
 
     roles: Mapped[list[MembershipRole]] = relationship(
@@ -42,21 +55,30 @@ class Membership(Base):
     )
 
 
-class MembershipRole(Base):
-    __tablename__ = "membership_roles"
+class MembershipRole(TenantOwned, Base):
+    """Both sides are of one tenant: the database itself refuses another tenant's role."""
 
-    membership_id: Mapped[str] = mapped_column(
-        sa.ForeignKey("memberships.id", ondelete="CASCADE"), primary_key=True
+    __tablename__ = "membership_roles"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["membership_id", "tenant_id"],
+            ["memberships.id", "memberships.tenant_id"],
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["role_id", "tenant_id"], ["roles.id", "roles.tenant_id"], ondelete="CASCADE"
+        ),
     )
-    role_id: Mapped[str] = mapped_column(
-        sa.ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+
+    membership_id: Mapped[str] = mapped_column(primary_key=True)
+    role_id: Mapped[str] = mapped_column(primary_key=True, index=True)
+    tenant_id: Mapped[str]
 
 
 class Standing(NamedTuple):
     """One membership and what its roles select of one product. `role_keys` and `permission_keys`
-    are separated by spaces, in no order, with repeats. What follows them is for pages, and not read
-    with a grant."""
+    are separated by spaces, in no order, with repeats. `access_request_id` and `only_products` are
+    a cross-tenant membership's. What follows them is for pages, and not read with a grant."""
 
     membership_id: str
     tenant_id: str
@@ -69,6 +91,8 @@ class Standing(NamedTuple):
     role_keys: str | None
     has_all_permissions: int | None
     permission_keys: str | None
+    access_request_id: str | None = None
+    only_products: str | None = None
     tenant_name: str = ""
     role_names: str | None = None
 
@@ -87,10 +111,13 @@ class Standing(NamedTuple):
 
     def permissions(self, product: ProductView) -> list[str]:
         """The nodes of the product's tree that the roles select, while the standing is active."""
-        if not self.is_active:
+        if not self.is_active or not self._reaches(product):
             return []
         granted = (self.permission_keys or "").split()
         return sorted(selected(product, bool(self.has_all_permissions), granted))
+
+    def _reaches(self, product: ProductView) -> bool:
+        return self.only_products is None or product.key in self.only_products.split()
 
     def opens(self, product: ProductView) -> bool:
         """A role opens a product by selecting at least one node of its tree (product.md T2)."""
@@ -100,7 +127,10 @@ class Standing(NamedTuple):
 def selected(
     product: ProductView, has_all_permissions: bool, granted: Iterable[str]
 ) -> frozenset[str]:
-    """The nodes of a product's tree that roles select; one that left the tree grants nothing."""
+    """The nodes of a product's tree that roles select; one that left the tree grants nothing, and
+    no role of a tenant grants anything of the platform's own."""
+    if product.is_platform:
+        return frozenset()
     if has_all_permissions:
         return product.permission_keys
     return product.permission_keys.intersection(granted)
@@ -118,12 +148,16 @@ def of_roles(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSe
     )
 
 
+STATUS_NOW = sa.case(
+    (Membership.ends_at <= sa.bindparam("now", type_=sa.Double), sa.literal_column(f"'{ENDED}'")),
+    else_=Membership.status,
+)
 STANDING_COLUMNS = (
     Membership.id,
     Tenant.id,
     Tenant.slug,
     Membership.kind,
-    Membership.status,
+    STATUS_NOW,
     Tenant.status,
     sa.type_coerce(Tenant.policy, sa.Text),
     User.status,
@@ -138,6 +172,8 @@ STANDING_COLUMNS = (
     )
     .correlate(Membership)
     .scalar_subquery(),
+    Membership.access_request_id,
+    Membership.only_products,
 )
 _STANDINGS = (
     sa.select(
@@ -153,8 +189,9 @@ _STANDINGS = (
 )
 
 
-def standings(db: Connection, user_id: str, product_key: str) -> list[Standing]:
+def standings(db: Connection, user_id: str, product_key: str, now: float) -> list[Standing]:
     """All memberships of a user, active or not, by tenant name."""
     return [
-        Standing._make(row) for row in db.rows(_STANDINGS, user_id=user_id, product=product_key)
+        Standing._make(row)
+        for row in db.rows(_STANDINGS, user_id=user_id, product=product_key, now=now)
     ]

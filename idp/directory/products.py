@@ -7,10 +7,15 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.database import Base
 
+CONSOLE = "console"
+PLATFORM = "platform"
+BUILT_IN = (CONSOLE, PLATFORM)
+
 
 class Product(Base):
     """`resource` is the `aud` of its access tokens (RFC 8707); `color` is #rrggbb; `icon` the name
-    of a Tabler icon. `launch_client_id` is the client that the switcher opens it by."""
+    of a Tabler icon. `launch_client_id` is the client that the switcher opens it by. One that
+    `is_platform` is the operators': no tenant's role selects anything of it."""
 
     __tablename__ = "products"
 
@@ -22,6 +27,7 @@ class Product(Base):
     resource: Mapped[str] = mapped_column(unique=True)
     launch_client_id: Mapped[str | None]
     position: Mapped[int] = mapped_column(default=0)
+    is_platform: Mapped[bool] = mapped_column(default=False)
 
     permissions: Mapped[list[Permission]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="Permission.position"

@@ -6,15 +6,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.database import Base
+from idp.tenancy import TenantOwned
 
 ACCOUNT_ADMIN = "account_admin"
+RANK = 10
+TOP_RANK = 100
 
 
-class Role(Base):
-    """`all_permissions` is the built-in account admin's: every node, also of products to come."""
+class Role(TenantOwned, Base):
+    """`all_permissions` is the built-in account admin's: every node, also of products to come.
+    Nobody gives, changes or takes away a role whose `rank` is above their own."""
 
     __tablename__ = "roles"
-    __table_args__ = (sa.UniqueConstraint("tenant_id", "key"),)
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "key"),
+        sa.Index("uq_roles_id_tenant", "id", "tenant_id", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"))
@@ -22,6 +29,7 @@ class Role(Base):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(default="")
     all_permissions: Mapped[bool] = mapped_column(default=False)
+    rank: Mapped[int] = mapped_column(default=RANK)
     created_at: Mapped[float]
 
     permissions: Mapped[list[RolePermission]] = relationship(
@@ -29,13 +37,17 @@ class Role(Base):
     )
 
 
-class RolePermission(Base):
+class RolePermission(TenantOwned, Base):
     """One node that a role selects. The node may be gone: it then grants nothing."""
 
     __tablename__ = "role_permissions"
-
-    role_id: Mapped[str] = mapped_column(
-        sa.ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["role_id", "tenant_id"], ["roles.id", "roles.tenant_id"], ondelete="CASCADE"
+        ),
     )
+
+    role_id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str]
     product_key: Mapped[str] = mapped_column(primary_key=True)
     permission_key: Mapped[str] = mapped_column(primary_key=True)

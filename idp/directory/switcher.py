@@ -29,8 +29,11 @@ class Opening(NamedTuple):
     role_names: str | None
     has_all_permissions: int | None
     granted: str | None
+    only_products: str | None
 
     def opens(self, product: ProductView) -> bool:
+        if self.only_products is not None and product.key not in self.only_products.split():
+            return False
         pairs = [line.split(" ") for line in (self.granted or "").splitlines()]
         granted = [permission for key, permission in pairs if key == product.key]
         return bool(memberships.selected(product, bool(self.has_all_permissions), granted))
@@ -57,20 +60,21 @@ _OPENINGS = (
         memberships.of_roles(joined_by_line(Role.name)),
         memberships.of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
         _GRANTED,
+        Membership.only_products,
     )
     .select_from(Membership)
     .join(Tenant, Tenant.id == Membership.tenant_id)
     .where(
         Membership.user_id == sa.bindparam("user_id"),
-        Membership.status == memberships.ACTIVE,
+        memberships.STATUS_NOW == memberships.ACTIVE,
         Tenant.status == tenants.ACTIVE,
     )
     .order_by(Tenant.name)
 )
 
 
-def openings(db: Connection, user_id: str) -> list[Opening]:
-    return [Opening._make(row) for row in db.rows(_OPENINGS, user_id=user_id)]
+def openings(db: Connection, user_id: str, now: float) -> list[Opening]:
+    return [Opening._make(row) for row in db.rows(_OPENINGS, user_id=user_id, now=now)]
 
 
 def menu(

@@ -15,7 +15,6 @@ from idp.database import Connection
 from idp.directory import switcher, users
 from idp.endpoints import cookies
 from idp.endpoints.messages import NO_STORE, Page, Request, Response, redirect
-from idp.endpoints.situation import Situation, assess, find_session
 from idp.errors import PageRefusal
 from idp.grants import authorization_code, consent
 from idp.login import attempt as attempts
@@ -32,7 +31,8 @@ from idp.oidc.authorization_request import (
 from idp.oidc.parameters import Malformed, Parameters
 from idp.provider import Provider, read_id_token
 from idp.sessions import browser, logout
-from idp.sessions.browser import Evidence
+from idp.sessions.browser import BrowserSession, Evidence
+from idp.situation import Situation, assess
 
 LOCAL_PAGES = frozenset({"/", "/account"})
 
@@ -78,7 +78,7 @@ def _begin(
     """A new request. A signed-in person who lacks nothing is answered without an attempt."""
     now = provider.clock()
     with provider.database.connection(durable=False) as db:
-        session = find_session(provider, db, request, now)
+        session = _find_session(provider, db, request, now)
         situation = assess(provider, db, parsed, None, session, now)
         if isinstance(situation.decision, Done):
             return _answer_from_session(provider, db, situation, now)
@@ -114,11 +114,20 @@ def _resume(provider: Provider, request: Request, attempt_id: str) -> Response |
         except RefusedRequest as refusal:
             return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
     with provider.database.connection(durable=False) as db:
-        session = find_session(provider, db, request, now)
+        session = _find_session(provider, db, request, now)
         situation = assess(provider, db, parsed, attempt, session, now)
     if isinstance(situation.decision, Step):
         return _show(situation.decision, attempt, ())
     return _finish(provider, request, situation, attempt, now)
+
+
+def _find_session(
+    provider: Provider, db: Connection, request: Request, now: float
+) -> BrowserSession | None:
+    secret = request.cookie(browser.cookie_name(provider.settings.is_https))
+    if not secret:
+        return None
+    return browser.find(db, secret, provider.settings.session_idle_lifetime, now)
 
 
 def _answer_from_session(
@@ -160,6 +169,8 @@ def _finish(
     if situation.request:
         answer = _reply(situation.request.reply_to, fields)
         return replace(answer, headers=(*answer.headers, *headers))
+    if isinstance(situation.decision, Refused):
+        return redirect("/", headers)
     return redirect(_local_target(provider, attempt, now), headers)
 
 
@@ -261,6 +272,8 @@ def _local_target(provider: Provider, attempt: Attempt, now: float) -> str:
         product = catalog.products.get(attempt.target)
         target = product and switcher.launch_url(catalog, product, provider.settings.issuer, None)
         return target or "/"
+    if attempt.destination == attempts.CONSOLE_PAGE:
+        return attempt.target
     return attempt.target if attempt.target in LOCAL_PAGES else "/"
 
 

@@ -89,7 +89,7 @@ def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> B
         return None
     product = catalog.product_of(client)
     with provider.database.connection(durable=False) as db:
-        state = grant.find(db, claimed["grant_id"], claimed["jti"], product.key)
+        state = grant.find(db, claimed["grant_id"], claimed["jti"], product.key, now)
     if state is None or grant.why_dead(state, client, product, provider.settings, now):
         return None
     return Bearer(claimed, state, client, product)

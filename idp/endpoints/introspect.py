@@ -95,7 +95,7 @@ def _described_refresh(
     claimed: refresh_token.ClaimedToken,
 ) -> dict[str, Any] | None:
     now = provider.clock()
-    state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key)
+    state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key, now)
     if state is None or state.client_id != client.client_id:
         return None
     if state.generation != claimed.generation or grant.why_dead(

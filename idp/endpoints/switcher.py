@@ -16,11 +16,12 @@ def switcher(provider: Provider, request: Request) -> Response:
         raise BearerRefusal(
             "insufficient_scope", "The switcher is for first-party products.", status=403
         )
+    now = provider.clock()
     with provider.database.connection() as db:
-        opened = switcher_rule.openings(db, bearer.state.user_id)
+        opened = switcher_rule.openings(db, bearer.state.user_id, now)
     return json_response(
         switcher_rule.menu(
-            provider.catalog.current(provider.clock()),
+            provider.catalog.current(now),
             opened,
             provider.settings.issuer,
             name=bearer.state.name,

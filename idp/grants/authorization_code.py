@@ -141,7 +141,7 @@ def redeem(
     """
     try:
         with database.connection(durable=False) as db:
-            state = grant.find_by_code(db, fingerprint(claimed_code), product.key)
+            state = grant.find_by_code(db, fingerprint(claimed_code), product.key, now)
             if state is None:
                 raise _invalid("unknown code")
             _check_bindings(state, client, claimed_redirect_uri, claimed_verifier)
@@ -173,12 +173,12 @@ def _spend(
         new_idle_expires_at=now + settings.refresh_idle_lifetime,
     )
     if spent is None:
-        raise _reason_for_losing(db, state)
+        raise _reason_for_losing(db, state, now)
 
 
-def _reason_for_losing(db: Connection, state: GrantState) -> Exception:
+def _reason_for_losing(db: Connection, state: GrantState, now: float) -> Exception:
     """A code that somebody else has spent was replayed; one that nobody has spent has ended."""
-    lost = grant.find(db, state.id, "", "")
+    lost = grant.find(db, state.id, "", "", now)
     return (
         Replayed(state) if lost and lost.code_used_at is not None else _invalid("ended meanwhile")
     )

@@ -23,7 +23,7 @@ CLAIMS = (
     *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"),
     *("name", "given_name", "family_name", "locale", "zoneinfo", "updated_at"),
     *("email", "email_verified"),
-    *("tenant_id", "tenant", "roles", "permissions"),
+    *("tenant_id", "tenant", "roles", "permissions", "cross_tenant_grant"),
 )
 
 
@@ -141,12 +141,15 @@ def _authentication(state: GrantState) -> dict[str, Any]:
 
 def standing(state: GrantState, client: Client, product: ProductView) -> dict[str, Any]:
     """Our own products act with all that the person may; others with what they are registered for
-    and the person was shown for this grant (security.md S30), and they learn of no roles."""
+    and the person was shown for this grant (security.md S30), and they learn of no roles. What came
+    across tenants carries the id of its grant (product.md N3)."""
     permissions = state.standing.permissions(product)
     if not client.first_party:
         allowed = _asked(state, "permissions").intersection(client.permissions)
         permissions = [key for key in permissions if key in allowed]
+    granted = state.standing.access_request_id
     return {
+        **({"cross_tenant_grant": granted} if granted else {}),
         "tenant_id": state.standing.tenant_id,
         "tenant": state.standing.tenant,
         "roles": state.standing.roles if client.first_party else [],

@@ -200,17 +200,21 @@ _REVOKE_TOKEN = Upsert(
 _REVOKED = sa.select(RevokedToken.jti).where(RevokedToken.jti == sa.bindparam("jti"))
 
 
-def find_by_code(db: Connection, code_hash: str, product_key: str) -> GrantState | None:
-    return _found(db.row(_BY_CODE, key=code_hash, product=product_key, jti=""))
+def find_by_code(db: Connection, code_hash: str, product_key: str, now: float) -> GrantState | None:
+    return _found(db.row(_BY_CODE, key=code_hash, product=product_key, jti="", now=now))
 
 
-def find_by_refresh(db: Connection, refresh_hash: str, product_key: str) -> GrantState | None:
-    return _found(db.row(_BY_REFRESH, key=refresh_hash, product=product_key, jti=""))
+def find_by_refresh(
+    db: Connection, refresh_hash: str, product_key: str, now: float
+) -> GrantState | None:
+    return _found(db.row(_BY_REFRESH, key=refresh_hash, product=product_key, jti="", now=now))
 
 
-def find(db: Connection, grant_id: str, jti: str, product_key: str) -> GrantState | None:
+def find(
+    db: Connection, grant_id: str, jti: str, product_key: str, now: float
+) -> GrantState | None:
     """For an access token: its grant, and whether the token itself was revoked."""
-    return _found(db.row(_BY_ID, key=grant_id, product=product_key, jti=jti))
+    return _found(db.row(_BY_ID, key=grant_id, product=product_key, jti=jti, now=now))
 
 
 def _found(row: tuple[Any, ...] | None) -> GrantState | None:

@@ -117,7 +117,7 @@ def refresh(
         raise _invalid("not a refresh token of ours")
     try:
         with database.connection(durable=False) as db:
-            state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key)
+            state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key, now)
             if state is None or state.client_id != client.client_id:
                 raise _invalid("unknown, or another client's")
             state = _still_allowed(state, client)

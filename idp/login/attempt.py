@@ -18,13 +18,15 @@ from idp.secret_values import fingerprint, is_same, new_secret
 AUTHORIZE = "authorize"
 LAUNCH = "launch"
 PAGE = "page"
+CONSOLE_PAGE = "console"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """`destination` is AUTHORIZE (with the request's `parameters`), LAUNCH (`target` is a product's
-    key) or PAGE (`target` is a path of ours). `user_id` proved `proven` (method to time), and
-    `chosen_by` chose the rest: a choice counts for the one who made it alone."""
+    key), PAGE or CONSOLE_PAGE (`target` is a path of ours; the console's has the `tenant` and the
+    `max_age` that its page asks for as `parameters`). `user_id` proved `proven` (method to time),
+    and `chosen_by` chose the rest: a choice counts for the one who made it alone."""
 
     id: str
     browser: str

@@ -45,6 +45,7 @@ RESERVED_NAMES = frozenset(
         ),
         *("sid", "at_hash", "c_hash", "cnf", "act", "may_act", "events"),
         *("client_id", "scope", "grant_id", "tenant_id", "tenant", "roles", "permissions"),
+        "cross_tenant_grant",
         *("name", "given_name", "family_name", "email", "email_verified", "locale", "zoneinfo"),
         "updated_at",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from idp import audit
+from idp import audit, tenancy
 from idp.audit import NOWHERE
 from idp.database import Connection, Database
 from idp.directory import catalog, users
@@ -83,7 +83,7 @@ def _check_issuer(provider: Provider, setup_file: SetupFile) -> None:
 def _all_or_nothing(database: Database) -> Iterator[Session]:
     """One run at a time. Unlike elsewhere, a refusal takes everything back too."""
     try:
-        with database.session() as session:
+        with tenancy.every_tenant(database) as session:
             try:
                 if not database.is_sqlite:
                     session.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 import yaml
 from sqlalchemy.orm import Session
 
+from idp import tenancy
 from idp.directory.clients import Client
 from idp.directory.memberships import Membership
-from idp.directory.products import Permission, Product
+from idp.directory.products import BUILT_IN, Permission, Product
 from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
@@ -27,7 +28,7 @@ _HEAD = "# yaml-language-server: $schema=setup.schema.json\n"
 def export(provider: Provider) -> dict[str, Any]:
     """Applied to the same database it changes nothing, and to an empty one it makes the same
     directory; passwords and client secrets are then new or missing."""
-    with provider.database.session() as session:
+    with tenancy.every_tenant(provider.database) as session:
         slugs = {tenant.id: tenant.slug for tenant in session.scalars(sa.select(Tenant))}
         return {
             "products": [_product(row) for row in session.scalars(_PRODUCTS)],
@@ -37,7 +38,9 @@ def export(provider: Provider) -> dict[str, Any]:
         }
 
 
-_PRODUCTS = sa.select(Product).order_by(Product.position, Product.key)
+_PRODUCTS = (
+    sa.select(Product).where(Product.key.not_in(BUILT_IN)).order_by(Product.position, Product.key)
+)
 _CLIENTS = sa.select(Client).order_by(Client.client_id)
 _ROLES = sa.select(Role).order_by(Role.key)
 
@@ -122,6 +125,7 @@ def _role(role: Role) -> dict[str, Any]:
     stated = _columns(role, ("key", "name", "description"))
     if role.key == ACCOUNT_ADMIN:
         return stated
+    stated["rank"] = role.rank
     permissions: dict[str, list[str]] = {}
     for node in sorted(role.permissions, key=lambda row: (row.product_key, row.permission_key)):
         permissions.setdefault(node.product_key, []).append(node.permission_key)

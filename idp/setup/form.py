@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from idp.credentials.password import MAX_PASSWORD_BYTES
-from idp.directory.roles import ACCOUNT_ADMIN
+from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
 from idp.directory.users import canonical_email
 from idp.oidc.client_metadata import CLIENT_ID, RESERVED_NAMES, SCOPE_WORD
 
@@ -193,12 +193,15 @@ class RoleForm(Form):
     key: RoleKey
     name: Line
     description: Words = ""
+    rank: int = Field(
+        default=RANK, ge=1, lt=TOP_RANK, description="Nobody gives a role above their own."
+    )
     permissions: dict[ProductKey, list[PermissionKey]] = {}
 
     @model_validator(mode="after")
     def _built_in(self) -> RoleForm:
-        if self.key == ACCOUNT_ADMIN and "permissions" in self.model_fields_set:
-            raise ValueError(f"{ACCOUNT_ADMIN} is built in and has every permission")
+        if self.key == ACCOUNT_ADMIN and {"permissions", "rank"} & self.model_fields_set:
+            raise ValueError(f"{ACCOUNT_ADMIN} is built in: every permission, and the top rank")
         return self
 
 

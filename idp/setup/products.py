@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client
-from idp.directory.products import Permission, Product
+from idp.directory.products import BUILT_IN, Permission, Product
 from idp.errors import SetupMistake
 from idp.setup.changes import Change, Edit
 from idp.setup.form import PermissionForm, ProductForm, SetupFile
@@ -22,6 +22,8 @@ def apply_products(session: Session, forms: Iterable[ProductForm]) -> list[Chang
 
 
 def _apply(session: Session, form: ProductForm) -> list[Change]:
+    if form.key in BUILT_IN:
+        raise SetupMistake(f"product {form.key}: it is built in.")
     found = session.get(Product, form.key)
     product = found or Product(key=form.key)
     edit = Edit("product", form.key, product, is_new=found is None)
@@ -55,7 +57,8 @@ def _set_position(session: Session, edit: Edit, form: ProductForm) -> None:
     if "position" in form.model_fields_set:
         edit.set("position", form.position)
     elif edit.is_new:
-        last = session.scalar(sa.select(sa.func.max(Product.position)))
+        others = sa.select(sa.func.max(Product.position)).where(Product.key.not_in(BUILT_IN))
+        last = session.scalar(others)
         edit.set("position", 0 if last is None else last + 1)
 
 

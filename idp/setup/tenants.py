@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from idp.directory.products import Permission
-from idp.directory.roles import ACCOUNT_ADMIN, Role, RolePermission
+from idp.directory.products import PLATFORM, Permission
+from idp.directory.roles import ACCOUNT_ADMIN, TOP_RANK, Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import SetupMistake
 from idp.secret_values import new_id
@@ -29,7 +29,7 @@ def apply_tenants(session: Session, forms: Iterable[TenantForm], now: float) -> 
     return [change for form in forms for change in _apply(session, form, nodes, now)]
 
 
-_NODES = sa.select(Permission.product_key, Permission.key)
+_NODES = sa.select(Permission.product_key, Permission.key).where(Permission.product_key != PLATFORM)
 
 
 def find_tenant(session: Session, slug: str) -> Tenant | None:
@@ -73,10 +73,10 @@ def _apply_role(
     found = session.scalar(sa.select(Role).where(Role.tenant_id == tenant.id, Role.key == form.key))
     role = found or Role(id=new_id(), tenant_id=tenant.id, key=form.key, created_at=now)
     edit = Edit("role", f"{tenant.slug}/{form.key}", role, is_new=found is None)
-    for column, value in form.stated(("name", "description"), edit.is_new).items():
+    for column, value in form.stated(("name", "description", "rank"), edit.is_new).items():
         edit.set(column, value)
     if form.key == ACCOUNT_ADMIN:
-        role.all_permissions = True
+        role.all_permissions, role.rank = True, TOP_RANK
     elif edit.is_new or "permissions" in form.model_fields_set:
         _set_permissions(edit, role, form, nodes)
     session.add(role)

@@ -10,12 +10,12 @@ from flask import request, url_for
 from idp.directory import switcher
 from idp.directory.switcher import Opening
 from idp.sessions.browser import BrowserSession
-from idp.web.context import catalog, provider
+from idp.web.context import catalog, now, provider
 
 
 def openings(signed_in: BrowserSession) -> list[Opening]:
     with provider().database.connection() as db:
-        return switcher.openings(db, signed_in.user_id)
+        return switcher.openings(db, signed_in.user_id, now())
 
 
 def of(signed_in: BrowserSession, opened: Sequence[Opening]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from tests.setup.conftest import Desk
 from tests.setup.test_exporting import DEMO_ADDRESSES
 
 OPENS = {
-    ("amara@northwind.example", "northwind"): "lms payments connections",
-    ("hana@harbor.example", "harbor"): "lms payments connections",
+    ("amara@northwind.example", "northwind"): "lms payments connections console",
+    ("hana@harbor.example", "harbor"): "lms payments connections console",
     ("ben@northwind.example", "northwind"): "lms",
     ("dana@northwind.example", "northwind"): "lms payments connections",
     ("priya@northwind.example", "northwind"): "lms",
@@ -58,7 +58,7 @@ def test_people_open_what_their_roles_say(desk: Desk, who: tuple[str, str], open
         found = [
             key
             for key, product in products.items()
-            for standing in memberships.standings(db, person.id, key)
+            for standing in memberships.standings(db, person.id, key, desk.now)
             if standing.tenant == tenant and standing.opens(product)
         ]
     assert found == opened.split()
@@ -67,8 +67,9 @@ def test_people_open_what_their_roles_say(desk: Desk, who: tuple[str, str], open
 def test_the_products_can_be_launched_and_have_icons(desk: Desk) -> None:
     apply_demo(desk)
     catalog = desk.provider.catalog.current(desk.now)
-    assert list(catalog.products) == ["lms", "payments", "connections"]
-    for key, product in catalog.products.items():
+    assert list(catalog.products) == ["lms", "payments", "connections", "console", "platform"]
+    for key in DEMO_ADDRESSES.keys() & catalog.products.keys():
+        product = catalog.products[key]
         assert catalog.launch_uri(product) == f"{DEMO_ADDRESSES[key]}/login"
         assert product.resource == f"urn:product:{key}"
         assert icon_paths(product.icon)

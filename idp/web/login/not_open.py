@@ -10,7 +10,7 @@ from idp.directory import memberships, switcher
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
-from idp.web.context import catalog, provider
+from idp.web.context import catalog, now, provider
 from idp.web.login import step
 
 blueprint = Blueprint("not_open", __name__)
@@ -49,7 +49,7 @@ def submit() -> Response:
 def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, str] | None:
     """The tenant to name: the asked one, or the only one; never one that the person is not in."""
     with provider().database.connection() as db:
-        found = memberships.standings(db, user_id, product.key)
+        found = memberships.standings(db, user_id, product.key, now())
     asked = attempt.parameters.get("tenant")
     named = [s for s in found if s.is_active and asked in (None, "", s.tenant)]
     return _described(named[0]) if len(named) == 1 else None
@@ -61,7 +61,7 @@ def _described(standing: Standing) -> dict[str, str]:
 
 def _other_products(user_id: str) -> list[dict[str, object]]:
     with provider().database.connection() as db:
-        opened = switcher.openings(db, user_id)
+        opened = switcher.openings(db, user_id, now())
     known, issuer = catalog(), provider().settings.issuer
     return [
         {

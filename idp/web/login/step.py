@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from idp.directory import users
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
+from idp.directory.products import CONSOLE
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.web.context import browser_secret, catalog, current_session, now, provider
@@ -44,6 +45,8 @@ def client_of(attempt: Attempt) -> Client | None:
 def product_of(attempt: Attempt) -> ProductView | None:
     """The product that asks, or the one that the person picked."""
     client = client_of(attempt)
+    if attempt.destination == attempts.CONSOLE_PAGE:
+        return catalog().products[CONSOLE]
     key = client.product_key if client else attempt.target
     return catalog().products.get(key)
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from idp.directory import memberships
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
-from idp.web.context import provider
+from idp.web.context import now, provider
 from idp.web.login import step
 from idp.web.login.step import Who
 
@@ -66,5 +66,5 @@ def _open_standings(attempt: Attempt, person: Who) -> list[Standing]:
     if product is None:
         return []
     with provider().database.connection() as db:
-        found = memberships.standings(db, person.id, product.key)
+        found = memberships.standings(db, person.id, product.key, now())
     return [standing for standing in found if standing.opens(product)]

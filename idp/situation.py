@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from idp.database import Connection
 from idp.directory import memberships, users
-from idp.endpoints.messages import Request
+from idp.directory.catalog import ProductView
+from idp.directory.products import CONSOLE
 from idp.grants import consent
-from idp.login.attempt import Attempt
+from idp.login.attempt import CONSOLE_PAGE, Attempt
 from idp.login.next_step import Asked, Decision, Entry, Proven, next_step
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.policies import assurance
 from idp.policies.sessions import lifetimes
 from idp.provider import Provider
-from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
 
 
@@ -31,15 +31,6 @@ class Situation(NamedTuple):
     decision: Decision
 
 
-def find_session(
-    provider: Provider, db: Connection, request: Request, now: float
-) -> BrowserSession | None:
-    secret = request.cookie(browser.cookie_name(provider.settings.is_https))
-    if not secret:
-        return None
-    return browser.find(db, secret, provider.settings.session_idle_lifetime, now)
-
-
 def assess(
     provider: Provider,
     db: Connection,
@@ -48,14 +39,11 @@ def assess(
     session: BrowserSession | None,
     now: float,
 ) -> Situation:
-    asked = _asked(provider, parsed, now)
+    asked = _asked(provider, parsed, attempt, now)
     proven = _proven(db, attempt, session)
     entries: list[Entry] = []
     if proven.user_id and asked.product:
-        entries = [
-            Entry(standing, lifetimes(provider.settings, standing.tenant_policy))
-            for standing in memberships.standings(db, proven.user_id, asked.product.key)
-        ]
+        entries = _entries(provider, db, proven.user_id, asked.product, now)
     if proven.user_id and parsed and asked.needs_consent and not proven.consent_is_fresh:
         given = consent.find(db, proven.user_id, parsed.client.client_id)
         proven = replace(proven, consented=given)
@@ -63,9 +51,41 @@ def assess(
     return Situation(parsed, attempt, session, proven, entries, decision)
 
 
-def _asked(provider: Provider, parsed: AuthorizationRequest | None, now: float) -> Asked:
+def at_console(
+    provider: Provider,
+    db: Connection,
+    session: BrowserSession | None,
+    tenant: str | None,
+    max_age: int | None,
+    now: float,
+) -> Decision:
+    """What is missing before a page of the console may be shown: the console is a product like any
+    other, and `tenant` the slug in the page's address. The operators' pages have no tenant."""
+    asked, proven = _asked_by_console(provider, tenant, max_age, now), _who(db, None, session)
+    entries: list[Entry] = []
+    if proven.user_id and asked.product:
+        entries = _entries(provider, db, proven.user_id, asked.product, now)
+    return next_step(asked, proven, entries, now)
+
+
+def _entries(
+    provider: Provider, db: Connection, user_id: str, product: ProductView, now: float
+) -> list[Entry]:
+    return [
+        Entry(standing, lifetimes(provider.settings, standing.tenant_policy))
+        for standing in memberships.standings(db, user_id, product.key, now)
+    ]
+
+
+def _asked(
+    provider: Provider, parsed: AuthorizationRequest | None, attempt: Attempt | None, now: float
+) -> Asked:
     if parsed is None:
-        return Asked()
+        if attempt is None or attempt.destination != CONSOLE_PAGE:
+            return Asked()
+        wanted = attempt.parameters
+        max_age = int(wanted["max_age"]) if "max_age" in wanted else None
+        return _asked_by_console(provider, wanted.get("tenant"), max_age, now)
     return Asked(
         product=provider.catalog.current(now).product_of(parsed.client),
         prompt=parsed.prompt,
@@ -77,6 +97,13 @@ def _asked(provider: Provider, parsed: AuthorizationRequest | None, now: float) 
         client_tenant_id=parsed.client.tenant_id,
         needs_consent=not parsed.client.first_party or "consent" in parsed.prompt,
     )
+
+
+def _asked_by_console(
+    provider: Provider, tenant: str | None, max_age: int | None, now: float
+) -> Asked:
+    product = provider.catalog.current(now).products[CONSOLE] if tenant else None
+    return Asked(product=product, tenant=tenant, max_age=max_age)
 
 
 def _proven(db: Connection, attempt: Attempt | None, session: BrowserSession | None) -> Proven:

@@ -1,0 +1,25 @@
+"""Row-level security: PostgreSQL's own wall around each tenant's rows, behind that of `tenancy`.
+
+The setting `latchkey.tenants` names the tenants of a transaction, or `*` for the provider's own
+statements. A connection that has not set it sees no tenant's rows at all. Superusers, and roles
+with BYPASSRLS, go round every policy: run the provider as neither (docs/operate.md).
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+_VISIBLE = (
+    "current_setting('latchkey.tenants', true) = '*'"
+    " OR {column} = ANY (string_to_array(current_setting('latchkey.tenants', true), ','))"
+)
+
+
+def enable(table: str, *columns: str) -> None:
+    """Only rows of which one of the columns names a tenant of the transaction are there."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    visible = " OR ".join(_VISIBLE.format(column=column) for column in columns or ("tenant_id",))
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY tenants ON {table} USING ({visible})")
