@@ -6,8 +6,10 @@ there is no state to move and nothing to forget. Private halves are encrypted (`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -33,6 +35,7 @@ ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
 CLOCK_SKEW = 60.0
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
 class SigningKey(Base):
@@ -59,7 +62,7 @@ class KeyView:
     alg: str
     generation: int
     private: PrivateKey
-    public: RSAKey | ECKey | OKPKey
+    public: PublicKey
     public_jwk: dict[str, Any]
     active_from: float
 
@@ -74,29 +77,43 @@ class KeyRing:
 
     def signer(self, alg: str, now: float) -> KeyView:
         """The newest key of that algorithm that has come into force."""
-        active = [key for key in self.keys if key.alg == alg and key.active_from <= now]
-        if not active:
-            raise SetupMistake(f"There is no signing key for {alg}: run `idp keys rotate`.")
-        return max(active, key=lambda key: key.generation)
+        for key in self._newest_first:
+            if key.alg == alg and key.active_from <= now:
+                return key
+        raise SetupMistake(f"There is no signing key for {alg}: run `idp keys rotate`.")
+
+    @cached_property
+    def _newest_first(self) -> list[KeyView]:
+        return sorted(self.keys, key=lambda key: -key.generation)
+
+    @cached_property
+    def by_kid(self) -> dict[str, KeyView]:
+        return {key.kid: key for key in self.keys}
 
     def find(self, kid: str) -> KeyView | None:
-        return next((key for key in self.keys if key.kid == kid), None)
+        return self.by_kid.get(kid)
 
     def is_published(self, key: KeyView, now: float) -> bool:
         """From its making until the last token that it can have signed has expired."""
-        successors = [
+        return self._published_until[key.kid] > now
+
+    @cached_property
+    def _published_until(self) -> dict[str, float]:
+        return {key.kid: self._replaced_at(key) + self.retention + CLOCK_SKEW for key in self.keys}
+
+    def _replaced_at(self, key: KeyView) -> float:
+        successors = (
             other.active_from
             for other in self.keys
             if other.alg == key.alg and other.generation > key.generation
-        ]
-        return not successors or min(successors) + self.retention + CLOCK_SKEW > now
+        )
+        return min(successors, default=math.inf)
 
     def jwks(self, now: float) -> tuple[bytes, str]:
         """The JWK Set (RFC 7517 section 5) and its ETag, encoded once for each set of keys."""
-        published = [key for key in self.keys if self.is_published(key, now)]
-        names = tuple(key.kid for key in published)
+        names = tuple(kid for kid, until in self._published_until.items() if until > now)
         if names not in self._jwks:
-            body = orjson.dumps({"keys": [key.public_jwk for key in published]})
+            body = orjson.dumps({"keys": [self.by_kid[kid].public_jwk for kid in names]})
             self._jwks[names] = (body, f'"{sha256(body).hexdigest()[:32]}"')
         return self._jwks[names]
 
@@ -250,7 +267,7 @@ def _view(row: SigningKey, secret_keys: SecretKeys) -> KeyView:
         alg=row.alg,
         generation=row.generation,
         private=private,
-        public=_import_public(private),
+        public=private.public_key(),
         public_jwk=row.public_jwk,
         active_from=row.active_from,
     )

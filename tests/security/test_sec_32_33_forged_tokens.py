@@ -67,16 +67,16 @@ def test_sec_32_no_algorithm_of_the_headers_choice_counts(
 def public_spellings(stage: Stage, consumer: str) -> dict[str, bytes]:
     """The verifying key in each form that anybody can fetch."""
     if consumer == Stage.ASSERTION:
-        jwk: Any = stage.machine_key
-        public = jwk.public_key
+        machine: Any = stage.machine_key
+        public, jwk = machine.public_key, machine.as_dict(private=False)
     else:
         key = stage.world.held.key_ring.current(stage.world.clock()).find(
             header_of(stage.genuine(consumer))["kid"]
         )
         assert key
-        jwk, public = key.public, key.private.public_key()
+        public, jwk = key.public, key.public_jwk
     form = PublicFormat.SubjectPublicKeyInfo
-    members = dict(jwk.as_dict(private=False))
+    members: dict[str, Any] = dict(jwk)
     return {
         "PEM": public.public_bytes(Encoding.PEM, form),
         "PEM without its last line end": public.public_bytes(Encoding.PEM, form).strip(),
