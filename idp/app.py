@@ -33,9 +33,11 @@ from idp.web.account import profile
 from idp.web.context import EXTENSION, keep_browser_secret, orm, request_id
 from idp.web.context import provider as provider_of_request
 from idp.web.login import consent, logout, not_open, password, select_account, tenant
+from idp.web.manage import overview
 
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
+CONSOLE_PAGES = (overview,)
 
 log = structlog.get_logger("pages")
 
@@ -92,6 +94,8 @@ def create_pages(held: Provider) -> Flask:
     csrf.init_app(app)
     logout.install(csrf)
     for page in (home, inbox, profile, consent, logout, not_open, password, select_account, tenant):
+        app.register_blueprint(page.blueprint)
+    for page in CONSOLE_PAGES:
         app.register_blueprint(page.blueprint)
     app.before_request(_show_handed_page)
     app.before_request(_refuse_foreign_forms)

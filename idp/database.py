@@ -179,10 +179,10 @@ class Database:
         return self.engine.execution_options(**{READ_ONLY: True})
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self, read_only: bool = False) -> Iterator[Session]:
         """An ORM session with the same rule: a `Refusal` commits, anything else rolls back."""
         try:
-            with Session(self.engine) as session:
+            with Session(self.reading_engine() if read_only else self.engine) as session:
                 try:
                     yield session
                 except StoreUnavailable:

@@ -7,6 +7,12 @@ is committed. `public_message` may be shown to anybody; `detail` goes to the log
 from __future__ import annotations
 
 
+def told(sentence: str) -> str:
+    """Marks a sentence for people, where a rule says it: the languages know it, and the page that
+    shows it translates it. Placeholders are filled in before, so use none."""
+    return sentence
+
+
 class Refusal(Exception):
     """The base: `code` for machines, `public_message` for people, `detail` for the log."""
 

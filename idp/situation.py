@@ -58,14 +58,14 @@ def at_console(
     tenant: str | None,
     max_age: int | None,
     now: float,
-) -> Decision:
+) -> tuple[Decision, Sequence[Entry]]:
     """What is missing before a page of the console may be shown: the console is a product like any
     other, and `tenant` the slug in the page's address. The operators' pages have no tenant."""
     asked, proven = _asked_by_console(provider, tenant, max_age, now), _who(db, None, session)
     entries: list[Entry] = []
     if proven.user_id and asked.product:
         entries = _entries(provider, db, proven.user_id, asked.product, now)
-    return next_step(asked, proven, entries, now)
+    return next_step(asked, proven, entries, now), entries
 
 
 def _entries(

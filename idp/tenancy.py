@@ -37,19 +37,20 @@ class Unscoped(Exception):
 
 
 @contextmanager
-def session(database: Database, *tenant_ids: str) -> Iterator[Session]:
-    """A transaction in which nothing exists but these tenants' rows."""
+def session(database: Database, *tenant_ids: str, read_only: bool = False) -> Iterator[Session]:
+    """A transaction in which nothing exists but these tenants' rows. One that is `read_only` keeps
+    no writer waiting (SQLite)."""
     if not tenant_ids or EVERY in tenant_ids:
         raise Unscoped("a session of no tenant")
-    with database.session() as opened:
+    with database.session(read_only) as opened:
         _enter(database, opened, frozenset(tenant_ids))
         yield opened
 
 
 @contextmanager
-def every_tenant(database: Database) -> Iterator[Session]:
+def every_tenant(database: Database, *, read_only: bool = False) -> Iterator[Session]:
     """For what is nobody's own: set-up files, operators, the platform's counts."""
-    with database.session() as opened:
+    with database.session(read_only) as opened:
         _enter(database, opened, frozenset({EVERY}))
         yield opened
 

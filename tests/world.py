@@ -36,9 +36,11 @@ ADDRESSES = {
 }
 PASSWORD = setup.DEMO_PASSWORD
 AMARA = "amara@northwind.example"  # account admin of northwind
+HANA = "hana@harbor.example"  # account admin of harbor
 BEN = "ben@northwind.example"  # opens LMS alone
 DANA = "dana@northwind.example"  # opens all three by her roles
 PRIYA = "priya@northwind.example"  # in both companies, with different roles
+OLU = "operator@latchkey.example"  # operator of the platform
 VICTOR = "victor@northwind.example"  # disabled
 
 VERIFIER = "v" * 64
@@ -185,6 +187,13 @@ class Visitor:
         page = self.follow(self.authorize(client_id, **changed))
         assert page.status_code == 200, page.text
         return self.follow(self.submit(page, email=email, password=password))
+
+    def enter(self, path: str, email: str = AMARA) -> TestResponse:
+        """Open a page of the console, signing in on the way if it asks."""
+        page = self.follow(self.get(path))
+        if 'name="password"' in page.text:
+            page = self.follow(self.submit(page, email=email, password=PASSWORD))
+        return page
 
     def code(
         self,

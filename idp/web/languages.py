@@ -6,6 +6,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -25,15 +26,20 @@ class _ReadableCatalogs(Domain):  # type: ignore[misc]  # Flask-Babel is not typ
 
 @cache
 def _translations(language: str) -> NullTranslations:
-    path = _FOLDER / language / "LC_MESSAGES" / "messages.po"
-    if not path.exists():
-        return NullTranslations()
-    with path.open("rb") as text:
-        catalog = read_po(text, locale=language)
     compiled = BytesIO()
-    write_mo(compiled, catalog)
+    write_mo(compiled, read_catalog(language))
     compiled.seek(0)
     return Translations(compiled)
+
+
+def read_catalog(language: str) -> Catalog:
+    """All that is said in a language: a file for each part of the provider, read as one."""
+    whole = Catalog(locale=language)
+    for path in sorted((_FOLDER / language / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as text:
+            for message in read_po(text, locale=language):
+                whole[message.id] = message
+    return whole
 
 
 def _select() -> str:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import flask_tabler_icons
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from flask import Flask, Response, jsonify, render_template, request
 from flask_babel import Babel, get_locale
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 from markupsafe import Markup
 
+from idp.web.languages import read_catalog
 from tests.browser.gallery.scenes import NOW, PRODUCTS, SCENES
 
 ROOT = Path(__file__).parents[3]
@@ -69,10 +69,8 @@ class Pseudo(NullTranslations):
 
 
 def spanish() -> NullTranslations:
-    with (TRANSLATIONS / "es" / "LC_MESSAGES" / "messages.po").open("rb") as source:
-        catalog = read_po(source, locale="es")
     compiled = BytesIO()
-    write_mo(compiled, catalog)
+    write_mo(compiled, read_catalog("es"))
     compiled.seek(0)
     return GNUTranslations(compiled)
 

@@ -1,0 +1,196 @@
+"""Who administers a tenant, by what right, and the only rows that they can reach.
+
+Every rule of the console and of the management API takes an `Administration`: an actor, a tenant,
+and a transaction in which no other tenant's rows exist (`tenancy`). The rule checks the right, so
+that no page or endpoint can forget to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from idp import audit, tenancy
+from idp.audit import Origin
+from idp.database import Connection, Database, joined_by_line
+from idp.directory.catalog import Catalog
+from idp.directory.memberships import Membership, MembershipRole, of_roles
+from idp.directory.roles import TOP_RANK, Role, RolePermission
+from idp.errors import PageRefusal, told
+from idp.tenancy import TenantOwned
+
+RECENT = 900.0  # seconds since the sign-in that a sensitive change rests on
+
+Node = tuple[str, str]
+Owned = TypeVar("Owned", bound=TenantOwned)
+
+
+class NotFound(PageRefusal):
+    """It is not there, or not this tenant's: nobody can tell which (security.md S76)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("not_found", told("There is nothing at this address."), detail, 404)
+
+
+class Forbidden(PageRefusal):
+    def __init__(self, detail: str) -> None:
+        super().__init__("access_denied", told("Your roles do not allow this."), detail, 403)
+
+
+class RecentSignInNeeded(PageRefusal):
+    """RFC 9470's insufficient_user_authentication, at our own console."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "insufficient_user_authentication",
+            told("Sign in again to make this change."),
+            "the sign-in is not recent",
+            403,
+        )
+
+
+class Mistake(PageRefusal):
+    """Something that was sent can't be taken: `errors` maps its field to a sentence."""
+
+    def __init__(self, **errors: str) -> None:
+        super().__init__(
+            "invalid_request",
+            told("Some of this can't be taken."),
+            f"fields: {', '.join(errors)}",
+            422,
+        )
+        self.errors = errors
+
+
+class Rights(NamedTuple):
+    """What somebody's roles in a tenant amount to. `nodes` are pairs of product and permission; the
+    account admin `has_all`, also of what is still to come."""
+
+    rank: int
+    has_all: bool
+    nodes: frozenset[Node]
+
+    def holds(self, nodes: frozenset[Node]) -> bool:
+        return self.has_all or nodes <= self.nodes
+
+
+EVERYTHING = Rights(TOP_RANK, True, frozenset())
+NOTHING = Rights(0, False, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person at the console, or a client at the API, which then has no `auth_time`. `permissions`
+    are the console's nodes; `visit_id` is set while an operator acts for the tenant."""
+
+    user_id: str | None
+    client_id: str | None
+    auth_time: float | None
+    permissions: frozenset[str]
+    rights: Rights
+    visit_id: str | None = None
+
+
+class TenantName(NamedTuple):
+    id: str
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Administration:
+    """`rows` reaches this tenant's rows alone; `db` is the same transaction, for prepared
+    statements, audit and outbox."""
+
+    actor: Actor
+    tenant: TenantName
+    catalog: Catalog
+    database: Database
+    rows: Session
+    db: Connection
+    now: float
+    origin: Origin
+
+    def may(self, permission: str) -> bool:
+        return permission in self.actor.permissions
+
+    def check(self, permission: str) -> None:
+        """Raises Forbidden."""
+        if not self.may(permission):
+            raise Forbidden(f"{permission} is missing")
+
+    def check_recent(self) -> None:
+        """For what would hurt: a person must have signed in a short while ago. Raises
+        RecentSignInNeeded; a client proves itself with every request."""
+        auth_time = self.actor.auth_time
+        if auth_time is not None and self.now - auth_time > RECENT:
+            raise RecentSignInNeeded
+
+    def get(self, model: type[Owned], key: str) -> Owned:
+        """The tenant's own row. Raises NotFound."""
+        found = self.rows.get(model, key)
+        if found is None:
+            raise NotFound(f"no {model.__name__} of this tenant")
+        return found
+
+    def record(self, tag: str, **detail: Any) -> None:
+        """An audit event of this tenant, by this actor."""
+        visit = {"visit": self.actor.visit_id} if self.actor.visit_id else {}
+        audit.record(
+            self.db,
+            tag,
+            self.now,
+            self.origin,
+            actor=self.actor.user_id,
+            tenant=self.tenant.id,
+            client=self.actor.client_id,
+            **visit,
+            **detail,
+        )
+
+
+@contextmanager
+def administration(
+    database: Database,
+    catalog: Catalog,
+    tenant: TenantName,
+    actor: Actor,
+    now: float,
+    origin: Origin,
+    *,
+    read_only: bool = False,
+) -> Iterator[Administration]:
+    with tenancy.session(database, tenant.id, read_only=read_only) as rows:
+        db = Connection.of(database, rows)
+        yield Administration(actor, tenant, catalog, database, rows, db, now, origin)
+
+
+_RIGHTS = sa.select(
+    of_roles(sa.func.max(Role.rank)),
+    of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
+    sa.select(
+        joined_by_line(
+            RolePermission.product_key + sa.literal_column("' '") + RolePermission.permission_key
+        )
+    )
+    .select_from(MembershipRole)
+    .join(RolePermission, RolePermission.role_id == MembershipRole.role_id)
+    .where(MembershipRole.membership_id == Membership.id)
+    .correlate(Membership)
+    .scalar_subquery(),
+).where(Membership.id == sa.bindparam("membership_id"))
+
+
+def rights_of(db: Connection, membership_id: str) -> Rights:
+    """What the membership's roles select, whatever its status is: for who is known to be in."""
+    row = db.row(_RIGHTS, membership_id=membership_id)
+    if row is None:
+        return NOTHING
+    rank, has_all, granted = row
+    pairs = (line.split(" ") for line in (granted or "").splitlines())
+    return Rights(rank or 0, bool(has_all), frozenset((key, node) for key, node in pairs))

@@ -1,0 +1,196 @@
+"""Who may open a page of the console: decided at every request by `next_step`, like any product.
+
+A page that lacks something goes back to `/authorize`, which asks for it and returns here. A change
+that needs a recent sign-in keeps what was filled in until that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import redirect, request
+from werkzeug.wrappers import Response
+
+from idp import situation
+from idp.database import Connection
+from idp.directory import acting, operating
+from idp.directory.acting import (
+    RECENT,
+    Actor,
+    Administration,
+    Forbidden,
+    NotFound,
+    RecentSignInNeeded,
+    TenantName,
+    administration,
+)
+from idp.directory.memberships import Standing
+from idp.directory.operating import Operation, Operator, operation
+from idp.directory.products import CONSOLE, PLATFORM
+from idp.login import attempt as attempts
+from idp.login.next_step import Done, Entry, Refused, Step
+from idp.secret_values import new_secret
+from idp.sessions import browser
+from idp.sessions.browser import BrowserSession
+from idp.web.context import browser_secret, catalog, current_session, now, origin, provider
+
+KEPT_FOR = 600.0  # seconds that a form waits for its sign-in
+
+View = Callable[..., Any]
+
+
+def administers(*, recent: bool = False) -> Callable[[View], View]:
+    """For a view of `/manage/<tenant>/…`: it gets an `Administration` instead of the slug. `recent`
+    asks for a recent sign-in before a form is shown, rather than after it was filled in."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(tenant: str, **names: Any) -> Any:
+            return _entered(view, lambda: _at_tenant(tenant, recent), tenant, names)
+
+        return guarded
+
+    return decorate
+
+
+def operates(*, recent: bool = False) -> Callable[[View], View]:
+    """The same for a view of `/operate/…`, which gets an `Operation`."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(**names: Any) -> Any:
+            return _entered(view, lambda: _at_platform(recent), None, names)
+
+        return guarded
+
+    return decorate
+
+
+def _entered(view: View, enter: Callable[[], Any], slug: str | None, names: dict[str, Any]) -> Any:
+    try:
+        with enter() as admin:
+            return view(admin, **names)
+    except SignInFirst as first:
+        return _sign_in_first(request.full_path.rstrip("?"), slug, first.max_age)
+    except RecentSignInNeeded:
+        return _keep_and_sign_in(slug)
+
+
+class SignInFirst(Exception):
+    """Something is missing that `/authorize` can ask for."""
+
+    def __init__(self, max_age: int | None) -> None:
+        super().__init__()
+        self.max_age = max_age
+
+
+def _at_tenant(slug: str, recent: bool) -> AbstractContextManager[Administration]:
+    session, decision, entries = _decided(slug, recent)
+    if not isinstance(decision, Done) or decision.standing is None:
+        raise _not_open([entry.standing for entry in entries], slug)
+    with provider().database.connection() as db:
+        actor = _member(db, session, decision.standing)
+    return administration(
+        provider().database,
+        catalog(),
+        _named(decision.standing),
+        actor,
+        now(),
+        origin(),
+        read_only=_is_reading(),
+    )
+
+
+def _at_platform(recent: bool) -> AbstractContextManager[Operation]:
+    session, _, _ = _decided(None, recent)
+    with provider().database.connection() as db:
+        if not operating.is_operator(db, session.user_id):
+            raise NotFound("no operator")
+    everything = catalog().products[PLATFORM].permission_keys
+    actor = Operator(session.user_id, None, session.auth_time, everything)
+    return operation(
+        provider().database, catalog(), actor, now(), origin(), read_only=_is_reading()
+    )
+
+
+def _decided(
+    slug: str | None, recent: bool
+) -> tuple[BrowserSession, Done | Step | Refused, Sequence[Entry]]:
+    """What `next_step` says of this browser at this page. Raises SignInFirst for what it wants
+    asked."""
+    session, max_age = current_session(), int(RECENT) if recent else None
+    with provider().database.connection() as db:
+        decision, entries = situation.at_console(provider(), db, session, slug, max_age, now())
+        if session is None or (isinstance(decision, Step) and decision is not Step.NOT_OPEN):
+            raise SignInFirst(max_age)
+        browser.touch(db, session, now())
+    return session, decision, entries
+
+
+def _is_reading() -> bool:
+    return request.method in ("GET", "HEAD")
+
+
+def _member(db: Connection, session: BrowserSession, standing: Standing) -> Actor:
+    return Actor(
+        user_id=session.user_id,
+        client_id=None,
+        auth_time=session.auth_time,
+        permissions=frozenset(standing.permissions(catalog().products[CONSOLE])),
+        rights=acting.rights_of(db, standing.membership_id),
+    )
+
+
+def _named(standing: Standing) -> TenantName:
+    return TenantName(standing.tenant_id, standing.tenant, standing.tenant_name)
+
+
+def _not_open(standings: Sequence[Standing], slug: str) -> Exception:
+    """Who is in the tenant learns that the roles don't do; for others there is no such tenant."""
+    if any(each.tenant == slug and each.is_active for each in standings):
+        return Forbidden("no role of theirs opens the console")
+    return NotFound(f"no console of {slug}")
+
+
+def _sign_in_first(target: str, slug: str | None, max_age: int | None) -> Response:
+    """Off to `/authorize`, which asks what is missing and comes back to `target`."""
+    wanted = {"tenant": slug} if slug else {}
+    if max_age is not None:
+        wanted["max_age"] = str(max_age)
+    attempt = attempts.begin(
+        provider().ephemeral,
+        browser_secret(),
+        provider().settings.attempt_lifetime,
+        now(),
+        attempts.CONSOLE_PAGE,
+        parameters=wanted,
+        target=target,
+    )
+    return redirect(f"/authorize?attempt={attempt.id}", 303)
+
+
+def _keep_and_sign_in(slug: str | None) -> Response:
+    """What was filled in waits, sealed, for the sign-in; then the person confirms it."""
+    name, session = new_secret(), current_session()
+    assert session
+    fields = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
+    kept = {"user": session.user_id, "path": request.path, "fields": fields}
+    provider().ephemeral.put(f"kept form:{name}", orjson.dumps(kept).decode(), KEPT_FOR, now())
+    base = f"/manage/{slug}" if slug else "/operate"
+    target = f"{base}/continue?{urlencode({'form': name})}"
+    return _sign_in_first(target, slug, int(RECENT))
+
+
+def kept_form(name: str) -> dict[str, Any]:
+    """`path` and `fields` of what was kept, for the person who filled it in. Raises NotFound."""
+    session = current_session()
+    text = provider().ephemeral.read(f"kept form:{name}", now())
+    kept = orjson.loads(text) if text else None
+    if kept is None or session is None or kept["user"] != session.user_id:
+        raise NotFound("no form is kept under that name")
+    return {"path": kept["path"], "fields": kept["fields"]}

@@ -1,0 +1,68 @@
+"""What every page of the console has around it: the tenant's name, the navigation, the menu."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask import render_template, request
+
+from idp.directory.acting import Administration
+from idp.directory.operating import Operation
+from idp.web import menu
+from idp.web.context import current_session
+
+
+class Entry(NamedTuple):
+    """`path` follows the tenant's or the operators'; shown to who holds one of `permissions`."""
+
+    path: str
+    label: Any
+    icon: str
+    permissions: tuple[str, ...]
+
+
+TENANT_PAGES: tuple[Entry, ...] = ()
+OPERATOR_PAGES: tuple[Entry, ...] = ()
+
+
+def tenant_page(admin: Administration, template: str, **values: Any) -> str:
+    base = f"/manage/{admin.tenant.slug}"
+    return _page(base, TENANT_PAGES, admin, template, tenant=admin.tenant, **values)
+
+
+def operator_page(operation: Operation, template: str, **values: Any) -> str:
+    return _page("/operate", OPERATOR_PAGES, operation, template, tenant=None, **values)
+
+
+def _page(
+    base: str,
+    entries: tuple[Entry, ...],
+    admin: Administration | Operation,
+    template: str,
+    **values: Any,
+) -> str:
+    session = current_session()
+    assert session
+    shown = [
+        {
+            "url": base + entry.path,
+            "label": entry.label,
+            "icon": entry.icon,
+            "current": _is_at(base + entry.path, base),
+        }
+        for entry in entries
+        if any(admin.may(permission) for permission in entry.permissions)
+    ]
+    return render_template(
+        template,
+        menu=menu.of(session, menu.openings(session)),
+        navigation=shown,
+        base=base,
+        admin=admin,
+        **values,
+    )
+
+
+def _is_at(url: str, base: str) -> bool:
+    """The page itself or one below it; the overview is only itself."""
+    return request.path == url or (url != base and request.path.startswith(f"{url}/"))
