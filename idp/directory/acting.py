@@ -18,9 +18,11 @@ from sqlalchemy.orm import Session
 from idp import audit, tenancy
 from idp.audit import Origin
 from idp.database import Connection, Database, joined_by_line
+from idp.directory import tenants
 from idp.directory.catalog import Catalog
 from idp.directory.memberships import Membership, MembershipRole, of_roles
 from idp.directory.roles import TOP_RANK, Role, RolePermission
+from idp.directory.tenants import Tenant
 from idp.errors import PageRefusal, told
 from idp.tenancy import TenantOwned
 
@@ -194,3 +196,16 @@ def rights_of(db: Connection, membership_id: str) -> Rights:
     rank, has_all, granted = row
     pairs = (line.split(" ") for line in (granted or "").splitlines())
     return Rights(rank or 0, bool(has_all), frozenset((key, node) for key, node in pairs))
+
+
+_TENANT_NAME = sa.select(Tenant.id, Tenant.slug, Tenant.name).where(
+    Tenant.id == sa.bindparam("tenant_id"), Tenant.status == tenants.ACTIVE
+)
+
+
+def tenant_name(db: Connection, tenant_id: str) -> TenantName:
+    """An active tenant's. Raises NotFound."""
+    row = db.row(_TENANT_NAME, tenant_id=tenant_id)
+    if row is None:
+        raise NotFound("no active tenant of that id")
+    return TenantName._make(row)

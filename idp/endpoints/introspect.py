@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from idp.access_tokens import find_by_claims, find_machine, read_access_token
 from idp.database import Connection
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
-from idp.endpoints.bearer import find_by_claims, read_access_token
 from idp.endpoints.clients import confidential_client, form
 from idp.endpoints.messages import Request, Response, json_response
 from idp.errors import OAuthRefusal
@@ -67,13 +67,9 @@ def _persons_token(
 def _machine_token(
     provider: Provider, product: ProductView, claimed: dict[str, Any], now: float
 ) -> dict[str, Any] | None:
-    """A client_credentials token: no grant, so what can end it is its client or a revocation."""
-    client = provider.catalog.current(now).clients.get(claimed["client_id"])
-    if client is None or client.product_key != product.key:
+    found = find_machine(provider, claimed, now)
+    if found is None or found.product.key != product.key:
         return None
-    with provider.database.connection(durable=False) as db:
-        if grant.is_token_revoked(db, claimed["jti"]):
-            return None
     return {**claimed, "active": True, "token_type": "Bearer"}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from idp import audit
+from idp.access_tokens import read_access_token
 from idp.directory.clients import Client
-from idp.endpoints.bearer import read_access_token
 from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response
 from idp.errors import OAuthRefusal
