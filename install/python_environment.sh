@@ -81,6 +81,8 @@ install_packages() {
     echo "Installing the pinned libraries ($purpose)"
     "${pip[@]}" install --require-hashes --only-binary :all: "${requirements[@]}"
     "${pip[@]}" install --no-deps --no-build-isolation --no-index --editable .
+    # As pip did with the libraries: where Python is told to write no bytecode, every start would translate all of it anew.
+    .venv/bin/python -m compileall -q idp relying_parties
 }
 
 main

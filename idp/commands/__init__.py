@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -42,9 +44,15 @@ def idp() -> None:
 
 
 def main() -> None:
+    with mistakes_told():
+        idp(prog_name="idp")
+
+
+@contextmanager
+def mistakes_told() -> Iterator[None]:
     """What an operator can mend is said in a sentence, not in a trace."""
     try:
-        idp(prog_name="idp")
+        yield
     except SetupMistake as mistake:
         click.echo(f"idp: {mistake}", err=True)
         sys.exit(2)

@@ -1,4 +1,7 @@
-"""`idp demo`: the provider and three products on this machine, with people to try it as."""
+"""`idp demo`: the provider and three products on this machine, with people to try it as.
+
+It starts them and watches over them; what they need, they import themselves, all at once.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -20,9 +22,6 @@ import click
 
 from idp.errors import SetupMistake
 from idp.settings import PREFIX, Settings, settings_from
-
-if TYPE_CHECKING:
-    from idp.provider import Provider
 
 HOST = "localhost"
 PRODUCTS = ("lms", "payments", "connections")
@@ -51,50 +50,31 @@ def demo(port: int) -> None:
 
 
 def _start_all(processes: Processes, settings: Settings, port: int, stop: threading.Event) -> None:
-    """The processes start while we look after the database: until it is ready they answer 503."""
-    processes.append(_start(_server(settings)))
+    """The products wait for their secrets, which the provider makes on the first start."""
+    provider = _start([sys.executable, "-m", "idp.commands.demo_provider"], subprocess.PIPE)
+    processes.append(provider)
     has_secrets = all(
         (settings.keys_dir / "clients" / f"{key}.secret").exists() for key in PRODUCTS
     )
     if has_secrets:
         processes.append(_start(_products(settings, port)))
-    held = _furnish(settings, port)
+    people = _told_by(provider)
     if not has_secrets:
         processes.append(_start(_products(settings, port)))
     if _wait_until_ready(port, processes, stop):
-        _introduce(held, port)
-    worker = _start_worker(held, stop)  # nobody waits for it, and it is slow to import
+        _introduce(people, port)
+        processes.append(_start([sys.executable, "-m", "idp.commands", "worker"]))
     _watch(processes, stop)
-    stop.set()
-    worker.join(STOP_TIMEOUT)
 
 
-def _furnish(settings: Settings, port: int) -> Provider:
-    """Schema, keys, and the demo's directory; imported here, beside the starting processes."""
-    from idp import logs, migrations, setup
-    from idp.commands.serve import prepare
-    from idp.provider import provider
-
-    logs.configure("WARNING")
-    held = provider(settings)
-    migrations.upgrade(held.database)
-    prepare(held)
-    strangers = setup.people_outside_the_demo(held, _addresses(port))
-    if strangers:
-        raise SetupMistake(
-            f"{held.database.url} holds {strangers} people of its own: the demo, whose passwords"
-            " everybody knows, is not for it."
-        )
-    setup.apply_demo(held, _addresses(port))
-    return held
-
-
-def _start_worker(held: Provider, stop: threading.Event) -> threading.Thread:
-    from idp import worker as outbox_worker
-
-    thread = threading.Thread(target=outbox_worker.run, args=(held, stop, 2))
-    thread.start()
-    return thread
+def _told_by(provider: subprocess.Popen[bytes]) -> str:
+    """Who can sign in, said once the database holds them; a provider that can't look after its
+    database has said why, and ends us as it ended."""
+    assert provider.stdout
+    told = provider.stdout.read().decode()
+    if not told:
+        sys.exit(provider.wait())
+    return told
 
 
 def _settings(port: int) -> Settings:
@@ -117,19 +97,10 @@ def _as_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _addresses(port: int) -> dict[str, str]:
+def addresses_from(port: int) -> dict[str, str]:
+    """`issuer` and the products, at one port after the other."""
     numbered = enumerate(("issuer", *PRODUCTS))
     return {name: f"http://{HOST}:{port + number}" for number, name in numbered}
-
-
-def _server(settings: Settings) -> list[str]:
-    """What `idp serve` does, without looking at the database first."""
-    return [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--factory"),
-        *("--host", settings.host, "--port", str(settings.port)),
-        *("--blocking-threads", str(settings.threads), "--log-level", "warning"),
-        "idp.app:serve_app",
-    ]
 
 
 def _products(settings: Settings, port: int) -> list[str]:
@@ -157,9 +128,9 @@ def _check_free(ports: range) -> None:
                 ) from problem
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """In a session of its own, so that Ctrl-C reaches us alone and we stop it in order."""
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, start_new_session=True, stdout=stdout)
 
 
 @contextlib.contextmanager
@@ -170,20 +141,25 @@ def _running() -> Iterator[Processes]:
         yield processes
     finally:
         for process in processes:
-            process.terminate()
+            _signal(process, signal.SIGTERM)
         for process in processes:
             _wait_or_kill(process)
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
+    _signal(process, signal.SIGKILL)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    """Its own children too, which it may have died without."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _wait_until_ready(port: int, processes: Processes, stop: threading.Event) -> bool:
-    addresses = _addresses(port)
+    addresses = addresses_from(port)
     waiting = [f"{addresses['issuer']}/jwks"]
     waiting += [f"{addresses[name]}/healthz" for name in PRODUCTS]
     give_up_at = time.monotonic() + START_TIMEOUT
@@ -211,17 +187,12 @@ def _watch(processes: Processes, stop: threading.Event) -> None:
             return
 
 
-def _introduce(held: Provider, port: int) -> None:
-    from idp import setup
-
-    addresses = _addresses(port)
+def _introduce(people: str, port: int) -> None:
+    addresses = addresses_from(port)
     click.echo(f"\nLatchkey is running. Open {click.style(addresses['issuer'], bold=True)}\n")
     names = {"lms": "LMS", "payments": "Secure Payments", "connections": "Connections"}
     for key in PRODUCTS:
         click.echo(f"  {names[key]:<17} {addresses[key]}")
     click.echo(f"  {'Mail and SMS':<17} {addresses['issuer']}/inbox")
-    click.echo(f"\nPeople (password: {setup.DEMO_PASSWORD}):\n")
-    for person in setup.demo_people(addresses):
-        click.echo(f"  {person.email:<28} {person.note}")
-    click.echo(f"\nData: {held.database.url}, keys: {held.settings.keys_dir}/")
+    click.echo(people, nl=False)
     click.echo("Ctrl-C stops everything.")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from secrets import token_bytes
 
 import argon2
 import sqlalchemy as sa
@@ -69,7 +71,7 @@ class PasswordHasher:
         )
         self._slots = threading.BoundedSemaphore(settings.argon2_slots)
         self._room = threading.BoundedSemaphore(settings.argon2_slots + settings.argon2_queue)
-        self._nobody = self._argon2.hash("nobody's password")
+        self._nobody = _hash_of_nothing(self._argon2)
         self._counting = threading.Lock()
         self.verifications = 0
 
@@ -106,6 +108,16 @@ class PasswordHasher:
                 self._slots.release()
         finally:
             self._room.release()
+
+
+def _hash_of_nothing(argon2_: argon2.PasswordHasher) -> str:
+    """It costs as much to compare with as any other, and nothing to make when a process starts."""
+    salt, digest = (
+        b64encode(token_bytes(length)).decode().rstrip("=")
+        for length in (argon2_.salt_len, argon2_.hash_len)
+    )
+    cost = f"m={argon2_.memory_cost},t={argon2_.time_cost},p={argon2_.parallelism}"
+    return f"$argon2id$v={argon2.low_level.ARGON2_VERSION}${cost}${salt}${digest}"
 
 
 def _normalized(password: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import flask_tabler_icons
 from flask import Flask, Response, g
 from flask_babel import format_datetime, format_timedelta, get_locale
 from markupsafe import Markup
@@ -40,18 +40,26 @@ def when(at: float) -> Markup:
     )
 
 
-@cache
-def _icons() -> dict[str, Markup]:
-    folder = Path(flask_tabler_icons.__file__).parent / "static" / "tabler_icons"
-    sprite = (folder / "tabler-sprite-nostroke.svg").read_text()
-    symbols = re.findall(r'<symbol id="tabler-([\w-]+)"[^>]*>(.*?)</symbol>', sprite, re.DOTALL)
-    blank = '<path stroke="none" d="M0 0h24v24H0z" fill="none" />'
-    return {name: Markup(paths.replace(blank, "")) for name, paths in symbols}  # noqa: S704 - a file of our own package
-
-
+@lru_cache(maxsize=256)
 def icon_paths(name: str) -> Markup:
     """The inside of an outline icon's SVG; nothing for a name that does not exist."""
-    return _icons().get(name, Markup())
+    sprite = _sprite().read_bytes()
+    start = sprite.find(f'<symbol id="tabler-{name}"'.encode())
+    if start < 0:
+        return Markup()
+    paths = sprite[sprite.index(b">", start) + 1 : sprite.index(b"</symbol>", start)]
+    blank = b'<path stroke="none" d="M0 0h24v24H0z" fill="none" />'
+    return Markup(paths.replace(blank, b"").decode())  # noqa: S704 - a file of our own package
+
+
+@cache
+def _sprite() -> Path:
+    """All icons in one file of megabytes, of which the few that are shown are kept. The package is
+    not imported, since it would bring a whole bundler of assets."""
+    package = find_spec("flask_tabler_icons")
+    assert package and package.origin
+    folder = Path(package.origin).parent / "static" / "tabler_icons"
+    return folder / "tabler-sprite-nostroke.svg"
 
 
 def product_colors() -> Response:

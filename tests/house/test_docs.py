@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 from idp import setup
 from idp.app import create_pages
 from idp.audit import TAGS
-from idp.commands import demo, idp
+from idp.commands import demo, demo_provider, idp
 from idp.database import Database
 from idp.endpoints.router import ROUTES
 from idp.endpoints.well_known import metadata
@@ -281,7 +281,7 @@ def test_the_readme_shows_what_the_demo_prints(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     held = replace(world.held, settings=Settings(), database=Database(Settings().database_url))
-    demo._introduce(held, 8000)
+    demo._introduce(demo_provider._people(held, demo.addresses_from(8000)), 8000)
     assert capsys.readouterr().out.strip() == blocks(README, "text")[0].strip()
 
 

@@ -44,6 +44,10 @@ class Demo:
         """What it has printed so far."""
         return self.log.read_text(errors="replace")
 
+    def listens(self) -> bool:
+        """Whether anybody is left at its ports."""
+        return any(_answers(self.port + number) for number in range(PORTS))
+
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
         stop_server(self.process, signal.SIGINT)
@@ -52,14 +56,18 @@ class Demo:
 
 def start_demo(folder: Path, program: Path = OUR_OWN) -> Demo:
     """Returns when it has said that it runs."""
+    demo = begin_demo(folder, program)
+    wait_until(lambda: READY in demo.words(), demo.process, demo.log)
+    return demo
+
+
+def begin_demo(folder: Path, program: Path = OUR_OWN) -> Demo:
+    """Returns at once."""
     port = _free_ports()
     log = folder / "demo.log"
     log.unlink(missing_ok=True)
     command: list[str | Path] = ["env", "--chdir", folder, program, "demo", "--port", str(port)]
-    process = start_server(command, log)
-    demo = Demo(port, process, log)
-    wait_until(lambda: READY in demo.words(), process, log)
-    return demo
+    return Demo(port, start_server(command, log), log)
 
 
 def _free_ports() -> int:
@@ -79,3 +87,8 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex((LOOPBACK, port)) == 0

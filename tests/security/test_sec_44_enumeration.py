@@ -10,6 +10,7 @@ import argon2
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.credentials.password import PasswordHasher
 from tests.security.browsing import SignInForm, at_once, watched_statements
 from tests.world import AMARA, BEN, DANA, PASSWORD, VICTOR, World
 
@@ -127,6 +128,14 @@ def test_sec_44_nobodys_hash_costs_what_everybodys_costs(world: World) -> None:
     nobodys = argon2.extract_parameters(world.held.hasher._nobody)
     assert argon2.extract_parameters(stored) == nobodys
     assert nobodys.memory_cost == world.settings.argon2_memory_kib
+
+
+def test_sec_44_nobodys_hash_is_computed_with_and_found_wrong(world: World) -> None:
+    """One that can't be read would be refused at once."""
+    hasher = world.held.hasher
+    with pytest.raises(argon2.exceptions.VerifyMismatchError):
+        hasher._argon2.verify(hasher._nobody, PASSWORD)
+    assert hasher._nobody != PasswordHasher(world.settings)._nobody
 
 
 def test_sec_44_an_unknown_address_is_locked_like_a_known_one(world: World) -> None:
