@@ -71,13 +71,21 @@ class Mistake(PageRefusal):
 
 class Rights(NamedTuple):
     """What somebody's roles in a tenant amount to. `nodes` are pairs of product and permission; the
-    account admin `has_all`, also of what is still to come."""
+    account admin `has_all`, also of what is still to come. Who was let in from another company has
+    it `within` the products that were approved; None is no limit."""
 
     rank: int
     has_all: bool
     nodes: frozenset[Node]
+    within: frozenset[str] | None = None
+
+    @property
+    def is_unlimited(self) -> bool:
+        return self.has_all and self.within is None
 
     def holds(self, nodes: frozenset[Node]) -> bool:
+        if self.within is not None and any(product not in self.within for product, _ in nodes):
+            return False
         return self.has_all or nodes <= self.nodes
 
 
@@ -185,6 +193,7 @@ _RIGHTS = sa.select(
     .where(MembershipRole.membership_id == Membership.id)
     .correlate(Membership)
     .scalar_subquery(),
+    Membership.only_products,
 ).where(Membership.id == sa.bindparam("membership_id"))
 
 
@@ -193,9 +202,10 @@ def rights_of(db: Connection, membership_id: str) -> Rights:
     row = db.row(_RIGHTS, membership_id=membership_id)
     if row is None:
         return NOTHING
-    rank, has_all, granted = row
+    rank, has_all, granted, only_products = row
     pairs = (line.split(" ") for line in (granted or "").splitlines())
-    return Rights(rank or 0, bool(has_all), frozenset((key, node) for key, node in pairs))
+    within = None if only_products is None else frozenset(only_products.split())
+    return Rights(rank or 0, bool(has_all), frozenset((key, node) for key, node in pairs), within)
 
 
 _TENANT_NAME = sa.select(Tenant.id, Tenant.slug, Tenant.name).where(
