@@ -48,6 +48,10 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else orjson.loads(value)
 
 
+# By code point on both databases, so that a page's end and a word's beginning mean one thing.
+ByteText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
 class Base(DeclarativeBase):
     """All tables; constraint names are fixed so that Alembic can find them on both databases."""
 

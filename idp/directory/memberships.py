@@ -12,7 +12,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.database import Base, Connection, joined_by_line, joined_by_space
+from idp.database import Base, ByteText, Connection, joined_by_line, joined_by_space
 from idp.directory import tenants, users
 from idp.directory.catalog import ProductView
 from idp.directory.roles import Role, RolePermission
@@ -31,17 +31,22 @@ CROSS_TENANT = "cross_tenant"
 class Membership(TenantOwned, Base):
     """`kind` is one of KINDS (product.md, Words). One whose `source` is CROSS_TENANT came by the
     access request `access_request_id`, opens `only_products` (keys, separated by spaces), and is
-    over from `ends_at` on, whoever has noticed."""
+    over from `ends_at` on, whoever has noticed. `sort_name` is kept by `person_words`."""
 
     __tablename__ = "memberships"
     __table_args__ = (
         sa.UniqueConstraint("user_id", "tenant_id"),
         sa.Index("uq_memberships_id_tenant", "id", "tenant_id", unique=True),
+        sa.Index("ix_memberships_by_name", "tenant_id", "sort_name", "id"),
+        sa.Index("ix_memberships_by_status", "tenant_id", "status", "sort_name", "id"),
+        sa.Index("ix_memberships_by_kind", "tenant_id", "kind", "sort_name", "id"),
+        sa.Index("ix_memberships_by_end", "tenant_id", "ends_at"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"))
-    tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"), index=True)
+    tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"))
+    sort_name: Mapped[str] = mapped_column(ByteText, default="")
     kind: Mapped[str]
     status: Mapped[str] = mapped_column(default=ACTIVE)
     source: Mapped[str] = mapped_column(default=HOME)

@@ -10,7 +10,16 @@ import sqlalchemy as sa
 from idp import audit, ephemeral, limits, outbox, senders, used_once
 from idp.credentials import password
 from idp.database import Base, Database
-from idp.directory import catalog, clients, memberships, products, roles, tenants, users
+from idp.directory import (
+    catalog,
+    clients,
+    memberships,
+    person_words,
+    products,
+    roles,
+    tenants,
+    users,
+)
 from idp.errors import SetupMistake
 from idp.grants import consent, grant
 from idp.sessions import browser
@@ -19,7 +28,7 @@ from idp.tokens import signing_keys
 
 TABLES = (
     *(audit, ephemeral, limits, outbox, senders, used_once, password),
-    *(catalog, clients, memberships, products, roles, tenants, users),
+    *(catalog, clients, memberships, person_words, products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
 )
 LOCK = 0x1A7C

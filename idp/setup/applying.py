@@ -53,11 +53,12 @@ def apply(
     hashes = {} if dry_run else hash_new_passwords(provider, setup_file.users)
     keeper = SecretKeeper(base_dir)
     with _all_or_nothing(provider.database) as session:
+        db = Connection.of(provider.database, session)
         changes = [
             *apply_products(session, setup_file.products),
             *apply_tenants(session, setup_file.tenants, now),
             *apply_clients(session, setup_file.clients, keeper, now),
-            *apply_users(session, setup_file.users, hashes, now, dry_run=dry_run),
+            *apply_users(session, db, setup_file.users, hashes, now, dry_run=dry_run),
         ]
         check_launch_clients(session, setup_file)
         if dry_run:
@@ -65,7 +66,6 @@ def apply(
             return Applied(changes, {})
         if changes:
             session.flush()
-            db = Connection.of(provider.database, session)
             _end_sessions_of_the_disabled(db, now)
             _record(db, changes, now)
         keeper.write_files()

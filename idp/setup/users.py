@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idp.credentials.password import Password
-from idp.directory import users
+from idp.database import Connection
+from idp.directory import person_words, users
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.roles import Role
 from idp.directory.users import User, canonical_email
@@ -39,6 +40,7 @@ def hash_new_passwords(provider: Provider, forms: Sequence[UserForm]) -> dict[st
 
 def apply_users(
     session: Session,
+    db: Connection,
     forms: Iterable[UserForm],
     hashes: Mapping[str, str],
     now: float,
@@ -46,9 +48,10 @@ def apply_users(
     dry_run: bool,
 ) -> list[Change]:
     """Memberships name tenants and roles, so these come first. A password is only ever set for a
-    person who has none."""
+    person who has none. `db` is the session's own transaction."""
     changes: list[Change] = []
     for form in forms:
+        so_far = len(changes)
         user, edit = _apply(session, form, now)
         if form.password is not None and session.get(Password, user.id) is None:
             edit.note("password", None, "set")
@@ -61,6 +64,8 @@ def apply_users(
         changes += edit.changes()
         for membership in form.memberships:
             changes += _apply_membership(session, user, membership, now)
+        if len(changes) > so_far:
+            person_words.keep(db, user.id)
     return changes
 
 

@@ -74,7 +74,6 @@ REASONS = {
         " the guarded fetch arrives with registration by others, and S31 tests that it follows no"
         " redirect."
     ),
-    "S72": "There is no search, no sorting and no page token yet; they arrive with the console.",
     **dict.fromkeys(["S76", "S78", "S79"], CONSOLE),
     "S80": (
         "Grants across companies arrive with a later issue; that a membership that has ended"

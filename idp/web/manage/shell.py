@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from flask import render_template, request
+from flask_babel import lazy_gettext as _
 
 from idp.directory.acting import Administration
 from idp.directory.operating import Operation
@@ -21,7 +22,7 @@ class Entry(NamedTuple):
     permissions: tuple[str, ...]
 
 
-TENANT_PAGES: tuple[Entry, ...] = ()
+TENANT_PAGES: tuple[Entry, ...] = (Entry("/people", _("People"), "users", ("people.read",)),)
 OPERATOR_PAGES: tuple[Entry, ...] = ()
 
 
