@@ -12,7 +12,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.products import CONSOLE
 from idp.grants import consent
 from idp.login.attempt import CONSOLE_PAGE, Attempt
-from idp.login.next_step import Asked, Decision, Entry, Proven, next_step
+from idp.login.next_step import Asked, Decision, Entry, Proven, Step, ToAllow, next_step
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.policies import assurance
 from idp.policies.sessions import lifetimes
@@ -29,6 +29,13 @@ class Situation(NamedTuple):
     proven: Proven
     entries: Sequence[Entry]
     decision: Decision
+
+    @property
+    def step(self) -> Step | None:
+        """The page to show, if anything is left to ask."""
+        if isinstance(self.decision, ToAllow):
+            return Step.CONSENT
+        return self.decision if isinstance(self.decision, Step) else None
 
 
 def assess(
@@ -118,8 +125,9 @@ def _proven(db: Connection, attempt: Attempt | None, session: BrowserSession | N
         who,
         account_confirmed=attempt.account_confirmed,
         chosen_tenant_id=attempt.tenant_id or None,
-        consented=frozenset(attempt.consented),
+        consented=frozenset(attempt.consented.get("scope", [])),
         consent_is_fresh=bool(attempt.consented),
+        consented_tenant_id=attempt.consented.get("tenant_id"),
         turned_back=attempt.turned_back,
     )
 

@@ -19,7 +19,7 @@ from idp.errors import PageRefusal
 from idp.grants import authorization_code, consent
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
-from idp.login.next_step import Done, Refused, Step
+from idp.login.next_step import Done, Refused, ToAllow
 from idp.oidc import authorization_response, parameters
 from idp.oidc.authorization_request import (
     PARAMETERS,
@@ -87,9 +87,10 @@ def _begin(
         with provider.database.transaction() as db:
             _record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
         return _refuse(provider, parsed.reply_to, decision.error, decision.message)
-    assert isinstance(decision, Step)
+    step = situation.step
+    assert step
     if "none" in parsed.prompt:
-        return _refuse(provider, parsed.reply_to, decision.error, decision.words)
+        return _refuse(provider, parsed.reply_to, step.error, step.words)
     browser_secret, new_cookie = cookies.browser_secret(provider.settings, request)
     attempt = attempts.begin(
         provider.ephemeral,
@@ -99,7 +100,7 @@ def _begin(
         attempts.AUTHORIZE,
         parameters={name: sent.values[name] for name in PARAMETERS if name in sent.values},
     )
-    return _show(decision, attempt, new_cookie)
+    return _show(provider, situation, attempt, new_cookie, now)
 
 
 def _resume(provider: Provider, request: Request, attempt_id: str) -> Response | Page:
@@ -116,8 +117,8 @@ def _resume(provider: Provider, request: Request, attempt_id: str) -> Response |
     with provider.database.connection(durable=False) as db:
         session = _find_session(provider, db, request, now)
         situation = assess(provider, db, parsed, attempt, session, now)
-    if isinstance(situation.decision, Step):
-        return _show(situation.decision, attempt, ())
+    if situation.step:
+        return _show(provider, situation, attempt, (), now)
     return _finish(provider, request, situation, attempt, now)
 
 
@@ -153,7 +154,25 @@ def _answer_from_session(
     )
 
 
-def _show(step: Step, attempt: Attempt, headers: Sequence[tuple[str, str]]) -> Response:
+def _show(
+    provider: Provider,
+    situation: Situation,
+    attempt: Attempt,
+    headers: Sequence[tuple[str, str]],
+    now: float,
+) -> Response:
+    """Off to the step's page. What consent is asked for is settled here, and kept for the page."""
+    decision, step = situation.decision, situation.step
+    assert step
+    if isinstance(decision, ToAllow):
+        assert situation.request and situation.proven.user_id
+        attempt = attempt.ask_to_allow(
+            situation.proven.user_id,
+            decision.standing.tenant_id,
+            decision.standing.tenant_name,
+            situation.request.consent_scope,
+        )
+        attempts.save(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
     query = urlencode({"attempt": attempt.id})
     return redirect(f"/login/{step.page}?{query}", tuple(headers))
 

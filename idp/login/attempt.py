@@ -26,7 +26,8 @@ class Attempt:
     """`destination` is AUTHORIZE (with the request's `parameters`), LAUNCH (`target` is a product's
     key), PAGE or CONSOLE_PAGE (`target` is a path of ours; the console's has the `tenant` and the
     `max_age` that its page asks for as `parameters`). `user_id` proved `proven` (method to time),
-    and `chosen_by` chose the rest: a choice counts for the one who made it alone."""
+    and `chosen_by` chose the rest: a choice counts for the one who made it alone. `to_allow` is
+    what the consent page shows (of `ask_to_allow`), and `consented` what of that was allowed."""
 
     id: str
     browser: str
@@ -40,7 +41,8 @@ class Attempt:
     account_confirmed: bool = False
     other_account: bool = False
     tenant_id: str = ""
-    consented: list[str] = field(default_factory=list)
+    to_allow: dict[str, Any] = field(default_factory=dict)
+    consented: dict[str, Any] = field(default_factory=dict)
     turned_back: bool = False
 
     def prove(self, user_id: str, method: str, now: float) -> Attempt:
@@ -48,6 +50,19 @@ class Attempt:
         earlier = self.proven if user_id == self.user_id else {}
         proven = {**earlier, method: now}
         return replace(self, user_id=user_id, proven=proven, other_account=False)
+
+    def ask_to_allow(
+        self, user_id: str, tenant_id: str, tenant_name: str, scope: frozenset[str]
+    ) -> Attempt:
+        """Kept from the moment it is asked: a yes gives what was shown, whatever has changed in the
+        meantime."""
+        shown = {
+            "user_id": user_id,
+            "tenant_id": tenant_id,
+            "tenant_name": tenant_name,
+            "scope": sorted(scope),
+        }
+        return replace(self, to_allow=shown)
 
     def choose(self, user_id: str, **choice: Any) -> Attempt:
         """One thing is chosen, by that person; what another one chose in it is forgotten."""
@@ -58,7 +73,7 @@ class Attempt:
 _NOTHING_CHOSEN: dict[str, Any] = {
     "account_confirmed": False,
     "tenant_id": "",
-    "consented": [],
+    "consented": {},
     "turned_back": False,
 }
 

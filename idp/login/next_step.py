@@ -58,7 +58,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Proven:
     """What is known of the person. `is_fresh` means proven in this very attempt; `chosen_tenant_id`
-    was chosen in it, the others are remembered."""
+    was chosen in it, the others are remembered. A fresh consent is for `consented_tenant_id`."""
 
     user_id: str | None = None
     auth_time: float = 0.0
@@ -72,6 +72,7 @@ class Proven:
     last_tenant_id: str | None = None
     consented: frozenset[str] = frozenset()
     consent_is_fresh: bool = False
+    consented_tenant_id: str | None = None
     turned_back: bool = False
 
 
@@ -90,7 +91,14 @@ class Refused:
     message: str
 
 
-Decision = Step | Done | Refused
+@dataclass(frozen=True, slots=True)
+class ToAllow:
+    """`Step.CONSENT`, and the membership that the client would act by."""
+
+    standing: Standing
+
+
+Decision = Step | ToAllow | Done | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +127,10 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         return Step.PASSWORD
     if not assurance.satisfies(proven.acr, asked.essential_acr):
         return Refused("unmet_authentication_requirements", "The wanted acr can't be reached.")
-    if asked.needs_consent and not _has_consented(asked, proven):
+    if asked.needs_consent and not _has_consented(asked, proven, entry):
         if proven.turned_back:
             return Refused("access_denied", "The person did not allow it.")
-        return Step.CONSENT
+        return ToAllow(entry.standing)
     return Done(entry.standing)
 
 
@@ -178,8 +186,11 @@ def _entry(entries: Sequence[Entry], asked: Asked, proven: Proven) -> Entry | No
     return entries[0] if len(entries) == 1 else None
 
 
-def _has_consented(asked: Asked, proven: Proven) -> bool:
-    """`prompt=consent` wants it given again, in this attempt."""
+def _has_consented(asked: Asked, proven: Proven, entry: Entry) -> bool:
+    """`prompt=consent` wants it given again, in this attempt; and what was given in this attempt
+    was given for the tenant that the page named."""
     if "consent" in asked.prompt and not proven.consent_is_fresh:
+        return False
+    if proven.consent_is_fresh and proven.consented_tenant_id != entry.standing.tenant_id:
         return False
     return asked.scope <= proven.consented

@@ -8,7 +8,7 @@ import pytest
 
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
-from idp.login.next_step import Asked, Done, Entry, Proven, Refused, Step, next_step
+from idp.login.next_step import Asked, Done, Entry, Proven, Refused, Step, ToAllow, next_step
 from idp.policies.sessions import Lifetimes
 
 NOW = 1_795_000_000.0
@@ -52,6 +52,7 @@ AGENT = ADMIN._replace(role_keys="agent", has_all_permissions=0, permission_keys
 ASKED = Asked(product=PAYMENTS, scope=frozenset({"openid"}))
 SIGNED_IN = Proven(user_id="u", auth_time=NOW - HOUR, last_seen_at=NOW - 60, acr="aal1")
 FRESH = replace(SIGNED_IN, auth_time=NOW - 5, is_fresh=True)
+CONSENTED = replace(SIGNED_IN, consented=frozenset({"openid"}), consent_is_fresh=True)
 
 
 def entry(standing: Standing, idle: float = HOUR, absolute: float = 24 * HOUR) -> Entry:
@@ -222,7 +223,7 @@ ROWS = {
         ONE,
         Refused("unmet_authentication_requirements", "The wanted acr can't be reached."),
     ),
-    "consent is needed": (replace(ASKED, needs_consent=True), SIGNED_IN, ONE, Step.CONSENT),
+    "consent is needed": (replace(ASKED, needs_consent=True), SIGNED_IN, ONE, ToAllow(ADMIN)),
     "consent was given before": (
         replace(ASKED, needs_consent=True),
         replace(SIGNED_IN, consented=frozenset({"openid", "email"})),
@@ -233,19 +234,31 @@ ROWS = {
         replace(ASKED, needs_consent=True, scope=frozenset({"openid", "email"})),
         replace(SIGNED_IN, consented=frozenset({"openid"})),
         ONE,
-        Step.CONSENT,
+        ToAllow(ADMIN),
     ),
     "prompt=consent asks again": (
         replace(ASKED, needs_consent=True, prompt=frozenset({"consent"})),
         replace(SIGNED_IN, consented=frozenset({"openid"})),
         ONE,
-        Step.CONSENT,
+        ToAllow(ADMIN),
     ),
     "prompt=consent, given just now": (
         replace(ASKED, needs_consent=True, prompt=frozenset({"consent"})),
-        replace(SIGNED_IN, consented=frozenset({"openid"}), consent_is_fresh=True),
+        replace(CONSENTED, consented_tenant_id="t-north"),
         ONE,
         Done(ADMIN),
+    ),
+    "consent was given for another tenant than the one that is entered now": (
+        replace(ASKED, needs_consent=True),
+        replace(CONSENTED, consented_tenant_id="t-north", chosen_tenant_id="t-harbor"),
+        TWO,
+        ToAllow(OFFICER),
+    ),
+    "consent is for the tenant that was chosen": (
+        replace(ASKED, needs_consent=True),
+        replace(SIGNED_IN, chosen_tenant_id="t-harbor", last_tenant_id="t-north"),
+        TWO,
+        ToAllow(OFFICER),
     ),
     "consent is denied": (
         replace(ASKED, needs_consent=True),
@@ -265,7 +278,9 @@ def test_the_next_step_is(name: str) -> None:
 
 
 def test_every_step_has_a_row() -> None:
-    assert set(Step) <= {row[3] for row in ROWS.values()}
+    found = {row[3] for row in ROWS.values()}
+    assert {*Step} - {Step.CONSENT} <= found
+    assert ToAllow(ADMIN) in found
 
 
 def test_a_permission_that_left_the_tree_opens_nothing() -> None:

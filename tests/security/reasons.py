@@ -47,9 +47,6 @@ REASONS = {
         "Pushed requests and request objects arrive with issue 6; `request` and `request_uri` are"
         " refused today, as S02 tests."
     ),
-    "S30: the page shows the tenant": (
-        "The page does not name it yet; the company is chosen before consent and is in every token."
-    ),
     "S31: incoming": FEDERATION,
     "S38": "Nobody can choose a password yet: changing and resetting it arrive with issue 5.",
     "S39": (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from werkzeug.test import TestResponse
 
 from tests.security.protocol import (
@@ -17,9 +20,10 @@ from tests.security.protocol import (
     refresh,
     register,
 )
-from tests.world import AMARA, BEN, PASSWORD, Visitor, World, claims_of, sent_back
+from tests.world import AMARA, BEN, PASSWORD, PRIYA, Visitor, World, claims_of, sent_back
 
 ANOTHER = of_people("another", first_party=False)
+COMPANIES = {"northwind": "Northwind Lending", "harbor": "Harbor Credit Union"}
 
 
 def consent_page(world: World, **changed: str | None) -> tuple[Visitor, TestResponse]:
@@ -44,6 +48,101 @@ def test_sec_30_the_page_names_the_client_the_person_and_the_scopes(world: World
         assert shown in page.text
     for hidden in ("See your name", "Keep access while you are away"):
         assert hidden not in page.text
+
+
+def choice_of_company(world: World, visitor: Visitor, **changed: str | None) -> TestResponse:
+    register(world, ASKING)
+    page = answer_to(visitor, ASKING, PRIYA, prompt="select_account", **changed)
+    assert page.request.path == "/login/tenant"
+    return page
+
+
+def names_alone(page: TestResponse, company: str) -> bool:
+    return page.request.path == "/login/consent" and [
+        slug for slug, name in COMPANIES.items() if name in page.text
+    ] == [company]
+
+
+@pytest.mark.parametrize("company", COMPANIES)
+def test_sec_30_the_page_names_the_company_that_the_tokens_are_for(world: World, company: str):
+    visitor = world.browser()
+    choice = choice_of_company(world, visitor)
+    page = visitor.follow(visitor.submit(choice, tenant=company))
+    assert names_alone(page, company)
+    code = sent_back(visitor.follow(visitor.submit(page, decision="allow")))["code"]
+    assert claims_of((redeem(world, ASKING, code).json or {})["access_token"])["tenant"] == company
+
+
+@pytest.mark.parametrize("company", COMPANIES)
+def test_sec_30_the_page_names_the_company_that_the_request_asks_for(world: World, company: str):
+    register(world, ASKING)
+    assert names_alone(answer_to(world.browser(), ASKING, PRIYA, tenant=company), company)
+
+
+@pytest.mark.parametrize("is_asked_again", [False, True])
+def test_sec_30_a_yes_for_one_company_is_none_for_another(world: World, is_asked_again: bool):
+    """The other company is chosen in another tab, while the page is open."""
+    visitor = world.browser()
+    choice = choice_of_company(world, visitor)
+    page = visitor.follow(visitor.submit(choice, tenant="northwind"))
+    chosen = visitor.submit(choice, tenant="harbor")
+    if is_asked_again:
+        visitor.follow(chosen)
+    answer = visitor.follow(visitor.submit(page, decision="allow"))
+    assert names_alone(answer, "harbor")
+    assert world.run("SELECT count(*) FROM consents") == [(0,)]
+
+
+def changed(**form: Any) -> Any:
+    """The asking client, registered anew."""
+    return replace(ASKING, form={**ASKING.form, **form})
+
+
+NARROW = changed(scope="openid email")
+WIDER = {
+    "See loans": changed(scope="openid email", permissions=["loans.read"]),
+    "See your name": changed(scope="openid email profile"),
+    "Keep access while you are away": changed(scope="openid email offline_access"),
+}
+
+
+@pytest.mark.parametrize("is_asked_again", [False, True])
+@pytest.mark.parametrize("more", WIDER)
+def test_sec_30_a_registration_that_is_widened_meanwhile_is_shown_before_it_is_given(
+    world: World, more: str, is_asked_again: bool
+):
+    register(world, NARROW)
+    visitor = world.browser()
+    page = answer_to(visitor, NARROW, AMARA, scope="openid email profile offline_access")
+    assert page.request.path == "/login/consent"
+    assert more not in page.text
+    register(world, WIDER[more])
+    if is_asked_again:
+        visitor.follow(visitor.get(f"/authorize?attempt={page.request.args['attempt']}"))
+    again = visitor.follow(visitor.submit(page, decision="allow"))
+    assert again.request.path == "/login/consent"
+    assert more in again.text
+    assert world.run("SELECT count(*) FROM consents") == [(0,)]
+    assert "code" in sent_back(visitor.follow(visitor.submit(again, decision="allow")))
+
+
+def test_sec_30_a_registration_that_is_narrowed_meanwhile_gives_less_than_was_shown(world: World):
+    wide = changed(permissions=["loans.read", "loans.write"])
+    register(world, wide)
+    visitor = world.browser()
+    page = answer_to(visitor, wide, AMARA)
+    register(world, changed(permissions=["loans.read"], scope="openid"))
+    code = sent_back(visitor.follow(visitor.submit(page, decision="allow")))["code"]
+    given = redeem(world, ASKING, code).json or {}
+    assert given["scope"] == "openid"
+    assert claims_of(given["access_token"])["permissions"] == ["loans.read"]
+
+
+def test_sec_30_a_yes_without_the_mark_of_its_page_is_none(world: World):
+    visitor, page = consent_page(world)
+    for mark in ("", "x"):
+        visitor.submit(page, decision="allow", shown=mark)
+        assert nothing_was_given(world, visitor, page)
 
 
 def test_sec_30_a_get_allows_nothing(world: World):

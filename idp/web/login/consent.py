@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import orjson
 from flask import Blueprint, render_template, request
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
@@ -11,8 +12,8 @@ from werkzeug.wrappers import Response
 from idp.directory.clients import Client
 from idp.errors import PageRefusal
 from idp.login.attempt import Attempt
-from idp.oidc.authorization_request import PERMISSION, consent_scope
-from idp.oidc.parameters import Parameters
+from idp.oidc.authorization_request import PERMISSION
+from idp.secret_values import fingerprint
 from idp.web.context import catalog
 from idp.web.login import step
 
@@ -33,18 +34,19 @@ SCOPES = {
 def show() -> Response | str:
     attempt = step.load()
     client, person = step.client_of(attempt), step.who(attempt)
-    if person is None or client is None:
+    if person is None or client is None or not _is_asked(attempt, person):
         return step.back_to_authorize(attempt)
     redirect_uri = attempt.parameters.get("redirect_uri") or client.redirect_uris[0]
     return render_template(
         "login/consent.html",
         action="/login/consent",
         attempt=attempt.id,
+        shown=_mark(attempt),
         client_name=client.client_name,
         product=catalog().products.get(client.product_key),
-        tenant=None,
+        tenant=attempt.to_allow["tenant_name"],
         person=person,
-        scopes=[_described(word, client) for word in _asked(attempt, client)],
+        scopes=[_described(word, client) for word in sorted(attempt.to_allow["scope"], key=_place)],
         redirect_host=urlsplit(redirect_uri).netloc or redirect_uri,
         not_me_url=step.page_url("password", attempt, other="1"),
     )
@@ -52,23 +54,30 @@ def show() -> Response | str:
 
 @blueprint.post("/login/consent")
 def submit() -> Response:
+    """A yes is to what the form's page showed: what `/authorize` asks for by now, or nothing."""
     attempt = step.load()
-    client, person = step.client_of(attempt), step.who_answered(attempt)
-    if person is None or client is None:
+    person = step.who_answered(attempt)
+    if person is None or not _is_asked(attempt, person):
         return step.back_to_authorize(attempt)
     decision = request.form.get("decision")
-    if decision == "allow":
-        asked = _asked(attempt, client)
-        return step.proceed(attempt.choose(person.id, consented=asked, turned_back=False))
     if decision == "deny":
         return step.proceed(attempt.choose(person.id, turned_back=True))
-    raise PageRefusal("invalid_request", "Choose whether to allow it or not.")
+    if decision != "allow":
+        raise PageRefusal("invalid_request", "Choose whether to allow it or not.")
+    if request.form.get("shown") != _mark(attempt):
+        return step.back_to_authorize(attempt)
+    allowed = attempt.to_allow
+    return step.proceed(attempt.choose(person.id, consented=allowed, turned_back=False))
 
 
-def _asked(attempt: Attempt, client: Client) -> list[str]:
-    """What the page shows is what is given (security.md S30)."""
-    sent = Parameters(attempt.parameters, frozenset())
-    return sorted(consent_scope(sent, client), key=_place)
+def _is_asked(attempt: Attempt, person: step.Who) -> bool:
+    """Whether `/authorize` has asked this of them; another may have been signed in since."""
+    return attempt.to_allow.get("user_id") == person.id
+
+
+def _mark(attempt: Attempt) -> str:
+    """Tells pages that show different things apart (security.md S30)."""
+    return fingerprint(orjson.dumps(attempt.to_allow).decode())
 
 
 def _place(word: str) -> tuple[int, str]:

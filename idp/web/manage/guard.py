@@ -33,7 +33,7 @@ from idp.directory.memberships import Standing
 from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import CONSOLE, PLATFORM
 from idp.login import attempt as attempts
-from idp.login.next_step import Done, Entry, Refused, Step
+from idp.login.next_step import Decision, Done, Entry, Step
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
@@ -118,9 +118,7 @@ def _at_platform(recent: bool) -> AbstractContextManager[Operation]:
     )
 
 
-def _decided(
-    slug: str | None, recent: bool
-) -> tuple[BrowserSession, Done | Step | Refused, Sequence[Entry]]:
+def _decided(slug: str | None, recent: bool) -> tuple[BrowserSession, Decision, Sequence[Entry]]:
     """What `next_step` says of this browser at this page. Raises SignInFirst for what it wants
     asked."""
     session, max_age = current_session(), int(RECENT) if recent else None

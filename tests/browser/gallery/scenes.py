@@ -180,7 +180,8 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         | {
             "product": CONNECTIONS,
             "client_name": "Ledgerline",
-            "tenant": NORTHWIND,
+            "tenant": NORTHWIND["name"],
+            "shown": "a-mark",
             "redirect_host": "app.ledgerline.example",
             "scopes": [
                 {
