@@ -31,6 +31,11 @@ TAGS = {
     "logout.undelivered": "A product could not be told of a sign-out; `reason` says why.",
     "signing_key.made": "A signing key was made; it signs from `active_from`.",
     "signing_key.revoked": "A signing key was revoked; what it signed is worthless at once.",
+    "tenant.created": "An operator made a tenant.",
+    "tenant.suspended": "An operator suspended a tenant: nobody opens anything in it.",
+    "tenant.resumed": "An operator let a suspended tenant go on.",
+    "tenant.ended": "An operator ended a tenant for good; `counts` says what ended with it.",
+    "tenant.evidence_taken": "An operator downloaded the evidence pack of a tenant that has ended.",
     "setup.applied": "A set-up file was applied; `changes` lists what it created or updated.",
 }
 

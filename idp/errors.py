@@ -98,3 +98,12 @@ class Failure(Refusal):
 
 class SetupMistake(Exception):
     """Something an operator can mend: a setting, a key file, a set-up file."""
+
+
+class FormMistake(SetupMistake):
+    """One field of what describes a product, client, tenant or role can't be taken."""
+
+    def __init__(self, place: str, field: str, sentence: str) -> None:
+        super().__init__(f"{place}, {field}: {sentence}")
+        self.field = field
+        self.sentence = sentence

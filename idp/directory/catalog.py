@@ -130,7 +130,7 @@ class Catalog:
 
 
 def load_catalog(database: Database) -> Catalog:
-    with database.session() as session:
+    with database.session(read_only=True) as session:
         products = session.scalars(sa.select(Product).order_by(Product.position, Product.key)).all()
         active = (
             sa.select(Client)

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from idp.database import Base, JsonText
+from idp.database import Base, ByteText, JsonText
 
 ACTIVE = "active"
 SUSPENDED = "suspended"
+ENDED = "ended"
 
 
 class Tenant(Base):
-    """`policy` holds what differs from the platform's defaults (`policies/`)."""
+    """`policy` holds what differs from the platform's defaults (`policies/`). `name_folded` is what
+    lists are ordered and searched by. One that has ended never comes back, and its slug is never
+    another's."""
 
     __tablename__ = "tenants"
+    __table_args__ = (
+        sa.Index("ix_tenants_name_folded", "name_folded", "id"),
+        sa.Index("ix_tenants_status_name_folded", "status", "name_folded", "id"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    slug: Mapped[str] = mapped_column(unique=True)
+    slug: Mapped[str] = mapped_column(ByteText, unique=True)
     name: Mapped[str]
+    name_folded: Mapped[str] = mapped_column(ByteText, server_default="")
     status: Mapped[str] = mapped_column(sa.Text, default=ACTIVE)
     policy: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
     created_at: Mapped[float]
+
+    @validates("name")
+    def _fold_name(self, _column: str, name: str) -> str:
+        self.name_folded = folded(name)
+        return name
+
+
+def folded(name: str) -> str:
+    """The one form of a name, whatever its case."""
+    return unicodedata.normalize("NFKC", name).casefold()

@@ -21,6 +21,14 @@ class User(Base):
     counts any more: a password change or a disabling moves it (product.md S8)."""
 
     __tablename__ = "users"
+    __table_args__ = (
+        sa.Index(
+            "ix_users_operators",
+            "id",
+            postgresql_where=sa.text("is_operator"),
+            sqlite_where=sa.text("is_operator"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     email: Mapped[str]

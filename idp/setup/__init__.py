@@ -6,8 +6,8 @@ the same form back. docs/setup.schema.json describes the file.
 
 from __future__ import annotations
 
+from idp.registration.changes import Applied, Change
 from idp.setup.applying import apply
-from idp.setup.changes import Applied, Change
 from idp.setup.demonstration import (
     DEMO_PASSWORD,
     apply_demo,

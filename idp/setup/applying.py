@@ -16,14 +16,14 @@ from idp.directory import catalog, users
 from idp.directory.users import User
 from idp.errors import SetupMistake
 from idp.provider import Provider
+from idp.registration.changes import Applied, Change
+from idp.registration.client_secrets import SecretKeeper
+from idp.registration.clients import apply_clients
+from idp.registration.products import apply_products, check_launch_clients
+from idp.registration.tenants import apply_tenants
 from idp.sessions import logout
 from idp.sessions.browser import SsoSession
-from idp.setup.changes import Applied, Change
-from idp.setup.client_secrets import SecretKeeper
-from idp.setup.clients import apply_clients
 from idp.setup.form import SetupFile
-from idp.setup.products import apply_products, check_launch_clients
-from idp.setup.tenants import apply_tenants
 from idp.setup.users import apply_users, hash_new_passwords
 
 LOCK = 0x5E7B
@@ -60,7 +60,11 @@ def apply(
             *apply_clients(session, setup_file.clients, keeper, now),
             *apply_users(session, db, setup_file.users, hashes, now, dry_run=dry_run),
         ]
-        check_launch_clients(session, setup_file)
+        check_launch_clients(
+            session,
+            {product.key for product in setup_file.products},
+            {client.client_id for client in setup_file.clients},
+        )
         if dry_run:
             session.rollback()
             return Applied(changes, {})

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from idp.directory.users import User
 from idp.provider import Provider
+from idp.registration.changes import Applied
 from idp.setup.applying import apply
-from idp.setup.changes import Applied
 from idp.setup.form import SetupFile, UserForm
 from idp.setup.reading import parse
 

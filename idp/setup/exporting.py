@@ -1,4 +1,5 @@
-"""The directory as a set-up file: everything but secrets, in a stable order."""
+"""The directory as a set-up file: everything but secrets and what has ended, in a stable
+order."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import yaml
 from sqlalchemy.orm import Session
 
 from idp import tenancy
+from idp.directory import memberships, tenants
 from idp.directory.clients import Client
 from idp.directory.memberships import Membership
 from idp.directory.products import BUILT_IN, Permission, Product
@@ -18,8 +20,9 @@ from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.provider import Provider
-from idp.setup import clients, products, users
-from idp.setup.form import PolicyForm
+from idp.registration import clients, products
+from idp.registration.form import PolicyForm
+from idp.setup import users
 
 MAY_BE_EMPTY = ("description", "given_name", "family_name")
 _HEAD = "# yaml-language-server: $schema=setup.schema.json\n"
@@ -29,7 +32,7 @@ def export(provider: Provider) -> dict[str, Any]:
     """Applied to the same database it changes nothing, and to an empty one it makes the same
     directory; passwords and client secrets are then new or missing."""
     with tenancy.every_tenant(provider.database) as session:
-        slugs = {tenant.id: tenant.slug for tenant in session.scalars(sa.select(Tenant))}
+        slugs = {tenant.id: tenant.slug for tenant in session.scalars(_TENANTS)}
         return {
             "products": [_product(row) for row in session.scalars(_PRODUCTS)],
             "clients": [_client(row, slugs) for row in session.scalars(_CLIENTS)],
@@ -41,8 +44,19 @@ def export(provider: Provider) -> dict[str, Any]:
 _PRODUCTS = (
     sa.select(Product).where(Product.key.not_in(BUILT_IN)).order_by(Product.position, Product.key)
 )
-_CLIENTS = sa.select(Client).order_by(Client.client_id)
+_CLIENTS = (
+    sa.select(Client)
+    .outerjoin(Tenant, Tenant.id == Client.tenant_id)
+    .where(sa.or_(Client.tenant_id.is_(None), Tenant.status != tenants.ENDED))
+    .order_by(Client.client_id)
+)
+_TENANTS = sa.select(Tenant).where(Tenant.status != tenants.ENDED).order_by(Tenant.slug)
 _ROLES = sa.select(Role).order_by(Role.key)
+_MEMBERSHIPS = (
+    sa.select(Membership)
+    .join(Tenant, Tenant.id == Membership.tenant_id)
+    .where(Tenant.status != tenants.ENDED, Membership.status != memberships.ENDED)
+)
 
 
 def to_yaml(directory: dict[str, Any]) -> str:
@@ -117,7 +131,7 @@ def _tenants(session: Session) -> list[dict[str, Any]]:
             "policy": {n: v for n, v in tenant.policy.items() if n in PolicyForm.model_fields},
             "roles": roles.get(tenant.id, []),
         }
-        for tenant in session.scalars(sa.select(Tenant).order_by(Tenant.slug))
+        for tenant in session.scalars(_TENANTS)
     ]
 
 
@@ -134,17 +148,17 @@ def _role(role: Role) -> dict[str, Any]:
 
 def _users(session: Session, slugs: dict[str, str]) -> list[dict[str, Any]]:
     keys = {role.id: role.key for role in session.scalars(_ROLES)}
-    memberships: dict[str, list[dict[str, Any]]] = {}
-    for row in session.scalars(sa.select(Membership)):
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in session.scalars(_MEMBERSHIPS):
         roles = sorted(keys[each.role_id] for each in row.roles)
         stated = {"tenant": slugs[row.tenant_id], "kind": row.kind, "status": row.status}
-        memberships.setdefault(row.user_id, []).append({**stated, "roles": roles})
+        found.setdefault(row.user_id, []).append({**stated, "roles": roles})
     return [
         {
             **_columns(user, ("email", *users.PLAIN)),
             "operator": user.is_operator,
             "email_verified": user.email_verified_at is not None,
-            "memberships": sorted(memberships.get(user.id, []), key=lambda each: each["tenant"]),
+            "memberships": sorted(found.get(user.id, []), key=lambda each: each["tenant"]),
         }
         for user in session.scalars(sa.select(User).order_by(User.email_canonical))
     ]

@@ -1,19 +1,18 @@
 """The form of a set-up file. docs/setup.schema.json is made from it, for editors.
 
-A field that is left out is left alone where the thing exists already, and takes its default where
-it is made. Lists are given whole. Nothing is ever deleted for not being named.
+What describes products, clients and tenants is `registration/form.py`'s; here are the people, and
+the file as a whole.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -22,12 +21,20 @@ from pydantic import (
 )
 
 from idp.credentials.password import MAX_PASSWORD_BYTES
-from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
 from idp.directory.users import canonical_email
-from idp.oidc.client_metadata import CLIENT_ID, RESERVED_NAMES, SCOPE_WORD
+from idp.registration.form import (
+    ClientForm,
+    Form,
+    Line,
+    ProductForm,
+    RoleKey,
+    Slug,
+    TenantForm,
+    Words,
+    nodes,
+)
 
 MIN_PASSWORD_LETTERS = 10
-MIN_CLIENT_SECRET = 32
 
 
 def _email(claimed: str) -> str:
@@ -45,12 +52,6 @@ def _zone(name: str) -> str:
     return name
 
 
-def _role_key(key: str) -> str:
-    if key in RESERVED_NAMES:
-        raise ValueError("this is the name of a claim, so no role can have it")
-    return key
-
-
 def _password(secret: SecretStr) -> SecretStr:
     """product.md P1: letters and digits of any script count, and everything else is allowed."""
     text = unicodedata.normalize("NFKC", secret.get_secret_value())
@@ -61,163 +62,15 @@ def _password(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _client_secret(secret: SecretStr) -> SecretStr:
-    check_client_secret(secret.get_secret_value())
-    return secret
-
-
-def check_client_secret(text: str) -> None:
-    """It is stored by SHA-256, so it must be one that nobody can guess. Raises ValueError."""
-    if not MIN_CLIENT_SECRET <= len(text) <= 512:
-        raise ValueError(f"a client secret has {MIN_CLIENT_SECRET} to 512 characters")
-    if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError("a client secret has visible ASCII characters only")
-
-
-Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,120}$")]
-Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,500}$")]
-ProductKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
-PermissionKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._:-]{0,63}$")]
-ClientId = Annotated[str, StringConstraints(pattern=f"^{CLIENT_ID}$")]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
-RoleKey = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,62}$"), AfterValidator(_role_key)
-]
-Uri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=2048)]
 Email = Annotated[str, AfterValidator(_email)]
-Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
-ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
-
-
-class Form(BaseModel):
-    """Unknown fields are refused, and nothing is guessed from another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
-    def stated(self, names: Iterable[str], is_new: bool) -> dict[str, Any]:
-        """Those of the named fields that the file states; of something new all, with defaults."""
-        return {
-            name: getattr(self, name) for name in names if is_new or name in self.model_fields_set
-        }
-
-
-class PermissionForm(Form):
-    """A node of a product's tree."""
-
-    key: PermissionKey
-    name: Line
-    description: Words = ""
-    children: list[PermissionForm] = []
-
-
-class ProductForm(Form):
-    key: ProductKey
-    name: Line
-    description: Words = ""
-    color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = Field(
-        default="#475569", description="#rrggbb"
-    )
-    icon: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")] = Field(
-        default="apps", description="The name of a Tabler icon."
-    )
-    resource: Uri | None = Field(
-        default=None, description="The `aud` of its access tokens; urn:product:<key> if left out."
-    )
-    launch_client: ClientId | None = Field(default=None, description="Opens it from the menu.")
-    position: int = Field(default=0, ge=0, le=10_000, description="Its place; new ones come last.")
-    permissions: list[PermissionForm] = []
-
-
-class ClientForm(Form):
-    """An OAuth client, in the words of RFC 7591. `oidc/client_metadata.py` has the rules."""
-
-    client_id: ClientId
-    client_name: Line
-    product: ProductKey
-    tenant: Slug | None = Field(default=None, description="A machine's own tenant.")
-    status: Literal["active", "disabled"] = "active"
-    application_type: Literal["web", "native"] = "web"
-    token_endpoint_auth_method: Literal[
-        "client_secret_basic", "client_secret_post", "private_key_jwt", "none"
-    ] = "client_secret_basic"
-    client_secret: ClientSecret | None = Field(
-        default=None, description="At least 32 characters. Only its hash is kept."
-    )
-    client_secret_file: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Holds the secret; made with a new one if it is not there.",
-    )
-    jwks: dict[str, Any] | None = Field(
-        default=None, description="Public keys, for private_key_jwt."
-    )
-    jwks_file: str | None = Field(default=None, min_length=1)
-    redirect_uris: list[str] = []
-    post_logout_redirect_uris: list[str] = []
-    grant_types: list[Literal["authorization_code", "refresh_token", "client_credentials"]] = [
-        "authorization_code"
-    ]
-    scope: Annotated[
-        str, StringConstraints(pattern=f"^({SCOPE_WORD}( {SCOPE_WORD})*)?$", max_length=1000)
-    ] = "openid profile email"
-    permissions: list[PermissionKey] = Field(default=[], description="A machine's own.")
-    first_party: bool = Field(default=False, description="True asks no one for consent.")
-    initiate_login_uri: str | None = None
-    backchannel_logout_uri: str | None = None
-    require_pkce: bool = True
-    default_max_age: int | None = Field(default=None, ge=0, description="Seconds.")
-    id_token_signed_response_alg: Algorithm = "RS256"
-    access_token_signed_response_alg: Algorithm = "ES256"
-    refresh_token_rotation: bool = False
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ClientForm:
-        for left, right in (("client_secret", "client_secret_file"), ("jwks", "jwks_file")):
-            if getattr(self, left) is not None and getattr(self, right) is not None:
-                raise ValueError(f"give {left} or {right}, not both")
-        return self
-
-
-class PolicyForm(Form):
-    """What a tenant demands beyond the platform."""
-
-    session_idle_minutes: int | None = Field(default=None, ge=1, le=1440)
-    session_absolute_hours: int | None = Field(default=None, ge=1, le=720)
-
-
-class RoleForm(Form):
-    """`permissions` maps a product's key to nodes of its tree. The built-in account admin has
-    all of them, so there it is not given."""
-
-    key: RoleKey
-    name: Line
-    description: Words = ""
-    rank: int = Field(
-        default=RANK, ge=1, lt=TOP_RANK, description="Nobody gives a role above their own."
-    )
-    permissions: dict[ProductKey, list[PermissionKey]] = {}
-
-    @model_validator(mode="after")
-    def _built_in(self) -> RoleForm:
-        if self.key == ACCOUNT_ADMIN and {"permissions", "rank"} & self.model_fields_set:
-            raise ValueError(f"{ACCOUNT_ADMIN} is built in: every permission, and the top rank")
-        return self
-
-
-class TenantForm(Form):
-    slug: Slug
-    name: Line
-    status: Literal["active", "suspended"] = "active"
-    policy: PolicyForm = PolicyForm()
-    roles: list[RoleForm] = []
 
 
 class MembershipForm(Form):
     tenant: Slug
     kind: Literal["staff", "customer", "organization"] = "staff"
     status: Literal["active", "disabled"] = "active"
-    roles: list[RoleKey] = []
+    roles: list[RoleKey] = Field(default=[])
 
 
 class UserForm(Form):
@@ -235,7 +88,7 @@ class UserForm(Form):
     email_verified: bool = False
     password: Password | None = None
     invitation: bool = False
-    memberships: list[MembershipForm] = []
+    memberships: list[MembershipForm] = Field(default=[])
 
     @model_validator(mode="after")
     def _one_way_in(self) -> UserForm:
@@ -252,10 +105,10 @@ class SetupFile(Form):
 
     schema_hint: str | None = Field(default=None, alias="$schema")
     issuer: str | None = None
-    products: list[ProductForm] = []
-    clients: list[ClientForm] = []
-    tenants: list[TenantForm] = []
-    users: list[UserForm] = []
+    products: list[ProductForm] = Field(default=[])
+    clients: list[ClientForm] = Field(default=[])
+    tenants: list[TenantForm] = Field(default=[])
+    users: list[UserForm] = Field(default=[])
 
     @model_validator(mode="after")
     def _named_once(self) -> SetupFile:
@@ -279,13 +132,6 @@ def _names(file: SetupFile) -> Iterator[tuple[str, Iterable[Hashable]]]:
         yield f"role of {tenant.slug}", (role.key for role in tenant.roles)
     for user in file.users:
         yield f"membership of {user.email}", (each.tenant for each in user.memberships)
-
-
-def nodes(tree: Iterable[PermissionForm]) -> Iterator[PermissionForm]:
-    """Every node, parents before their children."""
-    for node in tree:
-        yield node
-        yield from nodes(node.children)
 
 
 def _first_repeated(names: Iterable[Hashable]) -> Hashable | None:

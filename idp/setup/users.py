@@ -16,11 +16,11 @@ from idp.directory.roles import Role
 from idp.directory.users import User, canonical_email
 from idp.errors import SetupMistake
 from idp.provider import Provider
+from idp.registration.changes import Change, Edit
+from idp.registration.tenants import find_tenant
 from idp.secret_values import new_id
 from idp.sessions.browser import SsoSession
-from idp.setup.changes import Change, Edit
 from idp.setup.form import MembershipForm, UserForm
-from idp.setup.tenants import find_tenant
 
 PLAIN = ("name", "given_name", "family_name", "locale", "zoneinfo", "status")
 

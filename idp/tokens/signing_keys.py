@@ -155,7 +155,7 @@ _REVOKE = (
 
 
 def load_key_ring(database: Database, secret_keys: SecretKeys, retention: float) -> KeyRing:
-    with database.session() as session:
+    with database.session(read_only=True) as session:
         alive = sa.select(SigningKey).where(SigningKey.revoked_at.is_(None))
         rows = session.scalars(alive.order_by(SigningKey.alg, SigningKey.generation)).all()
         return KeyRing(tuple(_view(row, secret_keys) for row in rows), retention)

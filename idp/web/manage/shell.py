@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from flask import render_template, request
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from idp.directory.acting import Administration
+from idp.directory.acting import Administration, Mistake
 from idp.directory.operating import Operation
 from idp.web import menu
 from idp.web.context import current_session
@@ -23,7 +24,14 @@ class Entry(NamedTuple):
 
 
 TENANT_PAGES: tuple[Entry, ...] = (Entry("/people", _("People"), "users", ("people.read",)),)
-OPERATOR_PAGES: tuple[Entry, ...] = ()
+OPERATOR_PAGES: tuple[Entry, ...] = (
+    Entry("/tenants", _("Tenants"), "building", ("tenants.manage",)),
+)
+
+
+def errors_of(mistake: Mistake) -> dict[str, str]:
+    """Its sentences in the person's language, by field."""
+    return {field: gettext(sentence) for field, sentence in mistake.errors.items()}
 
 
 def tenant_page(admin: Administration, template: str, **values: Any) -> str:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client, ClientSecret
-from idp.errors import SetupMistake
+from idp.errors import FormMistake, SetupMistake
+from idp.registration.changes import Edit
+from idp.registration.form import ClientForm, check_client_secret
 from idp.secret_values import fingerprint, new_id, new_secret
-from idp.setup.changes import Edit
-from idp.setup.form import ClientForm, check_client_secret
 
 WITH_SECRET = ("client_secret_basic", "client_secret_post")
 
@@ -118,8 +118,8 @@ def _drop_secrets(edit: Edit, client: Client, form: ClientForm) -> None:
 def _put(session: Session, client: Client, wanted: str, now: float) -> None:
     stored = session.get(ClientSecret, wanted)
     if stored is not None and stored.client_id != client.client_id:
-        raise SetupMistake(
-            f"client {client.client_id}, client_secret: another client has the same."
+        raise FormMistake(
+            f"client {client.client_id}", "client_secret", "another client has the same."
         )
     secret = stored or ClientSecret(secret_hash=wanted, created_at=now)
     secret.expires_at = None

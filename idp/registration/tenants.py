@@ -8,13 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from idp.directory import tenants
 from idp.directory.products import PLATFORM, Permission
 from idp.directory.roles import ACCOUNT_ADMIN, TOP_RANK, Role, RolePermission
 from idp.directory.tenants import Tenant
-from idp.errors import SetupMistake
+from idp.errors import FormMistake
+from idp.registration.changes import Change, Edit
+from idp.registration.form import RoleForm, TenantForm
 from idp.secret_values import new_id
-from idp.setup.changes import Change, Edit
-from idp.setup.form import RoleForm, TenantForm
 
 Node = tuple[str, str]
 
@@ -33,7 +34,11 @@ _NODES = sa.select(Permission.product_key, Permission.key).where(Permission.prod
 
 
 def find_tenant(session: Session, slug: str) -> Tenant | None:
-    return session.scalar(sa.select(Tenant).where(Tenant.slug == slug))
+    """Raises FormMistake for one that has ended: nothing of it comes back, nor does its slug."""
+    tenant = session.scalar(sa.select(Tenant).where(Tenant.slug == slug))
+    if tenant is not None and tenant.status == tenants.ENDED:
+        raise FormMistake(f"tenant {slug}", "slug", "this tenant has ended, and its slug with it.")
+    return tenant
 
 
 def _apply(session: Session, form: TenantForm, nodes: set[Node], now: float) -> list[Change]:
@@ -87,7 +92,9 @@ def _apply_role(
 def _set_permissions(edit: Edit, role: Role, form: RoleForm, nodes: set[Node]) -> None:
     wanted = {(product, key) for product, keys in form.permissions.items() for key in keys}
     for product, key in sorted(wanted - nodes):
-        raise SetupMistake(f"role {edit.name}, permissions: {key} is not in the tree of {product}.")
+        raise FormMistake(
+            f"role {edit.name}", "permissions", f"{key} is not in the tree of {product}."
+        )
     stored = {(row.product_key, row.permission_key): row for row in role.permissions}
     edit.note("permissions", None if edit.is_new else _told(stored), _told(wanted))
     for node in stored.keys() - wanted:

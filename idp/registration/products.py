@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client
 from idp.directory.products import BUILT_IN, Permission, Product
-from idp.errors import SetupMistake
-from idp.setup.changes import Change, Edit
-from idp.setup.form import PermissionForm, ProductForm, SetupFile
+from idp.errors import FormMistake
+from idp.registration.changes import Change, Edit
+from idp.registration.form import PermissionForm, ProductForm
 
 PLAIN = ("name", "description", "color", "icon")
 
@@ -23,7 +23,7 @@ def apply_products(session: Session, forms: Iterable[ProductForm]) -> list[Chang
 
 def _apply(session: Session, form: ProductForm) -> list[Change]:
     if form.key in BUILT_IN:
-        raise SetupMistake(f"product {form.key}: it is built in.")
+        raise FormMistake(f"product {form.key}", "key", "it is built in.")
     found = session.get(Product, form.key)
     product = found or Product(key=form.key)
     edit = Edit("product", form.key, product, is_new=found is None)
@@ -48,7 +48,9 @@ def _set_resource(session: Session, edit: Edit, form: ProductForm) -> None:
     others = sa.select(Product.key).where(Product.resource == resource, Product.key != form.key)
     other = session.scalar(others)
     if other is not None:
-        raise SetupMistake(f"product {form.key}: {resource} is the resource of {other} already.")
+        raise FormMistake(
+            f"product {form.key}", "resource", f"{resource} is the resource of {other} already."
+        )
     edit.set("resource", resource)
 
 
@@ -115,10 +117,11 @@ def _upward(key: str | None, parents: dict[str, str | None]) -> Iterator[str]:
         key = parents.get(key)
 
 
-def check_launch_clients(session: Session, setup_file: SetupFile) -> None:
-    """The menu opens a product by a client of its own that says where its sign-in begins."""
-    keys = {product.key for product in setup_file.products}
-    client_ids = {client.client_id for client in setup_file.clients}
+def check_launch_clients(
+    session: Session, keys: Collection[str], client_ids: Collection[str]
+) -> None:
+    """The menu opens a product by a client of its own that says where its sign-in begins. Asked
+    once all products and clients of a change are as they will be."""
     for product in session.scalars(sa.select(Product).where(Product.launch_client_id.is_not(None))):
         if product.key in keys or product.launch_client_id in client_ids:
             _check_launch_client(session, product)
@@ -126,10 +129,14 @@ def check_launch_clients(session: Session, setup_file: SetupFile) -> None:
 
 def _check_launch_client(session: Session, product: Product) -> None:
     client = session.get(Client, product.launch_client_id)
-    place = f"product {product.key}, launch_client: {product.launch_client_id}"
+    problem = ""
     if client is None:
-        raise SetupMistake(f"{place} is no client.")
-    if client.product_key != product.key:
-        raise SetupMistake(f"{place} is a client of {client.product_key}.")
-    if client.initiate_login_uri is None:
-        raise SetupMistake(f"{place} has no initiate_login_uri.")
+        problem = "is no client"
+    elif client.product_key != product.key:
+        problem = f"is a client of {client.product_key}"
+    elif client.initiate_login_uri is None:
+        problem = "has no initiate_login_uri"
+    if problem:
+        raise FormMistake(
+            f"product {product.key}", "launch_client", f"{product.launch_client_id} {problem}."
+        )

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from idp.directory.clients import Client
 from idp.directory.products import Permission, Product
 from idp.directory.tenants import Tenant
-from idp.errors import SetupMistake
+from idp.errors import FormMistake, SetupMistake
 from idp.oidc.client_metadata import ClientMetadata, MetadataRefusal, check_client_metadata
-from idp.setup.changes import Change, Edit
-from idp.setup.client_secrets import SecretKeeper, apply_secret
-from idp.setup.form import ClientForm
-from idp.setup.tenants import find_tenant
+from idp.registration.changes import Change, Edit
+from idp.registration.client_secrets import SecretKeeper, apply_secret
+from idp.registration.form import ClientForm
+from idp.registration.tenants import find_tenant
 
 PLAIN = (
     *("client_name", "status", "application_type", "token_endpoint_auth_method"),
@@ -57,7 +57,9 @@ def _apply(session: Session, form: ClientForm, keeper: SecretKeeper, now: float)
 
 def _set_owners(session: Session, edit: Edit, client: Client, form: ClientForm) -> None:
     if session.get(Product, form.product) is None:
-        raise SetupMistake(f"client {form.client_id}, product: there is no product {form.product}.")
+        raise FormMistake(
+            f"client {form.client_id}", "product", f"there is no product {form.product}."
+        )
     edit.note("product", client.product_key, form.product)
     client.product_key = form.product
     if edit.is_new or "tenant" in form.model_fields_set:
@@ -67,7 +69,9 @@ def _set_owners(session: Session, edit: Edit, client: Client, form: ClientForm) 
 def _set_tenant(session: Session, edit: Edit, client: Client, form: ClientForm) -> None:
     tenant = find_tenant(session, form.tenant) if form.tenant else None
     if form.tenant and tenant is None:
-        raise SetupMistake(f"client {form.client_id}, tenant: there is no tenant {form.tenant}.")
+        raise FormMistake(
+            f"client {form.client_id}", "tenant", f"there is no tenant {form.tenant}."
+        )
     before = session.get(Tenant, client.tenant_id) if client.tenant_id else None
     edit.note("tenant", before.slug if before else None, form.tenant)
     client.tenant_id = tenant.id if tenant else None
@@ -106,7 +110,8 @@ def _check(session: Session, client: Client) -> None:
     try:
         check_client_metadata(metadata, frozenset(session.scalars(tree)))
     except MetadataRefusal as refusal:
-        raise SetupMistake(f"client {client.client_id}, {refusal.detail}") from refusal
+        place = f"client {client.client_id}"
+        raise FormMistake(place, refusal.member, refusal.public_message) from refusal
 
 
 def _thumbprints(jwks: Mapping[str, Any] | None) -> list[str] | None:

@@ -1,0 +1,222 @@
+"""A tenant ends: one act, for good, with evidence of what it ended (product.md N9).
+
+What it reaches is written down in the same transaction, before anything changes. Nothing of it
+comes back: the status is final, and the slug is never another's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base, Connection, JsonText, joined_by_space
+from idp.directory import catalog, clients, memberships, tenants
+from idp.directory.acting import Mistake
+from idp.directory.clients import Client
+from idp.directory.memberships import CROSS_TENANT, Membership, of_roles
+from idp.directory.operating import Operation
+from idp.directory.roles import Role
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
+from idp.errors import told
+from idp.grants.grant import Grant
+from idp.operators import tenant_access
+from idp.sessions.browser import SsoSession
+from idp.tenancy import TenantOwned
+
+
+class TenantEnding(TenantOwned, Base):
+    """`counts` maps what was ended to how many."""
+
+    __tablename__ = "tenant_endings"
+
+    tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"), primary_key=True)
+    ended_by: Mapped[str | None]
+    ended_at: Mapped[float]
+    counts: Mapped[dict[str, int]] = mapped_column(JsonText)
+
+
+class TenantEndingFile(TenantOwned, Base):
+    """JSON lines as they were when the tenant ended, compressed (RFC 1950)."""
+
+    __tablename__ = "tenant_ending_files"
+
+    tenant_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("tenant_endings.tenant_id"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    packed: Mapped[bytes]
+
+
+class Ended(NamedTuple):
+    counts: dict[str, int]
+    products_told: int
+
+
+_TENANT = sa.bindparam("tenant_id", type_=sa.Text)
+_NOW = sa.bindparam("now", type_=sa.Double)
+_PEOPLE = (
+    sa.select(
+        *(Membership.id, Membership.user_id, User.email, User.name, Membership.kind),
+        *(Membership.status, Membership.source, Membership.access_request_id),
+        *(Membership.only_products, Membership.ends_at, Membership.created_at),
+        of_roles(joined_by_space(Role.key)),
+    )
+    .select_from(Membership)
+    .join(User, User.id == Membership.user_id)
+    .where(Membership.tenant_id == _TENANT, Membership.status != memberships.ENDED)
+    .order_by(Membership.id)
+)
+_SIGN_INS = (
+    sa.select(
+        *(Grant.id, Grant.user_id, Grant.client_id, Grant.session_id, Grant.scope),
+        *(Grant.is_offline, Grant.auth_time, Grant.created_at, Grant.expires_at),
+    )
+    .select_from(Membership)
+    .join(Grant, sa.and_(Grant.user_id == Membership.user_id, Grant.membership_id == Membership.id))
+    .join(SsoSession, SsoSession.id == Grant.session_id)
+    .where(
+        Membership.tenant_id == _TENANT,
+        Grant.ended_at.is_(None),
+        Grant.expires_at > _NOW,
+        sa.or_(Grant.is_offline, SsoSession.ended_at.is_(None)),
+    )
+    .order_by(Grant.id)
+)
+_CLIENTS = (
+    sa.select(
+        *(Client.client_id, Client.client_name, Client.product_key, Client.status),
+        *(Client.scope, sa.type_coerce(Client.permissions, sa.Text), Client.created_at),
+    )
+    .where(Client.tenant_id == _TENANT)
+    .order_by(Client.client_id)
+)
+FILES: dict[str, tuple[sa.Executable, tuple[str, ...]]] = {
+    "people.jsonl": (
+        _PEOPLE,
+        (
+            *("membership_id", "user_id", "email", "name", "kind", "status", "source"),
+            *("access_request_id", "only_products", "ends_at", "created_at", "roles"),
+        ),
+    ),
+    "sign-ins.jsonl": (
+        _SIGN_INS,
+        (
+            *("grant_id", "user_id", "client_id", "session_id", "scope", "is_offline"),
+            *("auth_time", "created_at", "expires_at"),
+        ),
+    ),
+    "clients.jsonl": (
+        _CLIENTS,
+        (
+            *("client_id", "client_name", "product", "status", "scope", "permissions"),
+            "created_at",
+        ),
+    ),
+}
+
+_END_MEMBERSHIPS = (
+    sa.update(Membership)
+    .where(Membership.tenant_id == _TENANT, Membership.status != memberships.ENDED)
+    .values(status=memberships.ENDED)
+)
+_END_GRANTS = (
+    sa.update(Grant)
+    .where(
+        Grant.user_id.in_(sa.select(Membership.user_id).where(Membership.tenant_id == _TENANT)),
+        Grant.membership_id.in_(sa.select(Membership.id).where(Membership.tenant_id == _TENANT)),
+        Grant.ended_at.is_(None),
+    )
+    .values(ended_at=_NOW)
+)
+_DISABLE_CLIENTS = (
+    sa.update(Client)
+    .where(Client.tenant_id == _TENANT, Client.status != clients.DISABLED)
+    .values(status=clients.DISABLED)
+)
+_END = (
+    sa.update(Tenant)
+    .where(Tenant.id == _TENANT, Tenant.status != tenants.ENDED)
+    .values(status=tenants.ENDED)
+    .returning(Tenant.id)
+)
+
+
+def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
+    """`typed` is the tenant's name or slug, as proof that this one is meant. Raises Forbidden,
+    RecentSignInNeeded, or Mistake."""
+    operation.check("tenants.manage")
+    operation.check_recent()
+    if typed.strip() not in (tenant.name, tenant.slug):
+        raise Mistake(confirm=told("Type the name of the tenant exactly as it stands above."))
+    db, now = operation.db, operation.now
+    if db.row(_END, tenant_id=tenant.id) is None:
+        raise Mistake(confirm=told("This tenant has ended already."))
+    products_told = tenant_access.tell_products(db, tenant.id, now)
+    counts = _write_down(operation, tenant)
+    db.run(_END_GRANTS, tenant_id=tenant.id, now=now)
+    db.run(_END_MEMBERSHIPS, tenant_id=tenant.id)
+    db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
+    operation.record("tenant.ended", tenant=tenant.id, counts=counts, products_told=products_told)
+    catalog.touch(db)
+    return Ended(counts, products_told)
+
+
+def _write_down(operation: Operation, tenant: Tenant) -> dict[str, int]:
+    """Who had what, before it is taken away."""
+    counts: dict[str, int] = {}
+    files = []
+    for name, (statement, columns) in FILES.items():
+        lines = _lines(operation.db, statement, columns, tenant.id, operation.now)
+        counts[name.removesuffix(".jsonl")] = len(lines)
+        packed = zlib.compress(b"".join(lines), 6)
+        files.append(TenantEndingFile(tenant_id=tenant.id, name=name, packed=packed))
+    counts["from other tenants"] = _from_elsewhere(operation, tenant)
+    operation.rows.add(
+        TenantEnding(
+            tenant_id=tenant.id,
+            ended_by=operation.actor.user_id or operation.actor.client_id,
+            ended_at=operation.now,
+            counts=counts,
+        )
+    )
+    operation.rows.flush()
+    operation.rows.add_all(files)
+    operation.rows.flush()
+    return counts
+
+
+def _lines(
+    db: Connection,
+    statement: sa.Executable,
+    columns: Iterable[str],
+    tenant_id: str,
+    now: float,
+) -> list[bytes]:
+    rows = db.rows(statement, tenant_id=tenant_id, now=now)
+    return [orjson.dumps(_told(dict(zip(columns, row, strict=True)))) + b"\n" for row in rows]
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """Lists as lists, whatever they are kept as."""
+    if "roles" in row:
+        row["roles"] = sorted(set((row["roles"] or "").split()))
+    if isinstance(row.get("permissions"), str):
+        row["permissions"] = orjson.loads(row["permissions"])
+    if "is_offline" in row:
+        row["is_offline"] = bool(row["is_offline"])
+    return row
+
+
+def _from_elsewhere(operation: Operation, tenant: Tenant) -> int:
+    counted = sa.select(sa.func.count()).where(
+        Membership.tenant_id == tenant.id,
+        Membership.source == CROSS_TENANT,
+        Membership.status != memberships.ENDED,
+    )
+    return operation.rows.scalar(counted) or 0

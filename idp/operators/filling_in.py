@@ -1,0 +1,40 @@
+"""What an operator filled in, as one of the forms that set-up files use: one rule for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from idp.directory.acting import Mistake
+from idp.errors import FormMistake, told
+from idp.registration.form import Form
+
+Filled = TypeVar("Filled", bound=Form)
+
+UNFIT = told("This can't be taken as it is.")
+SENTENCES = {
+    "slug": told("Begin with a letter; then letters a to z, digits and hyphens, 2 to 63 in all."),
+    "name": told("Give it a name of 1 to 120 characters, in one line."),
+}
+
+
+def filled_in(form: type[Filled], values: Mapping[str, Any]) -> Filled:
+    """Raises Mistake, with a sentence for each field that can't be taken."""
+    try:
+        return form.model_validate(values)
+    except ValidationError as problem:
+        fields = [str(fault["loc"][0]) for fault in problem.errors() if fault["loc"]]
+        errors = {field: SENTENCES.get(field, UNFIT) for field in fields}
+        raise Mistake(**errors or {"form": UNFIT}) from None
+
+
+@contextmanager
+def told_by_field() -> Iterator[None]:
+    """The mistakes that the rules of registration find, beside their fields."""
+    try:
+        yield
+    except FormMistake as mistake:
+        raise Mistake(**{mistake.field: mistake.sentence}) from mistake

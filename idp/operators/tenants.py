@@ -1,0 +1,172 @@
+"""Tenants as operators see them: found, made, suspended, resumed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from idp.directory import catalog, paging, tenants
+from idp.directory.acting import Mistake, NotFound
+from idp.directory.clients import Client
+from idp.directory.memberships import ACTIVE, Membership
+from idp.directory.operating import Operation
+from idp.directory.tenants import Tenant, folded
+from idp.errors import told
+from idp.operators import tenant_access
+from idp.operators.filling_in import filled_in
+from idp.registration.form import TenantForm
+from idp.registration.tenants import apply_tenants
+from idp.secret_values import SecretKeys
+
+PAGE = 50
+LAST = "\U0010ffff"
+MAX_SEARCH = 120
+EVERYWHERE = ""  # operators' cursors are of no tenant
+
+
+class Wanted(NamedTuple):
+    """`search` is the beginning of a name or of a slug. An empty field narrows nothing."""
+
+    search: str = ""
+    status: str = ""
+
+
+class Listed(NamedTuple):
+    id: str
+    slug: str
+    name: str
+    status: str
+    created_at: float
+
+
+class Page(NamedTuple):
+    """`next` is the cursor of the page that follows, None on the last one."""
+
+    tenants: list[Listed]
+    next: str | None
+
+
+class Facts(NamedTuple):
+    """How many people have an active membership, have an open session of a product in it, and how
+    many clients it has: what suspending or ending it reaches."""
+
+    people: int
+    signed_in: int
+    clients: int
+
+
+_COLUMNS: tuple[Any, ...] = (
+    *(Tenant.id, Tenant.slug, Tenant.name, Tenant.status, Tenant.created_at),
+    Tenant.name_folded,
+)
+_LISTED: sa.Select[Any] = sa.select(*_COLUMNS).order_by(Tenant.name_folded, Tenant.id)
+_ORDER = sa.tuple_(Tenant.name_folded, Tenant.id)
+_PEOPLE = sa.select(sa.func.count()).where(
+    Membership.tenant_id == sa.bindparam("tenant_id"), Membership.status == ACTIVE
+)
+_CLIENTS = sa.select(sa.func.count()).where(Client.tenant_id == sa.bindparam("tenant_id"))
+
+
+def find_tenants(
+    operation: Operation, keys: SecretKeys, wanted: Wanted, cursor: str = "", size: int = PAGE
+) -> Page:
+    """In the order of their names. Raises Forbidden, or CursorRefused."""
+    operation.check("tenants.manage")
+    bound = ("tenants", *wanted)
+    statement = _narrowed(wanted)
+    if cursor:
+        after = paging.opened(keys, EVERYWHERE, bound, cursor)
+        statement = statement.where(sa.tuple_(*map(sa.literal, after)) < _ORDER)
+    rows = operation.rows.execute(statement.limit(size + 1)).all()
+    found = [Listed(*row[:-1]) for row in rows[:size]]
+    if len(rows) <= size:
+        return Page(found, None)
+    last = rows[size - 1]
+    return Page(found, paging.seal(keys, EVERYWHERE, bound, (last.name_folded, last.id)))
+
+
+def _narrowed(wanted: Wanted) -> sa.Select[Any]:
+    statement = _LISTED
+    if wanted.status:
+        statement = statement.where(Tenant.status == wanted.status)
+    start = folded(wanted.search.strip()[:MAX_SEARCH])
+    if not start:
+        return statement
+    begins = [
+        sa.and_(column >= start, column < start + LAST)
+        for column in (Tenant.name_folded, Tenant.slug)
+    ]
+    return statement.where(sa.or_(*begins))
+
+
+def get_tenant(operation: Operation, slug: str) -> Tenant:
+    """Raises Forbidden, or NotFound."""
+    operation.check("tenants.manage")
+    found = operation.rows.scalar(sa.select(Tenant).where(Tenant.slug == slug))
+    if found is None:
+        raise NotFound("no such tenant")
+    return found
+
+
+def facts(operation: Operation, tenant: Tenant) -> Facts:
+    operation.check("tenants.manage")
+    values = {"tenant_id": tenant.id}
+    return Facts(
+        operation.rows.scalar(_PEOPLE, values) or 0,
+        tenant_access.count_signed_in(operation.db, tenant.id, operation.now),
+        operation.rows.scalar(_CLIENTS, values) or 0,
+    )
+
+
+def create(operation: Operation, slug: str, name: str) -> Tenant:
+    """With its account admin's role, and nobody in it. Raises Forbidden, or Mistake."""
+    operation.check("tenants.manage")
+    form = filled_in(TenantForm, {"slug": slug, "name": name.strip()})
+    rows = operation.rows
+    if rows.scalar(sa.select(Tenant.id).where(Tenant.slug == form.slug)) is not None:
+        raise _taken()
+    try:
+        with rows.begin_nested():
+            apply_tenants(rows, [form], operation.now)
+    except sa.exc.IntegrityError:
+        raise _taken() from None  # by somebody in the same moment
+    tenant = get_tenant(operation, form.slug)
+    operation.record("tenant.created", tenant=tenant.id, slug=tenant.slug, name=tenant.name)
+    return tenant
+
+
+def _taken() -> Mistake:
+    return Mistake(slug=told("This slug is another tenant's, or was: choose another one."))
+
+
+def suspend(operation: Operation, tenant: Tenant) -> int:
+    """Nobody opens anything in it from now on, and the products that people are signed into for it
+    are told; how many messages that takes. Raises Forbidden, RecentSignInNeeded, or Mistake."""
+    operation.check("tenants.manage")
+    operation.check_recent()
+    _move(operation, tenant, tenants.ACTIVE, tenants.SUSPENDED)
+    told_products = tenant_access.tell_products(operation.db, tenant.id, operation.now)
+    operation.record("tenant.suspended", tenant=tenant.id, products_told=told_products)
+    return told_products
+
+
+def resume(operation: Operation, tenant: Tenant) -> None:
+    """Everything is as it was, but that people sign into the products anew."""
+    operation.check("tenants.manage")
+    operation.check_recent()
+    _move(operation, tenant, tenants.SUSPENDED, tenants.ACTIVE)
+    operation.record("tenant.resumed", tenant=tenant.id)
+
+
+def _move(operation: Operation, tenant: Tenant, before: str, after: str) -> None:
+    """One conditional write: of two operators at once, one does it."""
+    moved = operation.rows.execute(
+        sa.update(Tenant)
+        .where(Tenant.id == tenant.id, Tenant.status == before)
+        .values(status=after)
+        .returning(Tenant.id)
+    ).first()
+    if moved is None:
+        raise Mistake(status=told("Somebody has changed this tenant meanwhile. Look again."))
+    catalog.touch(operation.db)

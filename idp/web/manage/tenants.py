@@ -1,0 +1,150 @@
+"""Operators look after tenants: find, make, suspend, resume, end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, send_file
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from werkzeug.wrappers import Response
+
+from idp.directory import tenants as states
+from idp.directory.acting import Mistake
+from idp.directory.operating import Operation
+from idp.directory.tenants import Tenant
+from idp.operators import ending, evidence, tenants
+from idp.operators.tenants import Wanted
+from idp.web.context import now, provider
+from idp.web.manage import guard, shell
+
+blueprint = Blueprint("manage_tenants", __name__)
+
+Answer = str | Response | tuple[str, int]
+STATES = (states.ACTIVE, states.SUSPENDED, states.ENDED)
+
+
+@blueprint.get("/operate/tenants")
+@guard.operates()
+def show_list(operation: Operation) -> Answer:
+    status = request.args.get("status", "")
+    wanted = Wanted(request.args.get("search", ""), status if status in STATES else "")
+    page = tenants.find_tenants(
+        operation, provider().secret_keys, wanted, request.args.get("after", "")
+    )
+    return shell.operator_page(
+        operation, "manage/tenants.html", page=page, wanted=wanted, states=STATES
+    )
+
+
+@blueprint.get("/operate/tenants/new")
+@guard.operates()
+def show_form(operation: Operation) -> Answer:
+    return _form(operation, {}, {})
+
+
+@blueprint.post("/operate/tenants/new")
+@guard.operates()
+def create(operation: Operation) -> Answer:
+    filled = {name: request.form.get(name, "") for name in ("slug", "name")}
+    try:
+        tenant = tenants.create(operation, **filled)
+    except Mistake as mistake:
+        return _form(operation, filled, shell.errors_of(mistake)), 422
+    flash(_("%(name)s has been made.", name=tenant.name))
+    return _to(tenant)
+
+
+@blueprint.get("/operate/tenants/<slug>")
+@guard.operates()
+def show(operation: Operation, slug: str) -> Answer:
+    return _page(operation, slug, "manage/tenant.html")
+
+
+@blueprint.get("/operate/tenants/<slug>/suspend")
+@guard.operates(recent=True)
+def confirm_suspend(operation: Operation, slug: str) -> Answer:
+    return _page(operation, slug, "manage/tenant_suspend.html")
+
+
+@blueprint.post("/operate/tenants/<slug>/suspend")
+@guard.operates()
+def suspend(operation: Operation, slug: str) -> Answer:
+    tenant = tenants.get_tenant(operation, slug)
+    try:
+        told = tenants.suspend(operation, tenant)
+    except Mistake as mistake:
+        return _not_done(tenant, mistake)
+    flash(_suspended(tenant, told))
+    return _to(tenant)
+
+
+def _suspended(tenant: Tenant, told: int) -> Any:
+    return ngettext(
+        "%(name)s is suspended. %(num)s sign-in at a product is being ended.",
+        "%(name)s is suspended. %(num)s sign-ins at products are being ended.",
+        told,
+        name=tenant.name,
+    )
+
+
+@blueprint.post("/operate/tenants/<slug>/resume")
+@guard.operates()
+def resume(operation: Operation, slug: str) -> Answer:
+    tenant = tenants.get_tenant(operation, slug)
+    try:
+        tenants.resume(operation, tenant)
+    except Mistake as mistake:
+        return _not_done(tenant, mistake)
+    flash(_("%(name)s is active again.", name=tenant.name))
+    return _to(tenant)
+
+
+@blueprint.get("/operate/tenants/<slug>/end")
+@guard.operates(recent=True)
+def confirm_end(operation: Operation, slug: str) -> Answer:
+    return _page(operation, slug, "manage/tenant_end.html")
+
+
+@blueprint.post("/operate/tenants/<slug>/end")
+@guard.operates()
+def end(operation: Operation, slug: str) -> Answer:
+    tenant = tenants.get_tenant(operation, slug)
+    try:
+        ending.end(operation, tenant, request.form.get("confirm", ""))
+    except Mistake as mistake:
+        errors = shell.errors_of(mistake)
+        return _page(operation, slug, "manage/tenant_end.html", errors=errors), 422
+    flash(_("%(name)s has ended. Download the evidence below.", name=tenant.name))
+    return _to(tenant)
+
+
+@blueprint.post("/operate/tenants/<slug>/evidence")
+@guard.operates()
+def take_evidence(operation: Operation, slug: str) -> Answer:
+    """By POST, since it is written down who took it."""
+    tenant = tenants.get_tenant(operation, slug)
+    ring, issuer = provider().key_ring.current(now()), provider().settings.issuer
+    pack = evidence.pack(operation, tenant, ring, issuer)
+    return send_file(pack, "application/zip", as_attachment=True, download_name=f"{slug}-ended.zip")
+
+
+def _form(operation: Operation, filled: dict[str, str], errors: dict[str, str]) -> str:
+    return shell.operator_page(operation, "manage/tenant_new.html", filled=filled, errors=errors)
+
+
+def _page(operation: Operation, slug: str, template: str, **values: Any) -> str:
+    tenant = tenants.get_tenant(operation, slug)
+    return shell.operator_page(
+        operation, template, seen=tenant, facts=tenants.facts(operation, tenant), **values
+    )
+
+
+def _to(tenant: Tenant) -> Response:
+    return redirect(f"/operate/tenants/{tenant.slug}", 303)
+
+
+def _not_done(tenant: Tenant, mistake: Mistake) -> Response:
+    for sentence in shell.errors_of(mistake).values():
+        flash(sentence)
+    return _to(tenant)
