@@ -79,7 +79,7 @@ def broken(secure: World, monkeypatch: pytest.MonkeyPatch) -> World:
         raise RuntimeError("nobody foresaw this")
 
     monkeypatch.setattr("idp.web.context.browser.find", fail)
-    monkeypatch.setattr("idp.endpoints.situation.browser.find", fail)
+    monkeypatch.setattr("idp.endpoints.authorize.browser.find", fail)
     return secure
 
 

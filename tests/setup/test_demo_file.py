@@ -1,6 +1,5 @@
 """The demo's directory: who may open what."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,11 +38,9 @@ def demo(new_desk: Callable[..., Desk], database_url: str) -> Desk:
     return desk
 
 
-def test_a_second_time_changes_nothing_and_is_quick(demo: Desk) -> None:
+def test_a_second_time_changes_nothing(demo: Desk) -> None:
     before = demo.dump()
-    started = time.monotonic()
     assert apply_demo(demo).changes == []
-    assert time.monotonic() - started < 1.0
     assert demo.dump() == before
 
 
