@@ -36,6 +36,10 @@ TAGS = {
     "tenant.resumed": "An operator let a suspended tenant go on.",
     "tenant.ended": "An operator ended a tenant for good; `counts` says what ended with it.",
     "tenant.evidence_taken": "An operator downloaded the evidence pack of a tenant that has ended.",
+    "person.roles_changed": "An admin gave somebody roles, or took some away.",
+    "person.disabled": "An admin disabled somebody's membership.",
+    "person.enabled": "An admin enabled somebody's membership again.",
+    "person.sessions_ended": "An admin ended sessions of somebody.",
     "setup.applied": "A set-up file was applied; `changes` lists what it created or updated.",
 }
 

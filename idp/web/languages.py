@@ -51,6 +51,5 @@ def _select() -> str:
 
 
 def install(app: Flask) -> None:
-    Babel(app, locale_selector=_select)
-    catalogs = _ReadableCatalogs()
-    app.before_request(catalogs.as_default)
+    babel = Babel(app, locale_selector=_select)
+    babel.domain_instance = _ReadableCatalogs()  # for letters too, which no request asks for

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from idp.audit import NOWHERE
 from idp.directory import people, person_words
-from idp.directory.acting import EVERYTHING, Actor, Administration, Forbidden, TenantName
-from idp.directory.acting import administration as administer
+from idp.directory.acting import Forbidden
 from idp.directory.people import Wanted
-from idp.directory.products import CONSOLE
+from tests.console.people_of import administration
 from tests.world import AMARA, World
 
 NORTHWIND = ["Amara Okafor", "Ben Castillo", "Dana Whitfield", "Priya Raman", "Tomas Vega"]
-
-
-def administration(
-    world: World, slug: str = "northwind", *, may: frozenset[str] | None = None
-) -> AbstractContextManager[Administration]:
-    """The company as its account admin has it, or by the permissions given."""
-    ((tenant_id, name),) = world.run("SELECT id, name FROM tenants WHERE slug = :s", s=slug)
-    catalog = world.held.catalog.current(world.clock())
-    keys = catalog.products[CONSOLE].permission_keys if may is None else may
-    actor = Actor(None, "a-test", None, keys, EVERYTHING)
-    tenant = TenantName(tenant_id, slug, name)
-    return administer(world.held.database, catalog, tenant, actor, world.clock(), NOWHERE)
 
 
 def found(world: World, slug: str = "northwind", **wanted: str) -> list[str]:

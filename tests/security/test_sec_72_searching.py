@@ -10,7 +10,7 @@ import pytest
 from idp.directory import people
 from idp.directory.paging import CursorRefused
 from idp.directory.people import Wanted
-from tests.console.test_people import administration
+from tests.console.people_of import administration
 from tests.world import HANA, World
 
 SEARCHES = [

@@ -17,7 +17,7 @@ from idp.login import attempt as attempts
 from idp.sessions import clients, logout
 from idp.sessions.browser import BrowserSession, SsoSession
 from idp.web import menu
-from idp.web.account.browsers import browser_name
+from idp.web.browsers import browser_name
 from idp.web.context import (
     browser_secret,
     catalog,

@@ -1,0 +1,154 @@
+"""One member of a tenant: who they are here, their roles, and what they are told of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from idp import outbox
+from idp.directory import granting, memberships
+from idp.directory.acting import Administration, Forbidden, Mistake, NotFound, rights_of
+from idp.directory.memberships import STATUS_NOW, Membership, MembershipRole
+from idp.directory.roles import Role
+from idp.directory.users import User
+from idp.errors import told
+
+
+class Member(NamedTuple):
+    """`id` is the membership's; times are seconds since 1970."""
+
+    id: str
+    user_id: str
+    name: str
+    email: str
+    locale: str
+    email_verified_at: float | None
+    user_status: str
+    kind: str
+    status: str
+    source: str
+    only_products: str | None
+    ends_at: float | None
+    created_at: float
+
+    @property
+    def is_home(self) -> bool:
+        return self.source == memberships.HOME
+
+    @property
+    def managed_by(self) -> str:
+        """The permission that looks after them (docs/console.md)."""
+        return "people.manage" if self.is_home else "access.receive"
+
+
+class OfferedRole(NamedTuple):
+    """A role of the tenant: whether the member `has` it, and whether the actor may change that."""
+
+    key: str
+    name: str
+    description: str
+    has: bool
+    may_change: bool
+
+
+def member(admin: Administration, membership_id: str) -> Member:
+    """Raises Forbidden, or NotFound."""
+    admin.check("people.read")
+    return find_member(admin, membership_id)
+
+
+def find_member(admin: Administration, membership_id: str) -> Member:
+    """For rules, which check what they need themselves. Raises NotFound."""
+    row = admin.rows.execute(
+        sa.select(
+            *(Membership.id, Membership.user_id, User.name, User.email, User.locale),
+            *(User.email_verified_at, User.status, Membership.kind, STATUS_NOW, Membership.source),
+            *(Membership.only_products, Membership.ends_at, Membership.created_at),
+        )
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.id == membership_id),
+        {"now": admin.now},
+    ).first()
+    if row is None:
+        raise NotFound("no such member of this tenant")
+    return Member._make(row)
+
+
+def offered_roles(admin: Administration, someone: Member) -> list[OfferedRole]:
+    """All roles of the tenant, the highest first."""
+    held = _held(admin, someone.id)
+    is_own = someone.user_id == admin.actor.user_id
+    may_manage = admin.may(someone.managed_by) and granting.may_act_on(
+        admin.actor.rights, rights_of(admin.db, someone.id)
+    )
+    return [
+        OfferedRole(
+            *(role.key, role.name, role.description, role.key in held),
+            may_manage and granting.may_grant(admin.actor.rights, role, is_own=is_own),
+        )
+        for role in admin.rows.scalars(sa.select(Role).order_by(Role.rank.desc(), Role.name))
+    ]
+
+
+def change_roles(
+    admin: Administration, membership_id: str, give: Collection[str], take: Collection[str]
+) -> bool:
+    """Give and take away roles, by key; False if that changes nothing. The member is told. Raises
+    Forbidden, RecentSignInNeeded, NotFound, or Mistake."""
+    someone = find_member(admin, membership_id)
+    admin.check(someone.managed_by)
+    admin.check_recent()
+    rights = granting.in_turn(admin, someone.managed_by)
+    if not granting.may_act_on(rights, rights_of(admin.db, membership_id)):
+        raise Forbidden("a person above them")
+    roles = _named(admin, {*give, *take})
+    held = _held(admin, membership_id)
+    given = [role for key, role in roles.items() if key in give and key not in held]
+    taken = [role for key, role in roles.items() if key in take and key in held]
+    granting.check_may_grant(admin, rights, [*given, *taken], someone.user_id)
+    if any(role.all_permissions for role in taken):
+        granting.check_an_account_admin_remains(admin, without=membership_id)
+    if not given and not taken:
+        return False
+    row = admin.get(Membership, membership_id)
+    row.roles = [each for each in row.roles if each.role_id not in {role.id for role in taken}]
+    row.roles += [MembershipRole(role_id=role.id, tenant_id=admin.tenant.id) for role in given]
+    admin.rows.flush()
+    after = (held | {role.key for role in given}) - {role.key for role in taken}
+    admin.record("person.roles_changed", **about(someone), before=sorted(held), after=sorted(after))
+    names = {"given": [role.name for role in given], "taken": [role.name for role in taken]}
+    tell(admin, someone, "roles_changed", **names)
+    return True
+
+
+def about(someone: Member) -> dict[str, str]:
+    """Whom an audit event concerns, besides who acted."""
+    return {"person": someone.user_id, "membership": someone.id}
+
+
+def tell(admin: Administration, someone: Member, template: str, **values: Any) -> None:
+    """A letter in the member's language, with the change that it tells of (security.md S84)."""
+    letter = {"to": someone.email, "name": someone.name, "locale": someone.locale}
+    letter |= {"template": template, "company": admin.tenant.name}
+    outbox.enqueue(admin.db, "mail", {**letter, **values}, admin.now)
+
+
+def _held(admin: Administration, membership_id: str) -> set[str]:
+    return set(
+        admin.rows.scalars(
+            sa.select(Role.key)
+            .join(MembershipRole, MembershipRole.role_id == Role.id)
+            .where(MembershipRole.membership_id == membership_id)
+        )
+    )
+
+
+def _named(admin: Administration, keys: Collection[str]) -> dict[str, Role]:
+    found = {
+        role.key: role for role in admin.rows.scalars(sa.select(Role).where(Role.key.in_(keys)))
+    }
+    if found.keys() != set(keys):
+        raise Mistake(roles=told("One of these roles is not there any more."))
+    return found

@@ -1,0 +1,137 @@
+"""What an admin ends of a member: a session, all of them, or the membership itself (product.md S8).
+
+Everything that a membership opened reads its status each time, so disabling it counts at once;
+ending the sessions tells the products too.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from idp.directory import granting, memberships, person
+from idp.directory.acting import Administration, Forbidden, Mistake, rights_of
+from idp.directory.memberships import Membership
+from idp.directory.person import Member
+from idp.errors import told
+from idp.sessions import clients, logout
+from idp.sessions.browser import SsoSession
+
+
+class OpenSession(NamedTuple):
+    """`products` are keys."""
+
+    id: str
+    user_agent: str
+    address: str
+    started_at: float
+    last_seen_at: float
+    products: tuple[str, ...]
+
+
+def open_sessions(admin: Administration, someone: Member, idle: float) -> list[OpenSession]:
+    """Those of a person whose home is here, the latest first; `idle` is the platform's limit in
+    seconds. Whoever came from another company has their sessions there. Raises Forbidden."""
+    admin.check("people.read")
+    return [
+        OpenSession(
+            *(row.id, row.user_agent, row.address, row.auth_time, row.last_seen_at),
+            tuple(
+                dict.fromkeys(each.product_key for each in clients.signed_into(admin.db, row.id))
+            ),
+        )
+        for row in _live(admin, someone, idle)
+    ]
+
+
+def end_sessions(
+    admin: Administration, membership_id: str, idle: float, session_id: str | None = None
+) -> int:
+    """One of them, or all; how many ended. The member is told. Raises Forbidden,
+    RecentSignInNeeded, or NotFound."""
+    admin.check("people.manage")
+    admin.check_recent()
+    rights = granting.in_turn(admin, "people.manage")
+    someone = person.find_member(admin, membership_id)
+    if not granting.may_act_on(rights, rights_of(admin.db, membership_id)):
+        raise Forbidden("a person above them")
+    ended = [
+        row.id
+        for row in _live(admin, someone, idle)
+        if session_id in (None, row.id)
+        and logout.end(admin.db, row.id, "an admin ended it", admin.now, admin.origin)
+    ]
+    if ended:
+        admin.record("person.sessions_ended", **person.about(someone), sessions=ended)
+        person.tell(admin, someone, "sessions_ended")
+    return len(ended)
+
+
+def disable(admin: Administration, membership_id: str) -> None:
+    """The person opens nothing here any more, at once. Raises Forbidden, RecentSignInNeeded,
+    NotFound, or Mistake."""
+    someone = _changeable(admin, membership_id)
+    if someone.user_id == admin.actor.user_id:
+        raise Forbidden("oneself")
+    if rights_of(admin.db, membership_id).has_all:
+        granting.check_an_account_admin_remains(admin, without=membership_id)
+    _turn(admin, someone, memberships.ACTIVE, memberships.DISABLED)
+    for (session_id,) in admin.rows.execute(
+        sa.select(SsoSession.id).where(
+            SsoSession.user_id == someone.user_id,
+            SsoSession.tenant_id == admin.tenant.id,
+            SsoSession.ended_at.is_(None),
+        )
+    ).all():
+        logout.end(admin.db, session_id, "the membership was disabled", admin.now, admin.origin)
+    admin.record("person.disabled", **person.about(someone))
+    person.tell(admin, someone, "membership_disabled")
+
+
+def enable(admin: Administration, membership_id: str) -> None:
+    """Raises Forbidden, RecentSignInNeeded, NotFound, or Mistake."""
+    someone = _changeable(admin, membership_id)
+    _turn(admin, someone, memberships.DISABLED, memberships.ACTIVE)
+    admin.record("person.enabled", **person.about(someone))
+    person.tell(admin, someone, "membership_enabled")
+
+
+def _live(admin: Administration, someone: Member, idle: float) -> list[SsoSession]:
+    if not someone.is_home:
+        return []
+    live = sa.select(SsoSession).where(
+        SsoSession.user_id == someone.user_id,
+        SsoSession.ended_at.is_(None),
+        SsoSession.expires_at > admin.now,
+        SsoSession.last_seen_at > admin.now - idle,
+    )
+    return list(admin.rows.scalars(live.order_by(SsoSession.last_seen_at.desc())))
+
+
+def _products(admin: Administration, session_id: str) -> tuple[str, ...]:
+    signed_into = clients.signed_into(admin.db, session_id)
+    return tuple(dict.fromkeys(each.product_key for each in signed_into))
+
+
+def _changeable(admin: Administration, membership_id: str) -> Member:
+    """Somebody whose membership the actor may switch off and on, in the tenant's turn."""
+    managed_by = person.find_member(admin, membership_id).managed_by
+    admin.check(managed_by)
+    admin.check_recent()
+    rights = granting.in_turn(admin, managed_by)
+    if not granting.may_act_on(rights, rights_of(admin.db, membership_id)):
+        raise Forbidden("a person above them")
+    return person.find_member(admin, membership_id)
+
+
+def _turn(admin: Administration, someone: Member, before: str, after: str) -> None:
+    """One conditional write: of two who do it at once, one does."""
+    turned = admin.rows.execute(
+        sa.update(Membership)
+        .where(Membership.id == someone.id, Membership.status == before)
+        .values(status=after)
+        .returning(Membership.id)
+    ).first()
+    if turned is None:
+        raise Mistake(status=told("Somebody has changed this person meanwhile."))

@@ -1,0 +1,129 @@
+"""One member of a company: what they are and hold here, where they are signed in, what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from werkzeug.wrappers import Response
+
+from idp.directory import person
+from idp.directory.acting import Administration, Mistake
+from idp.directory.person import Member
+from idp.sessions import membership
+from idp.web.browsers import browser_name
+from idp.web.context import catalog, provider
+from idp.web.manage import guard, shell
+
+blueprint = Blueprint("manage_person", __name__)
+
+ADDRESS = "/manage/<tenant>/people/<member>"
+
+Answer = Response | str | tuple[str, int]
+
+
+@blueprint.get(ADDRESS)
+@guard.administers()
+def show(admin: Administration, member: str) -> str:
+    return _page(admin, person.member(admin, member))
+
+
+@blueprint.post(f"{ADDRESS}/roles")
+@guard.administers()
+def change_roles(admin: Administration, member: str) -> Answer:
+    """`shown` are the roles that the form was drawn with; what differs from them is the change."""
+    shown, wanted = set(request.form.getlist("shown")), set(request.form.getlist("role"))
+    try:
+        changed = person.change_roles(admin, member, wanted - shown, shown - wanted)
+    except Mistake as mistake:
+        return _refused(admin, member, mistake)
+    flash(_("The roles have been changed.") if changed else _("Nothing was changed."))
+    return _back(admin, member)
+
+
+@blueprint.get(f"{ADDRESS}/disable")
+@guard.administers(recent=True)
+def confirm_disabling(admin: Administration, member: str) -> str:
+    admin.check("people.manage")
+    return shell.tenant_page(
+        admin, "manage/person_disable.html", person=person.member(admin, member)
+    )
+
+
+@blueprint.post(f"{ADDRESS}/disable")
+@guard.administers()
+def disable(admin: Administration, member: str) -> Answer:
+    try:
+        membership.disable(admin, member)
+    except Mistake as mistake:
+        return _refused(admin, member, mistake)
+    name = _name(person.find_member(admin, member))
+    flash(_("%(name)s can open nothing here any more.", name=name))
+    return _back(admin, member)
+
+
+@blueprint.post(f"{ADDRESS}/enable")
+@guard.administers()
+def enable(admin: Administration, member: str) -> Answer:
+    try:
+        membership.enable(admin, member)
+    except Mistake as mistake:
+        return _refused(admin, member, mistake)
+    name = _name(person.find_member(admin, member))
+    flash(_("%(name)s can work here again.", name=name))
+    return _back(admin, member)
+
+
+@blueprint.post(f"{ADDRESS}/sessions")
+@guard.administers()
+def end_sessions(admin: Administration, member: str) -> Response:
+    """`session` names one; without it, all end."""
+    ended = membership.end_sessions(admin, member, _idle(), request.form.get("session"))
+    flash(ngettext("%(num)s session has ended.", "%(num)s sessions have ended.", ended))
+    return _back(admin, member)
+
+
+def _page(admin: Administration, someone: Member, errors: dict[str, str] | None = None) -> str:
+    roles = person.offered_roles(admin, someone)
+    return shell.tenant_page(
+        admin,
+        "manage/person.html",
+        person=someone,
+        name=_name(someone),
+        roles=roles,
+        may_give=any(role.may_change for role in roles),
+        may_manage=admin.may(someone.managed_by),
+        is_oneself=someone.user_id == admin.actor.user_id,
+        sessions=_sessions(admin, someone),
+        errors={field: _(sentence) for field, sentence in (errors or {}).items()},
+    )
+
+
+def _refused(admin: Administration, member: str, mistake: Mistake) -> tuple[str, int]:
+    return _page(admin, person.member(admin, member), mistake.errors), mistake.status
+
+
+def _back(admin: Administration, member: str) -> Response:
+    return redirect(f"/manage/{admin.tenant.slug}/people/{member}", 303)
+
+
+def _sessions(admin: Administration, someone: Member) -> list[dict[str, Any]]:
+    known = catalog().products
+    return [
+        {
+            **session._asdict(),
+            "browser": browser_name(session.user_agent),
+            "products": [known[key] for key in session.products if key in known],
+        }
+        for session in membership.open_sessions(admin, someone, _idle())
+    ]
+
+
+def _idle() -> float:
+    return provider().settings.session_idle_lifetime
+
+
+def _name(someone: Member) -> str:
+    return someone.name or someone.email
