@@ -1,7 +1,8 @@
 """The attempt: a half-finished sign-in. It is never a session, and gives nobody anything.
 
 It keeps the request it began with, so that nothing can change it on the way; it is bound to the
-browser by a cookie, so that nobody can hand theirs to another; and it is spent once.
+browser by a cookie, so that nobody can hand theirs to another; it goes on under another id with
+each proof, so that nobody can hand over the cookie as well; and it is spent once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Attempt:
     key), PAGE or CONSOLE_PAGE (`target` is a path of ours; the console's has the `tenant` and the
     `max_age` that its page asks for as `parameters`). `user_id` proved `proven` (method to time),
     and `chosen_by` chose the rest: a choice counts for the one who made it alone. `to_allow` is
-    what the consent page shows (of `ask_to_allow`), and `consented` what of that was allowed."""
+    what the consent page shows (of `ask_to_allow`), and `consented` what of that was allowed.
+    `began_as` is the id without any proof, `left` one whose proof has moved on."""
 
     id: str
     browser: str
@@ -44,12 +46,23 @@ class Attempt:
     to_allow: dict[str, Any] = field(default_factory=dict)
     consented: dict[str, Any] = field(default_factory=dict)
     turned_back: bool = False
+    began_as: str = ""
+    left: str = ""
 
     def prove(self, user_id: str, method: str, now: float) -> Attempt:
-        """One thing is proven. Proof of another person forgets what the first one proved."""
+        """One thing is proven. Proof of another person forgets what the first one proved. It has a
+        new id: whoever knew the old one, and planted the cookie, has proven nothing (security.md
+        S63). The one without a proof stays as it is, for a form that is sent twice."""
         earlier = self.proven if user_id == self.user_id else {}
-        proven = {**earlier, method: now}
-        return replace(self, user_id=user_id, proven=proven, other_account=False)
+        return replace(
+            self,
+            id=new_secret(),
+            user_id=user_id,
+            proven={**earlier, method: now},
+            other_account=False,
+            began_as=self.began_as or self.id,
+            left=self.id if self.proven else "",
+        )
 
     def ask_to_allow(
         self, user_id: str, tenant_id: str, tenant_name: str, scope: frozenset[str]
@@ -118,6 +131,8 @@ def begin(
 
 def save(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> None:
     remaining = attempt.started_at + lifetime - now
+    if attempt.left:
+        store.take(_key(attempt.left), now)
     if remaining > 0:
         kept = orjson.dumps({k: v for k, v in asdict(attempt).items() if k != "id"}).decode()
         store.put(_key(attempt.id), kept, remaining, now)
@@ -135,10 +150,12 @@ def load(store: Ephemeral, claimed_id: str, browser_secret: str, now: float) -> 
 
 
 def spend(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> None:
-    """Of all who finish it, one does, even where a slow step has put it back meanwhile. Raises
-    AttemptOver for the others."""
-    store.take(_key(attempt.id), now)
-    if store.count("spent " + _key(attempt.id), lifetime, now) != 1:
+    """Of all who finish it, one does, even where a slow step has put it back meanwhile, or has
+    proven the same again. Raises AttemptOver for the others."""
+    began_as = attempt.began_as or attempt.id
+    for known_as in dict.fromkeys((attempt.id, began_as)):
+        store.take(_key(known_as), now)
+    if store.count("spent " + _key(began_as), lifetime, now) != 1:
         raise AttemptOver("spent already")
 
 

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.security.browsing import over_https, rules
-from tests.world import AMARA, BEN, PASSWORD, Visitor, World, request_for, sent_back
+from tests.world import AMARA, BEN, PASSWORD, PRIYA, Visitor, World, request_for, sent_back
 
 SESSION, BROWSER, FORM = "latchkey-session", "latchkey-browser", "latchkey-form"
 
@@ -181,7 +181,8 @@ def test_sec_63_a_link_into_the_attackers_finished_sign_in_signs_nobody_in(world
     """Sign-in by somebody else's hand: the victim would work in the attacker's account."""
     attacker, page, attempt = begun(world)
     answer = attacker.submit(page, email=BEN, password=PASSWORD)
-    assert answer.headers["Location"] == f"/authorize?attempt={attempt}"
+    assert answer.headers["Location"].startswith("/authorize?attempt=")
+    assert attempt not in answer.headers["Location"]
     victim = world.browser()
     refused = victim.get(answer.headers["Location"])
     assert refused.status_code == 400
@@ -194,6 +195,59 @@ def test_sec_63_an_attempt_is_spent_once(world: World) -> None:
     browser.follow(browser.submit(page, email=AMARA, password=PASSWORD))
     assert browser.get(f"/authorize?attempt={attempt}").status_code == 400
     assert browser.get(f"/login/password?attempt={attempt}").status_code == 400
+
+
+def with_cookie_of(world: World, attacker: Visitor) -> Visitor:
+    """A browser into which the attacker's cookie was planted, as plain http allows."""
+    victim = world.browser()
+    cookie = attacker.client.get_cookie(BROWSER)
+    assert cookie
+    victim.client.set_cookie(BROWSER, cookie.value)
+    return victim
+
+
+def test_sec_63_a_planted_cookie_and_a_known_attempt_are_worth_nothing_after_the_proof(
+    either_world: World,
+) -> None:
+    attacker, _, attempt = begun(either_world)
+    victim = with_cookie_of(either_world, attacker)
+    page = victim.get(f"/login/password?attempt={attempt}")
+    assert page.status_code == 200
+    proven = victim.submit(page, email=AMARA, password=PASSWORD)
+    for path in ("/authorize", "/login/tenant", "/login/consent", "/login/select_account"):
+        taken = attacker.follow(attacker.get(f"{path}?attempt={attempt}"))
+        assert taken.request.path == "/login/password", path
+        assert AMARA not in taken.text, path
+        assert attacker.client.get_cookie(SESSION) is None
+    given = victim.follow(proven)
+    assert "code" in sent_back(given)
+    assert is_signed_in(either_world, session_cookie(victim))
+    assert attacker.get(f"/authorize?attempt={attempt}").status_code == 400
+
+
+def test_sec_63_each_proof_gives_the_attempt_another_id_and_takes_what_the_last_one_had(
+    world: World,
+) -> None:
+    browser, page, first = begun(world)
+    ids = [first]
+    for email in (PRIYA, BEN):
+        answer = browser.submit(page, email=email, password=PASSWORD)
+        ids.append(answer.headers["Location"].partition("=")[2])
+        page = browser.get(f"/login/password?attempt={ids[-1]}&other=1")
+    assert len(set(ids)) == 3
+    assert browser.get(f"/authorize?attempt={ids[1]}").status_code == 400
+    assert browser.get(f"/login/tenant?attempt={ids[1]}").status_code == 400
+    assert "code" in sent_back(browser.get(f"/authorize?attempt={ids[2]}"))
+    assert [browser.get(f"/authorize?attempt={each}").status_code for each in ids] == [400] * 3
+
+
+def test_sec_63_a_form_that_is_sent_twice_signs_in_once(either_world: World) -> None:
+    """A double click: the browser follows the second answer, a script could follow both."""
+    browser, page, _ = begun(either_world)
+    answers = [browser.submit(page, email=AMARA, password=PASSWORD) for _ in range(2)]
+    assert "code" in sent_back(browser.follow(answers[1]))
+    assert browser.follow(answers[0]).status_code == 400
+    assert either_world.run("SELECT count(*) FROM sessions") == [(1,)]
 
 
 def test_sec_63_the_request_that_began_is_the_one_that_ends(world: World) -> None:
