@@ -33,12 +33,18 @@ from idp.web.account import profile
 from idp.web.context import EXTENSION, keep_browser_secret, orm, request_id
 from idp.web.context import provider as provider_of_request
 from idp.web.login import consent, logout, not_open, password, select_account, tenant
-from idp.web.manage import overview, people, person
+from idp.web.manage import overview, people, person, roles
 from idp.web.manage import tenants as operated_tenants
 
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
-CONSOLE_PAGES = (overview, people, person, operated_tenants)
+CONSOLE_PAGES = (
+    overview,
+    people,
+    person,
+    roles,
+    operated_tenants,
+)
 
 log = structlog.get_logger("pages")
 

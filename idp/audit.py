@@ -40,6 +40,9 @@ TAGS = {
     "person.disabled": "An admin disabled somebody's membership.",
     "person.enabled": "An admin enabled somebody's membership again.",
     "person.sessions_ended": "An admin ended sessions of somebody.",
+    "role.made": "A role was made; `after` is what it is called and its rank.",
+    "role.changed": "A role's name, rank or access changed, from `before` to `after`.",
+    "role.deleted": "A role was deleted; whoever had it has it no more.",
     "setup.applied": "A set-up file was applied; `changes` lists what it created or updated.",
 }
 

@@ -69,6 +69,18 @@ class Mistake(PageRefusal):
         self.errors = errors
 
 
+class Changed(PageRefusal):
+    """Somebody else changed it after it was shown; nothing was written over."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "conflict",
+            told("Somebody else has changed this. Below is what is saved now."),
+            f"{detail} is not what was shown",
+            409,
+        )
+
+
 class Rights(NamedTuple):
     """What somebody's roles in a tenant amount to. `nodes` are pairs of product and permission; the
     account admin `has_all`, also of what is still to come. Who was let in from another company has

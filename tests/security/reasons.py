@@ -71,7 +71,7 @@ REASONS = {
         " the guarded fetch arrives with registration by others, and S31 tests that it follows no"
         " redirect."
     ),
-    **dict.fromkeys(["S76", "S78", "S79"], CONSOLE),
+    **dict.fromkeys(["S76", "S78"], CONSOLE),
     "S80": (
         "Grants across companies arrive with a later issue; that a membership that has ended"
         " counts at once is tested as S19."

@@ -23,7 +23,10 @@ class Entry(NamedTuple):
     permissions: tuple[str, ...]
 
 
-TENANT_PAGES: tuple[Entry, ...] = (Entry("/people", _("People"), "users", ("people.read",)),)
+TENANT_PAGES: tuple[Entry, ...] = (
+    Entry("/people", _("People"), "users", ("people.read",)),
+    Entry("/roles", _("Roles"), "id-badge-2", ("roles.manage",)),
+)
 OPERATOR_PAGES: tuple[Entry, ...] = (
     Entry("/tenants", _("Tenants"), "building", ("tenants.manage",)),
 )
