@@ -36,11 +36,14 @@ def _revoke_refresh(provider: Provider, request: Request, client: Client, token:
     with provider.database.transaction() as db:
         ended = refresh_token.end_family(db, fingerprint(claimed.handle), client.client_id, now)
         if ended:
+            person, tenant = ended
             audit.record(
                 db,
                 "token.revoked",
                 now,
                 request.origin,
+                actor=person,
+                tenant=tenant,
                 client=client.client_id,
                 kind="refresh_token",
             )
@@ -62,6 +65,8 @@ def _revoke_access(provider: Provider, request: Request, client: Client, token: 
             "token.revoked",
             now,
             request.origin,
+            actor=claimed["sub"] if "grant_id" in claimed else None,
+            tenant=claimed.get("tenant_id"),
             client=client.client_id,
             kind="access_token",
         )

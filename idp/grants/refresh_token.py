@@ -18,6 +18,7 @@ from idp.audit import Origin
 from idp.database import Connection, Database
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
+from idp.directory.memberships import Membership
 from idp.errors import OAuthRefusal
 from idp.grants import grant
 from idp.grants.grant import Grant, GrantState, Replayed
@@ -66,6 +67,12 @@ _END_FAMILY = (
         _TABLE.c.ended_at.is_(None),
     )
     .values(ended_at=sa.bindparam("now"))
+    .returning(
+        _TABLE.c.user_id,
+        sa.select(Membership.tenant_id)
+        .where(Membership.id == _TABLE.c.membership_id)
+        .scalar_subquery(),
+    )
 )
 
 
@@ -191,9 +198,13 @@ def _keep(
     return claimed.generation
 
 
-def end_family(db: Connection, refresh_hash: str, client_id: str, now: float) -> bool:
-    """Revocation by the client that holds it (RFC 7009 section 2.1)."""
-    return db.run(_END_FAMILY, key=refresh_hash, holder_id=client_id, now=now) == 1
+def end_family(
+    db: Connection, refresh_hash: str, client_id: str, now: float
+) -> tuple[str, str] | None:
+    """Revocation by the client that holds it (RFC 7009 section 2.1). The ids of the person and the
+    tenant that it was for; None if there was nothing to end."""
+    row = db.row(_END_FAMILY, key=refresh_hash, holder_id=client_id, now=now)
+    return (str(row[0]), str(row[1])) if row else None
 
 
 def _invalid(detail: str) -> OAuthRefusal:

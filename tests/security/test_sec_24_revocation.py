@@ -17,7 +17,7 @@ from tests.security.protocol import (
     revoke,
     tokens_for,
 )
-from tests.world import World
+from tests.world import World, claims_of
 
 
 def test_sec_24_a_refresh_token_takes_its_access_tokens_along(either_world: World):
@@ -46,6 +46,26 @@ def test_sec_24_a_machines_token_goes_as_well(world: World):
     assert world.introspect(given["access_token"])["active"]
     revoke(world, MACHINE, given["access_token"])
     assert world.introspect(given["access_token"]) == {"active": False}
+
+
+@pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
+def test_sec_24_the_audit_tells_whose_token_it_was(either_world: World, kind: str):
+    world = either_world
+    register(world, KEEPING)
+    tokens = tokens_for(world, KEEPING)
+    revoke(world, KEEPING, tokens[kind])
+    told = world.run("SELECT actor_id, tenant_id FROM audit_events WHERE tag = 'token.revoked'")
+    claims = claims_of(tokens["access_token"])
+    assert told == [(claims["sub"], claims["tenant_id"])]
+    assert [event["kind"] for event in world.audit("token.revoked")] == [kind]
+
+
+def test_sec_24_a_machines_token_was_nobodys(world: World):
+    register(world, MACHINE)
+    given = post_as(world, MACHINE, "/token", grant_type="client_credentials").json or {}
+    revoke(world, MACHINE, given["access_token"])
+    (event,) = world.audit("token.revoked")
+    assert (event["actor"], event["client"]) == (None, "machine")
 
 
 def test_sec_24_any_generation_of_a_family_ends_it(world: World):
