@@ -19,7 +19,6 @@ from idp import logs
 from idp.endpoints.messages import Page
 from idp.endpoints.router import (
     HANDED_PAGE,
-    RETRY_AFTER,
     Environ,
     Router,
     StartResponse,
@@ -27,13 +26,20 @@ from idp.endpoints.router import (
 )
 from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable
 from idp.provider import Provider, provider
-from idp.settings import settings_from
+from idp.settings import RETRY_AFTER, settings_from
 from idp.web import home, inbox, languages, presentation
 from idp.web.account import profile
 from idp.web.context import EXTENSION, keep_browser_secret, orm, request_id
 from idp.web.context import provider as provider_of_request
 from idp.web.login import consent, logout, not_open, password, select_account, tenant
-from idp.web.manage import overview, people, person, roles
+from idp.web.manage import (
+    api_nouns,
+    overview,
+    people,
+    person,
+    problems,
+    roles,
+)
 from idp.web.manage import tenants as operated_tenants
 
 PACKAGE = Path(__file__).parent
@@ -104,6 +110,7 @@ def create_pages(held: Provider) -> Flask:
         app.register_blueprint(page.blueprint)
     for page in CONSOLE_PAGES:
         app.register_blueprint(page.blueprint)
+    api_nouns.install(app, csrf)
     app.before_request(_show_handed_page)
     app.before_request(_refuse_foreign_forms)
     app.before_request(_refuse_null_characters)
@@ -141,7 +148,11 @@ def _flask_settings(held: Provider) -> dict[str, object]:
 def _refuse_foreign_forms() -> None:
     """A form of another site's is refused by what the browser says of it, besides the token
     (security.md S64). Our own forms come from `same-origin`; with no-referrer, Origin is null."""
-    if request.method != "POST" or request.blueprint == logout.blueprint.name:
+    if (
+        request.method != "POST"
+        or request.blueprint == logout.blueprint.name
+        or problems.is_asked()
+    ):
         return
     site, sender = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site not in (None, "same-origin"):
@@ -162,6 +173,8 @@ def _show_handed_page() -> Response | None:
     if page is None:
         return None
     values = dict(page.values)
+    if "refusal" in values and problems.is_asked():
+        return problems.problem(values["refusal"])
     if page.name == "form_post.html":
         presentation.allow_form_targets([values["action"]])
     if "refusal" in values:
@@ -172,12 +185,15 @@ def _show_handed_page() -> Response | None:
 
 
 def _register_errors(app: Flask) -> None:
-    app.register_error_handler(Refusal, _show_refusal)
-    app.register_error_handler(sa.exc.OperationalError, _show_outage)
-    app.register_error_handler(sa.exc.InterfaceError, _show_outage)
-    app.register_error_handler(CSRFError, _show_expired_form)
-    app.register_error_handler(HTTPException, _show_http_error)
-    app.register_error_handler(Exception, _show_failure)
+    for error, show in (
+        (Refusal, _show_refusal),
+        (sa.exc.OperationalError, _show_outage),
+        (sa.exc.InterfaceError, _show_outage),
+        (CSRFError, _show_expired_form),
+        (HTTPException, _show_http_error),
+        (Exception, _show_failure),
+    ):
+        app.register_error_handler(error, problems.or_page(show))
 
 
 def _show_refusal(refusal: Refusal) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from idp.answered_once import AnsweredRequest
 from idp.database import Database
 from idp.ephemeral import EphemeralValue
 from idp.grants.grant import Grant, RevokedToken
@@ -23,6 +24,7 @@ _LONG_AGO: Any = sa.bindparam("long_ago", type_=sa.Double)
 _EXPIRED = (
     sa.delete(EphemeralValue).where(EphemeralValue.expires_at <= _NOW),
     sa.delete(UsedName).where(UsedName.expires_at <= _NOW),
+    sa.delete(AnsweredRequest).where(AnsweredRequest.expires_at <= _NOW),
     sa.delete(RevokedToken).where(RevokedToken.expires_at <= _NOW),
 )
 _SPENT = (

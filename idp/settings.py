@@ -17,6 +17,7 @@ PREFIX = "LATCHKEY_"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ARGON2_FLOOR_KIB = 19 * 1024
 HSTS = "max-age=63072000; includeSubDomains"  # what browsers are told of an https issuer
+RETRY_AFTER = ("Retry-After", "1")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

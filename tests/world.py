@@ -33,6 +33,7 @@ ADDRESSES = {
     "lms": "http://localhost:8001",
     "payments": "http://localhost:8002",
     "connections": "http://localhost:8003",
+    "console-app": "http://localhost:8009",
 }
 PASSWORD = setup.DEMO_PASSWORD
 AMARA = "amara@northwind.example"  # account admin of northwind
@@ -99,14 +100,20 @@ class World:
     def userinfo(self, access_token: str) -> TestResponse:
         return self.get("/userinfo", Authorization=f"Bearer {access_token}")
 
-    def redeem(self, code: str, client_id: str = "lms", **changed: str | None) -> TestResponse:
+    def redeem(
+        self,
+        code: str,
+        client_id: str = "lms",
+        secret: str | None = None,
+        **changed: str | None,
+    ) -> TestResponse:
         form: dict[str, str | None] = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": f"{ADDRESSES[client_id]}/callback",
             "code_verifier": VERIFIER,
         }
-        return self.post("/token", self.basic(client_id), **{**form, **changed})
+        return self.post("/token", self.basic(client_id, secret), **{**form, **changed})
 
     def refresh(self, token: str, client_id: str = "lms", **more: str | None) -> TestResponse:
         return self.post(

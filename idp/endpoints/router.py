@@ -32,7 +32,7 @@ from idp.errors import (
 )
 from idp.provider import Provider
 from idp.secret_values import new_id
-from idp.settings import HSTS
+from idp.settings import HSTS, RETRY_AFTER
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -42,7 +42,6 @@ Endpoint = Callable[[Provider, Request], Response | Page]
 MAX_BODY = 64 * 1024
 MAX_QUERY = 16 * 1024
 MAX_HEADER = 16 * 1024
-RETRY_AFTER = ("Retry-After", "1")
 HANDED_PAGE = "latchkey.page"
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from idp import audit, ephemeral, limits, outbox, senders, used_once
+from idp import answered_once, audit, ephemeral, limits, outbox, senders, used_once
 from idp.credentials import password
 from idp.database import Base, Database
 from idp.directory import (
@@ -28,7 +28,7 @@ from idp.sessions import clients as client_sessions
 from idp.tokens import signing_keys
 
 TABLES = (
-    *(audit, ephemeral, limits, outbox, senders, used_once, password),
+    *(answered_once, audit, ephemeral, limits, outbox, senders, used_once, password),
     *(catalog, clients, memberships, person_words, products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
     ending,

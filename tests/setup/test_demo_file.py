@@ -75,8 +75,9 @@ def test_the_products_can_be_launched_and_have_icons(desk: Desk) -> None:
 def test_secrets_lie_where_the_products_look_for_them(desk: Desk) -> None:
     apply_demo(desk)
     folder = desk.provider.settings.keys_dir / "clients"
-    names = ["connections.secret", "lms-batch.secret", "lms.secret", "payments.secret"]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    products, machines = ("connections", "lms", "payments"), ("lms-batch", "northwind-hr")
+    names = {f"{name}.secret" for name in (*products, *machines, "platform-automation")}
+    assert {path.name for path in folder.iterdir()} == names
 
 
 def test_every_address_can_be_another(desk: Desk) -> None:

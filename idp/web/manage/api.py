@@ -1,182 +1,204 @@
-"""The management API under `/api/v1`: JSON by bearer tokens, on the same rules as the pages.
+"""The management API under `/api/v1`: how a noun declares its routes.
 
-A token is meant for the product `console` (a tenant's) or `platform` (the operators'), and carries
-as scopes the permissions that it may use: what somebody may do is what their roles allow *and* the
-token was given. Errors are problem+json (RFC 9457).
+A view is a function of an `Administration` (below `/tenants/<tenant>`) or an `Operation` (below
+`/platform`), with the names in its path. What it takes and gives are its annotations: `query` and
+`body` are `Sent`, the answer is a pydantic model, or None for an empty one. The document at
+`/api/v1/openapi.json` is made of the same declarations, and so can't say anything else.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import wraps
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
-import orjson
 from flask import Blueprint, Response, request
-from flask_babel import gettext as _
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from idp import access_tokens
-from idp.access_tokens import Bearer, Machine
-from idp.directory import acting
-from idp.directory.acting import (
-    RECENT,
-    Actor,
-    Administration,
-    Mistake,
-    NotFound,
-    RecentSignInNeeded,
-    Rights,
-    TenantName,
-    administration,
-)
-from idp.directory.operating import Operation, Operator, operation
-from idp.directory.products import CONSOLE, PLATFORM
-from idp.directory.roles import TOP_RANK
-from idp.errors import BearerRefusal, Refusal
-from idp.grants import claims
-from idp.tokens.signed_tokens import BadToken
-from idp.web.context import catalog, now, origin, provider, request_id
+from idp.directory.acting import Administration, NotFound
+from idp.directory.operating import Operation
+from idp.web.manage import bearer, json_reading, repeats
+from idp.web.manage.json_reading import Sent
+from idp.web.manage.problems import PREFIX
 
-PREFIX = "/api/v1"
-PROBLEM = "application/problem+json"
+TENANT = "/tenants/<tenant>"
+PLATFORM = "/platform"
+SLUG = r"[a-z][a-z0-9-]{1,62}"
+NAME = r"[A-Za-z0-9][A-Za-z0-9._:@~-]{0,127}"
 
-View = Callable[..., Any]
+View = TypeVar("View", bound=Callable[..., Any])
+Item = TypeVar("Item")
 
 
-def blueprint_of(noun: str) -> Blueprint:
-    """A noun's part of the API; its refusals are problems, not pages."""
-    made = Blueprint(f"api_{noun}", __name__, url_prefix=PREFIX)
-    made.register_error_handler(Refusal, problem)
-    return made
+class Answer(BaseModel):
+    """What is told; made from rows and tuples, of which it takes the declared fields alone, so that
+    no secret comes along (security.md S82)."""
+
+    model_config = ConfigDict(from_attributes=True, extra="ignore")
 
 
-def administers(view: View) -> View:
-    """For `/tenants/<tenant>/…`: the view gets an `Administration` instead of the slug."""
+class Listing(Answer, Generic[Item]):
+    """`next` is the cursor of the next part, null at the end."""
 
-    @wraps(view)
-    def guarded(tenant: str, **names: Any) -> Any:
-        with _at_tenant(tenant) as admin:
-            return view(admin, **names)
-
-    return guarded
+    items: list[Item]
+    next: str | None = None
 
 
-def operates(view: View) -> View:
-    """For what is the platform's: the view gets an `Operation`."""
-
-    @wraps(view)
-    def guarded(**names: Any) -> Any:
-        with _at_platform() as operated:
-            return view(operated, **names)
-
-    return guarded
+def _moment(at: float | datetime | None) -> datetime | None:
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, float | int) else at
 
 
-def _at_tenant(slug: str) -> AbstractContextManager[Administration]:
-    found = _token(CONSOLE)
-    actor, tenant = _person(found) if isinstance(found, Bearer) else _machine(found)
-    if tenant.slug != slug:
-        raise NotFound(f"a token of {tenant.slug} at {slug}")
-    return administration(
-        provider().database, catalog(), tenant, actor, now(), origin(), read_only=_is_reading()
-    )
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
-def _at_platform() -> AbstractContextManager[Operation]:
-    found = _token(PLATFORM)
-    if isinstance(found, Bearer) or found.client.tenant_id is not None:
-        raise _refused("insufficient_scope", "a person's or a tenant's token", 403)
-    actor = Operator(None, found.client.client_id, None, _granted(found))
-    return operation(
-        provider().database, catalog(), actor, now(), origin(), read_only=_is_reading()
-    )
+@dataclass(frozen=True)
+class Route:
+    """`path` follows the prefix. `needs` is the permission, None where any of the product's will
+    do. `current` reads what a change is made to, for If-Match."""
+
+    noun: str
+    method: str
+    path: str
+    says: str
+    needs: str | None
+    view: Callable[..., Any]
+    status: int
+    current: Callable[..., Any] | None
+
+    @property
+    def is_tenants(self) -> bool:
+        return self.path.startswith(TENANT)
+
+    @property
+    def names(self) -> list[str]:
+        return re.findall(r"<(\w+)>", self.path)
+
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        return get_type_hints(self.view)
+
+    @cached_property
+    def query(self) -> type[Sent] | None:
+        return self.hints.get("query")
+
+    @cached_property
+    def body(self) -> type[Sent] | None:
+        return self.hints.get("body")
+
+    @cached_property
+    def answer(self) -> Any:
+        found = self.hints["return"]
+        return None if found is type(None) else found
 
 
-def _is_reading() -> bool:
-    return request.method in ("GET", "HEAD")
+class Noun:
+    """A noun's part of the API: `title` is for people."""
+
+    def __init__(self, key: str, title: str) -> None:
+        self.key = key
+        self.title = title
+        self.routes: list[Route] = []
+        self.blueprint = Blueprint(f"api_{key}", __name__, url_prefix=PREFIX)
+
+    def get(self, path: str, says: str, needs: str | None) -> Callable[[View], View]:
+        return partial(self._declare, "GET", path, says, needs, 200, None)
+
+    def post(self, path: str, says: str, needs: str, status: int = 201) -> Callable[[View], View]:
+        """201 answers what was made, which has an `id`; 200 and 204 are for what is done."""
+        return partial(self._declare, "POST", path, says, needs, status, None)
+
+    def put(
+        self, path: str, says: str, needs: str, current: Callable[..., Any]
+    ) -> Callable[[View], View]:
+        """A change, answered by what it has become, in the same words as `current` reads it."""
+        return partial(self._declare, "PUT", path, says, needs, 200, current)
+
+    def patch(
+        self, path: str, says: str, needs: str, current: Callable[..., Any]
+    ) -> Callable[[View], View]:
+        """The same, of the fields that are sent."""
+        return partial(self._declare, "PATCH", path, says, needs, 200, current)
+
+    def delete(
+        self, path: str, says: str, needs: str, current: Callable[..., Any] | None = None
+    ) -> Callable[[View], View]:
+        return partial(self._declare, "DELETE", path, says, needs, 204, current)
+
+    def _declare(
+        self,
+        method: str,
+        path: str,
+        says: str,
+        needs: str | None,
+        status: int,
+        current: Callable[..., Any] | None,
+        view: View,
+    ) -> View:
+        route = Route(self.key, method, path, says, needs, view, status, current)
+        self.routes.append(route)
+        self.blueprint.add_url_rule(
+            path,
+            f"{method.lower()}_{view.__name__}",
+            partial(_answer, route),
+            methods=[method],
+            provide_automatic_options=False,
+        )
+        return view
 
 
-def _person(found: Bearer) -> tuple[Actor, TenantName]:
-    state = found.state
-    held = claims.standing(state, found.client, found.product)["permissions"]
-    with provider().database.connection() as db:
-        rights = acting.rights_of(db, state.standing.membership_id)
-        tenant = acting.tenant_name(db, state.standing.tenant_id)
-    permissions = frozenset(held).intersection(found.scope)
-    actor = Actor(state.user_id, found.client.client_id, state.auth_time, permissions, rights)
-    return actor, tenant
+def _answer(route: Route, **names: str) -> Response:
+    """Who it is comes first, then whether they may, then what they sent."""
+    entering = _enter(route, names)
+    sent = request.get_data() if route.body else b""  # before a transaction waits for the network
+    with entering as admin:
+        if route.needs:
+            admin.check(route.needs)
+        told = {**names, **_read(route, sent)}
+        if route.current:
+            current = partial(route.current, admin, **names)
+            repeats.check_is_unchanged(
+                admin, lambda: _dumped(current()), is_demanded=route.method != "DELETE"
+            )
+        do = partial(_do, route, admin, told)
+        return repeats.once(admin, do, sent) if route.method == "POST" else do()
 
 
-def _machine(found: Machine) -> tuple[Actor, TenantName]:
-    """A tenant's own program. It gives roles below the account admin's, and of the console's nodes
-    those alone that it has."""
-    if found.client.tenant_id is None:
-        raise _refused("insufficient_scope", "a client of no tenant", 403)
-    with provider().database.connection() as db:
-        tenant = acting.tenant_name(db, found.client.tenant_id)
-    permissions = _granted(found)
-    nodes = {
-        (product.key, node)
-        for product in catalog().products.values()
-        if product.key not in (CONSOLE, PLATFORM)
-        for node in product.permission_keys
-    }
-    nodes.update((CONSOLE, permission) for permission in permissions)
-    rights = Rights(TOP_RANK - 1, False, frozenset(nodes))
-    return Actor(None, found.client.client_id, None, permissions, rights), tenant
+def _enter(
+    route: Route, names: dict[str, str]
+) -> AbstractContextManager[Administration] | AbstractContextManager[Operation]:
+    if not route.is_tenants:
+        entering: Any = bearer.at_platform()
+    else:
+        entering = bearer.at_tenant(names.pop("tenant"))
+    if not all(re.fullmatch(NAME, name) for name in names.values()):
+        raise NotFound("no name of ours has such characters")
+    return entering  # type: ignore[no-any-return]
 
 
-def _granted(found: Machine) -> frozenset[str]:
-    registered = found.product.permission_keys.intersection(found.client.permissions)
-    return registered.intersection(found.scope)
+def _read(route: Route, sent: bytes) -> dict[str, Sent]:
+    read = {"query": json_reading.query(route.query or Sent, request.args.items(multi=True))}
+    if route.body:
+        read["body"] = json_reading.body(route.body, sent, request.mimetype)
+    return {name: value for name, value in read.items() if getattr(route, name)}
 
 
-def _token(product_key: str) -> Bearer | Machine:
-    """The live token of the request, meant for this product. Raises BearerRefusal."""
-    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise _refused("", "no bearer token", 401)
-    try:
-        claimed = access_tokens.read_access_token(provider(), token.strip(), now())
-    except BadToken as problem_with_it:
-        raise _refused("invalid_token", str(problem_with_it), 401) from problem_with_it
-    find: Callable[..., Bearer | Machine | None] = (
-        access_tokens.find_by_claims if "grant_id" in claimed else access_tokens.find_machine
-    )
-    found = find(provider(), claimed, now())
-    if found is None or found.product.key != product_key:
-        raise _refused("invalid_token", "ended, or meant for something else", 401)
-    return found
+def _do(route: Route, admin: Administration | Operation, told: dict[str, Any]) -> Response:
+    answer = route.view(admin, **told)
+    if answer is None:
+        return Response(status=route.status)
+    body = _dumped(answer)
+    response = Response(body, route.status, mimetype=json_reading.MEDIA_TYPE)
+    response.headers["ETag"] = repeats.tag_of(body)
+    if route.status == 201:
+        response.headers["Location"] = f"{request.path}/{answer.id}"
+    if route.method == "GET":
+        response.make_conditional(request)
+    return response
 
 
-def _refused(code: str, detail: str, status: int) -> BearerRefusal:
-    sentence = "The token does not do for this." if code else "A bearer token is needed."
-    return BearerRefusal(code, sentence, detail, status)
-
-
-def problem(refusal: Refusal) -> Response:
-    """RFC 9457. `errors` maps fields to sentences."""
-    status = 401 if isinstance(refusal, RecentSignInNeeded) else refusal.status
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": _(refusal.public_message),
-        "status": status,
-        "code": refusal.code or "unauthorized",
-        "request_id": request_id(),
-    }
-    if isinstance(refusal, Mistake):
-        body["errors"] = {field: _(sentence) for field, sentence in refusal.errors.items()}
-    answer = Response(orjson.dumps(body), status, mimetype=PROBLEM)
-    if status == 401 or isinstance(refusal, BearerRefusal):
-        error = f', error="{refusal.code}"' if refusal.code else ""
-        if isinstance(refusal, RecentSignInNeeded):
-            error += f', max_age="{RECENT:.0f}"'  # RFC 9470 section 3
-        answer.headers["WWW-Authenticate"] = f'Bearer realm="latchkey"{error}'
-    return answer
-
-
-def answered(body: Any, status: int = 200, **headers: str) -> Response:
-    answer = Response(orjson.dumps(body), status, mimetype="application/json")
-    answer.headers.extend(headers)
-    return answer
+def _dumped(answer: BaseModel) -> bytes:
+    return answer.model_dump_json().encode()

@@ -6,9 +6,25 @@ from flask import Blueprint, request
 
 from idp.directory.acting import Administration
 from idp.directory.operating import Operation
+from idp.errors import told
 from idp.web.manage import guard, shell
+from idp.web.manage.api import PLATFORM, TENANT, Answer, Noun
 
 blueprint = Blueprint("manage_overview", __name__)
+api = Noun("overview", told("Where a token may act"))
+
+
+class TenantStanding(Answer):
+    """The company of the token, and what the token may do in it."""
+
+    id: str
+    slug: str
+    name: str
+    permissions: list[str]
+
+
+class PlatformStanding(Answer):
+    permissions: list[str]
 
 
 @blueprint.get("/manage/<tenant>")
@@ -37,3 +53,14 @@ def confirm_operation(operation: Operation) -> str:
     return shell.operator_page(
         operation, "manage/continue.html", **guard.kept_form(request.args.get("form", ""))
     )
+
+
+@api.get(TENANT, told("See the company and what the token may do there"), needs=None)
+def company(admin: Administration) -> TenantStanding:
+    held = sorted(admin.actor.permissions)
+    return TenantStanding(**admin.tenant._asdict(), permissions=held)
+
+
+@api.get(PLATFORM, told("See what the token may do on the platform"), needs=None)
+def operations(operation: Operation) -> PlatformStanding:
+    return PlatformStanding(permissions=sorted(operation.actor.permissions))

@@ -1,0 +1,19 @@
+"""Which nouns the management API has, in the order in which its document tells of them."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+
+from idp.web.manage import api_pages, overview
+
+NOUNS = (overview.api,)
+
+
+def install(app: Flask, csrf: CSRFProtect) -> None:
+    """No form reaches the API, whose only authority is a bearer token: there is nothing to forge
+    (security.md S64)."""
+    for noun in NOUNS:
+        csrf.exempt(noun.blueprint)
+        app.register_blueprint(noun.blueprint)
+    app.register_blueprint(api_pages.blueprint_for(NOUNS))
