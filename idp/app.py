@@ -41,6 +41,7 @@ from idp.web.manage import (
     roles,
 )
 from idp.web.manage import tenants as operated_tenants
+from idp.web.manage import visits as operator_visits
 
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
@@ -50,6 +51,7 @@ CONSOLE_PAGES = (
     person,
     roles,
     operated_tenants,
+    operator_visits,
 )
 
 log = structlog.get_logger("pages")

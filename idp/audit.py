@@ -43,6 +43,8 @@ TAGS = {
     "role.made": "A role was made; `after` is what it is called and its rank.",
     "role.changed": "A role's name, rank or access changed, from `before` to `after`.",
     "role.deleted": "A role was deleted; whoever had it has it no more.",
+    "visit.started": "An operator began to act for a tenant; `reason` says why, `until` how long.",
+    "visit.ended": "A visit was ended before its time, by the operator or by the tenant.",
     "setup.applied": "A set-up file was applied; `changes` lists what it created or updated.",
 }
 

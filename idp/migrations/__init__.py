@@ -22,7 +22,7 @@ from idp.directory import (
 )
 from idp.errors import SetupMistake
 from idp.grants import consent, grant
-from idp.operators import ending
+from idp.operators import ending, visits
 from idp.sessions import browser
 from idp.sessions import clients as client_sessions
 from idp.tokens import signing_keys
@@ -31,7 +31,7 @@ TABLES = (
     *(answered_once, audit, ephemeral, limits, outbox, senders, used_once, password),
     *(catalog, clients, memberships, person_words, products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
-    ending,
+    *(ending, visits),
 )
 LOCK = 0x1A7C
 

@@ -34,6 +34,8 @@ from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import CONSOLE, PLATFORM
 from idp.login import attempt as attempts
 from idp.login.next_step import Decision, Done, Entry, Step
+from idp.operators import visits
+from idp.operators.visits import Visit
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
@@ -76,34 +78,56 @@ def _entered(view: View, enter: Callable[[], Any], slug: str | None, names: dict
         with enter() as admin:
             return view(admin, **names)
     except SignInFirst as first:
-        return _sign_in_first(request.full_path.rstrip("?"), slug, first.max_age)
+        return _sign_in_first(request.full_path.rstrip("?"), first.slug, first.max_age)
     except RecentSignInNeeded:
         return _keep_and_sign_in(slug)
 
 
 class SignInFirst(Exception):
-    """Something is missing that `/authorize` can ask for."""
+    """Something is missing that `/authorize` can ask for; `slug` is the tenant to ask it for."""
 
-    def __init__(self, max_age: int | None) -> None:
+    def __init__(self, slug: str | None, max_age: int | None) -> None:
         super().__init__()
+        self.slug = slug
         self.max_age = max_age
 
 
 def _at_tenant(slug: str, recent: bool) -> AbstractContextManager[Administration]:
-    session, decision, entries = _decided(slug, recent)
-    if not isinstance(decision, Done) or decision.standing is None:
-        raise _not_open([entry.standing for entry in entries], slug)
-    with provider().database.connection() as db:
-        actor = _member(db, session, decision.standing)
+    visit = _visit(slug)
+    tenant, actor = _as_visitor(visit, recent) if visit else _as_member(slug, recent)
     return administration(
         provider().database,
         catalog(),
-        _named(decision.standing),
+        tenant,
         actor,
         now(),
         origin(),
         read_only=_is_reading(),
     )
+
+
+def _visit(slug: str) -> Visit | None:
+    """An operator's visit counts before a membership of theirs, so that its banner is seen."""
+    session = current_session()
+    if session is None:
+        return None
+    with provider().database.connection() as db:
+        return visits.find_live(db, slug, session.user_id, now())
+
+
+def _as_visitor(visit: Visit, recent: bool) -> tuple[TenantName, Actor]:
+    """Asked for what the operators' own pages ask."""
+    session, _, _ = _decided(None, recent)
+    console = catalog().products[CONSOLE]
+    return visit.tenant, visits.visitor(visit, session.user_id, session.auth_time, console)
+
+
+def _as_member(slug: str, recent: bool) -> tuple[TenantName, Actor]:
+    session, decision, entries = _decided(slug, recent)
+    if not isinstance(decision, Done) or decision.standing is None:
+        raise _not_open([entry.standing for entry in entries], slug)
+    with provider().database.connection() as db:
+        return _named(decision.standing), _member(db, session, decision.standing)
 
 
 def _at_platform(recent: bool) -> AbstractContextManager[Operation]:
@@ -125,7 +149,7 @@ def _decided(slug: str | None, recent: bool) -> tuple[BrowserSession, Decision, 
     with provider().database.connection() as db:
         decision, entries = situation.at_console(provider(), db, session, slug, max_age, now())
         if session is None or (isinstance(decision, Step) and decision is not Step.NOT_OPEN):
-            raise SignInFirst(max_age)
+            raise SignInFirst(slug, max_age)
         browser.touch(db, session, now())
     return session, decision, entries
 
@@ -181,7 +205,8 @@ def _keep_and_sign_in(slug: str | None) -> Response:
     provider().ephemeral.put(f"kept form:{name}", orjson.dumps(kept).decode(), KEPT_FOR, now())
     base = f"/manage/{slug}" if slug else "/operate"
     target = f"{base}/continue?{urlencode({'form': name})}"
-    return _sign_in_first(target, slug, int(RECENT))
+    asked_for = None if slug is None or _visit(slug) else slug
+    return _sign_in_first(target, asked_for, int(RECENT))
 
 
 def kept_form(name: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Entry(NamedTuple):
 TENANT_PAGES: tuple[Entry, ...] = (
     Entry("/people", _("People"), "users", ("people.read",)),
     Entry("/roles", _("Roles"), "id-badge-2", ("roles.manage",)),
+    Entry("/visits", _("Visits of operators"), "eye", ("audit.read",)),
 )
 OPERATOR_PAGES: tuple[Entry, ...] = (
     Entry("/tenants", _("Tenants"), "building", ("tenants.manage",)),

@@ -1,0 +1,236 @@
+"""An operator acts for a tenant: for a reason, for a while, and seen by the tenant.
+
+Operators have no standing access to a tenant. A visit lets one in as an administrator below the
+account admin. It is over when its time is, whoever has noticed; when the operator says so; and when
+an account admin of the tenant does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import audit, outbox
+from idp.audit import Origin
+from idp.database import Base, Connection
+from idp.directory import memberships, tenants, users
+from idp.directory.acting import Actor, Administration, Forbidden, Mistake, NotFound, Rights
+from idp.directory.acting import TenantName as Name
+from idp.directory.catalog import ProductView
+from idp.directory.memberships import Membership, MembershipRole
+from idp.directory.operating import Operation
+from idp.directory.roles import TOP_RANK, Role
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
+from idp.errors import told
+from idp.secret_values import new_id
+from idp.tenancy import TenantOwned
+
+MINUTES = (15, 30, 45, 60)
+RANK = TOP_RANK - 1
+MAX_REASON = 500
+SHOWN = 100
+
+
+class OperatorVisit(TenantOwned, Base):
+    """`operator_id` is a person. `ended_by` is whoever ended it before `until`."""
+
+    __tablename__ = "operator_visits"
+    __table_args__ = (
+        sa.Index("ix_operator_visits_operator", "operator_id", "tenant_id", "until"),
+        sa.Index("ix_operator_visits_tenant", "tenant_id", "started_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"))
+    operator_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"))
+    reason: Mapped[str]
+    started_at: Mapped[float]
+    until: Mapped[float]
+    ended_at: Mapped[float | None]
+    ended_by: Mapped[str | None]
+
+
+class Visit(NamedTuple):
+    id: str
+    tenant: Name
+    until: float
+
+
+class Seen(NamedTuple):
+    """A visit as the tenant sees it; `ended_at` is when it was or will be over."""
+
+    id: str
+    operator: str
+    email: str
+    reason: str
+    started_at: float
+    ended_at: float
+    is_live: bool
+
+
+_NOW = sa.bindparam("now", type_=sa.Double)
+_IS_LIVE = (OperatorVisit.ended_at.is_(None), OperatorVisit.until > _NOW)
+_LIVE = (
+    sa.select(OperatorVisit.id, Tenant.id, Tenant.slug, Tenant.name, OperatorVisit.until)
+    .join(Tenant, Tenant.id == OperatorVisit.tenant_id)
+    .join(User, User.id == OperatorVisit.operator_id)
+    .where(
+        OperatorVisit.operator_id == sa.bindparam("operator_id"),
+        Tenant.slug == sa.bindparam("slug"),
+        Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"),
+        User.status == sa.literal_column(f"'{users.ACTIVE}'"),
+        User.is_operator.is_(sa.true()),
+        *_IS_LIVE,
+    )
+    .order_by(OperatorVisit.until.desc())
+)
+_END = (
+    sa.update(OperatorVisit)
+    .where(
+        OperatorVisit.id == sa.bindparam("visit_id"),
+        OperatorVisit.tenant_id == sa.bindparam("visited_id"),
+        *_IS_LIVE,
+    )
+    .values(ended_at=_NOW, ended_by=sa.bindparam("who"))
+    .returning(OperatorVisit.id)
+)
+_ACCOUNT_ADMINS = (
+    sa.select(User.email, User.name, User.locale)
+    .select_from(Role)
+    .join(MembershipRole, MembershipRole.role_id == Role.id)
+    .join(Membership, Membership.id == MembershipRole.membership_id)
+    .join(User, User.id == Membership.user_id)
+    .where(
+        Role.tenant_id == sa.bindparam("tenant_id"),
+        Role.all_permissions.is_(sa.true()),
+        memberships.STATUS_NOW == memberships.ACTIVE,
+        User.status == users.ACTIVE,
+    )
+    .distinct()
+)
+
+
+def find_live(db: Connection, slug: str, operator_id: str, now: float) -> Visit | None:
+    """The operator's visit to that tenant, while it lasts, and while they are one."""
+    row = db.row(_LIVE, slug=slug, operator_id=operator_id, now=now)
+    return Visit(row[0], Name(*row[1:4]), row[4]) if row else None
+
+
+def visitor(visit: Visit, operator_id: str, auth_time: float, console: ProductView) -> Actor:
+    """Everything that the console does, but nothing to an account admin."""
+    nodes = frozenset((console.key, node) for node in console.permission_keys)
+    return Actor(
+        user_id=operator_id,
+        client_id=None,
+        auth_time=auth_time,
+        permissions=console.permission_keys,
+        rights=Rights(RANK, False, nodes),
+        visit_id=visit.id,
+    )
+
+
+def begin(operation: Operation, tenant: Tenant, reason: str, minutes: int) -> OperatorVisit:
+    """Its account admins are mailed. Raises Forbidden, RecentSignInNeeded, or Mistake."""
+    operation.check("tenants.manage")
+    operation.check_recent()
+    operator_id = operation.actor.user_id
+    if operator_id is None:
+        raise Forbidden("a client has no visits: only a person acts for a tenant")
+    _check(tenant, reason, minutes)
+    end(operation, tenant.slug)  # one at a time
+    now = operation.now
+    visit = OperatorVisit(
+        id=new_id(),
+        tenant_id=tenant.id,
+        operator_id=operator_id,
+        reason=reason.strip(),
+        started_at=now,
+        until=now + minutes * 60,
+    )
+    operation.rows.add(visit)
+    operation.rows.flush()
+    operation.record(
+        "visit.started",
+        tenant=tenant.id,
+        visit=visit.id,
+        reason=visit.reason,
+        until=visit.until,
+    )
+    _tell_account_admins(operation, tenant, visit)
+    return visit
+
+
+def _check(tenant: Tenant, reason: str, minutes: int) -> None:
+    errors = {}
+    if not 10 <= len(reason.strip()) <= MAX_REASON:
+        errors["reason"] = told("Say why in 10 to 500 characters: the tenant reads it.")
+    if minutes not in MINUTES:
+        errors["minutes"] = told("Choose how long, an hour at most.")
+    if tenant.status != tenants.ACTIVE:
+        errors["reason"] = told("This tenant is not active, so that nobody acts for it.")
+    if errors:
+        raise Mistake(**errors)
+
+
+def _tell_account_admins(operation: Operation, tenant: Tenant, visit: OperatorVisit) -> None:
+    operator = operation.rows.get_one(User, visit.operator_id)
+    mail = {
+        "template": "visit",
+        "operator": operator.name or operator.email,
+        "tenant": tenant.name,
+        "reason": visit.reason,
+        "until": visit.until,
+    }
+    values = {"tenant_id": tenant.id, "now": operation.now}
+    for email, name, locale in operation.rows.execute(_ACCOUNT_ADMINS, values):
+        letter = {"to": email, "name": name, "locale": locale}
+        outbox.enqueue(operation.db, "mail", {**letter, **mail}, operation.now)
+
+
+def end(operation: Operation, slug: str) -> bool:
+    """The operator's own visit to the tenant; False when it is over already."""
+    operator_id, has_ended = operation.actor.user_id or "", False
+    while visit := find_live(operation.db, slug, operator_id, operation.now):
+        has_ended = _ended(
+            operation.db, visit.tenant.id, visit.id, operator_id, operation.now, operation.origin
+        )
+    return has_ended
+
+
+def end_by_tenant(admin: Administration, visit_id: str) -> None:
+    """At once. Raises Forbidden for anybody but an account admin, NotFound for another tenant's
+    visit or one that is over."""
+    if not admin.actor.rights.is_unlimited:
+        raise Forbidden("only an account admin ends a visit")
+    who = admin.actor.user_id or admin.actor.client_id or ""
+    if not _ended(admin.db, admin.tenant.id, visit_id, who, admin.now, admin.origin):
+        raise NotFound("no visit that goes on")
+
+
+def _ended(
+    db: Connection, tenant_id: str, visit_id: str, who: str, now: float, origin: Origin
+) -> bool:
+    if db.row(_END, visit_id=visit_id, visited_id=tenant_id, who=who, now=now) is None:
+        return False
+    audit.record(db, "visit.ended", now, origin, actor=who, tenant=tenant_id, visit=visit_id)
+    return True
+
+
+def of_tenant(admin: Administration) -> list[Seen]:
+    """The latest first, at most SHOWN: the audit log has them all. Raises Forbidden."""
+    admin.check("audit.read")
+    rows = admin.rows.execute(
+        sa.select(OperatorVisit, User.name, User.email)
+        .join(User, User.id == OperatorVisit.operator_id)
+        .order_by(OperatorVisit.started_at.desc())
+        .limit(SHOWN)
+    )
+    return [_seen(visit, name, email, admin.now) for visit, name, email in rows]
+
+
+def _seen(visit: OperatorVisit, name: str, email: str, now: float) -> Seen:
+    over = visit.until if visit.ended_at is None else visit.ended_at
+    return Seen(visit.id, name, email, visit.reason, visit.started_at, over, over > now)
