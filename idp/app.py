@@ -37,6 +37,7 @@ from idp.web.manage import (
     overview,
     people,
     person,
+    policy,
     problems,
     roles,
 )
@@ -49,6 +50,7 @@ CONSOLE_PAGES = (
     overview,
     people,
     person,
+    policy,
     roles,
     operated_tenants,
     operator_visits,

@@ -45,6 +45,7 @@ TAGS = {
     "role.deleted": "A role was deleted; whoever had it has it no more.",
     "visit.started": "An operator began to act for a tenant; `reason` says why, `until` how long.",
     "visit.ended": "A visit was ended before its time, by the operator or by the tenant.",
+    "policy.changed": "What a company demands at sign-in changed, from `before` to `after`.",
     "setup.applied": "A set-up file was applied; `changes` lists what it created or updated.",
 }
 

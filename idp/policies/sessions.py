@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
 from idp.settings import Settings
+
+
+class Limit(NamedTuple):
+    """What a tenant may state of its policy: `least` to `most` of its unit, which is `seconds`
+    long. `recommended` is the longest that NIST SP 800-63B-4 section 2.2.3 advises."""
+
+    name: str
+    seconds: float
+    least: int
+    most: int
+    recommended: int
+
+
+IDLE = Limit("session_idle_minutes", 60.0, 1, 1440, 60)
+ABSOLUTE = Limit("session_absolute_hours", 3600.0, 1, 720, 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +37,18 @@ class Lifetimes:
 
 
 def lifetimes(settings: Settings, tenant_policy: str = "{}") -> Lifetimes:
-    """`tenant_policy` is the tenant's JSON; `session_idle_minutes` and `session_absolute_hours`
-    can shorten what the platform allows, never lengthen it."""
-    idle, absolute = (
-        float(settings.session_idle_lifetime),
-        float(settings.session_absolute_lifetime),
-    )
+    """`tenant_policy` is the tenant's JSON; what it states can shorten what the platform allows,
+    never lengthen it."""
+    idle, absolute = platform_lifetimes(settings)
     if tenant_policy != "{}":
         policy = orjson.loads(tenant_policy)
-        idle = min(idle, 60.0 * policy.get("session_idle_minutes", idle / 60))
-        absolute = min(absolute, 3600.0 * policy.get("session_absolute_hours", absolute / 3600))
+        idle = min(idle, IDLE.seconds * policy.get(IDLE.name, idle / IDLE.seconds))
+        absolute = min(
+            absolute, ABSOLUTE.seconds * policy.get(ABSOLUTE.name, absolute / ABSOLUTE.seconds)
+        )
     return Lifetimes(idle, absolute)
+
+
+def platform_lifetimes(settings: Settings) -> tuple[float, float]:
+    """Idle and absolute, in seconds: the longest that any tenant can have."""
+    return float(settings.session_idle_lifetime), float(settings.session_absolute_lifetime)

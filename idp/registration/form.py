@@ -21,6 +21,7 @@ from pydantic import (
 
 from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
 from idp.oidc.client_metadata import CLIENT_ID, RESERVED_NAMES, SCOPE_WORD
+from idp.policies.sessions import ABSOLUTE, IDLE
 
 MIN_CLIENT_SECRET = 32
 
@@ -150,8 +151,8 @@ class ClientForm(Form):
 class PolicyForm(Form):
     """What a tenant demands beyond the platform."""
 
-    session_idle_minutes: int | None = Field(default=None, ge=1, le=1440)
-    session_absolute_hours: int | None = Field(default=None, ge=1, le=720)
+    session_idle_minutes: int | None = Field(default=None, ge=IDLE.least, le=IDLE.most)
+    session_absolute_hours: int | None = Field(default=None, ge=ABSOLUTE.least, le=ABSOLUTE.most)
 
 
 class RoleForm(Form):
