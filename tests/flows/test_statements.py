@@ -3,8 +3,7 @@ session touched within the minute. A statement more is a round trip more (speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,12 +17,12 @@ class CountingDriver:
     """A driver's connection that writes down every statement, BEGIN and COMMIT too."""
 
     def __init__(self, driver: Any, sent: list[str]) -> None:
-        self._driver = driver
+        self.driver = driver
         self._sent = sent
 
     def execute(self, statement: str, *parameters: Any) -> Any:
         self._sent.append(statement)
-        return self._driver.execute(statement, *parameters)
+        return self.driver.execute(statement, *parameters)
 
 
 class Counter:
@@ -31,15 +30,10 @@ class Counter:
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[str] = []
-        lanes = world.held.database._lanes
-        borrow = lanes.borrow
-
-        @contextmanager
-        def counted(durable: bool) -> Iterator[CountingDriver]:
-            with borrow(durable) as driver:
-                yield CountingDriver(driver, self.sent)
-
-        monkeypatch.setattr(lanes, "borrow", counted)
+        lanes = world.held.database.lanes
+        take, give_back = lanes.take, lanes.give_back
+        monkeypatch.setattr(lanes, "take", lambda durable: CountingDriver(take(durable), self.sent))
+        monkeypatch.setattr(lanes, "give_back", lambda counting: give_back(counting.driver))
         for event in ("before_cursor_execute", "begin", "commit", "rollback"):
             sa.event.listen(world.held.database.engine, event, self._note(event))
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
-from idp import database as databases
+from idp import lanes
 
 PROCESSES = 3
 THREADS = 34
@@ -71,7 +71,7 @@ def _serve(pipe: Pipe, start: Any) -> None:
     """A member's whole life. Its threads interrupt each other far oftener than by default, and a
     hundred writers on a slow disk may wait for each other longer than those of a provider."""
     sys.setswitchinterval(1e-6)
-    databases.BUSY_TIMEOUT_MS = 60_000
+    lanes.BUSY_TIMEOUT_MS = 60_000
     while (task := pipe.recv()) is not None:
         prepare, arguments, threads, first = task
         with ExitStack() as kept:

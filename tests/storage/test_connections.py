@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
-from idp.database import BUSY_TIMEOUT_MS, Database
+from idp import lanes
+from idp.database import Database
 from idp.errors import SetupMistake, StoreUnavailable
 from tests.storage.crew import threads_at_once
 
@@ -23,14 +25,14 @@ def test_sqlite_waits_for_the_disk_where_it_says_so(
 ) -> None:
     with sqlite.connection(durable=durable) as db:
         found = [db._driver.execute(f"PRAGMA {name}").fetchone()[0] for name in PRAGMAS]
-    assert found == ["wal", synchronous, BUSY_TIMEOUT_MS, 1]
-    assert BUSY_TIMEOUT_MS >= 5000
+    assert found == ["wal", synchronous, lanes.BUSY_TIMEOUT_MS, 1]
+    assert lanes.BUSY_TIMEOUT_MS >= 5000
 
 
 def test_sqlite_s_pages_always_wait_for_the_disk(sqlite: Database) -> None:
     with sqlite.session() as session:
         found = [session.scalar(sa.text(f"PRAGMA {name}")) for name in PRAGMAS]
-    assert found == ["wal", 2, BUSY_TIMEOUT_MS, 1]
+    assert found == ["wal", 2, lanes.BUSY_TIMEOUT_MS, 1]
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -97,3 +99,75 @@ def test_a_session_that_only_reads_keeps_no_sqlite_writer_waiting(sqlite: Databa
     with sqlite.reading_engine().connect() as reader:
         assert reader.scalar(sa.text("SELECT count(*) FROM users")) == 0
         assert threads_at_once(lambda number: may_write(sqlite), threads=1) == [True]
+
+
+def test_each_kind_of_value_comes_back_as_it_went(database: Database) -> None:
+    """Text with what SQL and drivers have a meaning for, both ends of the numbers, and nothing."""
+    kinds: list[tuple[Any, list[Any]]] = [
+        (sa.Text, ["", "%s %% $1 'ünï' \\ \n", None]),
+        (sa.BigInteger, [0, -(2**63), 2**63 - 1, None]),
+        (sa.Double, [0.0, -1.5e300, 1795000000.123456, None]),
+        (sa.Boolean, [True, False, None]),
+    ]
+    with database.connection() as db:
+        for kind, values in kinds:
+            echo = sa.select(sa.cast(sa.bindparam("value"), kind))
+            for value in [*values, *reversed(values)]:
+                assert db.row(echo, value=value) == (value,)
+
+
+def test_a_value_of_no_kind_that_a_database_knows_is_refused(postgres_url: Callable) -> None:
+    with closing(Database(postgres_url())) as database, database.connection() as db:
+        with pytest.raises(KeyError):
+            db.row(sa.select(sa.cast(sa.bindparam("value"), sa.Text)), value=["a", "b"])
+        assert db.row(sa.select(sa.literal_column("1"))) == (1,)
+
+
+def test_a_postgresql_connection_that_was_left_in_a_transaction_is_lent_to_nobody(
+    postgres_url: Callable,
+) -> None:
+    with closing(Database(postgres_url(), pool=1)) as database:
+        with database.connection() as db:
+            first = db._driver
+            first.execute("BEGIN")
+        with database.connection() as db:
+            assert db._driver is not first
+            assert db.row(sa.select(sa.literal_column("1"))) == (1,)
+
+
+def test_who_waits_too_long_for_a_connection_is_told_so(
+    postgres_url: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("idp.database.CONNECT_TIMEOUT", 1)
+    with closing(Database(postgres_url(), pool=1)) as database, database.connection():
+        told = threads_at_once(lambda number: why_not_connected(database), threads=2)
+    assert told == ["database: every connection is in use"] * 2
+
+
+def why_not_connected(database: Database) -> str:
+    try:
+        with database.connection():
+            return ""
+    except StoreUnavailable as refusal:
+        return refusal.detail
+
+
+def test_sqlite_s_writers_of_one_process_wait_for_their_turn_and_not_for_ever(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "BUSY_TIMEOUT_MS", 50)
+
+    def write(number: int) -> str:
+        try:
+            with sqlite.connection(durable=False) as db:
+                db.run(sa.text("DELETE FROM users"))  # type: ignore[arg-type]
+        except StoreUnavailable as refusal:
+            return refusal.detail
+        return ""
+
+    with sqlite.transaction():
+        assert (
+            threads_at_once(write, threads=2)
+            == ["database: another thread has been writing for too long"] * 2
+        )
+    assert threads_at_once(write, threads=2) == ["", ""]

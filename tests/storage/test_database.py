@@ -154,7 +154,7 @@ def record_undescribed(database: Database) -> None:
 
 def test_a_statement_is_compiled_once_for_all_who_ask_it(database: Database) -> None:
     prepared = threads_at_once(lambda number: database.prepared(KEYS))
-    assert len({sql for sql, _, _ in prepared}) == 1
+    assert len({each.sql for each in prepared}) == 1
     assert database.prepared(KEYS) is database.prepared(KEYS)
 
 

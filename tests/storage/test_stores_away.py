@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from idp import database as databases
+from idp import lanes
 from idp.database import Database
 from idp.ephemeral import Ephemeral, EphemeralValue, RedisEphemeral, SqlEphemeral
 from idp.errors import StoreUnavailable
@@ -126,7 +127,7 @@ def check_every_way_in_is_closed(database: Database) -> None:
 def test_a_sqlite_file_that_another_process_keeps_to_itself_is_away_until_it_is_let_go(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(lanes, "BUSY_TIMEOUT_MS", 50)
     upgrade(sqlite_url)
     with closing(Database(sqlite_url)) as database:
         with kept_to_itself(sqlite_url):
@@ -139,7 +140,7 @@ def test_a_sqlite_file_that_another_process_keeps_to_itself_is_away_until_it_is_
 def test_a_sqlite_file_that_is_being_written_can_still_be_read(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(lanes, "BUSY_TIMEOUT_MS", 50)
     upgrade(sqlite_url)
     with closing(Database(sqlite_url)) as database:
         store = SqlEphemeral(database)
