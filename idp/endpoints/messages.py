@@ -36,13 +36,11 @@ class Request:
     def cookie(self, name: str) -> str:
         """The cookie's value, or nothing if it was sent twice: then somebody else set one of them
         (security.md S63)."""
-        found = [
-            value.strip()
-            for key, separator, value in (
-                part.partition("=") for part in self.header("cookie").split(";")
-            )
-            if separator and key.strip() == name
-        ]
+        found = []
+        for part in self.header("cookie").split(";"):
+            key, separator, value = part.partition("=")
+            if separator and key.strip() == name:
+                found.append(value.strip())
         return found[0] if len(found) == 1 else ""
 
 

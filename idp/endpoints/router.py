@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -200,11 +201,7 @@ def _request(environ: Environ) -> Request:
     query = environ.get("QUERY_STRING", "")
     if len(query) > MAX_QUERY:
         raise TooLarge(414)
-    headers = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
+    headers = {_header_name(name): value for name, value in environ.items() if name[:5] == "HTTP_"}
     if sum(map(len, headers.values())) > MAX_HEADER:
         raise TooLarge(431)
     headers["content-type"] = environ.get("CONTENT_TYPE", "")
@@ -218,6 +215,11 @@ def _request(environ: Environ) -> Request:
             environ.get("REMOTE_ADDR", ""), environ[REQUEST_ID], headers.get("user-agent", "")
         ),
     )
+
+
+@lru_cache(maxsize=256)
+def _header_name(variable: str) -> str:
+    return variable[5:].replace("_", "-").lower()
 
 
 def _body(environ: Environ) -> bytes:

@@ -241,10 +241,11 @@ def consent_scope(sent: Parameters, client: Client) -> frozenset[str]:
 
 def _claim_names(sent: Parameters, client: Client) -> dict[str, list[str]]:
     """Single claims that are asked for, of the scopes that the client is registered for."""
+    claims = _claims(sent)
+    if not claims:
+        return {}
     allowed = claims_of(client.scope.split())
-    asked = {
-        place: sorted(allowed.intersection(section)) for place, section in _claims(sent).items()
-    }
+    asked = {place: sorted(allowed.intersection(section)) for place, section in claims.items()}
     return {place: names for place, names in asked.items() if names}
 
 

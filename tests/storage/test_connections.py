@@ -160,7 +160,7 @@ def test_sqlite_s_writers_of_one_process_wait_for_their_turn_and_not_for_ever(
     def write(number: int) -> str:
         try:
             with sqlite.connection(durable=False) as db:
-                db.run(sa.text("DELETE FROM users"))  # type: ignore[arg-type]
+                db.run(sa.text("DELETE FROM users"))
         except StoreUnavailable as refusal:
             return refusal.detail
         return ""
