@@ -30,12 +30,17 @@ def in_turn(admin: Administration, permission: str) -> Rights:
     read that the change rests on. Raises Forbidden for who has not, or no longer, the console's
     `permission`."""
     admin.check(permission)
-    tenant = sa.select(Tenant.id).where(Tenant.id == admin.tenant.id)
-    admin.rows.execute(tenant.with_for_update(key_share=True))
+    wait_for_turn(admin)
     rights = _rights_now(admin)
     if not rights.holds(frozenset({(CONSOLE, permission)})):
         raise Forbidden(f"{permission} was taken away")
     return rights
+
+
+def wait_for_turn(admin: Administration) -> None:
+    """Whoever changes the tenant's people or roles in another transaction has finished."""
+    tenant = sa.select(Tenant.id).where(Tenant.id == admin.tenant.id)
+    admin.rows.execute(tenant.with_for_update(key_share=True))
 
 
 def _rights_now(admin: Administration) -> Rights:

@@ -9,7 +9,7 @@ A view is a function of an `Administration` (below `/tenants/<tenant>`) or an `O
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +17,11 @@ from functools import cached_property, partial
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from idp.directory.acting import Administration, NotFound
+from idp.directory.acting import Administration, Forbidden, NotFound
 from idp.directory.operating import Operation
+from idp.errors import told
 from idp.web.manage import bearer, json_reading, repeats
 from idp.web.manage.json_reading import Sent
 from idp.web.manage.problems import PREFIX
@@ -30,8 +31,10 @@ PLATFORM = "/platform"
 SLUG = r"[a-z][a-z0-9-]{1,62}"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._:@~-]{0,127}"
 
+Needs = str | tuple[str, ...]
 View = TypeVar("View", bound=Callable[..., Any])
 Item = TypeVar("Item")
+Told = TypeVar("Told", bound="Answer")
 
 
 class Answer(BaseModel):
@@ -41,11 +44,24 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, extra="ignore")
 
 
+class Part(Sent):
+    """Which part of a list. A cursor goes with what the list was narrowed to."""
+
+    limit: int = Field(50, ge=1, le=100)
+    cursor: str = Field("", max_length=4096, description=told("The `next` of the part before."))
+
+
 class Listing(Answer, Generic[Item]):
     """`next` is the cursor of the next part, null at the end."""
 
     items: list[Item]
     next: str | None = None
+
+
+def listed(model: type[Told], rows: Iterable[Any], following: str | None = None) -> Listing[Told]:
+    """`following` is the cursor of the next part."""
+    kind: type[Listing[Told]] = Listing[model]  # type: ignore[valid-type]
+    return kind.model_validate({"items": list(rows), "next": following})
 
 
 def _moment(at: float | datetime | None) -> datetime | None:
@@ -57,14 +73,14 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 @dataclass(frozen=True)
 class Route:
-    """`path` follows the prefix. `needs` is the permission, None where any of the product's will
-    do. `current` reads what a change is made to, for If-Match."""
+    """`path` follows the prefix. One of `needs` has to be held; none is any of the product's.
+    `current` reads what a change is made to, for If-Match."""
 
     noun: str
     method: str
     path: str
     says: str
-    needs: str | None
+    needs: tuple[str, ...]
     view: Callable[..., Any]
     status: int
     current: Callable[..., Any] | None
@@ -104,27 +120,27 @@ class Noun:
         self.routes: list[Route] = []
         self.blueprint = Blueprint(f"api_{key}", __name__, url_prefix=PREFIX)
 
-    def get(self, path: str, says: str, needs: str | None) -> Callable[[View], View]:
+    def get(self, path: str, says: str, needs: Needs) -> Callable[[View], View]:
         return partial(self._declare, "GET", path, says, needs, 200, None)
 
-    def post(self, path: str, says: str, needs: str, status: int = 201) -> Callable[[View], View]:
+    def post(self, path: str, says: str, needs: Needs, status: int = 201) -> Callable[[View], View]:
         """201 answers what was made, which has an `id`; 200 and 204 are for what is done."""
         return partial(self._declare, "POST", path, says, needs, status, None)
 
     def put(
-        self, path: str, says: str, needs: str, current: Callable[..., Any]
+        self, path: str, says: str, needs: Needs, current: Callable[..., Any]
     ) -> Callable[[View], View]:
         """A change, answered by what it has become, in the same words as `current` reads it."""
         return partial(self._declare, "PUT", path, says, needs, 200, current)
 
     def patch(
-        self, path: str, says: str, needs: str, current: Callable[..., Any]
+        self, path: str, says: str, needs: Needs, current: Callable[..., Any]
     ) -> Callable[[View], View]:
         """The same, of the fields that are sent."""
         return partial(self._declare, "PATCH", path, says, needs, 200, current)
 
     def delete(
-        self, path: str, says: str, needs: str, current: Callable[..., Any] | None = None
+        self, path: str, says: str, needs: Needs, current: Callable[..., Any] | None = None
     ) -> Callable[[View], View]:
         return partial(self._declare, "DELETE", path, says, needs, 204, current)
 
@@ -133,12 +149,13 @@ class Noun:
         method: str,
         path: str,
         says: str,
-        needs: str | None,
+        needs: Needs,
         status: int,
         current: Callable[..., Any] | None,
         view: View,
     ) -> View:
-        route = Route(self.key, method, path, says, needs, view, status, current)
+        needed = (needs,) if isinstance(needs, str) else needs
+        route = Route(self.key, method, path, says, needed, view, status, current)
         self.routes.append(route)
         self.blueprint.add_url_rule(
             path,
@@ -155,15 +172,15 @@ def _answer(route: Route, **names: str) -> Response:
     entering = _enter(route, names)
     sent = request.get_data() if route.body else b""  # before a transaction waits for the network
     with entering as admin:
-        if route.needs:
-            admin.check(route.needs)
-        told = {**names, **_read(route, sent)}
+        if route.needs and not any(admin.may(permission) for permission in route.needs):
+            raise Forbidden(f"{' or '.join(route.needs)} is missing")
+        given = {**names, **_read(route, sent)}
         if route.current:
             current = partial(route.current, admin, **names)
             repeats.check_is_unchanged(
                 admin, lambda: _dumped(current()), is_demanded=route.method != "DELETE"
             )
-        do = partial(_do, route, admin, told)
+        do = partial(_do, route, admin, given)
         return repeats.once(admin, do, sent) if route.method == "POST" else do()
 
 
@@ -186,8 +203,8 @@ def _read(route: Route, sent: bytes) -> dict[str, Sent]:
     return {name: value for name, value in read.items() if getattr(route, name)}
 
 
-def _do(route: Route, admin: Administration | Operation, told: dict[str, Any]) -> Response:
-    answer = route.view(admin, **told)
+def _do(route: Route, admin: Administration | Operation, given: dict[str, Any]) -> Response:
+    answer = route.view(admin, **given)
     if answer is None:
         return Response(status=route.status)
     body = _dumped(answer)

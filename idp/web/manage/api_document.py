@@ -71,7 +71,7 @@ def _operation(route: Route) -> Json:
         "tags": [route.noun],
         "summary": route.says,
         **({"description": route.view.__doc__} if route.view.__doc__ else {}),
-        "security": [{SCHEME: [route.needs] if route.needs else []}],
+        "security": [{SCHEME: [each]} for each in route.needs] or [{SCHEME: []}],
         "parameters": list(parameters(route)),
         **({"requestBody": _body(route.body)} if route.body else {}),
         "responses": {

@@ -5,9 +5,14 @@ from __future__ import annotations
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from idp.web.manage import api_pages, overview
+from idp.web.manage import api_pages, overview, people_api, roles_api, tenants_api
 
-NOUNS = (overview.api,)
+NOUNS = (
+    overview.api,
+    people_api.api,
+    roles_api.api,
+    tenants_api.api,
+)
 
 
 def install(app: Flask, csrf: CSRFProtect) -> None:

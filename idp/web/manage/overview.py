@@ -55,12 +55,12 @@ def confirm_operation(operation: Operation) -> str:
     )
 
 
-@api.get(TENANT, told("See the company and what the token may do there"), needs=None)
+@api.get(TENANT, told("See the company and what the token may do there"), needs=())
 def company(admin: Administration) -> TenantStanding:
     held = sorted(admin.actor.permissions)
     return TenantStanding(**admin.tenant._asdict(), permissions=held)
 
 
-@api.get(PLATFORM, told("See what the token may do on the platform"), needs=None)
+@api.get(PLATFORM, told("See what the token may do on the platform"), needs=())
 def operations(operation: Operation) -> PlatformStanding:
     return PlatformStanding(permissions=sorted(operation.actor.permissions))

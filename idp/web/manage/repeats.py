@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from flask import Response, request
 
 from idp import answered_once
+from idp.directory import granting
 from idp.directory.acting import Administration, Mistake
 from idp.directory.operating import Operation
 from idp.errors import PageRefusal, Refusal, told
@@ -83,7 +84,9 @@ def check_is_unchanged(
                 "precondition_required", told("Send If-Match with the ETag that you read."), "", 428
             )
         return
-    if not admin.database.is_sqlite:
+    if isinstance(admin, Administration):
+        granting.wait_for_turn(admin)
+    elif not admin.database.is_sqlite:
         admin.db.row(_LOCK, name=request.path)
     tags = {each.strip() for each in claimed.split(",")}
     if "*" not in tags and tag_of(current()) not in tags:

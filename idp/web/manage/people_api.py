@@ -1,0 +1,148 @@
+"""The people of a company, and one of them, at the API."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from idp.directory import people, person
+from idp.directory.acting import Administration, NotFound
+from idp.directory.people import Wanted
+from idp.errors import told
+from idp.sessions import membership
+from idp.web.context import provider
+from idp.web.manage.api import TENANT, Answer, Listing, Moment, Noun, Part, listed
+from idp.web.manage.json_reading import Sent
+
+api = Noun("people", told("People"))
+
+PEOPLE = f"{TENANT}/people"
+PERSON = f"{PEOPLE}/<member>"
+MANAGES = ("people.manage", "access.receive")
+
+Kind = Literal["staff", "customer", "organization"]
+
+
+class PeopleWanted(Part):
+    search: str = Field("", max_length=1000, description=told("Beginnings of names or addresses."))
+    status: Literal["active", "disabled", "ended"] | None = None
+    kind: Kind | None = None
+    role: str = Field("", max_length=64, description=told("The key of a role."))
+
+
+class PersonLine(Answer):
+    """`id` is the membership's, by which the person is named here; `roles` are names."""
+
+    id: str
+    user_id: str
+    name: str
+    email: str
+    kind: str
+    status: str
+    source: str
+    user_status: str
+    roles: list[str]
+
+
+class Person(Answer):
+    """`roles` are keys."""
+
+    id: str
+    user_id: str
+    name: str
+    email: str
+    locale: str | None
+    email_verified_at: Moment | None
+    user_status: str
+    kind: str
+    status: str
+    source: str
+    ends_at: Moment | None
+    created_at: Moment
+    roles: list[str]
+
+
+class HeldRoles(Answer):
+    """Keys of roles."""
+
+    roles: list[str]
+
+
+class NewRoles(Sent):
+    """All that the person has from now on."""
+
+    example: ClassVar[dict[str, Any]] = {"roles": ["agent", "analyst"]}
+
+    roles: list[str] = Field(max_length=200)
+
+
+class Session(Answer):
+    id: str
+    user_agent: str
+    address: str
+    started_at: Moment
+    last_seen_at: Moment
+    products: list[str]
+
+
+@api.get(PEOPLE, told("List people"), needs="people.read")
+def listing(admin: Administration, query: PeopleWanted) -> Listing[PersonLine]:
+    wanted = Wanted(query.search, query.status or "", query.kind or "", query.role)
+    keys = provider().secret_keys
+    page = people.people(admin, keys, wanted, query.cursor, query.limit)
+    return listed(PersonLine, page.people, page.next)
+
+
+@api.get(PERSON, told("See a person"), needs="people.read")
+def show(admin: Administration, member: str) -> Person:
+    return _person(admin, member)
+
+
+@api.get(f"{PERSON}/roles", told("See a person's roles"), needs="people.read")
+def roles_of(admin: Administration, member: str) -> HeldRoles:
+    return HeldRoles(roles=_person(admin, member).roles)
+
+
+@api.put(f"{PERSON}/roles", told("Give and take roles"), needs=MANAGES, current=roles_of)
+def change_roles(admin: Administration, member: str, body: NewRoles) -> HeldRoles:
+    held, wanted = set(_person(admin, member).roles), set(body.roles)
+    person.change_roles(admin, member, wanted - held, held - wanted)
+    return HeldRoles(roles=_person(admin, member).roles)
+
+
+@api.post(f"{PERSON}/disable", told("Disable a person here"), needs=MANAGES, status=204)
+def disable(admin: Administration, member: str) -> None:
+    membership.disable(admin, member)
+
+
+@api.post(f"{PERSON}/enable", told("Enable a person again"), needs=MANAGES, status=204)
+def enable(admin: Administration, member: str) -> None:
+    membership.enable(admin, member)
+
+
+@api.get(f"{PERSON}/sessions", told("See where a person is signed in"), needs="people.read")
+def sessions(admin: Administration, member: str) -> Listing[Session]:
+    someone = person.member(admin, member)
+    return listed(Session, membership.open_sessions(admin, someone, _idle()))
+
+
+@api.delete(f"{PERSON}/sessions", told("Sign a person out everywhere"), needs="people.manage")
+def end_sessions(admin: Administration, member: str) -> None:
+    membership.end_sessions(admin, member, _idle())
+
+
+@api.delete(f"{PERSON}/sessions/<session>", told("End one session"), needs="people.manage")
+def end_session(admin: Administration, member: str, session: str) -> None:
+    if not membership.end_sessions(admin, member, _idle(), session):
+        raise NotFound("no open session of that person")
+
+
+def _person(admin: Administration, membership_id: str) -> Person:
+    someone = person.find_member(admin, membership_id)
+    held = [role.key for role in person.offered_roles(admin, someone) if role.has]
+    return Person.model_validate({**someone._asdict(), "roles": sorted(held)})
+
+
+def _idle() -> float:
+    return provider().settings.session_idle_lifetime

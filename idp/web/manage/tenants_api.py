@@ -1,0 +1,101 @@
+"""Tenants, as operators look after them, at the API."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from idp.directory.operating import Operation
+from idp.directory.tenants import Tenant
+from idp.errors import told
+from idp.operators import ending, tenants
+from idp.operators.tenants import Wanted
+from idp.web.context import provider
+from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
+from idp.web.manage.json_reading import Sent
+
+api = Noun("tenants", told("Companies"))
+
+TENANTS = f"{PLATFORM}/tenants"
+TENANT = f"{TENANTS}/<company>"
+NEEDS = "tenants.manage"
+
+
+class TenantsWanted(Part):
+    search: str = Field("", max_length=120, description=told("The beginning of a name or slug."))
+    status: Literal["active", "suspended", "ended"] | None = None
+
+
+class TenantLine(Answer):
+    id: str
+    slug: str
+    name: str
+    status: str
+    created_at: Moment
+
+
+class TenantTold(TenantLine):
+    """How many active people it has, how many are signed in, and how many clients."""
+
+    people: int
+    signed_in: int
+    clients: int
+
+
+class NewTenant(Sent):
+    example: ClassVar[dict[str, Any]] = {"slug": "pinewood", "name": "Pinewood Homes"}
+
+    slug: str = Field(pattern=r"^[a-z][a-z0-9-]{1,62}$", description=told("It never changes."))
+    name: str = Field(min_length=1, max_length=120)
+
+
+class Confirmed(Sent):
+    example: ClassVar[dict[str, Any]] = {"confirm": "pinewood"}
+
+    confirm: str = Field(max_length=120, description=told("The name or slug once more."))
+
+
+@api.get(TENANTS, told("List companies"), needs=NEEDS)
+def listing(operation: Operation, query: TenantsWanted) -> Listing[TenantLine]:
+    wanted, keys = Wanted(query.search, query.status or ""), provider().secret_keys
+    page = tenants.find_tenants(operation, keys, wanted, query.cursor, query.limit)
+    return listed(TenantLine, page.tenants, page.next)
+
+
+@api.post(TENANTS, told("Make a company"), needs=NEEDS)
+def create(operation: Operation, body: NewTenant) -> TenantTold:
+    return _told(operation, tenants.create(operation, body.slug, body.name))
+
+
+@api.get(TENANT, told("See a company"), needs=NEEDS)
+def show(operation: Operation, company: str) -> TenantTold:
+    return _told(operation, tenants.get_tenant(operation, company))
+
+
+@api.post(f"{TENANT}/suspend", told("Suspend a company"), needs=NEEDS, status=200)
+def suspend(operation: Operation, company: str) -> TenantTold:
+    tenant = tenants.get_tenant(operation, company)
+    tenants.suspend(operation, tenant)
+    return _told(operation, tenant)
+
+
+@api.post(f"{TENANT}/resume", told("Let a suspended company go on"), needs=NEEDS, status=200)
+def resume(operation: Operation, company: str) -> TenantTold:
+    tenant = tenants.get_tenant(operation, company)
+    tenants.resume(operation, tenant)
+    return _told(operation, tenant)
+
+
+@api.post(f"{TENANT}/end", told("End a company, for good"), needs=NEEDS, status=200)
+def end(operation: Operation, company: str, body: Confirmed) -> TenantTold:
+    tenant = tenants.get_tenant(operation, company)
+    ending.end(operation, tenant, body.confirm)
+    return _told(operation, tenant)
+
+
+def _told(operation: Operation, tenant: Tenant) -> TenantTold:
+    operation.rows.refresh(tenant)
+    facts = tenants.facts(operation, tenant)
+    line = TenantLine.model_validate(tenant)
+    return TenantTold(**line.model_dump(), **facts._asdict())
