@@ -15,6 +15,7 @@ from idp.database import Connection, joined_by_line
 from idp.directory import memberships, tenants
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.memberships import Membership, MembershipRole
+from idp.directory.products import CONSOLE
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 
@@ -108,9 +109,17 @@ def menu(
             for opening in opened
             if here is None or opening.opens(here)
         ],
+        "console_url": _console_url(catalog, issuer, current),
         "account_url": f"{issuer}/account",
         "end_session_endpoint": f"{issuer}/logout",
     }
+
+
+def _console_url(catalog: Catalog, issuer: str, opening: Opening | None) -> str | None:
+    """Where the person may administer this tenant, if they may."""
+    if opening is None or not opening.opens(catalog.products[CONSOLE]):
+        return None
+    return f"{issuer}/manage/{opening.tenant}"
 
 
 def _tenant(opening: Opening | None) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request, url_for
 
-from idp.directory import switcher
+from idp.directory import operating, switcher
 from idp.directory.switcher import Opening
 from idp.sessions.browser import BrowserSession
 from idp.web.context import catalog, now, provider
@@ -32,7 +32,12 @@ def of(signed_in: BrowserSession, opened: Sequence[Opening]) -> dict[str, Any]:
     )
     for tenant in menu["tenants"]:
         tenant["url"] = url_for("home.home", tenant=tenant["slug"])
-    return {**menu, "sign_out_url": "/logout"}
+    return {**menu, "operate_url": _operate_url(signed_in), "sign_out_url": "/logout"}
+
+
+def _operate_url(signed_in: BrowserSession) -> str | None:
+    with provider().database.connection() as db:
+        return "/operate" if operating.is_operator(db, signed_in.user_id) else None
 
 
 def _here(signed_in: BrowserSession, opened: Sequence[Opening]) -> str | None:

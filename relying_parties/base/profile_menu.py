@@ -39,6 +39,7 @@ class ProfileMenu:
     email: str
     tenant: str
     account_url: str
+    console_url: str | None = None
     products: tuple[MenuProduct, ...] = ()
     tenants: tuple[MenuTenant, ...] = ()
 
@@ -73,6 +74,7 @@ def _read(answer: dict[str, Any]) -> ProfileMenu:
         email=str(answer["person"]["email"]),
         tenant=str(answer["tenant"]["name"]),
         account_url=_web_url(answer["account_url"]),
+        console_url=_web_url(answer["console_url"]) if answer["console_url"] else None,
         products=tuple(_read_product(entry) for entry in answer["products"] if entry["url"]),
         tenants=tuple(
             MenuTenant(str(entry["slug"]), str(entry["name"]), bool(entry["current"]))

@@ -184,6 +184,7 @@ class StandInProvider:
                 {"slug": slug, "name": name, "current": slug == tenant, "url": ""}
                 for slug, name in tenants.items()
             ],
+            "console_url": f"{self.issuer}/manage/{tenant}",
             "account_url": f"{self.issuer}/account",
             "end_session_endpoint": f"{self.issuer}/end-session",
         }

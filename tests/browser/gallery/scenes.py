@@ -46,6 +46,8 @@ MENU: dict[str, Any] = {
     "tenant": NORTHWIND,
     "products": [LMS | {"current": True}, PAYMENTS, CONNECTIONS],
     "tenants": [NORTHWIND, HARBOR],
+    "console_url": "/manage/northwind",
+    "operate_url": "/operate",
     "account_url": "/account",
     "sign_out_url": "/logout",
 }
