@@ -41,6 +41,8 @@ from idp.web.manage import (
     problems,
     roles,
 )
+from idp.web.manage import clients as operated_clients
+from idp.web.manage import products as operated_products
 from idp.web.manage import tenants as operated_tenants
 from idp.web.manage import visits as operator_visits
 
@@ -53,6 +55,8 @@ CONSOLE_PAGES = (
     policy,
     roles,
     operated_tenants,
+    operated_clients,
+    operated_products,
     operator_visits,
 )
 

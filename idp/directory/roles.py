@@ -42,6 +42,7 @@ class RolePermission(TenantOwned, Base):
 
     __tablename__ = "role_permissions"
     __table_args__ = (
+        sa.Index("ix_role_permissions_node", "product_key", "permission_key"),
         sa.ForeignKeyConstraint(
             ["role_id", "tenant_id"], ["roles.id", "roles.tenant_id"], ondelete="CASCADE"
         ),

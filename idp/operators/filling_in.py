@@ -18,6 +18,15 @@ UNFIT = told("This can't be taken as it is.")
 SENTENCES = {
     "slug": told("Begin with a letter; then letters a to z, digits and hyphens, 2 to 63 in all."),
     "name": told("Give it a name of 1 to 120 characters, in one line."),
+    "client_name": told("Give it a name of 1 to 120 characters, in one line."),
+    "client_id": told("2 to 64 of a to z, digits, dots, hyphens and underscores."),
+    "key": told("Begin with a letter; then letters a to z, digits and hyphens."),
+    "color": told("Give a colour as #rrggbb."),
+    "icon": told("Give the name of a Tabler icon, like building-bank."),
+    "description": told("Give at most 500 characters, in one line."),
+    "jwks": told("Give a JWK Set: an object with a list of keys."),
+    "default_max_age": told("Give a number of seconds."),
+    "scope": told("Give words with single spaces between them."),
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import AbstractContextManager
+from html.parser import HTMLParser
 from typing import Any
 
 from werkzeug.test import TestResponse
@@ -49,3 +51,52 @@ def operator(world: World, email: str = OLU) -> Visitor:
 def send(browser: Visitor, path: str, page: str | None = None, **fields: str) -> TestResponse:
     """Send the form of that address, which is found on `page`."""
     return browser.submit(browser.get(page or path), path, **fields)
+
+
+def form_of(page: str, of_class: str) -> dict[str, list[str]]:
+    """What a browser would send of the page's form of that class, as it stands."""
+    reader = _FormReader(of_class)
+    reader.feed(page)
+    return {**reader.sent}
+
+
+class _FormReader(HTMLParser):
+    """Fields of one form; a select without a selected option sends its first."""
+
+    def __init__(self, of_class: str) -> None:
+        super().__init__()
+        self.sent: dict[str, list[str]] = defaultdict(list)
+        self._class, self._inside = of_class, False
+        self._text_of: str | None = None
+        self._select: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        name = told.get("name") or ""
+        if tag == "form":
+            self._inside = self._class in (told.get("class") or "").split()
+        elif not self._inside:
+            return
+        elif tag == "input" and (told.get("type") != "checkbox" or "checked" in told):
+            self.sent[name].append(told.get("value") or "")
+        elif tag == "textarea":
+            self._text_of = name
+            self.sent[name] = [""]
+        elif tag == "select":
+            self._select = name
+        elif (
+            tag == "option" and self._select and ("selected" in told or not self.sent[self._select])
+        ):
+            self._text_of = None if "value" in told else self._select
+            self.sent[self._select] = [told.get("value") or ""]
+
+    def handle_data(self, data: str) -> None:
+        if self._text_of:
+            self.sent[self._text_of] = [self.sent[self._text_of][0] + data]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._text_of = None
+        if tag == "form":
+            self._inside = False
+        elif tag == "select":
+            self._select = None

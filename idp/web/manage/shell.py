@@ -31,6 +31,8 @@ TENANT_PAGES: tuple[Entry, ...] = (
 )
 OPERATOR_PAGES: tuple[Entry, ...] = (
     Entry("/tenants", _("Tenants"), "building", ("tenants.manage",)),
+    Entry("/products", _("Products"), "apps", ("products.manage",)),
+    Entry("/clients", _("Clients"), "plug-connected", ("products.manage",)),
 )
 
 

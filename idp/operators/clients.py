@@ -1,0 +1,216 @@
+"""OAuth clients as operators see them. What one may be is the rule of set-up files
+(`registration/clients.py`), and its secret is shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from idp.directory import catalog, clients, paging
+from idp.directory.acting import Mistake, NotFound
+from idp.directory.clients import Client, ClientSecret
+from idp.directory.operating import Operation
+from idp.errors import told
+from idp.operators.filling_in import filled_in, told_by_field
+from idp.operators.tenants import EVERYWHERE, PAGE
+from idp.registration.changes import Change
+from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
+from idp.registration.clients import apply_clients
+from idp.registration.form import ClientForm
+from idp.registration.products import check_launch_clients
+from idp.secret_values import SecretKeys, fingerprint, new_secret
+
+OVERLAP_HOURS = (0, 1, 24, 72, 168, 720)
+SHOWN_OF_FINGERPRINT = 16
+MOST_SECRETS = 5
+NO_FILES = Path("/nonexistent")  # an operator's form names no file
+
+
+class Wanted(NamedTuple):
+    """`search` is the beginning of a client's id. An empty field narrows nothing."""
+
+    search: str = ""
+    product: str = ""
+
+
+class Page(NamedTuple):
+    clients: list[Client]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """`secret` is the one that was made, to be shown once. It stays out of any `repr`."""
+
+    client: Client
+    secret: str | None = field(repr=False)
+
+
+class KnownSecret(NamedTuple):
+    """`fingerprint` is the beginning of its SHA-256: it tells secrets apart, and nothing of them.
+    `expires_at` is None for one that stays."""
+
+    fingerprint: str
+    created_at: float
+    expires_at: float | None
+    is_valid: bool
+
+
+def find_clients(
+    operation: Operation, keys: SecretKeys, wanted: Wanted, cursor: str = "", size: int = PAGE
+) -> Page:
+    """In the order of their ids. Raises Forbidden, or CursorRefused."""
+    operation.check("products.manage")
+    statement = sa.select(Client).order_by(Client.client_id)
+    if wanted.product:
+        statement = statement.where(Client.product_key == wanted.product)
+    if wanted.search:
+        statement = statement.where(Client.client_id.startswith(wanted.search, autoescape=True))
+    bound = ("clients", *wanted)
+    if cursor:
+        (after,) = paging.opened(keys, EVERYWHERE, bound, cursor)
+        statement = statement.where(Client.client_id > after)
+    rows = list(operation.rows.scalars(statement.limit(size + 1)))
+    if len(rows) <= size:
+        return Page(rows, None)
+    return Page(rows[:size], paging.seal(keys, EVERYWHERE, bound, (rows[size - 1].client_id,)))
+
+
+def get_client(operation: Operation, client_id: str) -> Client:
+    """Raises Forbidden, or NotFound."""
+    operation.check("products.manage")
+    found = operation.rows.get(Client, client_id)
+    if found is None:
+        raise NotFound("no such client")
+    return found
+
+
+def register(operation: Operation, values: Mapping[str, Any]) -> Saved:
+    """`values` are a ClientForm's. Raises Forbidden, RecentSignInNeeded, or Mistake."""
+    _check_may_write(operation)
+    form = filled_in(ClientForm, values)
+    if operation.rows.get(Client, form.client_id) is not None:
+        raise Mistake(client_id=told("This id is another client's."))
+    return _save(operation, form, "client.registered")
+
+
+def change(operation: Operation, client: Client, values: Mapping[str, Any]) -> Saved:
+    """The same for a client that exists; a field that is left out stays as it is."""
+    _check_may_write(operation)
+    form = filled_in(ClientForm, {**values, "client_id": client.client_id})
+    return _save(operation, form, "client.changed")
+
+
+def _check_may_write(operation: Operation) -> None:
+    operation.check("products.manage")
+    operation.check_recent()
+
+
+def _save(operation: Operation, form: ClientForm, tag: str) -> Saved:
+    """All of it or nothing, and at most a second until every process knows."""
+    keeper, rows = SecretKeeper(NO_FILES), operation.rows
+    try:
+        with told_by_field(), rows.begin_nested():
+            changes = apply_clients(rows, [form], keeper, operation.now)
+            check_launch_clients(rows, (), (form.client_id,))
+    except sa.exc.IntegrityError:
+        raise Mistake(client_id=told("This id is another client's.")) from None
+    client = rows.get_one(Client, form.client_id)
+    if changes:
+        _tell(operation, tag, client, changes)
+    return Saved(client, keeper.to_show.get(form.client_id))
+
+
+def _tell(operation: Operation, tag: str, client: Client, changes: list[Change]) -> None:
+    fields: dict[str, Any] = {}
+    for each in changes:
+        fields |= each.as_json()["fields"]
+    operation.record(tag, tenant=client.tenant_id, changed=client.client_id, fields=fields)
+    catalog.touch(operation.db)
+
+
+def set_status(operation: Operation, client: Client, status: str) -> None:
+    """Disabled, it gets nothing any more; its tokens are refused by us within a second."""
+    _check_may_write(operation)
+    moved = operation.rows.execute(
+        sa.update(Client)
+        .where(Client.client_id == client.client_id, Client.status != status)
+        .values(status=status)
+        .returning(Client.client_id)
+    ).first()
+    if moved is None:
+        return
+    tag = "client.enabled" if status == clients.ACTIVE else "client.disabled"
+    operation.record(tag, tenant=client.tenant_id, changed=client.client_id)
+    catalog.touch(operation.db)
+
+
+def secrets_of(client: Client, now: float) -> list[KnownSecret]:
+    """The newest first."""
+    return [
+        KnownSecret(
+            row.secret_hash[:SHOWN_OF_FINGERPRINT],
+            row.created_at,
+            row.expires_at,
+            row.expires_at is None or row.expires_at > now,
+        )
+        for row in sorted(client.secrets, key=lambda row: -row.created_at)
+    ]
+
+
+def rotate_secret(operation: Operation, client: Client, hours: int) -> str:
+    """The new secret, valid at once. The old ones stay valid for so many hours, if they would not
+    have ended sooner. Raises Forbidden, RecentSignInNeeded, or Mistake."""
+    _check_may_write(operation)
+    _check_can_rotate(client, hours, operation.now)
+    until = operation.now + hours * 3600
+    for row in list(client.secrets):
+        if row.expires_at is not None and row.expires_at <= operation.now:
+            client.secrets.remove(row)
+        elif row.expires_at is None or row.expires_at > until:
+            row.expires_at = until
+    secret = new_secret()
+    client.secrets.append(ClientSecret(secret_hash=fingerprint(secret), created_at=operation.now))
+    operation.rows.flush()
+    operation.record(
+        "client.secret_rotated",
+        tenant=client.tenant_id,
+        changed=client.client_id,
+        old_until=until,
+        made=fingerprint(secret)[:SHOWN_OF_FINGERPRINT],
+    )
+    catalog.touch(operation.db)
+    return secret
+
+
+def _check_can_rotate(client: Client, hours: int, now: float) -> None:
+    if client.token_endpoint_auth_method not in WITH_SECRET:
+        raise Mistake(hours=told("This client proves itself without a secret."))
+    if hours not in OVERLAP_HOURS:
+        raise Mistake(hours=told("Choose how long the old secret stays valid."))
+    if sum(each.is_valid for each in secrets_of(client, now)) >= MOST_SECRETS:
+        raise Mistake(hours=told("Five secrets are valid already. Remove one of them first."))
+
+
+def remove_secret(operation: Operation, client: Client, short: str) -> None:
+    """At once. Raises Forbidden, RecentSignInNeeded, NotFound, or Mistake for the only one that is
+    valid."""
+    _check_may_write(operation)
+    meant = next(
+        (row for row in client.secrets if row.secret_hash[:SHOWN_OF_FINGERPRINT] == short), None
+    )
+    if meant is None:
+        raise NotFound("no such secret of this client")
+    others = [each for each in secrets_of(client, operation.now) if each.fingerprint != short]
+    if not any(each.is_valid for each in others):
+        raise Mistake(secret=told("It is the only valid one. Make a new secret first."))
+    client.secrets.remove(meant)
+    operation.rows.flush()
+    operation.record(
+        "client.secret_removed", tenant=client.tenant_id, changed=client.client_id, removed=short
+    )
+    catalog.touch(operation.db)

@@ -1,0 +1,122 @@
+"""The fields of a client's form, and how a browser's text becomes a ClientForm's values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
+
+from idp.directory.clients import Client
+from idp.oidc.client_authentication import METHODS
+from idp.oidc.client_metadata import ALGORITHMS, APPLICATION_TYPES, GRANT_TYPES
+
+LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (
+    *("line", "lines", "switch", "choice", "choices"),
+    *("number", "json"),
+)
+MAY_BE_ABSENT = {"tenant", "initiate_login_uri", "backchannel_logout_uri"}
+
+
+class Field(NamedTuple):
+    """`name` is the word of RFC 7591, which the page shows under the label."""
+
+    name: str
+    kind: str
+    label: Any
+    hint: Any = ""
+    choices: Sequence[str] = ()
+
+
+ABOUT = (
+    Field("client_name", LINE, _("Name")),
+    Field("tenant", LINE, _("Short name of the tenant"), _("Only for a machine of one tenant.")),
+    Field("first_party", SWITCH, _("Ours: nobody is asked for consent")),
+)
+SIGN_IN = (
+    Field("redirect_uris", LINES, _("Where people come back to"), _("One address on each line.")),
+    Field(
+        *("post_logout_redirect_uris", LINES, _("Where people go after signing out")),
+        _("One address on each line."),
+    ),
+    Field("initiate_login_uri", LINE, _("Where its sign-in begins"), _("For the product menu.")),
+    Field("backchannel_logout_uri", LINE, _("Where it is told of sign-outs")),
+    Field("application_type", CHOICE, _("Kind of application"), "", APPLICATION_TYPES),
+    Field("grant_types", CHOICES, _("What it may do"), "", GRANT_TYPES),
+    Field("scope", LINE, _("What it may ask for")),
+    Field("permissions", LINES, _("A machine's own permissions"), _("One key on each line.")),
+)
+SECURITY = (
+    Field("token_endpoint_auth_method", CHOICE, _("How it proves itself"), "", METHODS),
+    Field("jwks", JSON, _("Its public keys"), _("A JWK Set, for private_key_jwt.")),
+    Field("require_pkce", SWITCH, _("PKCE is required")),
+    Field("refresh_token_rotation", SWITCH, _("Refresh tokens are spent by use")),
+    Field("default_max_age", NUMBER, _("Sign-in at most so many seconds old")),
+    Field("id_token_signed_response_alg", CHOICE, _("ID tokens are signed by"), "", ALGORITHMS),
+    Field(
+        *("access_token_signed_response_alg", CHOICE, _("Access tokens are signed by")),
+        *("", ALGORITHMS),
+    ),
+)
+SECTIONS = (
+    (_("About it"), ABOUT),
+    (_("Signing in and out"), SIGN_IN),
+    (_("Security"), SECURITY),
+)
+FIELDS = (*ABOUT, *SIGN_IN, *SECURITY)
+DEFAULTS: dict[str, Any] = {
+    "grant_types": ["authorization_code"],
+    "scope": "openid profile email",
+    "require_pkce": True,
+    "token_endpoint_auth_method": METHODS[0],
+    "id_token_signed_response_alg": "RS256",
+    "access_token_signed_response_alg": "ES256",
+}
+
+
+def of_client(client: Client, tenant: str | None) -> dict[str, Any]:
+    """What the form shows of a client."""
+    values = {field.name: getattr(client, field.name, None) for field in FIELDS}
+    keys = orjson.dumps(client.jwks, option=orjson.OPT_INDENT_2).decode() if client.jwks else ""
+    return {**values, "tenant": tenant, "jwks": keys}
+
+
+def typed(form: MultiDict[str, str]) -> dict[str, Any]:
+    """What was filled in, to be shown again as it is."""
+    shown: dict[str, Any] = {}
+    for field in FIELDS:
+        text = form.get(field.name, "")
+        if field.kind == LINES:
+            shown[field.name] = text.splitlines()
+        elif field.kind == CHOICES:
+            shown[field.name] = form.getlist(field.name)
+        else:
+            shown[field.name] = bool(text) if field.kind == SWITCH else text
+    return shown
+
+
+def values(shown: dict[str, Any]) -> dict[str, Any]:
+    """A ClientForm's. What can't be read stays text, which the form then refuses."""
+    return {field.name: _value(field, shown[field.name]) for field in FIELDS}
+
+
+def _value(field: Field, shown: Any) -> Any:
+    if field.kind == LINES:
+        return [line.strip() for line in shown if line.strip()]
+    if field.kind in (SWITCH, CHOICES, CHOICE):
+        return shown
+    text = shown.strip()
+    if field.kind == NUMBER:
+        return int(text) if text.isdecimal() else text or None
+    if field.kind == JSON:
+        return _json(text)
+    return None if not text and field.name in MAY_BE_ABSENT else text
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text) if text else None
+    except orjson.JSONDecodeError:
+        return text

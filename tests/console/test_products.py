@@ -1,0 +1,222 @@
+"""Operators make products and edit their trees, by the rules of set-up files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeeded
+from idp.directory.operating import Operation
+from idp.directory.products import Product
+from idp.operators import products
+from tests.console.operations import form_of, operation, operator, send
+from tests.world import AMARA, BEN, World, claims_of
+
+NODE = {"key": "notes.read", "name": "Read notes", "description": ""}
+
+
+def lms(opened: Operation) -> Product:
+    return products.get_product(opened, "lms")
+
+
+def act(world: World, deed: Any) -> Any:
+    with operation(world) as opened:
+        done = deed(opened)
+    world.clock.move(1.0)
+    return done
+
+
+def keys(world: World, product: str = "lms") -> Any:
+    return act(
+        world,
+        lambda o: [node.key for node in products.tree(products.get_product(o, product))],
+    )
+
+
+def test_a_product_is_made_and_changed(either_world: World) -> None:
+    world = either_world
+    act(world, lambda o: products.make(o, {"key": "notes", "name": "Notes"}))
+    act(world, lambda o: products.change(o, products.get_product(o, "notes"), {"color": "#123456"}))
+    view = world.held.catalog.current(world.clock()).products["notes"]
+    assert (view.name, view.color, view.resource) == ("Notes", "#123456", "urn:product:notes")
+    assert world.audit("product.changed")[0]["fields"] == {"color": ["#475569", "#123456"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"key": "lms", "name": "Again"}, "key"),
+        ({"key": "console", "name": "Again"}, "key"),
+        ({"key": "Not a key", "name": "X"}, "key"),
+        ({"key": "notes", "name": ""}, "name"),
+        ({"key": "notes", "name": "X", "color": "red"}, "color"),
+        ({"key": "notes", "name": "X", "icon": "<svg>"}, "icon"),
+        ({"key": "notes", "name": "X", "resource": "not absolute"}, "resource"),
+        ({"key": "notes", "name": "X", "resource": "urn:latchkey:console"}, "resource"),
+        ({"key": "notes", "name": "X", "launch_client": "nobody"}, "launch_client"),
+        ({"key": "notes", "name": "X", "launch_client": "lms"}, "launch_client"),
+        ({"key": "notes", "name": "X", "is_platform": True}, "is_platform"),
+    ],
+)
+def test_what_a_product_can_not_be(either_world: World, values: dict[str, Any], field: str) -> None:
+    with pytest.raises(Mistake) as refused:
+        act(either_world, lambda o: products.make(o, values))
+    assert list(refused.value.errors) == [field]
+    assert either_world.run("SELECT count(*) FROM products WHERE key = 'notes'") == [(0,)]
+    assert either_world.audit("product.made") == []
+
+
+def test_a_new_node_is_in_tokens_within_a_second(either_world: World) -> None:
+    world = either_world
+    act(world, lambda o: products.add_node(o, lms(o), NODE))
+    token = world.browser().tokens(AMARA)["access_token"]
+    assert "notes.read" in claims_of(token)["permissions"]
+
+
+def test_a_node_that_is_removed_takes_what_is_under_it_along(either_world: World) -> None:
+    world = either_world
+    tree = act(world, lambda o: products.tree(lms(o)))
+    top = tree[0].key
+    under = act(world, lambda o: products.keys_below(lms(o), top))
+    assert len(under) > 1
+    losing = act(world, lambda o: products.losing(o, lms(o), top))
+    assert losing.total == len(losing.shown) > 0
+    assert {each.tenant for each in losing.shown} <= {"Northwind Lending", "Harbor Credit Union"}
+    act(world, lambda o: products.remove_node(o, lms(o), top))
+    assert not set(under) & set(keys(world))
+    assert world.browser().sign_in(BEN).status_code == 403
+
+
+def test_a_removed_node_is_in_no_token_though_roles_still_name_it(either_world: World) -> None:
+    world = either_world
+    permissions = claims_of(world.browser().tokens(BEN)["access_token"])["permissions"]
+    leaf = next(
+        each
+        for each in permissions
+        if len(act(world, lambda o, key=each: products.keys_below(lms(o), key))) == 1
+    )
+    act(world, lambda o: products.remove_node(o, lms(o), leaf))
+    again = claims_of(world.browser().tokens(BEN)["access_token"])["permissions"]
+    assert set(permissions) - set(again) == {leaf}
+
+
+def test_a_node_is_renamed_and_moved_and_keeps_its_key(either_world: World) -> None:
+    world = either_world
+    act(world, lambda o: products.add_node(o, lms(o), NODE))
+    top = keys(world)[0]
+    values = {"name": "Notes", "description": "All of them", "parent": top}
+    act(world, lambda o: products.change_node(o, lms(o), "notes.read", values))
+    node = act(world, lambda o: products.get_node(lms(o), "notes.read"))
+    assert (node.name, node.description, node.parent) == ("Notes", "All of them", top)
+
+
+def test_no_node_is_moved_under_itself_or_under_nothing(either_world: World) -> None:
+    world = either_world
+    before = keys(world)
+    top = before[0]
+    child = act(world, lambda o: products.keys_below(lms(o), top))[1]
+    for parent in (top, child, "no.such.node"):
+        values = {"name": "X", "description": "", "parent": parent}
+        with pytest.raises(Mistake) as refused:
+            act(world, lambda o, v=values: products.change_node(o, lms(o), top, v))
+        assert list(refused.value.errors) == ["parent"]
+    assert keys(world) == before
+
+
+def test_nodes_move_among_those_of_the_same_parent_and_no_further(either_world: World) -> None:
+    world = either_world
+    for key in ("z.one", "z.two"):
+        node = {**NODE, "key": key}
+        act(world, lambda o, n=node: products.add_node(o, lms(o), n))
+    act(world, lambda o: products.move_node(o, lms(o), "z.two", -1))
+    assert keys(world)[-2:] == ["z.two", "z.one"]
+    act(world, lambda o: products.move_node(o, lms(o), "z.one", 1))
+    assert keys(world)[-2:] == ["z.two", "z.one"]
+
+
+@pytest.mark.parametrize("node", [{**NODE, "key": "B A D"}, {**NODE, "name": ""}])
+def test_what_a_node_can_not_be(either_world: World, node: dict[str, str]) -> None:
+    before = keys(either_world)
+    with pytest.raises(Mistake):
+        act(either_world, lambda o: products.add_node(o, lms(o), node))
+    with pytest.raises(Mistake):  # its key is another's
+        act(either_world, lambda o: products.add_node(o, lms(o), {**NODE, "key": before[0]}))
+    assert keys(either_world) == before
+
+
+@pytest.mark.parametrize("product", ["console", "platform"])
+def test_what_is_built_in_is_not_changed(either_world: World, product: str) -> None:
+    before = keys(either_world, product)
+    deeds: list[Any] = [
+        lambda o, p: products.add_node(o, p, NODE),
+        lambda o, p: products.remove_node(o, p, before[0]),
+        lambda o, p: products.change(o, p, {"name": "Mine"}),
+    ]
+    for deed in deeds:
+        with pytest.raises(Mistake):
+            act(either_world, lambda o, d=deed: d(o, products.get_product(o, product)))
+    assert keys(either_world, product) == before
+
+
+def test_each_change_wants_the_right_and_a_recent_sign_in(either_world: World) -> None:
+    before = keys(either_world)
+    deeds: list[Any] = [
+        lambda o: products.make(o, {"key": "notes", "name": "Notes"}),
+        lambda o: products.change(o, lms(o), {"name": "Mine"}),
+        lambda o: products.add_node(o, lms(o), NODE),
+        lambda o: products.remove_node(o, lms(o), before[0]),
+        lambda o: products.move_node(o, lms(o), before[0], 1),
+    ]
+    old = {"auth_time": either_world.clock() - 901}
+    for deed in deeds[:-1]:
+        with pytest.raises(RecentSignInNeeded), operation(either_world, **old) as opened:
+            deed(opened)
+    for deed in deeds:
+        with (
+            pytest.raises(Forbidden),
+            operation(either_world, permissions=frozenset({"keys.manage"})) as opened,
+        ):
+            deed(opened)
+    assert keys(either_world) == before
+
+
+def test_an_unknown_node_or_product_is_not_found(world: World) -> None:
+    for deed in (
+        lambda o: products.get_product(o, "nothing"),
+        lambda o: products.get_node(lms(o), "nothing"),
+        lambda o: products.remove_node(o, lms(o), "nothing"),
+    ):
+        with pytest.raises(NotFound):
+            act(world, deed)
+
+
+def test_the_pages_do_it_too(world: World) -> None:
+    browser = operator(world)
+    made = send(
+        browser, "/operate/products/new", key="notes", name="Notes", color="#123456", icon="notes"
+    )
+    assert made.headers["Location"] == "/operate/products/notes"
+    path = "/operate/products/notes/nodes"
+    for key in ("one", "two"):
+        send(browser, f"{path}/new", key=key, name=key.title(), parent="")
+    page = browser.get("/operate/products/notes")
+    assert page.text.index("<code>one</code>") < page.text.index("<code>two</code>")
+    browser.submit(page, f"{path}/two/move", to="up")
+    page = browser.get("/operate/products/notes")
+    assert page.text.index("<code>two</code>") < page.text.index("<code>one</code>")
+    warned = browser.get(f"{path}/one/remove")
+    assert "No role selects it." in warned.text
+    browser.submit(warned)
+    assert "<code>one</code>" not in browser.get("/operate/products/notes").text
+    refused = send(browser, f"{path}/new", key="two", name="<i>", parent="")
+    assert refused.status_code == 422
+    assert 'value="&lt;i&gt;"' in refused.text
+
+
+def test_saving_a_product_as_it_stands_changes_nothing(world: World) -> None:
+    browser = operator(world)
+    page = browser.get("/operate/products/lms/edit")
+    fields = {name: values[0] for name, values in form_of(page.text, "form").items()}
+    assert browser.post("/operate/products/lms/edit", **fields).status_code == 303
+    assert world.audit("product.changed") == []
