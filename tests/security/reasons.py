@@ -10,7 +10,6 @@ FACTORS = "Second factors arrive with issue 4; until then no second step exists 
 RECOVERY = "Reset, invitations and changes of address arrive with issue 5, and no such link exists."
 FEDERATION = "Signing in with somebody else's account arrives with issue 5; we are nobody's client."
 MORE_GRANTS = "This grant arrives with issue 6; the endpoint refuses it today, as S10 tests."
-CONSOLE = "The console and its API arrive with a later issue; there is no route that could leak."
 
 REASONS = {
     "S06: 200 at once on four workers": (
@@ -71,7 +70,6 @@ REASONS = {
         " the guarded fetch arrives with registration by others, and S31 tests that it follows no"
         " redirect."
     ),
-    **dict.fromkeys(["S76", "S78"], CONSOLE),
     "S80": (
         "Grants across companies arrive with a later issue; that a membership that has ended"
         " counts at once is tested as S19."

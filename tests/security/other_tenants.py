@@ -1,0 +1,219 @@
+"""Every address of the console and the API, and two companies to try them with: `northwind`, whose
+people ask, and `harbor`, whose things they ask for. Harbor's own words carry a canary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from idp import tenancy
+from idp.app import create_pages
+from idp.database import Base
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
+from idp.operators.visits import OperatorVisit
+from idp.secret_values import new_id
+from idp.web.manage.api import Route
+from idp.web.manage.api_nouns import NOUNS
+from idp.web.manage.problems import PREFIX
+from tests.console.calling import Caller
+from tests.world import BEN, VICTOR, World
+
+OURS, THEIRS = "northwind", "harbor"
+CANARY = "canary-7d1f0a"
+INGRID = "ingrid@broker.example"  # in harbor alone
+TEMPLATES = Path(__file__).parents[2] / "templates" / "manage"
+EXTRAS = (
+    *("id", "tenant_id", "tenant", "user_id", "sub", "roles", "is_admin", "is_operator"),
+    *("email_verified", "mfa", "created_at", "secret", "all_permissions", "has_all", "visit_id"),
+)
+PASSING = ("audit_events", "ephemeral_values", "attempt_limits", "answered_requests")
+TOUCHED = {"sessions": ("last_seen_at",)}
+LAST = re.compile(r"/(delete|disable|end|suspend|remove|revoke)$")
+
+# What the names in addresses stand for: one of a company's own, by its slug.
+OWN = "tenant_id = (SELECT id FROM tenants WHERE slug = :slug)"
+BY_EMAIL = "user_id = (SELECT id FROM users WHERE email = :email)"
+PERSON = f"SELECT id FROM memberships WHERE {OWN} AND {BY_EMAIL}"
+ROLE = f"SELECT id FROM roles WHERE {OWN} AND key = 'analyst'"
+SESSION = f"SELECT id FROM sessions WHERE {BY_EMAIL}"
+THINGS = {
+    "member": PERSON,
+    "role": ROLE,
+    "role_id": ROLE,
+    "session": SESSION,
+    "visit_id": f"SELECT id FROM operator_visits WHERE {OWN}",
+    "slug": "SELECT slug FROM tenants WHERE slug = :slug",
+    "company": "SELECT slug FROM tenants WHERE slug = :slug",
+}
+MORE = {
+    "the company's id": "SELECT id FROM tenants WHERE slug = :slug",
+    "a person's id": "SELECT id FROM users WHERE email = :email",
+    "an address": "SELECT email FROM users WHERE email = :email",
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    """`names` are the arguments besides the company's slug."""
+
+    rule: Rule
+    method: str
+
+    @property
+    def path(self) -> str:
+        return self.rule.rule
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in re.findall(r"<(?:\w+:)?(\w+)>", self.path) if name != "tenant"]
+
+    @property
+    def is_of_a_tenant(self) -> bool:
+        return "<tenant>" in self.path
+
+    @property
+    def is_api(self) -> bool:
+        return self.path.startswith(PREFIX)
+
+    @property
+    def route(self) -> Route | None:
+        """How the API declares it."""
+        path = self.path.removeprefix(PREFIX)
+        declared = (route for noun in NOUNS for route in noun.routes)
+        return next((r for r in declared if (r.path, r.method) == (path, self.method)), None)
+
+    def filled(self, tenant: str, things: dict[str, str]) -> str:
+        missing = set(self.names) - set(things)
+        assert not missing, f"{self}: say in THINGS what {', '.join(missing)} stand for"
+        path = self.path.replace("<tenant>", tenant)
+        return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: things[found[1]], path)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def addresses(world: World) -> list[Address]:
+    """All that is the console's or the API's, what ends things last."""
+    rules = create_pages(world.held).url_map.iter_rules()
+    found = [
+        Address(rule, method)
+        for rule in rules
+        if rule.rule.startswith(("/manage/", "/operate", PREFIX))
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if not rule.endpoint.startswith("api_about")
+    ]
+    return sorted(found, key=lambda each: (bool(LAST.search(each.path)), str(each)))
+
+
+@dataclass
+class TwoCompanies:
+    world: World
+    things: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
+            self.world.browser().tokens(email, tenant=tenant)
+        self._let_an_operator_visit()
+        for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
+            self.things[tenant] = {
+                name: self._find(name, sql, tenant, email)
+                for name, sql in {**THINGS, **MORE}.items()
+            }
+        self._mark()
+
+    def _find(self, name: str, sql: str, slug: str, email: str) -> str:
+        values = {"slug": slug, "email": email}
+        rows = self.world.run(sql, **{key: v for key, v in values.items() if f":{key}" in sql})
+        assert rows, f"{slug} has no {name}: make one, so that it can be asked for"
+        return str(rows[0][0])
+
+    def _let_an_operator_visit(self) -> None:
+        """Victor, who is nobody's operator otherwise, in both companies."""
+        now = self.world.clock()
+        with tenancy.every_tenant(self.world.held.database) as rows:
+            for tenant_id in rows.scalars(sa.select(Tenant.id)).all():
+                rows.add(
+                    OperatorVisit(
+                        id=new_id(),
+                        tenant_id=tenant_id,
+                        operator_id=rows.scalar(sa.select(User.id).where(User.email == VICTOR)),
+                        reason="They asked for help",
+                        started_at=now,
+                        until=now + 600,
+                    )
+                )
+
+    def _mark(self) -> None:
+        """Harbor's words: the company's, its roles', its people's who are nowhere else."""
+        marked = f"SET name = name || ' {CANARY}' WHERE"
+        theirs = f"SELECT user_id FROM memberships WHERE {OWN}"
+        others = f"SELECT user_id FROM memberships WHERE NOT {OWN}"
+        for update in (
+            f"UPDATE tenants {marked} slug = :slug",
+            f"UPDATE roles {marked} {OWN}",
+            f"UPDATE operator_visits SET reason = '{CANARY}' WHERE {OWN}",
+            f"UPDATE users {marked} id IN ({theirs}) AND id NOT IN ({others})",
+        ):
+            self.world.run(update, slug=THEIRS)
+
+    def mixes(self, address: Address) -> Iterator[dict[str, str]]:
+        """Harbor's in one place of the path at least, northwind's in the others."""
+        for number in range(1, 2 ** len(address.names)):
+            yield {
+                name: self.things[THEIRS if number >> place & 1 else OURS][name]
+                for place, name in enumerate(address.names)
+            }
+
+    def dump(self) -> dict[str, set[str]]:
+        """All rows of all tables, but for what passes."""
+        with self.world.held.database.engine.connect() as connection:
+            return {
+                table.name: {self._row(table, row) for row in connection.execute(sa.select(table))}
+                for table in Base.metadata.sorted_tables
+                if table.name not in PASSING and not table.name.startswith("audit")
+            }
+
+    @staticmethod
+    def _row(table: sa.Table, row: Any) -> str:
+        passing = TOUCHED.get(table.name, ())
+        return repr({name: value for name, value in row._mapping.items() if name not in passing})
+
+    def check_harbor_is_untouched(self, before: dict[str, set[str]], what: str) -> None:
+        """Of what has changed nothing was harbor's, and nothing new speaks of it."""
+        ids = {value for value in self.things[THEIRS].values() if value != THEIRS}
+        for table, rows in self.dump().items():
+            for row in rows ^ before[table]:
+                assert not any(each in row for each in ids), f"{what}: {table}: {row}"
+
+    @cached_property
+    def field_names(self) -> list[str]:
+        """Of every form of the console, whichever page it is on, and some that are on none."""
+        sources = "".join(path.read_text() for path in TEMPLATES.glob("*.html"))
+        found = set(re.findall(r'name="([a-z_]+)"', sources))
+        return sorted((found | set(EXTRAS)) - {"csrf_token"})
+
+
+def csrf_token(page: TestResponse) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found, "a page with a form"
+    return found[1]
+
+
+def send(
+    caller: Caller, address: Address, path: str, body: Any = None, query: str = ""
+) -> TestResponse:
+    """At the API, with what its form declares as an example unless something else is said."""
+    route = address.route
+    if body is None and route and route.body:
+        body = route.body.example
+    headers = {"If_Match": "*"} if route and route.current else {}
+    return caller(address.method, path.removeprefix(PREFIX) + query, body, **headers)
