@@ -31,9 +31,18 @@ from idp.web import home, inbox, languages, presentation
 from idp.web.account import profile
 from idp.web.context import EXTENSION, keep_browser_secret, orm, request_id
 from idp.web.context import provider as provider_of_request
-from idp.web.login import consent, logout, not_open, password, select_account, tenant
+from idp.web.login import (
+    consent,
+    invitation,
+    logout,
+    not_open,
+    password,
+    select_account,
+    tenant,
+)
 from idp.web.manage import (
     api_nouns,
+    invitations,
     overview,
     people,
     person,
@@ -48,11 +57,16 @@ from idp.web.manage import visits as operator_visits
 
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
+SIGN_IN_PAGES = (
+    *(home, inbox, profile, consent, invitation),
+    *(logout, not_open, password, select_account, tenant),
+)
 CONSOLE_PAGES = (
     overview,
     people,
     person,
     policy,
+    invitations,
     roles,
     operated_tenants,
     operated_clients,
@@ -114,7 +128,7 @@ def create_pages(held: Provider) -> Flask:
     csrf = CSRFProtect()
     csrf.init_app(app)
     logout.install(csrf)
-    for page in (home, inbox, profile, consent, logout, not_open, password, select_account, tenant):
+    for page in SIGN_IN_PAGES:
         app.register_blueprint(page.blueprint)
     for page in CONSOLE_PAGES:
         app.register_blueprint(page.blueprint)

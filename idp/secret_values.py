@@ -24,6 +24,7 @@ from idp.errors import SetupMistake
 MASTER_KEY_FILE = "master.key"
 KEY_BYTES = 32
 NONCE_BYTES = 12
+LETTER_SECRET = "letter"  # seals what a letter alone may tell, while it waits
 
 
 def new_secret() -> str:

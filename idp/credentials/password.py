@@ -19,13 +19,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, limits, outbox
 from idp.audit import Origin
-from idp.database import Base, Connection, Database
+from idp.database import Base, Connection, Database, Upsert
 from idp.directory import users
 from idp.directory.users import Person, canonical_email
 from idp.errors import Busy, Refusal
 from idp.secret_values import SecretKeys
 from idp.settings import Settings
 
+MIN_PASSWORD_LETTERS = 10
 MAX_PASSWORD_BYTES = 1024
 HASH_WAIT = 10.0
 FAILED_WORDS = "We could not sign you in. Check your details, or reset your password."
@@ -47,6 +48,16 @@ _REHASH = (
     sa.update(Password)
     .where(Password.user_id == sa.bindparam("owner_id"), Password.hash == sa.bindparam("old_hash"))
     .values(hash=sa.bindparam("new_hash"))
+)
+
+
+_SET_FIRST = Upsert(
+    lambda insert: (
+        insert(Password.__table__)
+        .values({name: sa.bindparam(name) for name in ("user_id", "hash", "changed_at")})
+        .on_conflict_do_nothing(index_elements=["user_id"])
+        .returning(Password.user_id)
+    )
 )
 
 
@@ -201,6 +212,21 @@ def _rehash(
     new_hash = hasher.hash(password)
     with database.connection() as db:
         db.run(_REHASH, owner_id=user_id, old_hash=stored, new_hash=new_hash)
+
+
+def is_too_short(password: str) -> bool:
+    """product.md P1: letters and digits of any script count, and everything else is allowed."""
+    text = unicodedata.normalize("NFKC", password)
+    return sum(character.isalnum() for character in text) < MIN_PASSWORD_LETTERS
+
+
+def is_too_long(password: str) -> bool:
+    return len(password.encode()) > MAX_PASSWORD_BYTES
+
+
+def set_first(db: Connection, user_id: str, password_hash: str, now: float) -> bool:
+    """False for a person who has a password, which stays."""
+    return db.row(_SET_FIRST, user_id=user_id, hash=password_hash, changed_at=now) is not None
 
 
 def find_hash(db: Connection, user_id: str) -> str | None:

@@ -293,6 +293,8 @@ def _local_target(provider: Provider, attempt: Attempt, now: float) -> str:
         return target or "/"
     if attempt.destination == attempts.CONSOLE_PAGE:
         return attempt.target
+    if attempt.destination == attempts.INVITATION:
+        return f"/invitation?{urlencode({'token': attempt.target})}"
     return attempt.target if attempt.target in LOCAL_PAGES else "/"
 
 

@@ -20,15 +20,17 @@ AUTHORIZE = "authorize"
 LAUNCH = "launch"
 PAGE = "page"
 CONSOLE_PAGE = "console"
+INVITATION = "invitation"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """`destination` is AUTHORIZE (with the request's `parameters`), LAUNCH (`target` is a product's
-    key), PAGE or CONSOLE_PAGE (`target` is a path of ours; the console's has the `tenant` and the
-    `max_age` that its page asks for as `parameters`). `user_id` proved `proven` (method to time),
-    and `chosen_by` chose the rest: a choice counts for the one who made it alone. `to_allow` is
-    what the consent page shows (of `ask_to_allow`), and `consented` what of that was allowed.
+    key), INVITATION (`target` is its token), PAGE or CONSOLE_PAGE (`target` is a path of ours; the
+    console's has the `tenant` and the `max_age` that its page asks for as `parameters`). `user_id`
+    proved `proven` (method to time), and `chosen_by` chose the rest: a choice counts for the one
+    who made it alone. `to_allow` is what the consent page shows (of `ask_to_allow`), and
+    `consented` what of that was allowed.
     `began_as` is the id without any proof, `left` one whose proof has moved on."""
 
     id: str

@@ -13,6 +13,7 @@ from idp.database import Base, Database
 from idp.directory import (
     catalog,
     clients,
+    invitations,
     memberships,
     person_words,
     products,
@@ -29,7 +30,8 @@ from idp.tokens import signing_keys
 
 TABLES = (
     *(answered_once, audit, ephemeral, limits, outbox, senders, used_once, password),
-    *(catalog, clients, memberships, person_words, products, roles, tenants, users),
+    *(catalog, clients, invitations, memberships, person_words),
+    *(products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
     *(ending, visits),
 )

@@ -23,6 +23,7 @@ from idp.registration.products import apply_products, check_launch_clients
 from idp.registration.tenants import apply_tenants
 from idp.sessions import logout
 from idp.sessions.browser import SsoSession
+from idp.setup import invitations
 from idp.setup.form import SetupFile
 from idp.setup.users import apply_users, hash_new_passwords
 
@@ -46,8 +47,8 @@ def apply(
     """What changed. Names of files are relative to `base_dir`. A dry run comes to the same
     differences and writes nothing. Raises SetupMistake, having changed nothing.
 
-    A disabled person's sessions and tokens end at once. A person with `invitation` has no password
-    and an unverified address: sending the invitation is still to come.
+    A disabled person's sessions and tokens end at once. A person with `invitation` who has no
+    password gets one by mail, unless one is under way.
     """
     _check_issuer(provider, setup_file)
     hashes = {} if dry_run else hash_new_passwords(provider, setup_file.users)
@@ -59,6 +60,7 @@ def apply(
             *apply_tenants(session, setup_file.tenants, now),
             *apply_clients(session, setup_file.clients, keeper, now),
             *apply_users(session, db, setup_file.users, hashes, now, dry_run=dry_run),
+            *invitations.send_missing(session, db, provider.secret_keys, setup_file.users, now),
         ]
         check_launch_clients(
             session,

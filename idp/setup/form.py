@@ -6,7 +6,6 @@ the file as a whole.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -20,7 +19,12 @@ from pydantic import (
     model_validator,
 )
 
-from idp.credentials.password import MAX_PASSWORD_BYTES
+from idp.credentials.password import (
+    MAX_PASSWORD_BYTES,
+    MIN_PASSWORD_LETTERS,
+    is_too_long,
+    is_too_short,
+)
 from idp.directory.users import canonical_email
 from idp.registration.form import (
     ClientForm,
@@ -33,8 +37,6 @@ from idp.registration.form import (
     Words,
     nodes,
 )
-
-MIN_PASSWORD_LETTERS = 10
 
 
 def _email(claimed: str) -> str:
@@ -53,11 +55,9 @@ def _zone(name: str) -> str:
 
 
 def _password(secret: SecretStr) -> SecretStr:
-    """product.md P1: letters and digits of any script count, and everything else is allowed."""
-    text = unicodedata.normalize("NFKC", secret.get_secret_value())
-    if sum(character.isalnum() for character in text) < MIN_PASSWORD_LETTERS:
+    if is_too_short(secret.get_secret_value()):
         raise ValueError(f"a password has at least {MIN_PASSWORD_LETTERS} letters or digits")
-    if len(secret.get_secret_value().encode()) > MAX_PASSWORD_BYTES:
+    if is_too_long(secret.get_secret_value()):
         raise ValueError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
     return secret
 
@@ -94,6 +94,8 @@ class UserForm(Form):
     def _one_way_in(self) -> UserForm:
         if self.password is not None and self.invitation:
             raise ValueError("give password or invitation, not both")
+        if self.invitation and not self.memberships:
+            raise ValueError("an invitation needs a membership that it is to")
         return self
 
 

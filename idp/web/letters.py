@@ -8,15 +8,21 @@ from typing import Any
 from flask import Flask, render_template
 from flask_babel import force_locale, format_time
 
+from idp.provider import Provider
+from idp.secret_values import LETTER_SECRET
 from idp.senders import Letter
+from idp.web.context import EXTENSION
 from idp.web.languages import LANGUAGES
 
 SUBJECT = "Subject: "
 
 
 def write(app: Flask, payload: dict[str, Any]) -> Letter:
-    """`payload` names the `template`, whom it goes `to`, their `name` and `locale`, and values."""
+    """`payload` names the `template`, whom it goes `to`, their `name` and `locale`, and values. A
+    `sealed_link` is a path of ours that nobody but the reader may see."""
     values = dict(payload)
+    if "sealed_link" in values:
+        values["link"] = _opened(app, values["sealed_link"])
     if "until" in values:
         values["until"] = datetime.fromtimestamp(values["until"], UTC)
     language = values.get("locale", "").partition("-")[0]
@@ -27,3 +33,9 @@ def write(app: Flask, payload: dict[str, Any]) -> Letter:
         text = render_template(f"mail/{values['template']}.txt", person=person, **values)
     subject, _, body = text.partition("\n")
     return Letter(values["to"], subject.removeprefix(SUBJECT).strip(), body.strip() + "\n")
+
+
+def _opened(app: Flask, sealed: str) -> str:
+    held: Provider = app.extensions[EXTENSION]
+    path = held.secret_keys.decrypt(sealed, LETTER_SECRET).decode()
+    return held.settings.issuer + path

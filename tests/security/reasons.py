@@ -7,7 +7,7 @@ waits for takes the reason away and writes the test.
 from __future__ import annotations
 
 FACTORS = "Second factors arrive with issue 4; until then no second step exists to be skipped."
-RECOVERY = "Reset, invitations and changes of address arrive with issue 5, and no such link exists."
+RECOVERY = "Reset and changes of address arrive with issue 5, and no such link exists."
 FEDERATION = "Signing in with somebody else's account arrives with issue 5; we are nobody's client."
 MORE_GRANTS = "This grant arrives with issue 6; the endpoint refuses it today, as S10 tests."
 
@@ -24,7 +24,7 @@ REASONS = {
         "There is one issuer for all companies; which company a token is for is a claim in it,"
         " and that is what S12 tests instead."
     ),
-    "S13: forgotten password, invitations, SMS": RECOVERY,
+    "S13: forgotten password, SMS": RECOVERY,
     "S15: a second factor is pending": FACTORS,
     "S16: a weaker method never satisfies step-up": FACTORS,
     "S17: device, exchange": MORE_GRANTS,
@@ -59,7 +59,7 @@ REASONS = {
     ),
     "S46": RECOVERY,
     **dict.fromkeys([f"S{number}" for number in range(47, 56)], FACTORS),
-    **dict.fromkeys(["S56", "S57", "S58", "S62"], RECOVERY),
+    **dict.fromkeys(["S56", "S57", "S58"], RECOVERY),
     "S59": (
         "The canonical form of an address is held by the directory's own tests; signing up and"
         " changing an address, which could collide, arrive with issue 5."

@@ -1,0 +1,190 @@
+"""The other end of an invitation: by the person it was sent to, once (security.md S62).
+
+Whoever has the link has read that address's mail, which is what proves the address. Nobody is
+signed in by it: what is made here is a membership, and the way in leads through `/authorize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+
+from idp import audit
+from idp.audit import Origin
+from idp.credentials import password
+from idp.database import Connection, Database
+from idp.directory import joining, tenants, users
+from idp.directory.invitations import Invitation
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
+from idp.errors import PageRefusal, told
+from idp.secret_values import fingerprint
+
+_TABLE: Any = Invitation.__table__
+_IS_OPEN = (
+    _TABLE.c.token_hash == sa.bindparam("hashed"),
+    _TABLE.c.accepted_at.is_(None),
+    _TABLE.c.revoked_at.is_(None),
+    _TABLE.c.expires_at > sa.bindparam("now", type_=sa.Double),
+)
+_FIND = (
+    sa.select(
+        _TABLE.c.id,
+        _TABLE.c.tenant_id,
+        Tenant.slug,
+        Tenant.name,
+        *(_TABLE.c[name] for name in ("email", "email_canonical", "kind", "locale")),
+        sa.type_coerce(_TABLE.c.role_ids, sa.Text),
+    )
+    .join_from(_TABLE, Tenant.__table__, Tenant.id == _TABLE.c.tenant_id)
+    .where(*_IS_OPEN, Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"))
+)
+_SPEND = (
+    sa.update(_TABLE)
+    .where(*_IS_OPEN)
+    .values(accepted_at=sa.bindparam("spent_at", type_=sa.Double))
+    .returning(_TABLE.c.id)
+)
+_VERIFY = (
+    sa.update(User.__table__)  # type: ignore[arg-type]
+    .where(User.id == sa.bindparam("user_id"), User.email_verified_at.is_(None))
+    .values(email_verified_at=sa.bindparam("verified_at", type_=sa.Double))
+)
+
+
+class Open(NamedTuple):
+    """An invitation that can still be accepted."""
+
+    id: str
+    tenant_id: str
+    tenant: str
+    tenant_name: str
+    email: str
+    email_canonical: str
+    kind: str
+    locale: str
+    role_ids: str
+
+
+class NotOpen(PageRefusal):
+    """Unknown, used, revoked, sent again, expired, of a suspended tenant: all the same to whoever
+    has the link."""
+
+    def __init__(self, detail: str = "no open invitation") -> None:
+        super().__init__(
+            "invitation_over",
+            told("This invitation can't be used. Ask whoever invited you for a new one."),
+            detail,
+            404,
+        )
+
+
+class SomebodyElse(PageRefusal):
+    def __init__(self) -> None:
+        super().__init__(
+            "access_denied",
+            told("This invitation is for another address than yours."),
+            "signed in with another address",
+            403,
+        )
+
+
+def get_open(db: Connection, claimed_token: str, now: float) -> Open:
+    """Raises NotOpen."""
+    row = db.row(_FIND, hashed=fingerprint(claimed_token), now=now)
+    if row is None:
+        raise NotOpen
+    return Open._make(row)
+
+
+def has_account(db: Connection, found: Open) -> bool:
+    """Whether the address's owner can sign in; who was only written down so far can not."""
+    person = users.find_by_email(db, found.email_canonical)
+    return person is not None and password.find_hash(db, person.id) is not None
+
+
+def accept(database: Database, claimed_token: str, user_id: str, now: float, origin: Origin) -> str:
+    """For a signed-in person; the tenant's slug. Raises NotOpen, or SomebodyElse."""
+    with _all_or_nothing(database) as db:
+        found = get_open(db, claimed_token, now)
+        person = users.find_by_email(db, found.email_canonical)
+        if person is None or person.id != user_id or person.status != users.ACTIVE:
+            raise SomebodyElse
+        _spend(db, claimed_token, now)
+        _let_in(db, found, person.id, now, origin)
+    return found.tenant
+
+
+def accept_as_new(
+    database: Database,
+    claimed_token: str,
+    name: str,
+    password_hash: str,
+    now: float,
+    origin: Origin,
+) -> Open:
+    """For somebody who can't sign in yet: they get a name and a password, and still have to use it.
+    Raises NotOpen, also for whoever has got an account meanwhile."""
+    with _all_or_nothing(database) as db:
+        found = get_open(db, claimed_token, now)
+        _spend(db, claimed_token, now)
+        user_id = _make(db, found, name, now)
+        if not password.set_first(db, user_id, password_hash, now):
+            raise _Lost
+        _let_in(db, found, user_id, now, origin)
+    return found
+
+
+class _Lost(Exception):
+    """Somebody else was first. It is no refusal, which would commit what was written so far."""
+
+
+@contextmanager
+def _all_or_nothing(database: Database) -> Iterator[Connection]:
+    try:
+        with database.transaction() as db:
+            yield db
+    except _Lost:
+        raise NotOpen("somebody was first") from None
+
+
+def _spend(db: Connection, claimed_token: str, now: float) -> None:
+    """One conditional write: of any number who come at once, one does."""
+    if db.row(_SPEND, hashed=fingerprint(claimed_token), now=now, spent_at=now) is None:
+        raise _Lost
+
+
+def _make(db: Connection, found: Open, name: str, now: float) -> str:
+    """The person, who may have been written down without a way to sign in."""
+    person = users.find_by_email(db, found.email_canonical)
+    if person:
+        if person.status != users.ACTIVE:
+            raise _Lost
+        return person.id
+    address = (found.email, found.email_canonical)
+    made = joining.make_user(db, *address, name, found.locale, now, verified_at=now)
+    if made is None:
+        raise _Lost
+    return made
+
+
+def _let_in(db: Connection, found: Open, user_id: str, now: float, origin: Origin) -> None:
+    """Whoever is a member already stays as they are."""
+    db.run(_VERIFY, user_id=user_id, verified_at=now)
+    role_ids = orjson.loads(found.role_ids)
+    membership = joining.join(db, user_id, found.tenant_id, found.kind, role_ids, now)
+    audit.record(
+        db,
+        "invitation.accepted",
+        now,
+        origin,
+        actor=user_id,
+        tenant=found.tenant_id,
+        person=user_id,
+        invitation=found.id,
+        membership=membership,
+    )

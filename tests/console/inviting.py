@@ -1,0 +1,52 @@
+"""Invitations, as the one who sends them and the one who gets them see them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from idp.app import create_pages
+from idp.audit import NOWHERE
+from idp.directory import invitations
+from idp.login import invitation
+from idp.web import letters as writing
+from tests.console.administering import administering
+from tests.console.people_of import letters
+from tests.world import World
+
+NADIA = "nadia@northwind.example"
+CHOSEN = "violet-harmonica-27"
+
+
+def invite(
+    world: World, email: str = NADIA, roles: tuple[str, ...] = ("agent",), kind: str = "staff"
+) -> str:
+    with administering(world) as admin:
+        return invitations.invite(admin, world.held.secret_keys, email, kind, roles, "en")
+
+
+def token_in(letter: dict[str, Any], world: World) -> str:
+    """As the mailbox's owner reads it."""
+    body = writing.write(create_pages(world.held), letter).body
+    link: str = re.findall(r"http://localhost:8000/invitation\S+", body)[0]
+    return parse_qs(urlsplit(link).query)["token"][0]
+
+
+def newest_token(world: World) -> str:
+    return token_in(letters(world)[-1], world)
+
+
+def accept(world: World, token: str, *, name: str = "Nadia Petrova") -> None:
+    hashed = world.held.hasher.hash(CHOSEN)
+    invitation.accept_as_new(world.held.database, token, name, hashed, world.clock(), NOWHERE)
+
+
+def members(world: World, email: str = NADIA) -> list[tuple[Any, ...]]:
+    return list(
+        world.run(
+            "SELECT m.kind, m.status FROM memberships m JOIN users u ON u.id = m.user_id"
+            " WHERE u.email_canonical = :e",
+            e=email,
+        )
+    )

@@ -1,0 +1,151 @@
+"""S62: an invitation is good once, for a while, for one address; its link is in the mail alone."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+
+from idp.audit import NOWHERE
+from idp.directory import invitations
+from idp.directory.invitations import LIFETIME
+from idp.login import invitation
+from idp.login.invitation import NotOpen, SomebodyElse
+from tests.console.administering import administering
+from tests.console.inviting import CHOSEN, NADIA, accept, invite, members, newest_token
+from tests.console.people_of import user_id
+from tests.world import BEN, DANA, HANA, World
+
+
+def test_sec_62_what_is_stored_opens_nothing(either_world: World) -> None:
+    made = invite(either_world)
+    token = newest_token(either_world)
+    for table in ("invitations", "outbox", "audit_events"):
+        assert token not in str(either_world.run(f"SELECT * FROM {table}"))
+    browser = either_world.browser()
+    page = browser.enter("/manage/northwind/invitations")
+    assert NADIA in page.text
+    assert token not in page.text
+    assert made in page.text
+    stored = either_world.run("SELECT token_hash FROM invitations")[0][0]
+    assert browser.get(f"/invitation?token={stored}").status_code == 404
+
+
+def test_sec_62_twenty_at_once_give_one_membership(either_world: World) -> None:
+    invite(either_world)
+    token, ready = newest_token(either_world), threading.Barrier(20)
+    hashed = either_world.held.hasher.hash(CHOSEN)
+    outcomes: list[str] = []
+
+    def come() -> None:
+        ready.wait()
+        database, now = either_world.held.database, either_world.clock()
+        try:
+            invitation.accept_as_new(database, token, "Nadia", hashed, now, NOWHERE)
+            outcomes.append("in")
+        except NotOpen:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=come) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["in"] + ["refused"] * 19
+    assert members(either_world) == [("staff", "active")]
+    assert len(either_world.audit("invitation.accepted")) == 1
+
+
+def test_sec_62_twenty_signed_in_at_once_give_one_membership(either_world: World) -> None:
+    invite(either_world, HANA)
+    token, ready = newest_token(either_world), threading.Barrier(20)
+    hana, outcomes = user_id(either_world, HANA), []
+
+    def come() -> None:
+        ready.wait()
+        database, now = either_world.held.database, either_world.clock()
+        try:
+            outcomes.append(invitation.accept(database, token, hana, now, NOWHERE))
+        except NotOpen:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=come) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["northwind"] + ["refused"] * 19
+    assert len(members(either_world, HANA)) == 2
+
+
+def spoil(world: World, how: str) -> None:
+    if how == "expired":
+        world.clock.move(LIFETIME)
+    elif how == "revoked":
+        with administering(world) as admin:
+            (waiting,) = invitations.pending(admin, world.held.secret_keys).invitations
+            invitations.revoke(admin, waiting.id)
+    elif how == "sent again":
+        world.clock.move(1)
+        with administering(world) as admin:
+            (waiting,) = invitations.pending(admin, world.held.secret_keys).invitations
+            invitations.send_again(admin, world.held.secret_keys, waiting.id)
+    elif how == "used":
+        accept(world, newest_token(world))
+    elif how == "company suspended":
+        world.run("UPDATE tenants SET status = 'suspended' WHERE slug = 'northwind'")
+    elif how == "made by somebody else":
+        world.run("UPDATE invitations SET token_hash = 'x'")
+
+
+BAD = ["expired", "revoked", "sent again", "used", "company suspended", "made by somebody else"]
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_sec_62_a_link_that_is_over_says_no_more(either_world: World, how: str) -> None:
+    """Nothing has cleaned up after it."""
+    invite(either_world)
+    token = newest_token(either_world)
+    spoil(either_world, how)
+    before = members(either_world)
+    with pytest.raises(NotOpen):
+        accept(either_world, token)
+    browser = either_world.browser()
+    page, unknown = browser.get(f"/invitation?token={token}"), browser.get("/invitation?token=no")
+    assert page.status_code == unknown.status_code == 404
+    for each in (page, unknown):
+        assert "This invitation can&#39;t be used." in each.text or "can't be used" in each.text
+        assert "Northwind" not in each.text
+    reference = re.compile(r"[0-9a-f]{16,}|<code>.*?</code>")
+    assert reference.sub("", page.text) == reference.sub("", unknown.text)
+    assert members(either_world) == before
+    if how == "sent again":
+        accept(either_world, newest_token(either_world))
+        assert members(either_world) == [("staff", "active")]
+
+
+def test_sec_62_it_is_for_the_address_that_was_invited(either_world: World) -> None:
+    invite(either_world, HANA)
+    token = newest_token(either_world)
+    for other in (BEN, DANA):
+        with pytest.raises(SomebodyElse):
+            invitation.accept(
+                either_world.held.database,
+                token,
+                user_id(either_world, other),
+                either_world.clock(),
+                NOWHERE,
+            )
+    assert len(members(either_world, HANA)) == 1
+
+
+def test_sec_62_an_account_is_never_opened_over_one_that_is_there(either_world: World) -> None:
+    invite(either_world, HANA)
+    with pytest.raises(NotOpen):
+        accept(either_world, newest_token(either_world))
+    assert either_world.browser().tokens(HANA, tenant="harbor")["access_token"]
+    assert len(members(either_world, HANA)) == 1
+    with administering(either_world) as admin:
+        waiting = invitations.pending(admin, either_world.held.secret_keys)
+        assert len(waiting.invitations) == 1  # it is not spent by who failed
