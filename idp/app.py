@@ -42,6 +42,7 @@ from idp.web.login import (
 )
 from idp.web.manage import (
     api_nouns,
+    domains,
     invitations,
     overview,
     people,
@@ -62,6 +63,7 @@ SIGN_IN_PAGES = (
     *(logout, not_open, password, select_account, tenant),
 )
 CONSOLE_PAGES = (
+    domains,
     overview,
     people,
     person,

@@ -59,6 +59,7 @@ class Settings:
     signing_key_lead: int = 600
     jwks_max_age: int = 300
 
+    dns_nameservers: str = ""
     smtp_url: str = field(default="", repr=False)
     mail_from: str = "Latchkey <no-reply@localhost>"
 

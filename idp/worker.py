@@ -1,4 +1,4 @@
-"""The worker: delivers the outbox, and sweeps away what has expired."""
+"""The worker: delivers the outbox, sweeps away what has expired, looks domains up again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 from idp import audit, outbox, retention
 from idp.app import create_pages
 from idp.database import Connection
+from idp.directory import domains
 from idp.errors import StoreUnavailable
 from idp.outbox import Message, Sender, Undelivered
 from idp.outgoing import Unreachable, post_form
@@ -108,5 +109,6 @@ def watch(db: Connection, message: Message, status: str, error: str, now: float)
 def _sweep(held: Provider) -> None:
     try:
         retention.sweep(held.database, held.clock())
+        domains.recheck(held.database, held.settings, held.clock())
     except StoreUnavailable as problem:
         log.warning("away", why=problem.detail)

@@ -13,6 +13,7 @@ from idp.database import Base, Database
 from idp.directory import (
     catalog,
     clients,
+    domains,
     invitations,
     memberships,
     person_words,
@@ -30,7 +31,7 @@ from idp.tokens import signing_keys
 
 TABLES = (
     *(answered_once, audit, ephemeral, limits, outbox, senders, used_once, password),
-    *(catalog, clients, invitations, memberships, person_words),
+    *(catalog, clients, domains, invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
     *(ending, visits),

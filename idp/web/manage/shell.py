@@ -27,6 +27,7 @@ TENANT_PAGES: tuple[Entry, ...] = (
     Entry("/people", _("People"), "users", ("people.read",)),
     Entry("/roles", _("Roles"), "id-badge-2", ("roles.manage",)),
     Entry("/visits", _("Visits of operators"), "eye", ("audit.read",)),
+    Entry("/domains", _("Verified domains"), "world", ("domains.manage",)),
     Entry("/policy", _("Sign-in policy"), "shield-lock", ("policy.manage",)),
 )
 OPERATOR_PAGES: tuple[Entry, ...] = (

@@ -1,0 +1,368 @@
+"""Verified domains: proven by a record of a real nameserver's, for one company alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Barrier, Thread
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp import text_records
+from idp.directory import domain_names, domains
+from idp.directory.acting import Forbidden, Mistake, NotFound
+from idp.directory.domains import AT_MOST_EVERY, LOST_AFTER, RECHECK_AFTER
+from tests.console.administering import administering, with_roles
+from tests.console.name_server import SILENT, Zone, name_server
+from tests.world import AMARA, DANA, HANA, Visitor, World
+
+DOMAINS = "/manage/northwind/domains"
+NAME = "northwind.example"
+HUGE = [f'TXT "{"x" * 250}{number:04}"' for number in range(45)]
+
+
+@pytest.fixture
+def zone() -> Iterator[Zone]:
+    with name_server() as served:
+        yield served
+
+
+@pytest.fixture
+def asking(either_world: World, zone: Zone) -> World:
+    """A provider that asks the test's own nameserver."""
+    held = either_world.held
+    settings = replace(held.settings, dns_nameservers=zone.address)
+    object.__setattr__(held, "settings", settings)
+    return either_world
+
+
+def add(world: World, name: str = NAME, email: str = AMARA, slug: str = "northwind") -> str:
+    with administering(world, email, slug) as admin:
+        return domains.add(admin, name).id
+
+
+def look(world: World, domain_id: str, email: str = AMARA, slug: str = "northwind") -> str:
+    world.clock.move(AT_MOST_EVERY)
+    with administering(world, email, slug) as admin:
+        return domains.check(admin, world.settings, domain_id)
+
+
+def text_of(world: World, domain_id: str) -> str:
+    ((challenge,),) = world.run("SELECT challenge FROM domains WHERE id = :id", id=domain_id)
+    return f'TXT "latchkey-domain={challenge}"'
+
+
+def verified(world: World) -> list[str]:
+    rows = world.run(
+        "SELECT t.slug FROM domains d JOIN tenants t ON t.id = d.tenant_id"
+        " WHERE d.verified_at IS NOT NULL"
+    )
+    return [slug for (slug,) in rows]
+
+
+def save(browser: Visitor, page: TestResponse, **fields: str) -> TestResponse:
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+    return browser.post(page.request.path, **hidden, **fields)
+
+
+def test_a_company_proves_that_a_domain_is_its_own(asking: World, zone: Zone) -> None:
+    browser = asking.browser()
+    page = browser.follow(save(browser, browser.enter(DOMAINS), domain=" Northwind.EXAMPLE. "))
+    assert "_latchkey.northwind.example" in page.text
+    text = re.findall(r"latchkey-domain=[\w-]{43}", page.text)[0]
+    missing = browser.follow(save(browser, page))
+    assert "There is no such record yet." in missing.text
+    zone.records[f"_latchkey.{NAME}"] = ['TXT "something else"', f'TXT "{text}"']
+    asking.clock.move(AT_MOST_EVERY)
+    assert "is verified for your company" in browser.follow(save(browser, page)).text
+    assert verified(asking) == ["northwind"]
+    assert [event["name"] for event in asking.audit("domain.verified")] == [NAME]
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome"),
+    [
+        (None, "missing"),
+        ([], "missing"),
+        (['TXT "v=spf1 -all"', 'TXT "latchkey-domain="'], "wrong"),
+        (["A 127.0.0.1"], "missing"),
+        (["CNAME elsewhere.example."], "alias"),
+        ([f'TXT "{number}"' for number in range(51)], "too many"),
+        (HUGE, "wrong"),
+    ],
+)
+def test_what_is_not_the_record_verifies_nothing(
+    asking: World, zone: Zone, records: list[str] | None, outcome: str
+) -> None:
+    domain_id = add(asking)
+    zone.records["elsewhere.example"] = [text_of(asking, domain_id)]
+    zone.records[NAME] = [text_of(asking, domain_id)]
+    if records is not None:
+        zone.records[f"_latchkey.{NAME}"] = records
+    assert look(asking, domain_id) == outcome
+    assert verified(asking) == []
+    page = asking.browser().enter(f"{DOMAINS}/{domain_id}")
+    assert 'role="status"' in page.text
+
+
+def test_an_answer_too_large_for_a_datagram_is_read_whole(asking: World, zone: Zone) -> None:
+    domain_id = add(asking)
+    zone.records[f"_latchkey.{NAME}"] = [*HUGE, text_of(asking, domain_id)]
+    assert look(asking, domain_id) == "found"
+
+
+def test_a_nameserver_that_does_not_answer_proves_nothing(
+    asking: World, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_records, "LIFETIME", 0.3)
+    domain_id = add(asking)
+    zone.records[f"_latchkey.{NAME}"] = SILENT
+    assert look(asking, domain_id) == "unanswered"
+    assert verified(asking) == []
+
+
+def test_nobody_waits_for_a_row_while_a_nameserver_is_asked(
+    asking: World, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain_id = add(asking)
+    asked = text_records.texts_of
+
+    def while_asked(*names: object) -> list[str]:
+        assert asking.run("UPDATE tenants SET name = name") == 2
+        return asked(*names)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(text_records, "texts_of", while_asked)
+    zone.records[f"_latchkey.{NAME}"] = [text_of(asking, domain_id)]
+    assert look(asking, domain_id) == "found"
+
+
+def test_the_text_of_another_companys_record_is_worth_nothing(asking: World, zone: Zone) -> None:
+    ours, theirs = add(asking), add(asking, NAME, HANA, "harbor")
+    zone.records[f"_latchkey.{NAME}"] = [text_of(asking, ours)]
+    assert look(asking, theirs, HANA, "harbor") == "wrong"
+    assert look(asking, ours) == "found"
+
+
+def test_of_two_companies_one_verifies_it(asking: World, zone: Zone) -> None:
+    ours, theirs = add(asking), add(asking, NAME, HANA, "harbor")
+    both = [text_of(asking, ours), text_of(asking, theirs)]
+    zone.records[f"_latchkey.{NAME}"] = both
+    asking.clock.move(AT_MOST_EVERY)
+    started, outcomes = Barrier(2), []
+
+    def race(domain_id: str, email: str, slug: str) -> None:
+        started.wait()
+        with administering(asking, email, slug) as admin:
+            outcomes.append(domains.check(admin, asking.settings, domain_id))
+
+    sides = ((ours, AMARA, "northwind"), (theirs, HANA, "harbor"))
+    threads = [Thread(target=race, args=side) for side in sides]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["found", "taken"]
+    assert len(verified(asking)) == 1
+
+
+def test_it_is_free_for_another_company_once_it_is_removed(asking: World, zone: Zone) -> None:
+    ours, theirs = add(asking), add(asking, NAME, HANA, "harbor")
+    zone.records[f"_latchkey.{NAME}"] = [text_of(asking, ours), text_of(asking, theirs)]
+    assert look(asking, ours) == "found"
+    assert look(asking, theirs, HANA, "harbor") == "taken"
+    browser = asking.browser()
+    page = browser.enter(f"{DOMAINS}/{ours}/remove")
+    assert "is removed." in browser.follow(save(browser, page)).text
+    assert look(asking, theirs, HANA, "harbor") == "found"
+
+
+def test_a_domain_that_was_removed_meanwhile_is_not_verified(
+    asking: World, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain_id = add(asking)
+    text = text_of(asking, domain_id)[5:-1]
+
+    def removed_meanwhile(*_: object) -> list[str]:
+        asking.run("DELETE FROM domains")
+        return [text]
+
+    monkeypatch.setattr(text_records, "texts_of", removed_meanwhile)
+    with pytest.raises(NotFound):
+        look(asking, domain_id)
+
+
+def test_the_worker_looks_again_and_takes_back_what_is_gone(asking: World, zone: Zone) -> None:
+    domain_id = add(asking)
+    zone.records[f"_latchkey.{NAME}"] = [text_of(asking, domain_id)]
+    look(asking, domain_id)
+
+    def recheck() -> int:
+        held = asking.held
+        return domains.recheck(held.database, held.settings, asking.clock())
+
+    assert recheck() == 0
+    asking.clock.move(RECHECK_AFTER)
+    assert (recheck(), recheck()) == (1, 0)
+    del zone.records[f"_latchkey.{NAME}"]
+    asking.clock.move(RECHECK_AFTER)
+    assert recheck() == 1
+    assert verified(asking) == ["northwind"]
+    assert "the record is gone" in asking.browser().enter(DOMAINS).text
+    asking.clock.move(LOST_AFTER)
+    assert recheck() == 1
+    assert verified(asking) == []
+    assert len(asking.audit("domain.lost")) == 1
+
+
+def test_a_record_that_comes_back_in_time_keeps_the_domain(
+    asking: World, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_records, "LIFETIME", 0.3)
+    domain_id = add(asking)
+    record = [text_of(asking, domain_id)]
+    zone.records[f"_latchkey.{NAME}"] = record
+    look(asking, domain_id)
+    for found in ([], SILENT, record, SILENT, []):
+        zone.records[f"_latchkey.{NAME}"] = found
+        asking.clock.move(LOST_AFTER - 1)
+        domains.recheck(asking.held.database, asking.held.settings, asking.clock())
+        if found is record:
+            assert asking.run("SELECT failing_since FROM domains") == [(None,)]
+        if found == SILENT:
+            asking.run("UPDATE domains SET failing_since = NULL")
+    assert verified(asking) == ["northwind"]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "name"),
+    [
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.EXAMPLE.", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+        ("faß.example", "xn--fa-hia.example"),
+    ],
+)
+def test_a_domain_has_one_form_in_every_script(claimed: str, name: str) -> None:
+    assert domain_names.canonical(claimed) == name
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        "",
+        "example",
+        "com",
+        "a b.example",
+        "me@northwind.example",
+        "https://northwind.example",
+        "northwind.example/path",
+        "*.northwind.example",
+        "_dmarc.northwind.example",
+        "-x.example",
+        "x..example",
+        "192.0.2.1",
+        "[2001:db8::1]",
+        "xn--a.example",
+        "x\u202ey.example",
+        ".".join(["a" * 60] * 5) + ".example",
+        "a" * 64 + ".example",
+    ],
+)
+def test_what_is_no_domain_is_refused(world: World, claimed: str) -> None:
+    with administering(world) as admin, pytest.raises(Mistake) as refused:
+        domains.add(admin, claimed)
+    assert refused.value.errors == {"domain": "Enter a domain, such as example.com."}
+
+
+@pytest.mark.parametrize(
+    ("claimed", "reason"),
+    [
+        ("co.uk", "Many owners"),
+        ("GitHub.io", "Many owners"),
+        ("gmail.com", "Anybody can have an address"),
+        ("mail.yahoo.com", "Anybody can have an address"),
+        ("server.local", "not in the public DNS"),
+        ("2.0.192.in-addr.arpa", "not in the public DNS"),
+    ],
+)
+def test_what_is_everybodys_is_refused_with_the_reason(
+    world: World, claimed: str, reason: str
+) -> None:
+    browser = world.browser()
+    answer = save(browser, browser.enter(DOMAINS), domain=claimed)
+    assert answer.status_code == 422
+    assert reason in answer.text
+    assert f'value="{claimed}"' in answer.text
+    assert world.run("SELECT count(*) FROM domains") == [(0,)]
+
+
+def test_it_is_added_once_and_a_company_has_a_bounded_number(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(world)
+    for name in (NAME, NAME.upper()):
+        with pytest.raises(Mistake):
+            add(world, name)
+    monkeypatch.setattr(domains, "MAX_DOMAINS", 1)
+    with pytest.raises(Mistake):
+        add(world, "second.example")
+
+
+def test_looking_up_is_throttled(asking: World, zone: Zone) -> None:
+    domain_id = add(asking)
+    look(asking, domain_id)
+    browser = asking.browser()
+    page = browser.enter(f"{DOMAINS}/{domain_id}")
+    assert save(browser, page).status_code == 422
+    assert len(zone.asked) == 1
+
+
+def test_another_companys_domain_is_not_there(world: World) -> None:
+    foreign = add(world, "harbor.example", HANA, "harbor")
+    browser = world.browser()
+    page = browser.enter(DOMAINS)
+    assert "harbor.example" not in page.text
+    token = re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]
+    for path in ("", "/remove"):
+        assert browser.get(f"{DOMAINS}/{foreign}{path}").status_code == 404
+        assert browser.post(f"{DOMAINS}/{foreign}{path}", csrf_token=token).status_code == 404
+    assert world.run("SELECT count(*) FROM domains") == [(1,)]
+
+
+def test_without_the_permission_there_are_no_domains(world: World) -> None:
+    domain_id = add(world)
+    with_roles(world, DANA, {"reader": {"permissions": {"console": ["people.read"]}}})
+    browser = world.browser()
+    browser.enter("/manage/northwind", DANA)
+    for path in ("", f"/{domain_id}", f"/{domain_id}/remove"):
+        assert browser.get(DOMAINS + path).status_code == 403
+    with administering(world, DANA) as admin:
+        for act in (
+            lambda: domains.add(admin, "x.example"),
+            lambda: domains.remove(admin, domain_id),
+            lambda: domains.check(admin, world.settings, domain_id),
+        ):
+            with pytest.raises(Forbidden):
+                act()
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("192.0.2.1", [("192.0.2.1", 53)]),
+        (
+            "192.0.2.1:5353, [2001:db8::1]:54, 2001:db8::2",
+            [("192.0.2.1", 5353), ("2001:db8::1", 54), ("2001:db8::2", 53)],
+        ),
+        ("[2001:db8::1]", [("2001:db8::1", 53)]),
+    ],
+)
+def test_nameservers_are_named_with_or_without_a_port(
+    world: World, named: str, expected: list[tuple[str, int]]
+) -> None:
+    resolver = text_records._resolver(replace(world.settings, dns_nameservers=named))
+    found = [(each.address, each.port) for each in resolver.nameservers]  # type: ignore[union-attr]
+    assert found == expected
