@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from idp import tenancy
 from idp.app import create_pages
 from idp.database import Base
+from idp.directory import invitations
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.operators.visits import OperatorVisit
@@ -50,6 +51,7 @@ THINGS = {
     "role": ROLE,
     "role_id": ROLE,
     "session": SESSION,
+    "invitation": f"SELECT id FROM invitations WHERE {OWN}",
     "visit_id": f"SELECT id FROM operator_visits WHERE {OWN}",
     "slug": "SELECT slug FROM tenants WHERE slug = :slug",
     "company": "SELECT slug FROM tenants WHERE slug = :slug",
@@ -123,6 +125,7 @@ class TwoCompanies:
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.world.browser().tokens(email, tenant=tenant)
         self._let_an_operator_visit()
+        self._invite()
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.things[tenant] = {
                 name: self._find(name, sql, tenant, email)
@@ -150,6 +153,23 @@ class TwoCompanies:
                         started_at=now,
                         until=now + 600,
                     )
+                )
+
+    def _invite(self) -> None:
+        held, now = self.world.held, self.world.clock()
+        companies = self.world.run("SELECT id, name FROM tenants")
+        with held.database.transaction() as db:
+            for company in companies:
+                invitations.send(
+                    db,
+                    held.secret_keys,
+                    tenant=tuple(company),
+                    email="nadia@x.example",
+                    kind="staff",
+                    role_ids=[],
+                    invited_by=None,
+                    locale="en",
+                    now=now,
                 )
 
     def _mark(self) -> None:
