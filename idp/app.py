@@ -52,6 +52,9 @@ from idp.web.manage import (
     roles,
 )
 from idp.web.manage import clients as operated_clients
+from idp.web.manage import health as platform_health
+from idp.web.manage import keys as signing_keys
+from idp.web.manage import operators as platform_operators
 from idp.web.manage import products as operated_products
 from idp.web.manage import tenants as operated_tenants
 from idp.web.manage import visits as operator_visits
@@ -73,6 +76,9 @@ CONSOLE_PAGES = (
     operated_tenants,
     operated_clients,
     operated_products,
+    signing_keys,
+    platform_operators,
+    platform_health,
     operator_visits,
 )
 

@@ -59,6 +59,8 @@ TAGS = {
     "client.enabled": "An operator let a disabled client go on.",
     "client.secret_rotated": "A client got a new secret; the old ones end at `old_until`.",
     "client.secret_removed": "A secret of a client was removed, and is worthless at once.",
+    "operator.added": "Somebody was made an operator of the platform.",
+    "operator.removed": "Somebody is an operator no more.",
     "visit.started": "An operator began to act for a tenant; `reason` says why, `until` how long.",
     "visit.ended": "A visit was ended before its time, by the operator or by the tenant.",
     "policy.changed": "What a company demands at sign-in changed, from `before` to `after`.",

@@ -13,6 +13,7 @@ from idp.app import create_pages
 from idp.database import Connection
 from idp.directory import domains
 from idp.errors import StoreUnavailable
+from idp.operators import health
 from idp.outbox import Message, Sender, Undelivered
 from idp.outgoing import Unreachable, post_form
 from idp.provider import Provider
@@ -110,5 +111,6 @@ def _sweep(held: Provider) -> None:
     try:
         retention.sweep(held.database, held.clock())
         domains.recheck(held.database, held.settings, held.clock())
+        health.tell_of_worker(held, held.clock())
     except StoreUnavailable as problem:
         log.warning("away", why=problem.detail)

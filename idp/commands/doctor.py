@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
-from idp import migrations
-from idp.errors import Refusal, SetupMistake
-from idp.provider import Provider, provider
+from idp.errors import SetupMistake
+from idp.operators import health
+from idp.provider import provider
 from idp.secret_values import MASTER_KEY_FILE
 from idp.settings import Settings, settings_from
-from idp.tokens.signing_keys import ALGORITHMS
 
 
 @click.command()
@@ -25,7 +23,7 @@ def doctor() -> None:
     if missing:
         raise SetupMistake(missing)
     held = provider(settings)
-    faults = [fault for check in CHECKS if (fault := _fault(check, held))]
+    faults = [found.fault for found in health.examine(held) if found.fault]
     for fault in faults:
         click.echo(f"✗ {fault}")
     if faults:
@@ -43,45 +41,3 @@ def _missing_files(settings: Settings) -> str:
             f"There is no {settings.keys_dir / MASTER_KEY_FILE}: `idp serve` makes the first one."
         )
     return ""
-
-
-def _fault(check: Callable[[Provider], str | None], held: Provider) -> str | None:
-    try:
-        return check(held)
-    except SetupMistake as mistake:
-        return str(mistake)
-    except Refusal as refusal:
-        return refusal.detail
-
-
-def _database(held: Provider) -> str | None:
-    migrations.check_current(held.database)
-    return None
-
-
-def _ephemeral(held: Provider) -> str | None:
-    held.ephemeral.ping()
-    return None
-
-
-def _signing_keys(held: Provider) -> str | None:
-    now = held.clock()
-    ring = held.key_ring.current(now)
-    for alg in ALGORITHMS:
-        ring.signer(alg, now)
-    return None
-
-
-def _catalog(held: Provider) -> str | None:
-    if held.catalog.current(held.clock()).clients:
-        return None
-    return "No client is registered: describe your products in a file and run `idp apply FILE`."
-
-
-def _mail(held: Provider) -> str | None:
-    if held.settings.smtp_url or held.settings.demo_inbox:
-        return None
-    return "No mail can be sent: set LATCHKEY_SMTP_URL."
-
-
-CHECKS = (_database, _ephemeral, _signing_keys, _catalog, _mail)

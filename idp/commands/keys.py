@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import click
-import sqlalchemy as sa
 
 from idp.errors import SetupMistake
 from idp.provider import Provider, provider
 from idp.settings import settings_from
 from idp.tokens import signing_keys
-from idp.tokens.signing_keys import ALGORITHMS, SigningKey
+from idp.tokens.key_states import known_keys
+from idp.tokens.signing_keys import ALGORITHMS
 
 
 @click.group()
@@ -25,12 +25,11 @@ def list_keys() -> None:
     held = _provider()
     now = held.clock()
     ring = held.key_ring.current(now)
-    with held.database.session() as session:
-        every = sa.select(SigningKey).order_by(SigningKey.alg, SigningKey.generation)
-        rows = signing_keys.described(session.scalars(every), ring, now)
+    with held.database.session(read_only=True) as session:
+        rows = known_keys(session, ring, now)
     for row in rows:
-        made = datetime.fromtimestamp(row["created_at"], UTC).strftime("%Y-%m-%d %H:%M")
-        click.echo(f"{row['alg']:<8} {row['kid']:<55} {made}  {row['state']}")
+        made = datetime.fromtimestamp(row.created_at, UTC).strftime("%Y-%m-%d %H:%M")
+        click.echo(f"{row.alg:<8} {row.kid:<55} {made}  {row.state}")
 
 
 @keys.command()

@@ -22,12 +22,14 @@ from idp.directory import (
     tenants,
     users,
 )
-from idp.errors import SetupMistake
 from idp.grants import consent, grant
 from idp.operators import ending, visits
+from idp.schema_version import HEAD, check_current, current_revision
 from idp.sessions import browser
 from idp.sessions import clients as client_sessions
 from idp.tokens import signing_keys
+
+__all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences", "upgrade"]
 
 TABLES = (
     *(answered_once, audit, ephemeral, limits, outbox, senders, used_once, password),
@@ -41,10 +43,6 @@ LOCK = 0x1A7C
 # Alembic is imported where it is used: a start with the newest schema does without it.
 if TYPE_CHECKING:
     from alembic.config import Config
-
-HEAD = max(
-    path.stem.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("0*.py")
-)
 
 
 def upgrade(database: Database) -> None:
@@ -65,16 +63,6 @@ def _upgrade(connection: sa.Connection) -> None:
     command.upgrade(config, "head")
 
 
-def check_current(database: Database) -> None:
-    """Raises SetupMistake unless the schema is the newest."""
-    with database.engine.connect() as connection:
-        found = current_revision(connection)
-    if found != HEAD:
-        raise SetupMistake(
-            f"The database is at revision {found or 'none'}, not {HEAD}: run `idp db upgrade`."
-        )
-
-
 def differences(database: Database) -> list[object]:
     """What the models have and the database has not, or the reverse."""
     from alembic.autogenerate import compare_metadata
@@ -83,13 +71,6 @@ def differences(database: Database) -> list[object]:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, Base.metadata))
-
-
-def current_revision(connection: sa.Connection) -> str | None:
-    """The revision that the database is at, or None for an empty one."""
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _config() -> Config:

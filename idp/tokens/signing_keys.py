@@ -7,7 +7,7 @@ there is no state to move and nothing to forget. Private halves are encrypted (`
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -26,6 +26,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey, thumbprint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
+from idp.audit import NOWHERE, Origin
 from idp.database import Base, Connection, Database, JsonText, Upsert
 from idp.directory import catalog
 from idp.errors import SetupMistake
@@ -169,19 +170,34 @@ def ensure(db: Connection, secret_keys: SecretKeys, now: float) -> None:
 
 
 def rotate(
-    db: Connection, secret_keys: SecretKeys, alg: str, lead: float, now: float
+    db: Connection,
+    secret_keys: SecretKeys,
+    alg: str,
+    lead: float,
+    now: float,
+    *,
+    actor: str | None = None,
+    origin: Origin = NOWHERE,
 ) -> str | None:
     """Make the next key, to sign from `now + lead`; its kid, or None if one is waiting already."""
     latest = db.row(_LATEST, alg=alg)
     if latest is None:
-        return _make(db, secret_keys, alg, generation=1, active_from=now, now=now)
+        return _make(db, secret_keys, alg, 1, now, now, actor, origin)
     generation, active_from, revoked_at = latest
     if revoked_at is None and active_from > now:
         return None
-    return _make(db, secret_keys, alg, int(generation) + 1, now + lead, now)
+    return _make(db, secret_keys, alg, int(generation) + 1, now + lead, now, actor, origin)
 
 
-def revoke(db: Connection, secret_keys: SecretKeys, kid: str, now: float) -> bool:
+def revoke(
+    db: Connection,
+    secret_keys: SecretKeys,
+    kid: str,
+    now: float,
+    *,
+    actor: str | None = None,
+    origin: Origin = NOWHERE,
+) -> bool:
     """An emergency: what the key has signed is worthless. If it was the one that signs, a new one
     does at once, unknown to products as it is; an older one never comes back."""
     row = db.row(_REVOKE, revoked_kid=kid, now=now)
@@ -192,8 +208,8 @@ def revoke(db: Connection, secret_keys: SecretKeys, kid: str, now: float) -> boo
     if active_from <= now and newer is None:
         latest = db.row(_LATEST, alg=alg)
         assert latest is not None
-        _make(db, secret_keys, alg, int(latest[0]) + 1, active_from=now, now=now)
-    audit.record(db, "signing_key.revoked", now, kid=kid, alg=alg)
+        _make(db, secret_keys, alg, int(latest[0]) + 1, now, now, actor, origin)
+    audit.record(db, "signing_key.revoked", now, origin, actor=actor, kid=kid, alg=alg)
     catalog.touch(db)
     return True
 
@@ -205,6 +221,8 @@ def _make(
     generation: int,
     active_from: float,
     now: float,
+    actor: str | None = None,
+    origin: Origin = NOWHERE,
 ) -> str | None:
     private = _generate(alg)
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -221,7 +239,8 @@ def _make(
     )
     if made is None:
         return None
-    audit.record(db, "signing_key.made", now, kid=made[0], alg=alg, active_from=active_from)
+    detail = {"kid": made[0], "alg": alg, "active_from": active_from}
+    audit.record(db, "signing_key.made", now, origin, actor=actor, **detail)
     catalog.touch(db)
     return str(made[0])
 
@@ -271,27 +290,3 @@ def _view(row: SigningKey, secret_keys: SecretKeys) -> KeyView:
         public_jwk=row.public_jwk,
         active_from=row.active_from,
     )
-
-
-def described(keys: Iterable[SigningKey], ring: KeyRing, now: float) -> list[dict[str, Any]]:
-    """For `idp keys list`: each key with its state in words."""
-    return [
-        {
-            "kid": key.kid,
-            "alg": key.alg,
-            "created_at": key.created_at,
-            "state": _state(key, ring, now),
-        }
-        for key in keys
-    ]
-
-
-def _state(key: SigningKey, ring: KeyRing, now: float) -> str:
-    view = ring.find(key.kid)
-    if view is None:
-        return "revoked"
-    if view.active_from > now:
-        return "published, not signing yet"
-    if ring.signer(view.alg, now) is view:
-        return "signing"
-    return "published, no longer signing" if ring.is_published(view, now) else "retired"

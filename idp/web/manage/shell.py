@@ -34,6 +34,9 @@ OPERATOR_PAGES: tuple[Entry, ...] = (
     Entry("/tenants", _("Tenants"), "building", ("tenants.manage",)),
     Entry("/products", _("Products"), "apps", ("products.manage",)),
     Entry("/clients", _("Clients"), "plug-connected", ("products.manage",)),
+    Entry("/keys", _("Signing keys"), "key", ("keys.manage",)),
+    Entry("/operators", _("Operators"), "shield", ("operators.manage",)),
+    Entry("/health", _("Health"), "activity", ("platform.health",)),
 )
 
 

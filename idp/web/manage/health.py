@@ -1,0 +1,45 @@
+"""Whether the platform is well."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from flask_babel import lazy_gettext as _
+
+from idp.directory.operating import Operation
+from idp.operators import health, keys
+from idp.tokens.key_states import State
+from idp.web.context import now, provider
+from idp.web.manage import guard, shell
+
+blueprint = Blueprint("manage_health", __name__)
+
+LATE = 300.0  # seconds after which a worker that sweeps every minute, or a message, is late
+NAMES = {
+    "database": _("Database and its schema"),
+    "privileges": _("Rights in the database"),
+    "ephemeral": _("Half-finished sign-ins"),
+    "signing keys": _("Signing keys"),
+    "catalog": _("Clients"),
+    "mail": _("Mail"),
+}
+
+
+@blueprint.get("/operate/health")
+@guard.operates()
+def show(operation: Operation) -> str:
+    load = health.load(operation, provider())
+    ring = provider().key_ring.current(now())
+    signing = [
+        key for key in keys.all_keys(operation, ring) if key.state in (State.SIGNING, State.WAITING)
+    ]
+    return shell.operator_page(
+        operation,
+        "manage/health.html",
+        findings=health.examine(provider()),
+        names=NAMES,
+        load=load,
+        worker_is_late=load.worker_seen_at is None or now() - load.worker_seen_at > LATE,
+        is_behind=load.waiting_since is not None and now() - load.waiting_since > LATE,
+        signing=signing,
+        states=State,
+    )
