@@ -1,18 +1,22 @@
 """The audit log: who did what, for which tenant, when, from where, and how it ended.
 
-An event is written in the transaction of the change it tells of. It never holds a secret.
+An event is written in the transaction of the change it tells of, as the next link of its chain
+(`audit_chain.py`). It never holds a secret.
 Each tag is documented in docs/operate.md; a test fails for one that is not.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, JsonText
+from idp import audit_chain
+from idp.audit_chain import AuditEvent, Event
+from idp.canonical_json import canonical_json
+from idp.database import Connection
 
 TAGS = {
     "sign_in.succeeded": "A person proved who they are and a session started or was renewed.",
@@ -64,6 +68,8 @@ TAGS = {
     "visit.started": "An operator began to act for a tenant; `reason` says why, `until` how long.",
     "visit.ended": "A visit was ended before its time, by the operator or by the tenant.",
     "policy.changed": "What a company demands at sign-in changed, from `before` to `after`.",
+    audit_chain.STARTED: "A tenant's chain of this log began; `chain` is the tenant's id.",
+    audit_chain.BROKEN: "The chain's head did not bear our seal: somebody else had written to it.",
     "setup.applied": "A set-up file was applied; `changes` lists what it created or updated.",
 }
 
@@ -82,26 +88,63 @@ class Origin(NamedTuple):
 NOWHERE = Origin()
 
 
-class AuditEvent(Base):
-    __tablename__ = "audit_events"
+class Entry(NamedTuple):
+    """An event as it is read; `seq` is its place in the chain."""
 
-    id: Mapped[int] = mapped_column(
-        sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True
-    )
-    at: Mapped[float] = mapped_column(index=True)
-    tag: Mapped[str]
-    actor_id: Mapped[str | None] = mapped_column(index=True)
-    tenant_id: Mapped[str | None] = mapped_column(index=True)
-    client_id: Mapped[str | None]
-    address: Mapped[str]
-    request_id: Mapped[str]
-    detail: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    seq: int
+    at: float
+    tag: str
+    actor_id: str | None
+    tenant_id: str | None
+    client_id: str | None
+    address: str
+    request_id: str
+    detail: dict[str, Any]
 
 
-_COLUMNS = ("at", "tag", "actor_id", "tenant_id", "client_id", "address", "request_id", "detail")
-_INSERT = sa.insert(AuditEvent.__table__).values(  # type: ignore[arg-type]
-    {name: sa.bindparam(name, type_=sa.Text if name == "detail" else None) for name in _COLUMNS}
+class Wanted(NamedTuple):
+    """Which events of a chain: of a tag that begins so, by a person, not before `since`, before
+    `until`."""
+
+    tag: str = ""
+    actor: str | None = None
+    since: float = -math.inf
+    until: float = math.inf
+
+
+class Page(NamedTuple):
+    """`older` is what to ask the next page with, None on the last one."""
+
+    entries: list[Entry]
+    older: int | None
+
+
+_TABLE: Any = AuditEvent.__table__
+_CHAIN = _TABLE.c.chain == sa.bindparam("chain", type_=sa.Text)
+_ONE = sa.select(*(_TABLE.c[name] for name in Entry._fields)).where(
+    _CHAIN, _TABLE.c.seq == sa.bindparam("seq", type_=sa.BigInteger)
 )
+_NEWEST = (
+    sa.select(*(_TABLE.c[name] for name in Entry._fields))
+    .where(
+        _CHAIN,
+        _TABLE.c.at >= sa.bindparam("since", type_=sa.Double),
+        sa.tuple_(_TABLE.c.at, _TABLE.c.seq)
+        < sa.tuple_(
+            sa.bindparam("before", type_=sa.Double), sa.bindparam("before_seq", type_=sa.BigInteger)
+        ),
+    )
+    .order_by(_TABLE.c.at.desc(), _TABLE.c.seq.desc())
+    .limit(sa.bindparam("size", type_=sa.Integer))
+)
+_OF_TAG = _TABLE.c.tag == sa.bindparam("tag", type_=sa.Text)
+_BY_ACTOR = _TABLE.c.actor_id == sa.bindparam("actor", type_=sa.Text)
+_SEARCHES = {  # by whether a tag and an actor are wanted
+    (False, False): _NEWEST,
+    (True, False): _NEWEST.where(_OF_TAG),
+    (False, True): _NEWEST.where(_BY_ACTOR),
+    (True, True): _NEWEST.where(_BY_ACTOR, _OF_TAG),
+}
 
 
 def record(
@@ -115,9 +158,10 @@ def record(
     client: str | None = None,
     **detail: Any,
 ) -> None:
-    """`actor` and `tenant` are ids; `detail` is anything JSON that is no secret."""
-    db.run(
-        _INSERT,
+    """`actor` and `tenant` are ids; `detail` is anything JSON that is no secret. Written at the end
+    of the transaction; raises RuntimeError outside of one."""
+    plain = orjson.loads(orjson.dumps(detail))
+    event = Event(
         at=now,
         tag=_known(tag),
         actor_id=actor,
@@ -125,11 +169,41 @@ def record(
         client_id=client,
         address=origin.address,
         request_id=origin.request_id,
-        detail=orjson.dumps(detail).decode(),
+        detail=canonical_json(plain).decode(),
     )
+    audit_chain.add(db, event)
 
 
 def _known(tag: str) -> str:
     if tag not in TAGS:
         raise ValueError(f"an audit tag that nobody has described: {tag}")
     return tag
+
+
+def search(db: Connection, chain: str, wanted: Wanted, size: int, older: int | None = None) -> Page:
+    """The newest `size` events of a chain, or those that come after event `older`. Each tag that
+    begins as wanted is asked for by itself, so that an index has them in their order."""
+    bound = (wanted.until, 0)
+    if older is not None:
+        last = find(db, chain, older)
+        bound = min(bound, (last.at, older) if last else (-math.inf, 0))
+    asked: dict[str, Any] = {"chain": chain, "since": wanted.since, "size": size + 1}
+    asked |= {"before": bound[0], "before_seq": bound[1]}
+    if wanted.actor is not None:
+        asked["actor"] = wanted.actor
+    tags = [{"tag": tag} for tag in TAGS if tag.startswith(wanted.tag)] if wanted.tag else [{}]
+    statement = _SEARCHES[bool(wanted.tag), wanted.actor is not None]
+    rows = [row for tag in tags for row in db.rows(statement, **asked, **tag)]
+    entries = sorted(map(_entry, rows), key=lambda entry: (entry.at, entry.seq), reverse=True)
+    more = len(entries) > size
+    return Page(entries[:size], entries[size - 1].seq if more else None)
+
+
+def find(db: Connection, chain: str, seq: int) -> Entry | None:
+    row = db.row(_ONE, chain=chain, seq=seq)
+    return _entry(row) if row else None
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    entry = Entry._make(row)
+    return entry._replace(detail=orjson.loads(row[-1]))

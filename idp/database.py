@@ -75,6 +75,9 @@ class Upsert:
 
 
 Statement = sa.Executable | Upsert
+Seal = Callable[[str], str]
+LastWrite = Callable[["Connection", list[Any]], None]
+DEFERRED = "latchkey_deferred"
 
 
 class Prepared(NamedTuple):
@@ -89,18 +92,43 @@ class Prepared(NamedTuple):
 class Connection:
     """A driver's connection that runs prepared Core statements with named parameters.
 
-    `turn` is waited for before each write; None where it is ours already, or nobody's.
+    `turn` is waited for before each write; None where it is ours already, or nobody's. `deferred`
+    is what a transaction has still to write at its end; None outside of one.
     """
 
-    def __init__(self, database: Database, driver: Any, turn: Turn | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        driver: Any,
+        turn: Turn | None = None,
+        deferred: dict[LastWrite, list[Any]] | None = None,
+    ) -> None:
         self._database = database
         self._driver = driver
         self._turn = turn
+        self._deferred = deferred
 
     @classmethod
     def of(cls, database: Database, session: Session) -> Connection:
         """The same transaction as an ORM session's, for rules that serve both."""
-        return cls(database, session.connection().connection.dbapi_connection)
+        driver = session.connection().connection.dbapi_connection
+        return cls(database, driver, deferred=session.info.get(DEFERRED))
+
+    def seal(self, text: str) -> str:
+        """What only a holder of our keys can say of `text`."""
+        return self._database.seal(text)
+
+    def defer(self, write: LastWrite, note: Any) -> None:
+        """Have `write` called with all its notes just before COMMIT, so that what it locks is
+        locked shortly. Raises RuntimeError outside a transaction of ours."""
+        if self._deferred is None:
+            raise RuntimeError("this can only be written in a transaction")
+        self._deferred.setdefault(write, []).append(note)
+
+    def write_deferred(self) -> None:
+        while self._deferred:
+            write, notes = self._deferred.popitem()
+            write(self, notes)
 
     def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         return self._execute(statement, values)[0]
@@ -159,11 +187,19 @@ class _Lent:
         self._database.lanes.give_back(self._driver)
 
 
-class Database:
-    """One database by URL: `sqlite:///file` or `postgresql://…`."""
+def _no_seal(_text: str) -> str:
+    raise SetupMistake("The database was opened without the keys that seal what is written there.")
 
-    def __init__(self, url: str, pool: int = 8) -> None:
+
+class Database:
+    """One database by URL: `sqlite:///file` or `postgresql://…`.
+
+    `seal` vouches for a text by a key that is not in the database (`Connection.seal`).
+    """
+
+    def __init__(self, url: str, pool: int = 8, seal: Seal = _no_seal) -> None:
         self.url = sa.make_url(url)
+        self.seal = seal
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite and self.url.get_backend_name() != "postgresql":
             raise SetupMistake(
@@ -210,26 +246,27 @@ class Database:
         with self.lanes.turn or nullcontext():
             driver = self.lanes.take(durable)
             try:
-                with self._begun(driver):
-                    yield Connection(self, driver)
+                yield from self._within(Connection(self, driver, deferred={}), driver)
             finally:
                 self.lanes.give_back(driver)
 
-    @contextmanager
-    def _begun(self, driver: Any) -> Iterator[None]:
+    def _within(self, db: Connection, driver: Any) -> Iterator[Connection]:
+        refusal: Refusal | None = None
         self._driver_command(driver, self.lanes.begin)
         try:
-            yield
-        except StoreUnavailable:
-            self._driver_command(driver, "ROLLBACK")
-            raise
-        except Refusal:
-            self._driver_command(driver, "COMMIT")
-            raise
+            try:
+                yield db
+            except StoreUnavailable:
+                raise
+            except Refusal as kept:
+                refusal = kept
+            db.write_deferred()
         except BaseException:
             self._driver_command(driver, "ROLLBACK")
             raise
         self._driver_command(driver, "COMMIT")
+        if refusal:
+            raise refusal
 
     def reading_engine(self) -> sa.Engine:
         """For sessions that only read, and so keep no writer waiting (SQLite)."""
@@ -239,7 +276,7 @@ class Database:
     def session(self, read_only: bool = False) -> Iterator[Session]:
         """An ORM session with the same rule: a `Refusal` commits, anything else rolls back."""
         try:
-            with Session(self.reading_engine() if read_only else self.engine) as session:
+            with _Session(self, read_only) as session:
                 try:
                     yield session
                 except StoreUnavailable:
@@ -260,6 +297,41 @@ class Database:
             driver.execute(command)
         except self.outages as problem:
             raise StoreUnavailable(f"database: {problem}") from problem
+
+
+class _Session(Session):
+    """Writes what was deferred before it commits, and forgets what it rolls back. `marks` says how
+    much there was of it at each savepoint."""
+
+    def __init__(self, database: Database, read_only: bool) -> None:
+        engine = database.reading_engine() if read_only else database.engine
+        self.database = database
+        self.deferred: dict[LastWrite, list[Any]] = {}
+        self.marks: dict[orm.SessionTransaction, dict[LastWrite, int]] = {}
+        super().__init__(engine, info={} if read_only else {DEFERRED: self.deferred})
+
+
+@sa.event.listens_for(_Session, "before_commit")
+def _write_deferred(session: _Session) -> None:
+    session.flush()
+    if session.deferred and not session.in_nested_transaction():
+        Connection.of(session.database, session).write_deferred()
+
+
+@sa.event.listens_for(_Session, "after_transaction_create")
+def _mark_savepoint(session: _Session, transaction: orm.SessionTransaction) -> None:
+    if transaction.nested:
+        counts = {write: len(notes) for write, notes in session.deferred.items()}
+        session.marks[transaction] = counts
+
+
+@sa.event.listens_for(_Session, "after_rollback")
+def _forget_deferred(session: _Session) -> None:
+    """What came since the savepoint, or all of it."""
+    savepoint = session.get_nested_transaction()
+    counts = session.marks[savepoint] if savepoint else {}
+    for write, notes in session.deferred.items():
+        del notes[counts.get(write, 0) :]
 
 
 def joined_by_space(column: Any) -> sa.ColumnElement[str]:

@@ -34,8 +34,8 @@ class Provider:
 
 
 def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Provider:
-    database = Database(settings.database_url, settings.database_pool)
     keys = secret_keys(settings.keys_dir)
+    database = Database(settings.database_url, settings.database_pool, keys.seal)
     retention = float(max(settings.access_token_lifetime, settings.id_token_lifetime))
     return Provider(
         settings=settings,

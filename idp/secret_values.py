@@ -69,6 +69,7 @@ class SecretKeys:
     cookies: bytes
     identifiers: bytes
     refresh_tokens: bytes
+    audit: bytes
 
     def encrypt(self, plaintext: bytes, purpose: str) -> str:
         """AES-256-GCM; `purpose` is authenticated, so a value can't be moved to another place."""
@@ -88,6 +89,10 @@ class SecretKeys:
                 f"The master key in {MASTER_KEY_FILE} is not the one this database was made with."
             ) from problem
 
+    def seal(self, text: str) -> str:
+        """Vouches for the head of an audit chain: HMAC-SHA-256, hexadecimal."""
+        return hmac.new(self.audit, text.encode(), hashlib.sha256).hexdigest()
+
     def blind(self, identifier: str) -> str:
         """A name for an identifier that says nothing about it: HMAC-SHA-256, hexadecimal."""
         return hmac.new(self.identifiers, identifier.encode(), hashlib.sha256).hexdigest()
@@ -101,6 +106,7 @@ def secret_keys(keys_dir: Path) -> SecretKeys:
         cookies=_derive(master, "cookies"),
         identifiers=_derive(master, "identifiers"),
         refresh_tokens=_derive(master, "refresh tokens"),
+        audit=_derive(master, "audit chains"),
     )
 
 

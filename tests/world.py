@@ -131,7 +131,7 @@ class World:
 
     def audit(self, tag: str | None = None) -> list[dict[str, Any]]:
         """Audit events in order, of one tag or of all."""
-        from idp.audit import AuditEvent
+        from idp.audit_chain import AuditEvent
 
         with self.held.database.session() as session:
             events = session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id))

@@ -19,6 +19,7 @@ COMMANDS = {
     "keys": ("idp.commands.keys", "keys"),
     "apply": ("idp.commands.setup", "apply"),
     "export": ("idp.commands.setup", "export"),
+    "audit": ("idp.commands.audit", "audit"),
     "doctor": ("idp.commands.doctor", "doctor"),
 }
 

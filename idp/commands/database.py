@@ -7,6 +7,7 @@ import click
 from idp import migrations
 from idp.database import Database
 from idp.errors import SetupMistake
+from idp.secret_values import secret_keys
 from idp.settings import settings_from
 
 
@@ -35,4 +36,5 @@ def check() -> None:
 
 def _database() -> Database:
     settings = settings_from()
-    return Database(settings.database_url, settings.database_pool)
+    keys = secret_keys(settings.keys_dir)
+    return Database(settings.database_url, settings.database_pool, keys.seal)

@@ -59,7 +59,7 @@ def _record(provider: Provider, request: Request, refusal: ClientRefusal, now: f
     if number > AUDITED_REFUSALS:
         return
     reason = refusal.detail if number < AUDITED_REFUSALS else "more of this minute are in the log"
-    with provider.database.connection(durable=False) as db:
+    with provider.database.transaction(durable=False) as db:
         audit.record(
             db, "client.refused", now, request.origin, client=refusal.client_id, reason=reason
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from idp import answered_once, audit, ephemeral, limits, outbox, senders, used_once
+from idp import answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once
 from idp.credentials import password
-from idp.database import Base, Database
+from idp.database import Base, Database, Seal
 from idp.directory import (
     catalog,
     clients,
@@ -32,7 +32,7 @@ from idp.tokens import signing_keys
 __all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences", "upgrade"]
 
 TABLES = (
-    *(answered_once, audit, ephemeral, limits, outbox, senders, used_once, password),
+    *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
     *(catalog, clients, domains, invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
@@ -52,15 +52,15 @@ def upgrade(database: Database) -> None:
             connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         if current_revision(connection) == HEAD:
             return
-        _upgrade(connection)
+        _upgrade(connection, database.seal)
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def _upgrade(connection: sa.Connection, seal: Seal, revision: str = "head") -> None:
     from alembic import command
 
     config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    config.attributes.update(connection=connection, seal=seal)
+    command.upgrade(config, revision)
 
 
 def differences(database: Database) -> list[object]:

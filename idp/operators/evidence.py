@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import orjson
 import sqlalchemy as sa
 
-from idp.audit import AuditEvent
+from idp import evidence
 from idp.directory.acting import NotFound
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
@@ -40,6 +40,10 @@ def pack(operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str) -> IO
     packed = TemporaryFile()  # noqa: SIM115 - the caller closes it
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
         files = {name: _put(archive, name, lines) for name, lines in _contents(operation, tenant)}
+        chain = evidence.export(
+            operation.database, ring, issuer, tenant.id, tenant.slug, operation.now
+        )
+        files[AUDIT] = _put(archive, AUDIT, chain)
         files[KEYS] = _put(archive, KEYS, [orjson.dumps({"keys": [signer.public_jwk]})])
         claims = _claims(operation, tenant, ending, issuer, files)
         _put(archive, MANIFEST, [orjson.dumps(claims, option=orjson.OPT_INDENT_2)])
@@ -49,18 +53,10 @@ def pack(operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str) -> IO
 
 
 def _contents(operation: Operation, tenant: Tenant) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """What was written down when the tenant ended, and its audit log until now."""
+    """What was written down when the tenant ended."""
     kept = sa.select(TenantEndingFile).where(TenantEndingFile.tenant_id == tenant.id)
     for file in operation.rows.scalars(kept.order_by(TenantEndingFile.name)):
         yield file.name, iter([zlib.decompress(file.packed)])
-    yield AUDIT, _audit(operation, tenant)
-
-
-def _audit(operation: Operation, tenant: Tenant) -> Iterator[bytes]:
-    events = sa.select(AuditEvent).where(AuditEvent.tenant_id == tenant.id).order_by(AuditEvent.id)
-    for event in operation.rows.scalars(events.execution_options(yield_per=1000)):
-        told = {name: getattr(event, name) for name in ("id", "at", "tag", "actor_id", "client_id")}
-        yield orjson.dumps({**told, "address": event.address, "detail": event.detail}) + b"\n"
 
 
 def _put(archive: ZipFile, name: str, lines: Any) -> dict[str, Any]:

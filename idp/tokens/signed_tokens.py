@@ -28,6 +28,7 @@ ACCESS_TOKEN = "at+jwt"
 ID_TOKEN = "JWT"
 LOGOUT_TOKEN = "logout+jwt"
 TENANT_ENDING = "tenant-ending+jwt"  # read by others; none of our endpoints takes one
+AUDIT_STATEMENT = "audit-statement+jwt"
 
 MANDATORY = {
     ACCESS_TOKEN: ("sub", "aud", "client_id", "jti", "scope"),  # RFC 9068 section 2.2

@@ -13,7 +13,7 @@ from idp.database import Base
 from tests.fuzz.wire import SCRIPT, Got, Sent, send
 from tests.world import World
 
-PASSING = {"audit_events", "ephemeral_values", "attempt_limits"}
+PASSING = {"audit_chains", "audit_events", "ephemeral_values", "attempt_limits"}
 ERROR_CODES = {
     "invalid_request",
     "invalid_client",

@@ -139,6 +139,6 @@ def test_private_keys_lie_encrypted_and_are_published_by_nobody(
         assert not secret & set(jwk)
     stored = [row[0] for row in world.run("SELECT private_key FROM signing_keys")]
     assert not any(b"PRIVATE" in (decode(each) or b"PRIVATE") for each in stored)
-    strangers = SecretKeys(b"s" * 32, b"c" * 32, b"i" * 32, b"r" * 32)
+    strangers = SecretKeys(b"s" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32)
     with pytest.raises(Exception, match="not the one this database was made with"):
         load_key_ring(world.held.database, strangers, 600.0)

@@ -74,5 +74,8 @@ REASONS = {
         "Grants across companies arrive with a later issue; that a membership that has ended"
         " counts at once is tested as S19."
     ),
-    "S84": "Reading the audit and telling people of changes arrive with the console and issue 5.",
+    "S84: people are told of changes": (
+        "What they would be told of (factors, addresses, new devices) arrives with issues 4 and 5;"
+        " that the owner hears of a lock is tested as S40."
+    ),
 }

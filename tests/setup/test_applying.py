@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from idp import audit
-from idp.audit import AuditEvent
+from idp.audit_chain import AuditEvent
 from idp.directory.catalog import CatalogVersion
 from idp.directory.products import BUILT_IN
 from idp.errors import SetupMistake, StoreUnavailable

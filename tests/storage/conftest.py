@@ -13,7 +13,7 @@ from idp import migrations
 from idp.database import Database
 from tests.machine.postgres import Postgres
 from tests.machine.processes import free_port
-from tests.storage.crew import Crew
+from tests.storage.crew import KEYS, Crew
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def fresh_database(request: pytest.FixtureRequest, kind: str, folder: Path) -> s
 
 @pytest.fixture
 def database(schema_url: str) -> Iterator[Database]:
-    opened = Database(schema_url)
+    opened = Database(schema_url, seal=KEYS.seal)
     yield opened
     opened.close()
 
@@ -66,7 +66,7 @@ def database(schema_url: str) -> Iterator[Database]:
 @pytest.fixture
 def sqlite(sqlite_url: str) -> Iterator[Database]:
     upgrade(sqlite_url)
-    with closing(Database(sqlite_url)) as opened:
+    with closing(Database(sqlite_url, seal=KEYS.seal)) as opened:
         yield opened
 
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from idp import audit, limits
+from idp.audit_chain import AuditEvent
 from idp.database import Connection, Database
 from idp.directory import users
 from idp.directory.clients import ClientSecret
@@ -132,7 +133,7 @@ def test_the_audit_tells_of_a_change_if_and_only_if_it_was_made(database: Databa
         change(ValueError("no"))
     change(None)
     with database.session() as session:
-        [event] = session.scalars(sa.select(audit.AuditEvent))
+        [event] = session.scalars(sa.select(AuditEvent))
         assert (event.tag, event.detail) == (
             "sign_in.failed",
             {"reason": "Ünïcode \u0000 'quoted'"},

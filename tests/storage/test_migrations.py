@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from idp import migrations
+from idp import audit_inspection, migrations
+from idp.audit_chain import AuditEvent
 from idp.database import Base, Database
 from idp.errors import SetupMistake
-from tests.storage.crew import PROCESSES, Crew, Prepared
+from tests.storage.crew import KEYS, PROCESSES, Crew, Prepared
 
+NOW = 1_795_000_000.0
 DRIFT = {
     "a column too many": "ALTER TABLE users ADD COLUMN shoe_size INTEGER",
     "a column too few": "ALTER TABLE users DROP COLUMN zoneinfo",
@@ -111,6 +113,38 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) ->
         tables = set(sa.inspect(connection).get_table_names()) - {"alembic_version"}
         assert tables == {"users"}
         assert migrations.current_revision(connection) is None
+
+
+def test_an_audit_log_that_was_there_is_chained_in_its_order(database_url: str) -> None:
+    with closing(Database(database_url, seal=KEYS.seal)) as database:
+        at_revision(database, "0009")
+        tenants = ["NULL", "'a'", "'b'", "'a'", "NULL"] * 450  # more than a batch
+        for number, tenant in enumerate(tenants):
+            change(
+                database,
+                "INSERT INTO audit_events (at, tag, tenant_id, address, request_id, detail) VALUES"
+                f" ({NOW + number / 7!r}, 'setup.applied', {tenant}, '', '',"
+                f""" '{{"z"\\:{number}.0,"a"\\:[1e3, "é\\:"]}}')""",
+            )
+        migrations.upgrade(database)
+        reports = {report.chain: report for report in audit_inspection.inspect_all(database)}
+        assert {chain: report.events for chain, report in reports.items()} == {
+            "a": 900,
+            "b": 450,
+            "platform": 902,
+        }
+        assert [report.faults for report in reports.values()] == [[], [], []]
+        with database.session() as session:
+            events = list(session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id)))
+            assert [event.detail["z"] for event in events[:2250]] == list(range(2250))
+            assert [event.detail["chain"] for event in events[2250:]] == ["a", "b"]
+        with pytest.raises(sa.exc.DBAPIError, match="can only be added to"):
+            change(database, "DELETE FROM audit_events")
+
+
+def at_revision(database: Database, revision: str) -> None:
+    with database.engine.begin() as connection:
+        migrations._upgrade(connection, database.seal, revision)
 
 
 def change(database: Database, statement: str) -> None:

@@ -192,8 +192,9 @@ def test_every_table_with_a_tenant_is_owned_and_walled(postgres_world: World) ->
             "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
         )
     }
+    # Only ever read by its chain (`audit.search`), and never by its model.
     assert with_tenant - {"audit_events"} == owned
-    assert walled == owned
+    assert walled == owned | {"audit_events"}
 
 
 @pytest.mark.parametrize("table", ["roles", "memberships", "membership_roles", "role_permissions"])

@@ -1,0 +1,152 @@
+"""S84: who did what, for whom, when, from where and how it ended; added to and never changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from idp import audit_inspection
+from idp.audit import TAGS, Origin
+from idp.errors import StoreUnavailable
+from idp.sessions import logout
+from tests.world import PASSWORD, START, VICTOR, Visitor, World
+
+Deed = Callable[[World, Visitor], object]
+
+
+def sign_in(_world: World, visitor: Visitor) -> None:
+    visitor.tokens()
+
+
+def fail(_world: World, visitor: Visitor) -> None:
+    visitor.sign_in(password="wrong")
+
+
+def fail_as_nobody(_world: World, visitor: Visitor) -> None:
+    visitor.sign_in(email="nobody@nowhere.example", password="wrong")
+
+
+def fail_as_disabled(_world: World, visitor: Visitor) -> None:
+    visitor.sign_in(email=VICTOR, password=PASSWORD)
+
+
+def be_locked_out(_world: World, visitor: Visitor) -> None:
+    for _ in range(6):
+        visitor.sign_in(password="wrong")
+
+
+def replay_a_code(world: World, visitor: Visitor) -> None:
+    code = visitor.code()
+    assert [world.redeem(code).status_code for _ in range(3)] == [200, 400, 400]
+
+
+def revoke(world: World, visitor: Visitor) -> None:
+    token = visitor.tokens(scope="openid offline_access")["refresh_token"]
+    for _ in range(2):
+        world.post("/revoke", world.basic("lms"), token=token)
+
+
+def send_a_wrong_secret(world: World, _visitor: Visitor) -> None:
+    world.post("/token", world.basic("lms", "wrong"), grant_type="client_credentials")
+
+
+def sign_out(world: World, visitor: Visitor) -> None:
+    visitor.tokens()
+    [(session_id,)] = world.run("SELECT id FROM sessions WHERE ended_at IS NULL")
+    with world.held.database.transaction() as db:
+        for _ in range(2):
+            logout.end(db, session_id, "asked", world.clock(), ORIGIN)
+
+
+ADDRESS = "198.51.100.4"
+ORIGIN = Origin(ADDRESS, "the-request")
+DEEDS: dict[str, tuple[Deed, dict[str, int]]] = {
+    "a sign-in": (sign_in, {"sign_in.succeeded": 1}),
+    "a wrong password": (fail, {"sign_in.failed": 1}),
+    "an unknown address": (fail_as_nobody, {"sign_in.failed": 1}),
+    "a disabled person": (fail_as_disabled, {"sign_in.failed": 1}),
+    "a lock": (be_locked_out, {"sign_in.failed": 6, "sign_in.locked": 1}),
+    "a code used again": (replay_a_code, {"sign_in.succeeded": 1, "code.replayed": 1}),
+    "a revocation": (revoke, {"sign_in.succeeded": 1, "token.revoked": 1}),
+    "a wrong client secret": (send_a_wrong_secret, {"client.refused": 1}),
+    "a sign-out": (sign_out, {"sign_in.succeeded": 1, "session.ended": 1}),
+}
+
+
+@pytest.fixture
+def placed(either_world: World) -> World:
+    """Every request comes from `ADDRESS`."""
+    app = either_world.app
+    either_world.app = lambda environ, start: app({**environ, "REMOTE_ADDR": ADDRESS}, start)
+    return either_world
+
+
+def told_since(world: World, at: float) -> list[Any]:
+    rows = world.run(
+        "SELECT tag, at, actor_id, client_id, address, request_id FROM audit_events"
+        " WHERE tag <> 'audit.chain_started' AND at > :at ORDER BY id",
+        at=at,
+    )
+    return list(rows)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_sec_84_each_deed_is_told_once_with_who_when_and_from_where(
+    placed: World, deed: str
+) -> None:
+    placed.clock.move(100)
+    do, expected = DEEDS[deed]
+    do(placed, placed.browser())
+    told = told_since(placed, START)
+    assert Counter(row[0] for row in told) == expected
+    for tag, at, actor, client, address, request_id in told:
+        assert (at, address) == (START + 100, ADDRESS)
+        assert request_id
+        assert actor or deed == "an unknown address" or tag in ("token.revoked", "client.refused")
+        assert client == "lms" or tag.startswith(("sign_in.", "session."))
+
+
+def test_sec_84_a_day_of_many_deeds_leaves_every_chain_whole(placed: World) -> None:
+    for do, _ in DEEDS.values():
+        placed.clock.move(7200)
+        placed.run("UPDATE sessions SET ended_at = 0")
+        do(placed, placed.browser())
+    reports = list(audit_inspection.inspect_all(placed.held.database))
+    assert len(reports) > 1
+    assert [fault for report in reports for fault in report.faults] == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_events SET tag = tag", "DELETE FROM audit_events"]
+)
+def test_sec_84_nobody_changes_the_log(placed: World, statement: str) -> None:
+    fail(placed, placed.browser())
+    before = placed.run("SELECT * FROM audit_events ORDER BY id")
+    with pytest.raises(sa.exc.DBAPIError, match="can only be added to"):
+        placed.run(statement)
+    assert placed.run("SELECT * FROM audit_events ORDER BY id") == before
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_sec_84_what_can_not_be_told_is_not_done(placed: World, deed: str) -> None:
+    """The log's own table is away: the answer is a failure, and nothing has happened."""
+    visitor, do = placed.browser(), DEEDS[deed][0]
+    before = told_since(placed, 0)
+    placed.run("ALTER TABLE audit_chains RENAME TO away")
+    with contextlib.suppress(AssertionError, KeyError, StoreUnavailable, psycopg.Error, ValueError):
+        do(placed, visitor)
+    assert placed.run("SELECT 1 FROM sessions") == placed.run("SELECT 1 FROM grants") == []
+    placed.run("ALTER TABLE away RENAME TO audit_chains")
+    assert told_since(placed, 0) == before
+
+
+def test_sec_84_every_tag_says_in_a_sentence_what_happened() -> None:
+    for tag, sentence in TAGS.items():
+        assert tag.count(".") == 1
+        assert sentence.endswith(".")
