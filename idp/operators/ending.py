@@ -18,6 +18,8 @@ from idp.database import Base, Connection, JsonText, joined_by_space
 from idp.directory import catalog, clients, memberships, tenants
 from idp.directory.acting import Mistake
 from idp.directory.clients import Client
+from idp.directory.domains import Domain
+from idp.directory.invitations import Invitation
 from idp.directory.memberships import CROSS_TENANT, Membership, of_roles
 from idp.directory.operating import Operation
 from idp.directory.roles import Role
@@ -120,6 +122,26 @@ FILES: dict[str, tuple[sa.Executable, tuple[str, ...]]] = {
     ),
 }
 
+FILES["invitations.jsonl"] = (
+    sa.select(
+        *(Invitation.id, Invitation.email, Invitation.kind, Invitation.invited_by),
+        *(Invitation.created_at, Invitation.expires_at),
+    )
+    .where(
+        Invitation.tenant_id == _TENANT,
+        Invitation.accepted_at.is_(None),
+        Invitation.revoked_at.is_(None),
+    )
+    .order_by(Invitation.id),
+    ("invitation_id", "email", "kind", "invited_by", "created_at", "expires_at"),
+)
+FILES["domains.jsonl"] = (
+    sa.select(Domain.name, Domain.created_at, Domain.verified_at)
+    .where(Domain.tenant_id == _TENANT)
+    .order_by(Domain.name),
+    ("name", "created_at", "verified_at"),
+)
+
 _END_MEMBERSHIPS = (
     sa.update(Membership)
     .where(Membership.tenant_id == _TENANT, Membership.status != memberships.ENDED)
@@ -139,6 +161,16 @@ _DISABLE_CLIENTS = (
     .where(Client.tenant_id == _TENANT, Client.status != clients.DISABLED)
     .values(status=clients.DISABLED)
 )
+_REVOKE_INVITATIONS = (
+    sa.update(Invitation)
+    .where(
+        Invitation.tenant_id == _TENANT,
+        Invitation.accepted_at.is_(None),
+        Invitation.revoked_at.is_(None),
+    )
+    .values(revoked_at=_NOW)
+)
+_RELEASE_DOMAINS = sa.delete(Domain).where(Domain.tenant_id == _TENANT)
 _END = (
     sa.update(Tenant)
     .where(Tenant.id == _TENANT, Tenant.status != tenants.ENDED)
@@ -162,6 +194,8 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db.run(_END_GRANTS, tenant_id=tenant.id, now=now)
     db.run(_END_MEMBERSHIPS, tenant_id=tenant.id)
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
+    db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)
+    db.run(_RELEASE_DOMAINS, tenant_id=tenant.id)
     operation.record("tenant.ended", tenant=tenant.id, counts=counts, products_told=products_told)
     catalog.touch(db)
     return Ended(counts, products_told)

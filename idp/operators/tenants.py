@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog, paging, tenants
+from idp.directory import catalog, invitations, paging, tenants
 from idp.directory.acting import Mistake, NotFound
 from idp.directory.clients import Client
 from idp.directory.memberships import ACTIVE, Membership
 from idp.directory.operating import Operation
+from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.directory.tenants import Tenant, folded
+from idp.directory.users import canonical_email
 from idp.errors import told
-from idp.operators import tenant_access
+from idp.operators import tenant_access, visits
 from idp.operators.filling_in import filled_in
 from idp.registration.form import TenantForm
 from idp.registration.tenants import apply_tenants
@@ -45,6 +47,15 @@ class Page(NamedTuple):
 
     tenants: list[Listed]
     next: str | None
+
+
+class Invited(NamedTuple):
+    """Who is to be an account admin, and the language `locale` for who has no account. `keys` seal
+    the letter."""
+
+    keys: SecretKeys
+    email: str
+    locale: str
 
 
 class Facts(NamedTuple):
@@ -119,10 +130,13 @@ def facts(operation: Operation, tenant: Tenant) -> Facts:
     )
 
 
-def create(operation: Operation, slug: str, name: str) -> Tenant:
-    """With its account admin's role, and nobody in it. Raises Forbidden, or Mistake."""
+def create(operation: Operation, slug: str, name: str, invited: Invited | None = None) -> Tenant:
+    """With its account admin's role, and an invitation to whoever is the first to have it. Raises
+    Forbidden, or Mistake."""
     operation.check("tenants.manage")
     form = filled_in(TenantForm, {"slug": slug, "name": name.strip()})
+    if invited is not None:
+        _check_address(invited.email)
     rows = operation.rows
     if rows.scalar(sa.select(Tenant.id).where(Tenant.slug == form.slug)) is not None:
         raise _taken()
@@ -133,7 +147,48 @@ def create(operation: Operation, slug: str, name: str) -> Tenant:
         raise _taken() from None  # by somebody in the same moment
     tenant = get_tenant(operation, form.slug)
     operation.record("tenant.created", tenant=tenant.id, slug=tenant.slug, name=tenant.name)
+    if invited is not None:
+        _invite(operation, tenant, invited)
     return tenant
+
+
+def invite_account_admin(operation: Operation, tenant: Tenant, invited: Invited) -> None:
+    """Only where no account admin can sign in: whoever is one invites others, and an operator does
+    not get into a tenant by this. Raises Forbidden, RecentSignInNeeded, or Mistake."""
+    operation.check("tenants.manage")
+    operation.check_recent()
+    _check_address(invited.email)
+    if tenant.status != tenants.ACTIVE or visits.account_admins(operation, tenant):
+        raise Mistake(email=told("This tenant has an account admin, who invites others."))
+    _invite(operation, tenant, invited)
+
+
+def _check_address(email: str) -> None:
+    if canonical_email(email) is None:
+        raise Mistake(email=told("Enter an e-mail address."))
+
+
+def _invite(operation: Operation, tenant: Tenant, invited: Invited) -> None:
+    own = sa.select(Role.id).where(Role.tenant_id == tenant.id, Role.key == ACCOUNT_ADMIN)
+    sent = invitations.send(
+        operation.db,
+        invited.keys,
+        tenant=(tenant.id, tenant.name),
+        email=invited.email.strip(),
+        kind="staff",
+        role_ids=[operation.rows.scalars(own).one()],
+        invited_by=operation.actor.user_id,
+        locale=invited.locale,
+        now=operation.now,
+    )
+    operation.record(
+        "invitation.sent",
+        tenant=tenant.id,
+        invitation=sent,
+        email=canonical_email(invited.email),
+        kind="staff",
+        roles=[ACCOUNT_ADMIN],
+    )
 
 
 def _taken() -> Mistake:

@@ -184,10 +184,16 @@ def _tell_account_admins(operation: Operation, tenant: Tenant, visit: OperatorVi
         "reason": visit.reason,
         "until": visit.until,
     }
-    values = {"tenant_id": tenant.id, "now": operation.now}
-    for email, name, locale in operation.rows.execute(_ACCOUNT_ADMINS, values):
+    for email, name, locale in account_admins(operation, tenant):
         letter = {"to": email, "name": name, "locale": locale}
         outbox.enqueue(operation.db, "mail", {**letter, **mail}, operation.now)
+
+
+def account_admins(operation: Operation, tenant: Tenant) -> list[tuple[str, str, str]]:
+    """Address, name and language of each who can sign in."""
+    values = {"tenant_id": tenant.id, "now": operation.now}
+    rows = operation.rows.execute(_ACCOUNT_ADMINS, values)
+    return [(email, name, locale) for email, name, locale in rows]
 
 
 def end(operation: Operation, slug: str) -> bool:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, send_file
+from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from idp.directory import tenants as states
 from idp.directory.acting import Mistake
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
-from idp.operators import ending, evidence, tenants
-from idp.operators.tenants import Wanted
+from idp.operators import ending, evidence, tenants, visits
+from idp.operators.tenants import Invited, Wanted
 from idp.web.context import now, provider
 from idp.web.manage import guard, shell
 
@@ -46,13 +46,34 @@ def show_form(operation: Operation) -> Answer:
 @blueprint.post("/operate/tenants/new")
 @guard.operates()
 def create(operation: Operation) -> Answer:
-    filled = {name: request.form.get(name, "") for name in ("slug", "name")}
+    filled = {name: request.form.get(name, "") for name in ("slug", "name", "email")}
     try:
-        tenant = tenants.create(operation, **filled)
+        tenant = tenants.create(
+            operation, filled["slug"], filled["name"], _invited(filled["email"])
+        )
     except Mistake as mistake:
         return _form(operation, filled, shell.errors_of(mistake)), 422
-    flash(_("%(name)s has been made.", name=tenant.name))
+    told = {"name": tenant.name, "email": filled["email"]}
+    flash(_("%(name)s has been made, and %(email)s is invited.", **told))
     return _to(tenant)
+
+
+@blueprint.post("/operate/tenants/<slug>/invite")
+@guard.operates()
+def invite(operation: Operation, slug: str) -> Answer:
+    tenant = tenants.get_tenant(operation, slug)
+    email = request.form.get("email", "")
+    try:
+        tenants.invite_account_admin(operation, tenant, _invited(email))
+    except Mistake as mistake:
+        errors = shell.errors_of(mistake)
+        return _page(operation, slug, "manage/tenant.html", errors=errors, email=email), 422
+    flash(_("%(email)s is invited.", email=email))
+    return _to(tenant)
+
+
+def _invited(email: str) -> Invited:
+    return Invited(provider().secret_keys, email, str(get_locale() or "en"))
 
 
 @blueprint.get("/operate/tenants/<slug>")
@@ -136,7 +157,12 @@ def _form(operation: Operation, filled: dict[str, str], errors: dict[str, str]) 
 def _page(operation: Operation, slug: str, template: str, **values: Any) -> str:
     tenant = tenants.get_tenant(operation, slug)
     return shell.operator_page(
-        operation, template, seen=tenant, facts=tenants.facts(operation, tenant), **values
+        operation,
+        template,
+        seen=tenant,
+        facts=tenants.facts(operation, tenant),
+        has_admin=bool(visits.account_admins(operation, tenant)),
+        **values,
     )
 
 
