@@ -28,9 +28,11 @@ REFUSALS = {
     409: told("Something else was changed at the same time. Read again, and try again."),
     412: told("It was changed since it was read."),
     413: told("The body is larger than 64 KiB."),
+    414: told("The query is longer than 16 KiB."),
     415: told("The body is not application/json."),
     422: told("A field is missing, unknown, or not as it has to be; `errors` says which."),
     428: told("If-Match is missing."),
+    431: told("The headers are longer than 16 KiB."),
     503: told("A store is away, or there is too much work. Try again after Retry-After seconds."),
 }
 TEXT = {"type": "string"}
@@ -76,6 +78,7 @@ def _operation(route: Route) -> Json:
         **({"requestBody": _body(route.body)} if route.body else {}),
         "responses": {
             str(route.status): _success(route),
+            **({"304": {"description": "It is what you have."}} if route.method == "GET" else {}),
             **{str(s): {"$ref": f"#/components/responses/problem_{s}"} for s in refusals(route)},
         },
     }
@@ -145,11 +148,14 @@ def refusals(route: Route) -> Iterator[int]:
     if route.current:
         yield 412
     if route.body:
-        yield from (413, 415)
+        yield 413
+    yield 414
+    if route.body:
+        yield 415
     yield 422
     if route.current and route.method != "DELETE":
         yield 428
-    yield 503
+    yield from (431, 503)
 
 
 def _refusal(status: int) -> Json:

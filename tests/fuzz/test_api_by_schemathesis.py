@@ -1,0 +1,98 @@
+"""Somebody else's reading of the API's document, tried at the application itself: what it allows
+and much that it doesn't, with all of schemathesis' checks, by whoever may hold a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.config import (
+    ChecksConfig,
+    GenerationConfig,
+    PositiveDataAcceptanceConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
+from schemathesis.config._checks import NegativeDataRejectionConfig
+from schemathesis.generation import GenerationMode
+
+from tests.console.calling import Caller, nobody, person, platforms_machine, tenants_machine
+from tests.world import AMARA, World
+
+EXAMPLES = 12
+REFUSED = ["401", "403", "404", "409", "412", "422", "428"]
+CALLERS: dict[str, Callable[[World], Caller]] = {
+    "a company's program": tenants_machine,
+    "an account admin": lambda world: person(world, AMARA),
+    "the platform's program": platforms_machine,
+    "nobody": nobody,
+}
+# What is there, so that more is reached than the lack of it.
+THERE = {
+    "tenant": "SELECT slug FROM tenants WHERE slug = 'northwind'",
+    "member": "SELECT m.id FROM memberships m JOIN users u ON u.id = m.user_id"
+    " WHERE u.email = 'ben@northwind.example'",
+    "role": "SELECT r.id FROM roles r JOIN tenants t ON t.id = r.tenant_id"
+    " WHERE t.slug = 'northwind' AND r.key = 'borrower'",
+    "company": "SELECT slug FROM tenants WHERE slug = 'northwind'",
+}
+
+
+def loaded(world: World) -> Any:
+    accepted, refused = ["2xx", "304", *REFUSED], ["400", "414", *REFUSED]
+    project = ProjectConfig(
+        generation=GenerationConfig(allow_x00=False),  # no form can say that we refuse it
+        checks=ChecksConfig(
+            positive_data_acceptance=PositiveDataAcceptanceConfig(expected_statuses=accepted),
+            negative_data_rejection=NegativeDataRejectionConfig(expected_statuses=refused),
+        ),
+    )
+    config = SchemathesisConfig(projects=ProjectsConfig(default=project))
+    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", world.app, config=config)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("who", CALLERS)
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_the_api_is_what_its_document_says(world: World, who: str, mode: GenerationMode) -> None:
+    caller, schema = CALLERS[who](world), loaded(world)
+    headers = {"Authorization": f"Bearer {caller.token}"} if caller.token else {}
+    there = {name: str(world.run(sql)[0][0]) for name, sql in THERE.items()}
+    operations = [each.ok() for each in schema.get_all_operations()]
+    assert len(operations) > 20
+    for operation in operations:
+        if mode is GenerationMode.POSITIVE or has_something_to_get_wrong(operation):
+            check(operation, mode, headers, there)
+
+
+def has_something_to_get_wrong(operation: Any) -> bool:
+    """A header that may be any text can't be wrong."""
+    return bool(operation.body or operation.query or operation.path_parameters)
+
+
+def check(
+    operation: Any, mode: GenerationMode, headers: dict[str, str], there: dict[str, str]
+) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), is_there=st.booleans())
+    def one(case: Any, is_there: bool) -> None:
+        if is_there:
+            known = {name: there[name] for name in case.path_parameters or {} if name in there}
+            case.path_parameters.update(known)
+        if mode is GenerationMode.POSITIVE and case.query:
+            case.query.pop("cursor", None)  # nobody guesses one
+        case.call_and_validate(headers=headers)
+
+    one()
