@@ -16,6 +16,7 @@ from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 from werkzeug.exceptions import HTTPException
 
 from idp import logs
+from idp.directory import people_file
 from idp.endpoints.messages import Page
 from idp.endpoints.router import (
     HANDED_PAGE,
@@ -29,7 +30,13 @@ from idp.provider import Provider, provider
 from idp.settings import RETRY_AFTER, settings_from
 from idp.web import home, inbox, languages, presentation
 from idp.web.account import profile
-from idp.web.context import EXTENSION, keep_browser_secret, orm, request_id
+from idp.web.context import (
+    EXTENSION,
+    current_session,
+    keep_browser_secret,
+    orm,
+    request_id,
+)
 from idp.web.context import provider as provider_of_request
 from idp.web.login import (
     consent,
@@ -43,6 +50,7 @@ from idp.web.login import (
 from idp.web.manage import (
     api_nouns,
     domains,
+    imports,
     invitations,
     overview,
     people,
@@ -65,6 +73,7 @@ SIGN_IN_PAGES = (
     *(home, inbox, profile, consent, invitation),
     *(logout, not_open, password, select_account, tenant),
 )
+UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES}
 CONSOLE_PAGES = (
     domains,
     overview,
@@ -72,6 +81,7 @@ CONSOLE_PAGES = (
     person,
     policy,
     invitations,
+    imports,
     roles,
     operated_tenants,
     operated_clients,
@@ -133,6 +143,7 @@ def create_pages(held: Provider) -> Flask:
     languages.install(app)
     presentation.install(app)
     Bootstrap5(app)
+    app.before_request(_let_files_be_uploaded)
     csrf = CSRFProtect()
     csrf.init_app(app)
     logout.install(csrf)
@@ -173,6 +184,13 @@ def _flask_settings(held: Provider) -> dict[str, object]:
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,  # no-referrer leaves nothing to compare; see below
     }
+
+
+def _let_files_be_uploaded() -> None:
+    """From who is signed in, to the pages that take one; before anything reads what was sent."""
+    largest = UPLOADS.get(request.endpoint or "")
+    if largest and current_session() is not None:
+        request.max_content_length = largest + MAX_FORM
 
 
 def _refuse_foreign_forms() -> None:

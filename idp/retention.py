@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from idp.answered_once import AnsweredRequest
 from idp.database import Database
+from idp.directory.imports import PeopleImport
 from idp.ephemeral import EphemeralValue
 from idp.grants.grant import Grant, RevokedToken
 from idp.limits import AttemptLimit
@@ -28,6 +29,7 @@ _EXPIRED = (
     sa.delete(RevokedToken).where(RevokedToken.expires_at <= _NOW),
 )
 _SPENT = (
+    sa.delete(PeopleImport).where(PeopleImport.created_at <= _LONG_AGO),
     sa.delete(AttemptLimit).where(
         AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _NOW - DAY
     ),

@@ -11,7 +11,7 @@ import structlog
 from idp import audit, outbox, retention
 from idp.app import create_pages
 from idp.database import Connection
-from idp.directory import domains
+from idp.directory import domains, importing
 from idp.errors import StoreUnavailable
 from idp.operators import health
 from idp.outbox import Message, Sender, Undelivered
@@ -23,6 +23,7 @@ from idp.tokens.signed_tokens import LOGOUT_TOKEN, mint
 from idp.web import letters
 
 IDLE_SECONDS = 0.2
+IMPORT_SECONDS = 1.0
 AWAY_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 
@@ -36,6 +37,7 @@ def run(held: Provider, stop: threading.Event, threads: int = 4) -> None:
         threading.Thread(target=_deliver_until, args=(held, senders, stop), daemon=True)
         for _ in range(threads)
     ]
+    deliverers.append(threading.Thread(target=_import_until, args=(held, stop), daemon=True))
     for thread in deliverers:
         thread.start()
     while not stop.wait(SWEEP_SECONDS):
@@ -67,6 +69,27 @@ def _deliver_until(held: Provider, senders: Mapping[str, Sender], stop: threadin
         else:
             if not claimed:
                 stop.wait(IDLE_SECONDS)
+
+
+def _import_until(held: Provider, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            is_busy = import_people(held)
+        except StoreUnavailable as problem:
+            log.warning("away", why=problem.detail)
+            stop.wait(AWAY_SECONDS)
+        except Exception:
+            log.exception("failed")
+            stop.wait(AWAY_SECONDS)
+        else:
+            if not is_busy:
+                stop.wait(IMPORT_SECONDS)
+
+
+def import_people(held: Provider) -> bool:
+    """A batch of an import; False if none waits."""
+    now = held.clock()
+    return importing.work(held.database, held.catalog.current(now), held.secret_keys, now)
 
 
 def tell_product(held: Provider, message: Message, now: float) -> None:

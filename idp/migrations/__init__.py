@@ -14,6 +14,7 @@ from idp.directory import (
     catalog,
     clients,
     domains,
+    imports,
     invitations,
     memberships,
     person_words,
@@ -33,7 +34,7 @@ __all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences",
 
 TABLES = (
     *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
-    *(catalog, clients, domains, invitations, memberships, person_words),
+    *(catalog, clients, domains, imports, invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
     *(ending, visits),

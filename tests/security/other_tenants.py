@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from idp import tenancy
 from idp.app import create_pages
 from idp.database import Base
-from idp.directory import invitations
+from idp.directory import imports, invitations
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.operators.visits import OperatorVisit
@@ -25,8 +25,9 @@ from idp.secret_values import new_id
 from idp.web.manage.api import Route
 from idp.web.manage.api_nouns import NOUNS
 from idp.web.manage.problems import PREFIX
+from tests.console.administering import administering
 from tests.console.calling import Caller
-from tests.world import BEN, VICTOR, World
+from tests.world import AMARA, BEN, HANA, VICTOR, World
 
 OURS, THEIRS = "northwind", "harbor"
 CANARY = "canary-7d1f0a"
@@ -52,6 +53,7 @@ THINGS = {
     "role_id": ROLE,
     "session": SESSION,
     "invitation": f"SELECT id FROM invitations WHERE {OWN}",
+    "people_import": f"SELECT id FROM people_imports WHERE {OWN}",
     "visit_id": f"SELECT id FROM operator_visits WHERE {OWN}",
     "slug": "SELECT slug FROM tenants WHERE slug = :slug",
     "company": "SELECT slug FROM tenants WHERE slug = :slug",
@@ -126,6 +128,7 @@ class TwoCompanies:
             self.world.browser().tokens(email, tenant=tenant)
         self._let_an_operator_visit()
         self._invite()
+        self._import()
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.things[tenant] = {
                 name: self._find(name, sql, tenant, email)
@@ -171,6 +174,11 @@ class TwoCompanies:
                     locale="en",
                     now=now,
                 )
+
+    def _import(self) -> None:
+        for email, slug in ((AMARA, OURS), (HANA, THEIRS)):
+            with administering(self.world, email, slug) as admin:
+                imports.upload(admin, b"email\nx@y.example", "en")
 
     def _mark(self) -> None:
         """Harbor's words: the company's, its roles', its people's who are nowhere else."""

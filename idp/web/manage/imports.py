@@ -1,0 +1,129 @@
+"""Importing people from a file: what it would do, line by line, before it does it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, flash, redirect, request
+from flask_babel import get_locale, lazy_gettext
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as AnyResponse
+
+from idp.directory import imports, people_file
+from idp.directory.acting import Administration, Mistake
+from idp.directory.imports import ImportLine
+from idp.web.manage import guard, shell
+
+blueprint = Blueprint("manage_imports", __name__)
+
+ADDRESS = "/manage/<tenant>/imports"
+UPLOAD = "manage_imports.upload"
+LOOK_AGAIN = 2  # seconds
+
+PLANS = {
+    imports.INVITE: lazy_gettext("Invite"),
+    imports.CHANGE: lazy_gettext("Change roles"),
+    imports.SAME: lazy_gettext("Nothing to do"),
+    imports.REFUSE: lazy_gettext("Refuse"),
+}
+
+Answer = AnyResponse | str | tuple[str, int]
+
+
+@blueprint.get(f"{ADDRESS}/new")
+@guard.administers()
+def offer(admin: Administration) -> str:
+    admin.check("people.manage")
+    return _form(admin, {})
+
+
+@blueprint.post(f"{ADDRESS}/new")
+@guard.administers()
+def upload(admin: Administration) -> Answer:
+    sent = request.files.get("file")
+    data = sent.stream.read(people_file.MAX_BYTES + 1) if sent else b""
+    try:
+        made = imports.upload(admin, data, str(get_locale()))
+    except Mistake as mistake:
+        return _form(admin, mistake.errors), mistake.status
+    return _to(admin, made)
+
+
+@blueprint.get(f"{ADDRESS}/<people_import>")
+@guard.administers()
+def show(admin: Administration, people_import: str) -> AnyResponse:
+    return _page(admin, people_import, {})
+
+
+@blueprint.post(f"{ADDRESS}/<people_import>/start")
+@guard.administers()
+def start(admin: Administration, people_import: str) -> AnyResponse:
+    try:
+        imports.start(admin, people_import)
+    except Mistake as mistake:
+        return _page(admin, people_import, mistake.errors, mistake.status)
+    return _to(admin, people_import)
+
+
+@blueprint.post(f"{ADDRESS}/<people_import>/drop")
+@guard.administers()
+def drop(admin: Administration, people_import: str) -> AnyResponse:
+    try:
+        imports.drop(admin, people_import)
+    except Mistake as mistake:
+        return _page(admin, people_import, mistake.errors, mistake.status)
+    flash(_("The import has been dropped. Nothing was changed."))
+    return redirect(f"/manage/{admin.tenant.slug}/people", 303)
+
+
+@blueprint.get(f"{ADDRESS}/<people_import>/report.csv")
+@guard.administers()
+def report(admin: Administration, people_import: str) -> Response:
+    heading = ["line", "email", "kind", "roles", "planned", "done", "reason"]
+    rows = [_fields(line) for line in imports.lines(admin, people_import, size=None)]
+    answer = Response(people_file.written(heading, rows), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = 'attachment; filename="import-report.csv"'
+    return answer
+
+
+def _fields(line: ImportLine) -> list[str]:
+    words = [line.plan or "", line.outcome or "", _(line.reason) if line.reason else ""]
+    return [str(line.number), line.email, line.kind, line.roles, *words]
+
+
+def _form(admin: Administration, errors: dict[str, str]) -> str:
+    return shell.tenant_page(
+        admin,
+        "manage/import_new.html",
+        errors={field: _(sentence) for field, sentence in errors.items()},
+    )
+
+
+def _page(
+    admin: Administration, import_id: str, errors: dict[str, str], status: int = 200
+) -> AnyResponse:
+    """While the worker is at it, the page looks again by itself."""
+    progress = imports.progress(admin, import_id)
+    after = request.args.get("after", "")
+    lines = imports.lines(admin, import_id, int(after) if after.isdecimal() else 0)
+    more = urlencode({"after": lines[-1].number}) if len(lines) == imports.PAGE else ""
+    page = shell.tenant_page(
+        admin,
+        "manage/import.html",
+        progress=progress,
+        lines=lines,
+        next_url=f"?{more}" if more else None,
+        is_first=not after,
+        plans=PLANS,
+        may_start=progress.state == imports.CHECKED,
+        does_something=any(progress.plans.get(each) for each in (imports.INVITE, imports.CHANGE)),
+        errors={field: _(sentence) for field, sentence in errors.items()},
+    )
+    answer = Response(page, status)
+    if progress.is_under_way:
+        answer.headers["Refresh"] = str(LOOK_AGAIN)
+    return answer
+
+
+def _to(admin: Administration, import_id: str) -> AnyResponse:
+    return redirect(f"/manage/{admin.tenant.slug}/imports/{import_id}", 303)
