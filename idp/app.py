@@ -28,7 +28,7 @@ from idp.endpoints.router import (
 from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable
 from idp.provider import Provider, provider
 from idp.settings import RETRY_AFTER, settings_from
-from idp.web import home, inbox, languages, presentation
+from idp.web import brands, home, inbox, languages, presentation
 from idp.web.account import profile
 from idp.web.context import (
     EXTENSION,
@@ -49,6 +49,7 @@ from idp.web.login import (
 )
 from idp.web.manage import (
     api_nouns,
+    branding,
     domains,
     imports,
     invitations,
@@ -70,11 +71,12 @@ from idp.web.manage import visits as operator_visits
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
 SIGN_IN_PAGES = (
-    *(home, inbox, profile, consent, invitation),
+    *(brands, home, inbox, profile, consent, invitation),
     *(logout, not_open, password, select_account, tenant),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES}
 CONSOLE_PAGES = (
+    branding,
     domains,
     overview,
     people,

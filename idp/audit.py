@@ -51,6 +51,7 @@ TAGS = {
     "person.disabled": "An admin disabled somebody's membership.",
     "person.enabled": "An admin enabled somebody's membership again.",
     "person.sessions_ended": "An admin ended sessions of somebody.",
+    "branding.changed": "How a company looks changed, from `before` to `after`.",
     "domain.added": "An admin named a domain, to be verified.",
     "domain.verified": "A company proved that a domain is its own.",
     "domain.lost": "The record of a verified domain was gone for three days.",

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+import orjson
 import sqlalchemy as sa
 
 from idp.database import Connection, joined_by_line
-from idp.directory import memberships, tenants
+from idp.directory import branding, memberships, tenants
+from idp.directory.branding import Branding
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.products import CONSOLE
@@ -31,6 +33,14 @@ class Opening(NamedTuple):
     has_all_permissions: int | None
     granted: str | None
     only_products: str | None
+    logo_digest: str | None
+    product_names: str | None
+
+    def called(self, product: ProductView) -> str:
+        """What the tenant calls the product."""
+        if not self.product_names or self.product_names == "{}":
+            return product.name
+        return str(orjson.loads(self.product_names).get(product.key, product.name))
 
     def opens(self, product: ProductView) -> bool:
         if self.only_products is not None and product.key not in self.only_products.split():
@@ -56,15 +66,18 @@ _OPENINGS = (
     sa.select(
         Tenant.id,
         Tenant.slug,
-        Tenant.name,
+        branding.name_of(),
         Membership.kind,
         memberships.of_roles(joined_by_line(Role.name)),
         memberships.of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
         _GRANTED,
         Membership.only_products,
+        Branding.logo_digest,
+        sa.type_coerce(Branding.product_names, sa.Text),
     )
     .select_from(Membership)
     .join(Tenant, Tenant.id == Membership.tenant_id)
+    .outerjoin(Branding, Branding.tenant_id == Tenant.id)
     .where(
         Membership.user_id == sa.bindparam("user_id"),
         memberships.STATUS_NOW == memberships.ACTIVE,
@@ -105,6 +118,7 @@ def menu(
                 "name": opening.tenant_name,
                 "current": opening is current,
                 "url": launch_url(catalog, here, issuer, opening.tenant) if here else None,
+                "logo_url": _logo_url(issuer, opening),
             }
             for opening in opened
             if here is None or opening.opens(here)
@@ -113,6 +127,10 @@ def menu(
         "account_url": f"{issuer}/account",
         "end_session_endpoint": f"{issuer}/logout",
     }
+
+
+def _logo_url(issuer: str, opening: Opening) -> str | None:
+    return f"{issuer}/logos/{opening.logo_digest}.png" if opening.logo_digest else None
 
 
 def _console_url(catalog: Catalog, issuer: str, opening: Opening | None) -> str | None:
@@ -133,7 +151,7 @@ def _product(
 ) -> dict[str, Any]:
     return {
         "key": product.key,
-        "name": product.name,
+        "name": opening.called(product),
         "description": product.description,
         "color": product.color,
         "icon": product.icon,

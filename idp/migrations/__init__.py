@@ -11,6 +11,7 @@ from idp import answered_once, audit_chain, ephemeral, limits, outbox, senders, 
 from idp.credentials import password
 from idp.database import Base, Database, Seal
 from idp.directory import (
+    branding,
     catalog,
     clients,
     domains,
@@ -34,7 +35,8 @@ __all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences",
 
 TABLES = (
     *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
-    *(catalog, clients, domains, imports, invitations, memberships, person_words),
+    *(branding, catalog, clients, domains, imports),
+    *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
     *(ending, visits),

@@ -15,7 +15,9 @@ from flask_babel import format_datetime, format_timedelta, get_locale
 from markupsafe import Markup
 
 from idp.directory.catalog import Catalog
+from idp.directory.colors import ink, is_color
 from idp.settings import HSTS
+from idp.web import brands
 from idp.web.context import catalog, now, provider
 
 STATIC_MAX_AGE = 3600
@@ -24,6 +26,7 @@ _SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?")
 
 def install(app: Flask) -> None:
     app.jinja_env.filters["when"] = when
+    app.jinja_env.globals.update(brand=brands.brand, logo_url=brands.logo_url)
     app.jinja_env.globals.update(icon_paths=icon_paths, get_locale=get_locale)
     app.add_url_rule("/product-colors.css", "product_colors", product_colors)
     app.after_request(add_headers)
@@ -67,28 +70,13 @@ def product_colors() -> Response:
     made, and checked again here, where they become part of a style sheet."""
     rules = [
         f".product-{product.key},form:has(.product-{product.key} > :checked)"
-        f"{{--product:{product.color};--product-ink:{_ink(product.color)}}}"
+        f"{{--product:{product.color};--product-ink:{ink(product.color)}}}"
         for product in catalog().products.values()
         if is_color(product.color) and re.fullmatch(r"[a-z0-9-]+", product.key)
     ]
     response = Response("\n".join(rules), mimetype="text/css")
     response.headers["Cache-Control"] = "public, max-age=60"
     return response
-
-
-def is_color(text: str) -> bool:
-    return re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
-
-
-def _ink(color: str) -> str:
-    """Black or white, whichever has more contrast on the colour (WCAG 2.2 section 1.4.3)."""
-    return "#ffffff" if _luminance(color) < 0.179 else "#000000"
-
-
-def _luminance(color: str) -> float:
-    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def allow_form_targets(uris: Iterable[str | None]) -> None:
@@ -112,7 +100,7 @@ def product_targets(known: Catalog) -> list[str | None]:
 def add_headers(response: Response) -> Response:
     """security.md S67 and S68, on everything that the pages answer."""
     headers = response.headers
-    headers["Content-Security-Policy"] = _policy()
+    headers["Content-Security-Policy"] = g.get("own_policy") or _policy()
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
     headers["Referrer-Policy"] = "no-referrer"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from PIL import Image
 from playwright.sync_api import Page, expect
 
+from idp.setup import DEMO_PASSWORD
 from tests.console.browsing import demo, enter, look_at
 from tests.machine.demo_process import Demo
 
@@ -36,3 +40,31 @@ def test_verified_domains_hold_in_both_themes_and_widths(demo: Demo, page: Page)
     page.get_by_role("link", name="bücher.example").click()
     page.get_by_role("link", name="Remove").click()
     look_at(page)
+
+
+def test_branding_holds_in_both_themes_and_widths(demo: Demo, page: Page, tmp_path: Path) -> None:
+    logo = tmp_path / "logo.png"
+    Image.new("RGB", (64, 64), "#a8481c").save(logo)
+    enter(page, demo, "/manage/northwind/branding")
+    look_at(page)
+    page.get_by_label("Colour").fill("#ffff00")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("can't be read on this colour").first).to_be_visible()
+    look_at(page)
+    page.get_by_label("Name", exact=True).fill("Northwind")
+    page.get_by_label("Colour").fill("#7a1f5c")
+    page.get_by_label("Logo", exact=True).set_input_files(logo)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The branding is saved.")).to_be_visible()
+    look_at(page)
+    visitor = page.context.browser.new_context().new_page()  # type: ignore[union-attr]
+    visitor.goto(f"{demo.lms}/login?tenant=northwind")
+    expect(visitor.locator(".door-brand")).to_have_text("Northwind")
+    look_at(visitor)
+    visitor.goto(f"{demo.lms}/login")
+    visitor.get_by_label("E-mail address").fill("priya@northwind.example")
+    visitor.get_by_label("Password", exact=True).fill(DEMO_PASSWORD)
+    visitor.get_by_role("button", name="Sign in", exact=True).click()
+    expect(visitor.locator(".choice .tenant-logo")).to_be_visible()
+    look_at(visitor)
+    visitor.context.close()

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from idp.setup import DEMO_PASSWORD
 from tests.console.browsing import demo, enter, look_at
 from tests.machine.demo_process import Demo
 
@@ -93,3 +94,34 @@ def test_the_pages_hold_in_both_themes_and_widths(demo: Demo, page: Page, name: 
             page.get_by_role("link", name=links[name]).click()
             expect(page).not_to_have_url(re.compile("access"))
     look_at(page)
+
+
+def test_an_agent_opens_payments_by_a_new_role_without_signing_in_again(
+    demo: Demo, page: Page, chromium: Browser
+) -> None:
+    """product.md T1 and S3, from the role's first page to the product's door."""
+    agent = chromium.new_context().new_page()
+    agent.goto(f"{demo.lms}/login")
+    agent.get_by_label("E-mail address").fill("ben@northwind.example")
+    agent.get_by_label("Password", exact=True).fill(DEMO_PASSWORD)
+    agent.get_by_role("button", name="Sign in", exact=True).click()
+    expect(agent).to_have_url(re.compile(re.escape(demo.lms)))
+    agent.goto(f"{demo.payments}/login")
+    expect(agent.get_by_role("button", name="Go back")).to_be_visible()
+
+    make_role(page, demo, "Payout clerk")
+    box(page, "payments/payouts.read").check()
+    page.get_by_role("button", name="Save access").click()
+    expect(page.get_by_text("It counts from now on")).to_be_visible()
+    look_at(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{demo.issuer}/manage/northwind/people?q=ben")
+    page.get_by_role("link", name="Ben").first.click()
+    page.get_by_label("Payout clerk").check()
+    page.get_by_role("button", name="Save roles").click()
+    expect(page.get_by_text("The roles have been changed.")).to_be_visible()
+
+    agent.goto(f"{demo.payments}/login")
+    expect(agent).to_have_url(re.compile(re.escape(demo.payments)))
+    expect(agent.get_by_text("Ben").first).to_be_visible()
+    agent.context.close()

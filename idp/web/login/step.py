@@ -14,6 +14,7 @@ from idp.directory.clients import Client
 from idp.directory.products import CONSOLE
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
+from idp.web import brands
 from idp.web.context import browser_secret, catalog, current_session, now, provider
 from idp.web.presentation import allow_form_targets, product_targets
 
@@ -30,6 +31,7 @@ def load() -> Attempt:
     """The attempt that the page's address or form names. Raises AttemptOver."""
     claimed = request.form.get("attempt") or request.args.get("attempt") or ""
     attempt = attempts.load(provider().ephemeral, claimed, browser_secret(), now())
+    brands.name_the_tenant(slug=attempt.parameters.get("tenant", ""), tenant_id=attempt.tenant_id)
     g.ui_locales = attempt.parameters.get("ui_locales", "")
     client = client_of(attempt)
     redirect_uris = client.redirect_uris if client else []

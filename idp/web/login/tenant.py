@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from idp.directory import memberships
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
+from idp.web import brands
 from idp.web.context import now, provider
 from idp.web.login import step
 from idp.web.login.step import Who
@@ -48,6 +49,7 @@ def _page(attempt: Attempt, person: Who, errors: dict[str, str]) -> str:
         tenants=[
             {
                 "slug": standing.tenant,
+                "look": brands.look_of(standing.tenant_id),
                 "name": standing.tenant_name,
                 "kind": standing.kind,
                 "roles": (standing.role_names or "").splitlines(),

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.directory.acting import Administration, Mistake
 from idp.directory.operating import Operation
-from idp.web import menu
+from idp.web import brands, menu
 from idp.web.context import current_session
 
 
@@ -27,6 +27,7 @@ TENANT_PAGES: tuple[Entry, ...] = (
     Entry("/people", _("People"), "users", ("people.read",)),
     Entry("/roles", _("Roles"), "id-badge-2", ("roles.manage",)),
     Entry("/visits", _("Visits of operators"), "eye", ("audit.read",)),
+    Entry("/branding", _("Branding"), "palette", ("branding.manage",)),
     Entry("/domains", _("Verified domains"), "world", ("domains.manage",)),
     Entry("/policy", _("Sign-in policy"), "shield-lock", ("policy.manage",)),
 )
@@ -47,6 +48,7 @@ def errors_of(mistake: Mistake) -> dict[str, str]:
 
 def tenant_page(admin: Administration, template: str, **values: Any) -> str:
     base = f"/manage/{admin.tenant.slug}"
+    brands.name_the_tenant(tenant_id=admin.tenant.id)
     return _page(base, TENANT_PAGES, admin, template, tenant=admin.tenant, **values)
 
 
