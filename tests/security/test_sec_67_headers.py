@@ -14,7 +14,7 @@ from tests.security.browsing import add_third_party, asked, every_address, over_
 from tests.world import AMARA, PASSWORD, World
 
 STATIC = ("/static/", "/bootstrap/")
-PUBLIC = ("/jwks", "/.well-known/", "/product-colors.css", *STATIC)
+PUBLIC = ("/jwks", "/.well-known/", "/product-colors.css", "/colors/", *STATIC)
 INLINE = re.compile(
     r"<[^>]+\s(on[a-z]+|style)\s*=|<script(?![^>]*\ssrc=)|javascript:", re.IGNORECASE
 )
