@@ -18,6 +18,7 @@ COMMANDS = {
     "db": ("idp.commands.database", "db"),
     "keys": ("idp.commands.keys", "keys"),
     "apply": ("idp.commands.setup", "apply"),
+    "seed": ("idp.commands.seed", "seed"),
     "export": ("idp.commands.setup", "export"),
     "audit": ("idp.commands.audit", "audit"),
     "doctor": ("idp.commands.doctor", "doctor"),
