@@ -26,8 +26,11 @@ class _ReadableCatalogs(Domain):  # type: ignore[misc]  # Flask-Babel is not typ
 
 @cache
 def _translations(language: str) -> NullTranslations:
+    catalog = read_catalog(language)
+    if not len(catalog):
+        return NullTranslations()
     compiled = BytesIO()
-    write_mo(compiled, read_catalog(language))
+    write_mo(compiled, catalog)
     compiled.seek(0)
     return Translations(compiled)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.security.browsing import THIRD_PARTY, add_third_party, dump, rules
+from tests.security.browsing import THIRD_PARTY, add_third_party, dump, forms_and_pages
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World
 
 UNWATCHED = ("ephemeral_values:",)
@@ -55,7 +55,7 @@ def filled(world: World, **changed: str) -> dict[str, str]:
 
 
 def posts(world: World) -> list[str]:
-    found = [path for method, path in rules(world.held) if method == "POST"]
+    found = [path for method, path in forms_and_pages(world.held) if method == "POST"]
     assert {"/login/password", "/account/sessions", "/account/consents", "/logout"} <= set(found)
     return found
 
@@ -130,12 +130,12 @@ def test_sec_64_looking_changes_nothing(world: World, amara: Visitor) -> None:
     """Whatever stands in the address: an image or a link on any page can make a browser GET."""
     before = lasting(world)
     query = urlencode(filled(world, csrf_token=token_of(amara)))
-    for method, path in rules(world.held):
+    for method, path in forms_and_pages(world.held):
         if method == "GET":
             with amara.get(f"{path}?{query}") as answer:
                 assert answer.status_code < 500, path
     for method in ("PUT", "DELETE", "PATCH"):
-        for path in {path for _, path in rules(world.held)}:
+        for path in {path for _, path in forms_and_pages(world.held)}:
             assert amara.client.open(path, method=method, data=filled(world)).status_code == 405
     assert lasting(world) == before
 

@@ -121,7 +121,7 @@ def test_sec_70_names_are_text_in_a_letter(named: World) -> None:
     payload = payload_of(named)
     letter = letters.write(
         create_pages(named.held),
-        {"to": AMARA, "template": "locked", "until": named.clock(), "name": payload},
+        {"to": AMARA, "template": "locked", "until": named.clock(), "tries": 5, "name": payload},
     )
     assert payload in letter.body
     assert "\n" not in letter.subject
