@@ -29,16 +29,33 @@ MANIFEST, STATEMENT, KEYS, AUDIT = "manifest.json", "statement.jws", "keys.json"
 
 
 def pack(operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str) -> IO[bytes]:
-    """A ZIP, in a nameless file that is gone when the caller closes it. Raises Forbidden, or
-    NotFound for a tenant that goes on."""
+    """A ZIP, in a nameless file that is gone when the caller closes it. Raises Forbidden,
+    NotFound for a tenant that goes on, or Broken for one whose audit log was changed."""
     operation.check("tenants.manage")
     ending = operation.rows.get(TenantEnding, tenant.id)
     if ending is None:
         raise NotFound("the tenant has not ended")
     operation.record("tenant.evidence_taken", tenant=tenant.id)
-    signer = ring.signer(ALG, operation.now)
     packed = TemporaryFile()  # noqa: SIM115 - the caller closes it
-    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+    try:
+        _write(operation, tenant, ending, ring, issuer, packed)
+    except BaseException:
+        packed.close()
+        raise
+    packed.seek(0)
+    return packed
+
+
+def _write(
+    operation: Operation,
+    tenant: Tenant,
+    ending: TenantEnding,
+    ring: KeyRing,
+    issuer: str,
+    target: IO[bytes],
+) -> None:
+    signer = ring.signer(ALG, operation.now)
+    with ZipFile(target, "w", ZIP_DEFLATED) as archive:
         files = {name: _put(archive, name, lines) for name, lines in _contents(operation, tenant)}
         chain = evidence.export(
             operation.database, ring, issuer, tenant.id, tenant.slug, operation.now
@@ -48,8 +65,6 @@ def pack(operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str) -> IO
         claims = _claims(operation, tenant, ending, issuer, files)
         _put(archive, MANIFEST, [orjson.dumps(claims, option=orjson.OPT_INDENT_2)])
         _put(archive, STATEMENT, [mint(signer, TENANT_ENDING, claims).encode()])
-    packed.seek(0)
-    return packed
 
 
 def _contents(operation: Operation, tenant: Tenant) -> Iterator[tuple[str, Iterator[bytes]]]:

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeede
 from idp.directory.domains import Domain
 from idp.directory.paging import CursorRefused
 from idp.directory.tenants import Tenant
+from idp.evidence import verify
 from idp.operators import ending, tenants
 from idp.operators.tenants import Invited, Wanted
 from idp.outbox import OutboxMessage
@@ -402,7 +404,7 @@ def take(world: World, browser: Visitor, slug: str = "northwind") -> zipfile.Zip
 
 
 def test_the_evidence_can_be_checked_with_nothing_but_the_published_keys(
-    either_world: World,
+    either_world: World, tmp_path: Path
 ) -> None:
     world = either_world
     world.browser().tokens(BEN)
@@ -426,6 +428,9 @@ def test_the_evidence_can_be_checked_with_nothing_but_the_published_keys(
     }
     assert len(people) == claims["ended"]["people"]
     assert b"tenant.ended" in pack.read("audit.jsonl")
+    (tmp_path / "audit.jsonl").write_bytes(pack.read("audit.jsonl"))
+    proven = verify(tmp_path / "audit.jsonl", json.loads(pack.read("keys.json")))
+    assert (proven.faults, proven.claims["tenant"]) == ([], "northwind")
     assert b"harbor" not in b"".join(pack.read(name) for name in pack.namelist()).lower()
     assert len(world.audit("tenant.evidence_taken")) == 1
 
@@ -436,6 +441,16 @@ def test_a_pack_that_was_changed_is_found_out(world: World) -> None:
     files = claims_of(pack.read("statement.jws").decode())["files"]
     changed = pack.read("people.jsonl").replace(b"account_admin", b"agent")
     assert sha256(changed).hexdigest() != files["people.jsonl"]["sha256"]
+
+
+def test_no_evidence_is_signed_of_an_audit_log_that_was_changed(world: World) -> None:
+    end(world)
+    world.run("DROP TRIGGER audit_events_no_update")
+    world.run("UPDATE audit_events SET detail = '{}' WHERE tag = 'tenant.ended'")
+    path = "/operate/tenants/northwind"
+    answer = send(operator(world), f"{path}/evidence", page=path)
+    assert answer.status_code == 500
+    assert "The audit log is damaged." in answer.text
 
 
 def test_there_is_no_evidence_of_a_tenant_that_goes_on(world: World) -> None:
