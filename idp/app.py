@@ -16,7 +16,7 @@ from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 from werkzeug.exceptions import HTTPException
 
 from idp import logs
-from idp.directory import people_file
+from idp.directory import document_kinds, people_file
 from idp.endpoints.messages import Page
 from idp.endpoints.router import (
     HANDED_PAGE,
@@ -48,6 +48,8 @@ from idp.web.login import (
     tenant,
 )
 from idp.web.manage import (
+    access,
+    access_queue,
     api_nouns,
     branding,
     domains,
@@ -74,7 +76,7 @@ SIGN_IN_PAGES = (
     *(brands, home, inbox, profile, consent, invitation),
     *(logout, not_open, password, select_account, tenant),
 )
-UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES}
+UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}
 CONSOLE_PAGES = (
     branding,
     domains,
@@ -85,6 +87,8 @@ CONSOLE_PAGES = (
     invitations,
     imports,
     roles,
+    access,
+    access_queue,
     operated_tenants,
     operated_clients,
     operated_products,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -27,8 +27,11 @@ EVERY = "*"
 
 
 class TenantOwned:
-    """Marks a model whose rows belong to the tenant in its column `tenant_id`."""
+    """Marks a model whose rows belong to the tenant in its column `tenant_id`. A row between two
+    tenants names both in `tenant_columns`: a session of either finds it, and only a session of both
+    flushes it, so that each side changes its part by statements that say what may change."""
 
+    tenant_columns: ClassVar[tuple[str, ...]] = ("tenant_id",)
     tenant_id: Any
 
 
@@ -72,7 +75,7 @@ def _keep_within(state: ORMExecuteState) -> None:
         _check_is_by_models(state)
         state.statement = state.statement.options(
             *(
-                with_loader_criteria(model, model.tenant_id.in_(tenants), include_aliases=True)
+                with_loader_criteria(model, _is_of(model, tenants), include_aliases=True)
                 for model in owned
             )
         )
@@ -80,12 +83,16 @@ def _keep_within(state: ORMExecuteState) -> None:
         raise Unscoped("a statement in plain SQL")
 
 
+def _is_of(model: type[TenantOwned], tenants: frozenset[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(*(getattr(model, column).in_(tenants) for column in model.tenant_columns))
+
+
 @sa.event.listens_for(Session, "before_flush")
 def _keep_writes_within(opened: Session, _context: object, _instances: object) -> None:
     for row in (*opened.new, *opened.dirty, *opened.deleted):
         if isinstance(row, TenantOwned):
             tenants = _tenants_of(opened)
-            if EVERY not in tenants and _tenant_of(row) - tenants:
+            if EVERY not in tenants and _tenants_named_by(row) - tenants:
                 raise Unscoped(f"{type(row).__name__} of another tenant")
 
 
@@ -96,10 +103,12 @@ def _tenants_of(opened: Session) -> frozenset[str]:
     return tenants
 
 
-def _tenant_of(row: TenantOwned) -> set[str]:
+def _tenants_named_by(row: TenantOwned) -> set[str]:
     """The tenants that the row was and will be of; one that its parent gives it has none yet."""
-    history = sa.inspect(row).attrs["tenant_id"].history
-    return {each for each in (*history.sum(), *history.deleted) if each is not None}
+    attributes = sa.inspect(row).attrs
+    histories = [attributes[column].history for column in row.tenant_columns]
+    named = (each for history in histories for each in (*history.sum(), *history.deleted))
+    return {each for each in named if each is not None}
 
 
 def _owned_models(statement: Any) -> list[Any]:

@@ -10,9 +10,20 @@ import structlog
 
 from idp import audit, outbox, retention
 from idp.app import create_pages
+from idp.audit import NOWHERE
 from idp.database import Connection
-from idp.directory import domains, importing
+from idp.directory import (
+    access_letters,
+    access_requests,
+    access_steps,
+    deciding,
+    domains,
+    importing,
+    memberships,
+)
+from idp.directory.operating import Operator, operation
 from idp.errors import StoreUnavailable
+from idp.grants import ending
 from idp.operators import health
 from idp.outbox import Message, Sender, Undelivered
 from idp.outgoing import Unreachable, post_form
@@ -53,6 +64,7 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
     return {
         "mail": lambda message, now: post_letter(write_letter(message.payload), now),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
+        access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
     }
 
 
@@ -113,6 +125,19 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
         raise Undelivered(f"the product answered {status}")
 
 
+def follow_access(held: Provider, message: Message, now: float) -> None:
+    """What an access request's step means to others: letters, and at its end the products."""
+    with held.database.transaction() as db:
+        concerned = access_letters.find(db, message.payload["request"])
+        if concerned is None:
+            return
+        step = message.payload["step"]
+        if step == access_requests.ENDED and concerned.membership_id:
+            memberships.end(db, concerned.membership_id)
+            ending.end_of_membership(db, concerned.membership_id, now)
+        access_letters.write(db, concerned, step, held.settings.issuer, now)
+
+
 def watch(db: Connection, message: Message, status: str, error: str, now: float) -> None:
     """The audit hears how each sign-out ended (product.md N6)."""
     if message.kind != logout.MESSAGE:
@@ -132,8 +157,17 @@ def watch(db: Connection, message: Message, status: str, error: str, now: float)
 
 def _sweep(held: Provider) -> None:
     try:
+        expire_access(held, held.clock())
         retention.sweep(held.database, held.clock())
         domains.recheck(held.database, held.settings, held.clock())
         health.tell_of_worker(held, held.clock())
     except StoreUnavailable as problem:
         log.warning("away", why=problem.detail)
+
+
+def expire_access(held: Provider, now: float) -> None:
+    """What a date has ended is written down and told; it was over without that."""
+    nobody = Operator(None, None, None, frozenset())
+    catalog = held.catalog.current(now)
+    with operation(held.database, catalog, nobody, now, NOWHERE) as by_date:
+        deciding.expire(by_date)

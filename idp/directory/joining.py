@@ -38,7 +38,9 @@ _JOIN = Upsert(
             | {"status": memberships.ACTIVE, "source": memberships.HOME}
             | {"sort_name": "", "created_at": sa.bindparam("created_at")}
         )
-        .on_conflict_do_nothing(index_elements=["user_id", "tenant_id"])
+        .on_conflict_do_nothing(
+            index_elements=["user_id", "tenant_id"], index_where=memberships.IS_NOT_ENDED
+        )
         .returning(_MEMBERS.c.id)
     )
 )

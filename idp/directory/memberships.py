@@ -7,13 +7,14 @@ userinfo all read it from the rows, never from a cache.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from idp.database import Base, ByteText, Connection, joined_by_line, joined_by_space
-from idp.directory import tenants, users
+from idp.directory import access_requests, tenants, users
+from idp.directory.access_requests import AccessRequest
 from idp.directory.catalog import ProductView
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
@@ -23,19 +24,30 @@ from idp.tenancy import TenantOwned
 ACTIVE = "active"
 DISABLED = "disabled"
 ENDED = "ended"
+NOT_IN_FORCE = "not_in_force"
 KINDS = ("staff", "customer", "organization")
 HOME = "home"
 CROSS_TENANT = "cross_tenant"
 
+IS_NOT_ENDED = sa.text("status <> 'ended'")
+
 
 class Membership(TenantOwned, Base):
     """`kind` is one of KINDS (product.md, Words). One whose `source` is CROSS_TENANT came by the
-    access request `access_request_id`, opens `only_products` (keys, separated by spaces), and is
-    over from `ends_at` on, whoever has noticed. `sort_name` is kept by `person_words`."""
+    access request `access_request_id`, opens `only_products` (keys, separated by spaces), is over
+    from `ends_at` on, whoever has noticed, and counts only while the request and what it rests on
+    do (`STATUS_IN_FORCE`). One that has ended stays: what was granted by it never wakes up, and a
+    new one may be made. `sort_name` is kept by `person_words`."""
 
     __tablename__ = "memberships"
     __table_args__ = (
-        sa.UniqueConstraint("user_id", "tenant_id"),
+        sa.Index(
+            "uq_memberships_user_tenant",
+            *("user_id", "tenant_id"),
+            unique=True,
+            sqlite_where=IS_NOT_ENDED,
+            postgresql_where=IS_NOT_ENDED,
+        ),
         sa.Index("uq_memberships_id_tenant", "id", "tenant_id", unique=True),
         sa.Index("ix_memberships_by_name", "tenant_id", "sort_name", "id"),
         sa.Index("ix_memberships_by_status", "tenant_id", "status", "sort_name", "id"),
@@ -153,16 +165,47 @@ def of_roles(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSe
     )
 
 
-STATUS_NOW = sa.case(
-    (Membership.ends_at <= sa.bindparam("now", type_=sa.Double), sa.literal_column(f"'{ENDED}'")),
-    else_=Membership.status,
+_NOW: Any = sa.bindparam("now", type_=sa.Double)
+_ENDED: Any = sa.literal_column(f"'{ENDED}'")
+STATUS_NOW = sa.case((Membership.ends_at <= _NOW, _ENDED), else_=Membership.status)
+
+
+def _is_granted() -> sa.ColumnElement[bool]:
+    """Of a cross-tenant membership: its request is set up and not ended, the tenant that asked is
+    in force, and the person is still at home there."""
+    asking, home = aliased(Tenant), aliased(Membership)
+    return (
+        sa.select(sa.literal_column("1"))
+        .select_from(AccessRequest)
+        .join(asking, asking.id == AccessRequest.tenant_id)
+        .join(home, home.tenant_id == AccessRequest.tenant_id)
+        .where(
+            AccessRequest.id == Membership.access_request_id,
+            AccessRequest.receiving_tenant_id == Membership.tenant_id,
+            AccessRequest.status == sa.literal_column(f"'{access_requests.ACTIVE}'"),
+            asking.status == sa.literal_column(f"'{tenants.ACTIVE}'"),
+            home.user_id == Membership.user_id,
+            home.source == sa.literal_column(f"'{HOME}'"),
+            home.status == sa.literal_column(f"'{ACTIVE}'"),
+            sa.or_(home.ends_at.is_(None), home.ends_at > _NOW),
+        )
+        .correlate(Membership)
+        .exists()
+    )
+
+
+STATUS_IN_FORCE = sa.case(
+    (Membership.ends_at <= _NOW, _ENDED),
+    (Membership.source == sa.literal_column(f"'{HOME}'"), Membership.status),
+    (_is_granted(), Membership.status),
+    else_=sa.literal_column(f"'{NOT_IN_FORCE}'"),
 )
 STANDING_COLUMNS = (
     Membership.id,
     Tenant.id,
     Tenant.slug,
     Membership.kind,
-    STATUS_NOW,
+    STATUS_IN_FORCE,
     Tenant.status,
     sa.type_coerce(Tenant.policy, sa.Text),
     User.status,
@@ -192,6 +235,18 @@ _STANDINGS = (
     .where(Membership.user_id == sa.bindparam("user_id"))
     .order_by(Tenant.name)
 )
+
+
+_END = (
+    sa.update(Membership)
+    .where(Membership.id == sa.bindparam("membership_id"))
+    .values(status=_ENDED)
+)
+
+
+def end(db: Connection, membership_id: str) -> None:
+    """For good: it stays as it is, and a new one may be made."""
+    db.run(_END, membership_id=membership_id)
 
 
 def standings(db: Connection, user_id: str, product_key: str, now: float) -> list[Standing]:

@@ -80,7 +80,7 @@ _OPENINGS = (
     .outerjoin(Branding, Branding.tenant_id == Tenant.id)
     .where(
         Membership.user_id == sa.bindparam("user_id"),
-        memberships.STATUS_NOW == memberships.ACTIVE,
+        memberships.STATUS_IN_FORCE == memberships.ACTIVE,
         Tenant.status == tenants.ACTIVE,
     )
     .order_by(Tenant.name)

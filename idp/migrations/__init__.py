@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -11,9 +13,11 @@ from idp import answered_once, audit_chain, ephemeral, limits, outbox, senders, 
 from idp.credentials import password
 from idp.database import Base, Database, Seal
 from idp.directory import (
+    access_requests,
     branding,
     catalog,
     clients,
+    documents,
     domains,
     imports,
     invitations,
@@ -24,6 +28,7 @@ from idp.directory import (
     tenants,
     users,
 )
+from idp.errors import SetupMistake
 from idp.grants import consent, grant
 from idp.operators import ending, visits
 from idp.schema_version import HEAD, check_current, current_revision
@@ -35,6 +40,7 @@ __all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences",
 
 TABLES = (
     *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
+    *(access_requests, documents),
     *(branding, catalog, clients, domains, imports),
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
@@ -50,12 +56,30 @@ if TYPE_CHECKING:
 
 def upgrade(database: Database) -> None:
     """To the newest schema. Several processes may ask at once: one does the work."""
-    with database.engine.begin() as connection:
+    with (
+        database.engine.connect() as connection,
+        _without_foreign_keys(database, connection),
+        connection.begin(),
+    ):
         if not database.is_sqlite:
             connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        if current_revision(connection) == HEAD:
-            return
-        _upgrade(connection, database.seal)
+        if current_revision(connection) != HEAD:
+            _upgrade(connection, database.seal)
+            _check_foreign_keys(database, connection)
+
+
+@contextmanager
+def _without_foreign_keys(database: Database, connection: sa.Connection) -> Iterator[None]:
+    """SQLite changes a table by copying it and dropping the old one, which would take along all
+    rows that refer to it. The switch is deaf inside a transaction."""
+    driver: Any = connection.connection.dbapi_connection
+    if database.is_sqlite:
+        driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        if database.is_sqlite:
+            driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _upgrade(connection: sa.Connection, seal: Seal, revision: str = "head") -> None:
@@ -64,6 +88,14 @@ def _upgrade(connection: sa.Connection, seal: Seal, revision: str = "head") -> N
     config = _config()
     config.attributes.update(connection=connection, seal=seal)
     command.upgrade(config, revision)
+
+
+def _check_foreign_keys(database: Database, connection: sa.Connection) -> None:
+    """Raises SetupMistake for a row that refers to nothing, and so undoes the upgrade."""
+    if database.is_sqlite:
+        lost = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if lost:
+            raise SetupMistake(f"{len(lost)} rows refer to what is not there; nothing was changed.")
 
 
 def differences(database: Database) -> list[object]:

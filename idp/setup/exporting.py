@@ -55,7 +55,11 @@ _ROLES = sa.select(Role).order_by(Role.key)
 _MEMBERSHIPS = (
     sa.select(Membership)
     .join(Tenant, Tenant.id == Membership.tenant_id)
-    .where(Tenant.status != tenants.ENDED, Membership.status != memberships.ENDED)
+    .where(
+        Tenant.status != tenants.ENDED,
+        Membership.status != memberships.ENDED,
+        Membership.source == memberships.HOME,
+    )
 )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from idp.credentials.password import Password
 from idp.database import Connection
-from idp.directory import person_words, users
+from idp.directory import memberships, person_words, users
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.roles import Role
 from idp.directory.users import User, canonical_email
@@ -127,9 +127,13 @@ def _apply_membership(
         raise SetupMistake(f"membership {place}: there is no such tenant.")
     found = session.scalar(
         sa.select(Membership).where(
-            Membership.user_id == user.id, Membership.tenant_id == tenant.id
+            Membership.user_id == user.id,
+            Membership.tenant_id == tenant.id,
+            Membership.status != memberships.ENDED,
         )
     )
+    if found is not None and found.source != memberships.HOME:
+        raise SetupMistake(f"membership {place}: it came across tenants: a file can't change it.")
     membership = found or Membership(
         id=new_id(), user_id=user.id, tenant_id=tenant.id, created_at=now
     )

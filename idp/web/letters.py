@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, render_template
-from flask_babel import force_locale, format_time
+from flask_babel import force_locale, format_date, format_time
 
 from idp.provider import Provider
 from idp.secret_values import LETTER_SECRET
@@ -29,6 +29,9 @@ def write(app: Flask, payload: dict[str, Any]) -> Letter:
     with app.app_context(), force_locale(language if language in LANGUAGES else LANGUAGES[0]):
         if "until" in values:
             values["until"] = f"{format_time(values['until'], 'short', rebase=False)} UTC"
+        if values.get("ends_on") is not None:
+            last = datetime.fromtimestamp(values["ends_on"] - 1, UTC)
+            values["ends_on"] = format_date(last, "long", rebase=False)
         person = {"name": values.get("name", ""), "email": values["to"]}
         text = render_template(f"mail/{values['template']}.txt", person=person, **values)
     subject, _, body = text.partition("\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g
-from flask_babel import format_datetime, format_timedelta, get_locale
+from flask_babel import format_date, format_datetime, format_timedelta, get_locale
 from markupsafe import Markup
 
 from idp.directory.catalog import Catalog
@@ -27,7 +27,7 @@ _SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?")
 def install(app: Flask) -> None:
     app.jinja_env.filters["when"] = when
     app.jinja_env.globals.update(brand=brands.brand, logo_url=brands.logo_url)
-    app.jinja_env.globals.update(icon_paths=icon_paths, get_locale=get_locale)
+    app.jinja_env.globals.update(icon_paths=icon_paths, get_locale=get_locale, last_day=last_day)
     app.add_url_rule("/product-colors.css", "product_colors", product_colors)
     app.after_request(add_headers)
 
@@ -41,6 +41,11 @@ def when(at: float) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.isoformat(), exact, relative or ago
     )
+
+
+def last_day(end: float) -> str:
+    """The last day, in UTC, on which something counts that ends at `end`."""
+    return str(format_date(datetime.fromtimestamp(end - 1, UTC), "long", rebase=False))
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 from idp import tenancy
 from idp.app import create_pages
 from idp.database import Base
-from idp.directory import imports, invitations
+from idp.directory import access_requests, imports, invitations
+from idp.directory.access_requests import AccessRequest
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.operators.visits import OperatorVisit
@@ -54,6 +55,7 @@ THINGS = {
     "session": SESSION,
     "invitation": f"SELECT id FROM invitations WHERE {OWN}",
     "people_import": f"SELECT id FROM people_imports WHERE {OWN}",
+    "request_id": f"SELECT id FROM access_requests WHERE {OWN}",
     "visit_id": f"SELECT id FROM operator_visits WHERE {OWN}",
     "slug": "SELECT slug FROM tenants WHERE slug = :slug",
     "company": "SELECT slug FROM tenants WHERE slug = :slug",
@@ -129,12 +131,22 @@ class TwoCompanies:
         self._let_an_operator_visit()
         self._invite()
         self._import()
+        self._ask_for_access()
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.things[tenant] = {
                 name: self._find(name, sql, tenant, email)
                 for name, sql in {**THINGS, **MORE}.items()
             }
         self._mark()
+
+    def _ask_for_access(self) -> None:
+        """Each company for somebody of its own, to a company that nobody knows; handed in, so that
+        operators have it too."""
+        with tenancy.every_tenant(self.world.held.database) as rows:
+            for slug, email in ((OURS, BEN), (THEIRS, INGRID)):
+                tenant = rows.scalars(sa.select(Tenant).where(Tenant.slug == slug)).one()
+                user = rows.scalars(sa.select(User).where(User.email == email)).one()
+                rows.add(_access_request(tenant.id, user.id, CANARY if slug == THEIRS else "x"))
 
     def _find(self, name: str, sql: str, slug: str, email: str) -> str:
         values = {"slug": slug, "email": email}
@@ -245,3 +257,20 @@ def send(
         body = route.body.example
     headers = {"If_Match": "*"} if route and route.current else {}
     return caller(address.method, path.removeprefix(PREFIX) + query, body, **headers)
+
+
+def _access_request(tenant_id: str, user_id: str, words: str) -> AccessRequest:
+    return AccessRequest(
+        id=new_id(),
+        tenant_id=tenant_id,
+        receiving_name=words,
+        receiving_key=words,
+        user_id=user_id,
+        products="lms",
+        reason=words,
+        status=access_requests.SUBMITTED,
+        asked_by=user_id,
+        asked_at=0.0,
+        submitted_by=user_id,
+        submitted_at=0.0,
+    )

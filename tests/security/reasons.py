@@ -70,10 +70,6 @@ REASONS = {
         " the guarded fetch arrives with registration by others, and S31 tests that it follows no"
         " redirect."
     ),
-    "S80": (
-        "Grants across companies arrive with a later issue; that a membership that has ended"
-        " counts at once is tested as S19."
-    ),
     "S84: people are told of changes": (
         "What they would be told of (factors, addresses, new devices) arrives with issues 4 and 5;"
         " that the owner hears of a lock is tested as S40."

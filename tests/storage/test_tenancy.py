@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from idp import tenancy
 from idp.database import Base
+from idp.directory.access_requests import AccessRequest
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.roles import Role
 from idp.directory.users import User
@@ -217,6 +218,91 @@ def test_row_level_security_holds_what_goes_round_the_models(
         moved = sa.text(f"UPDATE {table} SET tenant_id = :t")
         with pytest.raises(sa.exc.ProgrammingError, match="row-level security"):
             connection.execute(moved, {"t": tenants["northwind"]})
+
+
+@pytest.fixture
+def between(either_world: World, tenants: dict[str, str]) -> tuple[str, str]:
+    """A request of northwind's that harbor received, and one that nobody has received."""
+    known, unknown = new_id(), new_id()
+    with tenancy.every_tenant(either_world.held.database) as session:
+        user = session.scalars(sa.select(User)).first()
+        assert user
+        for key, receiving in ((known, tenants["harbor"]), (unknown, None)):
+            session.add(_request(key, tenants["northwind"], receiving, user.id))
+    return known, unknown
+
+
+def _request(key: str, asking: str, receiving: str | None, user_id: str) -> AccessRequest:
+    return AccessRequest(
+        id=key,
+        tenant_id=asking,
+        receiving_tenant_id=receiving,
+        receiving_name=key,
+        receiving_key=key,
+        user_id=user_id,
+        products="lms",
+        reason="",
+        status="approved",
+        asked_by=user_id,
+        asked_at=START,
+    )
+
+
+def _requests_seen_by(world: World, tenant_id: str) -> set[str]:
+    with tenancy.session(world.held.database, tenant_id) as session:
+        return set(session.scalars(sa.select(AccessRequest.id)))
+
+
+def test_a_row_between_two_tenants_is_found_by_both_and_by_no_third(
+    either_world: World, tenants: dict[str, str], between: tuple[str, str]
+) -> None:
+    assert _requests_seen_by(either_world, tenants["northwind"]) == set(between)
+    assert _requests_seen_by(either_world, tenants["harbor"]) == {between[0]}
+    assert _requests_seen_by(either_world, "a-third") == set()
+
+
+def test_a_row_between_two_tenants_is_flushed_by_neither_alone(
+    either_world: World, tenants: dict[str, str], between: tuple[str, str]
+) -> None:
+    """Each side changes its part by statements that say what may change."""
+    for slug in ("northwind", "harbor"):
+        with tenancy.session(either_world.held.database, tenants[slug]) as session:
+            found = session.get(AccessRequest, between[0])
+            assert found
+            found.reason = "mine"
+            with pytest.raises(Unscoped):
+                session.flush()
+            session.rollback()
+
+
+def test_a_tenant_hands_no_row_to_another(
+    either_world: World, tenants: dict[str, str], between: tuple[str, str]
+) -> None:
+    with tenancy.session(either_world.held.database, tenants["northwind"]) as session:
+        found = session.get(AccessRequest, between[1])
+        assert found
+        found.receiving_tenant_id = tenants["harbor"]
+        with pytest.raises(Unscoped):
+            session.flush()
+        session.rollback()
+
+
+def test_row_level_security_shows_a_row_between_two_tenants_to_both(
+    postgres_world: World,
+) -> None:
+    tenants = dict(postgres_world.run("SELECT slug, id FROM tenants"))
+    with tenancy.every_tenant(postgres_world.held.database) as session:
+        user = session.scalars(sa.select(User)).first()
+        assert user
+        session.add(_request("between", tenants["northwind"], tenants["harbor"], user.id))
+    seen = {}
+    for name, tenant_id in {**tenants, "a third": "a-third"}.items():
+        with postgres_world.held.database.engine.connect() as connection:
+            named = sa.text("SELECT set_config('latchkey.tenants', :t, true)")
+            connection.execute(named, {"t": tenant_id})
+            found = connection.execute(sa.text("SELECT count(*) FROM access_requests"))
+            seen[name] = found.scalar()
+    assert seen == {"northwind": 1, "harbor": 1, "a third": 0}
 
 
 def _role(tenant_id: str) -> Role:

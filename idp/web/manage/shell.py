@@ -30,6 +30,10 @@ TENANT_PAGES: tuple[Entry, ...] = (
     Entry("/branding", _("Branding"), "palette", ("branding.manage",)),
     Entry("/domains", _("Verified domains"), "world", ("domains.manage",)),
     Entry("/policy", _("Sign-in policy"), "shield-lock", ("policy.manage",)),
+    Entry(
+        *("/access", _("Other companies"), "arrows-exchange"),
+        ("access.request", "access.receive"),
+    ),
 )
 OPERATOR_PAGES: tuple[Entry, ...] = (
     Entry("/tenants", _("Tenants"), "building", ("tenants.manage",)),
@@ -38,6 +42,7 @@ OPERATOR_PAGES: tuple[Entry, ...] = (
     Entry("/keys", _("Signing keys"), "key", ("keys.manage",)),
     Entry("/operators", _("Operators"), "shield", ("operators.manage",)),
     Entry("/health", _("Health"), "activity", ("platform.health",)),
+    Entry("/access", _("Access requests"), "arrows-exchange", ("access.decide",)),
 )
 
 
