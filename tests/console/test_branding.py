@@ -67,7 +67,7 @@ def test_the_sign_in_and_the_choice_show_it_and_other_companies_do_not(world: Wo
     chosen(world, picture())
     named = world.browser()
     page = named.follow(named.authorize(tenant="northwind"))
-    assert 'class="door-brand"' in page.text
+    assert re.search(r'class="tenant-logo"[^>]*><span>Northwind</span>', page.text)
     assert "/colors/northwind.css" in page.text
     for tenant in ("harbor", "no-such-company", None):
         other = world.browser()

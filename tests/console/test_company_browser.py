@@ -59,7 +59,7 @@ def test_branding_holds_in_both_themes_and_widths(demo: Demo, page: Page, tmp_pa
     look_at(page)
     visitor = page.context.browser.new_context().new_page()  # type: ignore[union-attr]
     visitor.goto(f"{demo.lms}/login?tenant=northwind")
-    expect(visitor.locator(".door-brand")).to_have_text("Northwind")
+    expect(visitor.locator(".door-mark")).to_have_text("Northwind")
     look_at(visitor)
     visitor.goto(f"{demo.lms}/login")
     visitor.get_by_label("E-mail address").fill("priya@northwind.example")
