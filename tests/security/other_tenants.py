@@ -56,6 +56,7 @@ THINGS = {
     "invitation": f"SELECT id FROM invitations WHERE {OWN}",
     "people_import": f"SELECT id FROM people_imports WHERE {OWN}",
     "request_id": f"SELECT id FROM access_requests WHERE {OWN}",
+    "domain_id": f"SELECT id FROM domains WHERE {OWN}",
     "visit_id": f"SELECT id FROM operator_visits WHERE {OWN}",
     "slug": "SELECT slug FROM tenants WHERE slug = :slug",
     "company": "SELECT slug FROM tenants WHERE slug = :slug",
@@ -132,6 +133,7 @@ class TwoCompanies:
         self._invite()
         self._import()
         self._ask_for_access()
+        self._name_domains()
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.things[tenant] = {
                 name: self._find(name, sql, tenant, email)
@@ -147,6 +149,15 @@ class TwoCompanies:
                 tenant = rows.scalars(sa.select(Tenant).where(Tenant.slug == slug)).one()
                 user = rows.scalars(sa.select(User).where(User.email == email)).one()
                 rows.add(_access_request(tenant.id, user.id, CANARY if slug == THEIRS else "x"))
+
+    def _name_domains(self) -> None:
+        for slug in (OURS, THEIRS):
+            self.world.run(
+                "INSERT INTO domains (id, tenant_id, name, challenge, created_at)"
+                " SELECT 'domain-' || slug, id, slug || '.example', 'c', 0 FROM tenants"
+                " WHERE slug = :slug",
+                slug=slug,
+            )
 
     def _find(self, name: str, sql: str, slug: str, email: str) -> str:
         values = {"slug": slug, "email": email}
