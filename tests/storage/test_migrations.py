@@ -150,3 +150,31 @@ def at_revision(database: Database, revision: str) -> None:
 def change(database: Database, statement: str) -> None:
     with database.engine.begin() as connection:
         connection.execute(sa.text(statement))
+
+
+LINKED = """
+INSERT INTO tenants (id, slug, name, status, policy, created_at)
+VALUES ('t', 't', 'T', 'active', '{}', 1);
+INSERT INTO users (id, email, email_canonical, name, given_name, family_name, locale, zoneinfo,
+status, is_operator, sessions_valid_after, created_at, updated_at)
+VALUES ('u', 'u', 'u', 'U', '', '', 'en', 'UTC', 'active', false, 0, 1, 1);
+INSERT INTO memberships (id, user_id, tenant_id, kind, status, source, sort_name, created_at)
+VALUES ('m', 'u', 't', 'staff', 'active', 'home', '', 1);
+INSERT INTO roles (id, tenant_id, key, name, description, all_permissions, rank, created_at)
+VALUES ('r', 't', 'k', 'K', '', false, 10, 1);
+INSERT INTO membership_roles (membership_id, role_id, tenant_id) VALUES ('m', 'r', 't')
+"""
+
+
+def test_what_refers_to_a_table_that_is_made_anew_stays(database_url: str) -> None:
+    """SQLite changes a table by dropping the old one; its foreign keys then hold again."""
+    with closing(Database(database_url, seal=KEYS.seal)) as database:
+        at_revision(database, "0012")
+        for statement in LINKED.split(";"):
+            change(database, statement)
+        migrations.upgrade(database)
+        for table in ("memberships", "membership_roles"):
+            with database.engine.connect() as connection:
+                assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 1
+        with pytest.raises(sa.exc.IntegrityError):
+            change(database, "DELETE FROM users")
