@@ -149,6 +149,14 @@ def test_a_second_rotation_lengthens_nothing(either_world: World) -> None:
     assert token(world, first) == 401
 
 
+def test_a_rotation_without_overlap_ends_every_older_secret(either_world: World) -> None:
+    world = either_world
+    first = register(world).secret
+    second = rotate(world, 720)
+    third = rotate(world, 0)
+    assert [token(world, each) for each in (first, second, third)] == [401, 401, 200]
+
+
 def test_a_secret_can_be_removed_but_never_the_only_valid_one(either_world: World) -> None:
     world = either_world
     old = register(world).secret

@@ -364,6 +364,8 @@ def test_an_ended_tenant_takes_everything_of_it_along(either_world: World) -> No
         " WHERE t.slug = 'northwind' AND m.status != 'ended'"
     )
     assert left == [(0,)]
+    of_tenant = "SELECT DISTINCT status FROM clients WHERE tenant_id IS NOT NULL"
+    assert world.run(of_tenant) == [("disabled",)]
     assert world.browser().tokens(PRIYA)["access_token"]  # in the other company all goes on
 
 
