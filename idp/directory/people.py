@@ -19,7 +19,7 @@ from idp.directory.users import User
 from idp.secret_values import SecretKeys
 
 PAGE = 50
-FEW = 5000
+FEW = 20_000
 MAX_SEARCH = 1000
 MAX_SEARCH_WORDS = 8
 
