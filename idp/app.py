@@ -241,8 +241,7 @@ def _show_handed_page() -> Response | None:
 def _register_errors(app: Flask) -> None:
     for error, show in (
         (Refusal, _show_refusal),
-        (sa.exc.OperationalError, _show_outage),
-        (sa.exc.InterfaceError, _show_outage),
+        (sa.exc.DBAPIError, _show_outage),
         (CSRFError, _show_expired_form),
         (HTTPException, _show_http_error),
         (Exception, _show_failure),
@@ -260,7 +259,8 @@ def _show_refusal(refusal: Refusal) -> Response:
 
 def _show_outage(problem: sa.exc.DBAPIError) -> Response:
     """The database went away under a page's own session, which does not tell it as ours does."""
-    return _show_refusal(StoreUnavailable(f"database: {problem.orig}"))
+    away = provider_of_request().database.outage(problem.orig)
+    return _show_refusal(away) if away else _show_failure(problem)
 
 
 def _show_expired_form(error: CSRFError) -> Response:

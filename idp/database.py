@@ -156,7 +156,8 @@ class Connection:
                     return _answer(self._driver.execute(prepared.sql, given))
             return _answer(self._driver.execute(prepared.sql, given))
         except self._database.outages as problem:
-            raise StoreUnavailable(f"database: {problem}") from problem
+            self._database.tell(problem)
+            raise
 
 
 def _answer(cursor: Any) -> tuple[list[tuple[Any, ...]], int]:
@@ -275,18 +276,37 @@ class Database:
     @contextmanager
     def session(self, read_only: bool = False) -> Iterator[Session]:
         """An ORM session with the same rule: a `Refusal` commits, anything else rolls back."""
-        try:
-            with _Session(self, read_only) as session:
-                try:
-                    yield session
-                except StoreUnavailable:
-                    raise
-                except Refusal:
-                    session.commit()
-                    raise
+        with self.outages_told(), _Session(self, read_only) as session:
+            try:
+                yield session
+            except StoreUnavailable:
+                raise
+            except Refusal:
                 session.commit()
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as problem:
-            raise StoreUnavailable(f"database: {problem.orig}") from problem
+                raise
+            session.commit()
+
+    @contextmanager
+    def outages_told(self) -> Iterator[None]:
+        """For what goes by the engine: SQLAlchemy wraps what the driver says."""
+        try:
+            yield
+        except sa.exc.DBAPIError as problem:
+            self.tell(problem.orig)
+            raise
+
+    def tell(self, problem: BaseException | None) -> None:
+        """Raises StoreUnavailable for an outage."""
+        away = self.outage(problem)
+        if away:
+            raise away from problem
+
+    def outage(self, problem: BaseException | None) -> StoreUnavailable | None:
+        """A refusal if it is the store that failed, and not what was asked of it: it is away, or
+        (SQLite) the file is no database any more."""
+        if isinstance(problem, self.outages) and not isinstance(problem, self.lanes.mistakes):
+            return StoreUnavailable(f"database: {problem}")
+        return None
 
     def close(self) -> None:
         self.lanes.close()
@@ -296,7 +316,8 @@ class Database:
         try:
             driver.execute(command)
         except self.outages as problem:
-            raise StoreUnavailable(f"database: {problem}") from problem
+            self.tell(problem)
+            raise
 
 
 class _Session(Session):

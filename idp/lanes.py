@@ -55,7 +55,11 @@ class SqliteLanes:
     """Two connections for each thread: one that waits for the disk at commit, one that doesn't."""
 
     begin = "BEGIN IMMEDIATE"
-    outages: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
+    outages: tuple[type[Exception], ...] = (sqlite3.DatabaseError,)
+    mistakes: tuple[type[Exception], ...] = (  # of these outages, the kinds that are our own
+        *(sqlite3.IntegrityError, sqlite3.ProgrammingError),
+        *(sqlite3.DataError, sqlite3.NotSupportedError),
+    )
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -77,8 +81,12 @@ class SqliteLanes:
     def _open(self, synchronous: str) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            set_sqlite_pragmas(connection, synchronous)
         except sqlite3.OperationalError as problem:
+            raise StoreUnavailable(f"database: {problem}") from problem
+        try:
+            set_sqlite_pragmas(connection, synchronous)
+        except sqlite3.DatabaseError as problem:
+            connection.close()
             raise StoreUnavailable(f"database: {problem}") from problem
         return connection
 
@@ -100,6 +108,7 @@ class PostgresLanes:
     PostgreSQL groups commits by itself, so there is one lane."""
 
     begin = "BEGIN"
+    mistakes: tuple[type[Exception], ...] = ()
 
     def __init__(self, url: sa.URL, pool: int, connect_timeout: int) -> None:
         import psycopg

@@ -3,12 +3,14 @@ other is `migrations`' matter."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from idp.database import Database
-from idp.errors import SetupMistake
+from idp.errors import SetupMistake, StoreUnavailable
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 HEAD = max(path.stem.partition("_")[0] for path in _VERSIONS.glob("0*.py"))
@@ -16,12 +18,24 @@ HEAD = max(path.stem.partition("_")[0] for path in _VERSIONS.glob("0*.py"))
 
 def check_current(database: Database) -> None:
     """Raises SetupMistake unless the schema is the newest."""
-    with database.engine.connect() as connection:
+    with usable(database), database.engine.connect() as connection:
         found = current_revision(connection)
     if found != HEAD:
         raise SetupMistake(
             f"The database is at revision {found or 'none'}, not {HEAD}: run `idp db upgrade`."
         )
+
+
+@contextmanager
+def usable(database: Database) -> Iterator[None]:
+    """Raises SetupMistake where no database answers: it is the first that a start looks at."""
+    try:
+        with database.outages_told():
+            yield
+    except StoreUnavailable as away:
+        raise SetupMistake(
+            f"{database.url} can't be used. Is it there, ours to write, and whole? ({away.detail})"
+        ) from away
 
 
 def current_revision(connection: sa.Connection) -> str | None:

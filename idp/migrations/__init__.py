@@ -31,7 +31,7 @@ from idp.directory import (
 from idp.errors import SetupMistake
 from idp.grants import consent, grant
 from idp.operators import ending, visits
-from idp.schema_version import HEAD, check_current, current_revision
+from idp.schema_version import HEAD, check_current, current_revision, usable
 from idp.sessions import browser
 from idp.sessions import clients as client_sessions
 from idp.tokens import signing_keys
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 def upgrade(database: Database) -> None:
     """To the newest schema. Several processes may ask at once: one does the work."""
     with (
+        usable(database),
         database.engine.connect() as connection,
         _without_foreign_keys(database, connection),
         connection.begin(),

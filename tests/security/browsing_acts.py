@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,15 +43,15 @@ class Away:
 def failing(away: Away) -> Iterator[None]:
     run, run_by_session = database.Connection._execute, sa.orm.Session._execute_internal
 
-    def execute(self: Any, statement: Any, values: Any) -> Any:
+    def execute(self: Any, *arguments: Any) -> Any:
         away.ask()
-        return run(self, statement, values)
+        return run(self, *arguments)
 
     def execute_by_session(self: Any, *arguments: Any, **more: Any) -> Any:
         try:
             away.ask()
         except StoreUnavailable as problem:
-            raise sa.exc.OperationalError("", {}, Exception("away")) from problem
+            raise sa.exc.OperationalError("", {}, sqlite3.OperationalError("away")) from problem
         return run_by_session(self, *arguments, **more)
 
     with pytest.MonkeyPatch.context() as patch:

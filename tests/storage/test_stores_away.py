@@ -15,13 +15,17 @@ import sqlalchemy as sa
 
 from idp import database as databases
 from idp import lanes
+from idp.commands import main
 from idp.database import Database
 from idp.ephemeral import Ephemeral, EphemeralValue, RedisEphemeral, SqlEphemeral
 from idp.errors import StoreUnavailable
 from tests.machine.postgres import Postgres
 from tests.machine.processes import LOOPBACK, stop_server, wait_until
 from tests.machine.redis_server import RedisServer
+from tests.security.browsing import every_address
+from tests.security.browsing_acts import NAMES, Acts
 from tests.storage.conftest import upgrade
+from tests.world import World
 
 NOW = 1_795_000_000.0
 SOON = pytest.mark.timeout(30)  # a wait for the store's own default would be far longer
@@ -155,6 +159,123 @@ def test_a_sqlite_path_that_is_no_file_is_away(tmp_path: Path) -> None:
     with closing(Database(f"sqlite:///{tmp_path / 'latchkey.db'}")) as database:
         check_all_say_away(SqlEphemeral(database), QUESTIONS)
         check_every_way_in_is_closed(database)
+
+
+RUINS: dict[str, Callable[[bytes], bytes]] = {
+    "the header is gone": lambda kept: bytes(100) + kept[100:],
+    "the first page is gone": lambda kept: bytes(4096) + kept[4096:],
+    "all but the first page is gone": lambda kept: kept[:4096] + bytes(len(kept) - 4096),
+    "it is cut off": lambda kept: kept[:5000],
+    "it is noise": lambda kept: b"noise, " * (len(kept) // 7),
+}
+
+
+def ruin(url: str, damage: str) -> None:
+    """In place, under the connections that are open."""
+    path = Path(url.removeprefix("sqlite:///"))
+    with path.open("r+b") as file:
+        ruined = RUINS[damage](file.read())
+        file.seek(0)
+        file.write(ruined)
+        file.truncate(len(ruined))
+
+
+@pytest.mark.parametrize("damage", RUINS)
+def test_a_sqlite_file_that_is_damaged_is_away(sqlite_url: str, damage: str) -> None:
+    upgrade(sqlite_url)
+    with closing(Database(sqlite_url)) as database:
+        SqlEphemeral(database).put("key", "value", 60.0, NOW)
+    ruin(sqlite_url, damage)
+    with closing(Database(sqlite_url)) as database:
+        check_all_say_away(SqlEphemeral(database), QUESTIONS)
+        check_every_way_in_is_closed(database)
+
+
+def test_damage_that_is_met_at_a_later_row_is_told(sqlite_url: str) -> None:
+    """The driver has returned from the statement by then, and reads on."""
+    upgrade(sqlite_url)
+    every = sa.select(EphemeralValue.key, EphemeralValue.value)
+    with closing(Database(sqlite_url)) as database:
+        for number in range(400):
+            SqlEphemeral(database).put(f"{number:04}", "v" * 100, 60.0, NOW)
+        with database.connection() as db:
+            assert len(db.rows(every)) == 400
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    kept = bytearray(path.read_bytes())
+    last = kept.rindex(b"0200" + b"v" * 100) // 4096 * 4096
+    kept[last : last + 4096] = b"\xff" * 4096
+    path.write_bytes(kept)
+    with closing(Database(sqlite_url)) as database:
+        with database.connection() as db, pytest.raises(StoreUnavailable):
+            db.rows(every)
+        with pytest.raises(StoreUnavailable), database.session() as session:
+            session.execute(every).all()
+
+
+@pytest.mark.parametrize("damage", RUINS)
+def test_whatever_is_asked_of_a_damaged_file_is_answered_with_503(
+    world: World, damage: str
+) -> None:
+    acts = Acts(world)
+    prepared = {name: acts.prepare[name]() for name in NAMES}
+    world.held.database.close()
+    ruin(str(world.held.database.url), damage)
+    for name, act in prepared.items():
+        answer = act()
+        assert answer.status_code == 503, (name, answer.status)
+        assert answer.headers["Retry-After"], name
+
+
+@pytest.mark.parametrize("damage", RUINS)
+def test_no_address_fails_while_the_file_is_damaged_under_it(world: World, damage: str) -> None:
+    """What is read already, in memory or in the log beside the file, may still be answered."""
+    browser = world.browser()
+    browser.code()
+    ruin(str(world.held.database.url), damage)
+    for method, path in every_address(world.held):
+        with browser.client.open(path, method=method) as answer:
+            assert answer.status_code != 500, (method, path)
+
+
+COMMANDS = ("serve", "worker", "db upgrade", "db check", "keys list", "keys rotate", "export")
+
+
+@pytest.mark.parametrize("damage", RUINS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_says_in_a_sentence_that_the_file_is_damaged(
+    command: str,
+    damage: str,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = str(world.held.database.url)
+    world.held.database.close()
+    ruin(url, damage)
+    monkeypatch.setattr("idp.logs.configure", lambda _: None)  # it outlives the test
+    monkeypatch.setattr("sys.argv", ["idp", *command.split()])
+    monkeypatch.setenv("LATCHKEY_DATABASE_URL", url)
+    monkeypatch.setenv("LATCHKEY_KEYS_DIR", str(world.settings.keys_dir))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code in (1, 2)
+    said = capsys.readouterr().err
+    assert said.startswith("idp: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_statement_that_is_wrong_is_no_outage(sqlite_url: str) -> None:
+    """Or a mistake of ours would be told as somebody else's, and tried again."""
+    upgrade(sqlite_url)
+    row = {"key": "key", "value": "", "uses": 0, "expires_at": 0.0}
+    made = sa.insert(EphemeralValue).values(**{name: sa.bindparam(name) for name in row})
+    with closing(Database(sqlite_url)) as database:
+        with database.connection() as db:
+            db.run(made, **row)
+            with pytest.raises(sqlite3.IntegrityError):
+                db.run(made, **row)
+        with pytest.raises(sa.exc.IntegrityError), database.session() as session:
+            session.execute(sa.insert(EphemeralValue).values(**row))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from idp.directory.acting import RECENT, Mistake, RecentSignInNeeded
 from idp.errors import BearerRefusal, Busy, Failure, PageRefusal, Refusal, StoreUnavailable, told
 from idp.settings import RETRY_AFTER
-from idp.web.context import request_id
+from idp.web.context import provider, request_id
 
 PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"
@@ -78,8 +78,8 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         log.info("refused", code=error.code, why=error.detail, request_id=request_id())
         return error
-    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
-        return _refusal(StoreUnavailable(f"database: {error.orig}"))
+    if isinstance(error, sa.exc.DBAPIError) and (away := provider().database.outage(error.orig)):
+        return _refusal(away)
     if isinstance(error, sa.exc.IntegrityError):
         sentence = told("Something else was changed at the same time. Read it again.")
         return PageRefusal("conflict", sentence, f"{error.orig}", 409)
