@@ -24,7 +24,7 @@ from schemathesis.generation import GenerationMode
 from tests.console.calling import Caller, nobody, person, platforms_machine, tenants_machine
 from tests.world import AMARA, World
 
-EXAMPLES = 12
+EXAMPLES = 6
 REFUSED = ["401", "403", "404", "409", "412", "422", "428"]
 CALLERS: dict[str, Callable[[World], Caller]] = {
     "a company's program": tenants_machine,

@@ -285,6 +285,31 @@ def test_the_readme_shows_what_the_demo_prints(
     assert capsys.readouterr().out.strip() == blocks(README, "text")[0].strip()
 
 
+def test_the_lines_for_the_management_api_list_people_and_make_a_role(tmp_path: Path) -> None:
+    """At a provider that runs, in a folder with the demo's keys."""
+
+    def furnish(held: Provider) -> None:
+        setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
+
+    running = start_provider(tmp_path, furnish)
+    (lines,) = blocks(section(INTEGRATE, "The management API"), "sh")
+    assert len(lines.splitlines()) <= 10
+    secrets = running.settings.keys_dir / "clients"
+    script = lines.replace("http://localhost:8000", running.issuer)
+    try:
+        done = subprocess.run(
+            ["bash", "-euc", script.replace("keys/clients", str(secrets))],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        running.stop()
+    people, role = done.stdout.split("}{")
+    assert len(json.loads(people + "}")["items"]) == 2
+    assert json.loads("{" + role)["permissions"] == ["lms/loans.read"]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert [link for link in local_links(page.read_text()) if not leads_somewhere(page, link)] == []

@@ -5,13 +5,35 @@ from __future__ import annotations
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from idp.web.manage import api_pages, overview, people_api, roles_api, tenants_api
+from idp.web.manage import (
+    api_pages,
+    clients_api,
+    domains_api,
+    invitations_api,
+    keys_api,
+    operators_api,
+    overview,
+    people_api,
+    policy_api,
+    products_api,
+    roles_api,
+    tenants_api,
+    visits_api,
+)
 
 NOUNS = (
     overview.api,
     people_api.api,
+    invitations_api.api,
     roles_api.api,
+    policy_api.api,
+    domains_api.api,
+    visits_api.api,
     tenants_api.api,
+    products_api.api,
+    clients_api.api,
+    keys_api.api,
+    operators_api.api,
 )
 
 

@@ -1,0 +1,97 @@
+"""Products at the API."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from idp.directory.operating import Operation
+from idp.directory.products import Product
+from idp.errors import told
+from idp.operators import products
+from idp.web.manage.api import PLATFORM, Answer, Listing, Noun, listed
+from idp.web.manage.json_reading import Sent
+
+api = Noun("products", told("Products"))
+
+PRODUCTS = f"{PLATFORM}/products"
+PRODUCT = f"{PRODUCTS}/<key>"
+NEEDS = "products.manage"
+
+
+class ProductLine(Answer):
+    key: str
+    name: str
+    description: str
+    resource: str
+
+
+class Node(Answer):
+    key: str
+    name: str
+    description: str
+    parent: str | None
+
+
+class ProductTold(ProductLine):
+    """`id` is the key."""
+
+    id: str
+    color: str
+    icon: str
+    launch_client_id: str | None
+    permissions: list[Node]
+
+
+class ChangedProduct(Sent):
+    example: ClassVar[dict[str, Any]] = {"name": "Wiki", "color": "#334155"}
+
+    name: str | None = Field(None, max_length=120)
+    description: str | None = Field(None, max_length=500)
+    color: str | None = Field(None, max_length=7, description="#rrggbb")
+    icon: str | None = Field(None, max_length=60)
+    launch_client: str | None = Field(None, max_length=64)
+
+
+class NewProduct(ChangedProduct):
+    example: ClassVar[dict[str, Any]] = {"key": "wiki", "name": "Wiki"}
+
+    key: str = Field(max_length=32, description=told("It never changes."))
+    name: str = Field(max_length=120)
+
+
+@api.get(PRODUCTS, told("List products"), needs=NEEDS)
+def listing(operation: Operation) -> Listing[ProductLine]:
+    return listed(ProductLine, products.all_products(operation))
+
+
+@api.post(PRODUCTS, told("Make a product"), needs=NEEDS)
+def make(operation: Operation, body: NewProduct) -> ProductTold:
+    return _told(products.make(operation, _values(body)))
+
+
+@api.get(PRODUCT, told("See a product"), needs=NEEDS)
+def show(operation: Operation, key: str) -> ProductTold:
+    return _told(products.get_product(operation, key))
+
+
+@api.patch(PRODUCT, told("Change a product"), needs=NEEDS, current=show)
+def change(operation: Operation, key: str, body: ChangedProduct) -> ProductTold:
+    product = products.get_product(operation, key)
+    return _told(products.change(operation, product, _values(body)))
+
+
+def _values(body: ChangedProduct) -> dict[str, Any]:
+    return {name: value for name, value in body if value is not None}
+
+
+def _told(product: Product) -> ProductTold:
+    names = ("key", "name", "description", "resource", "color", "icon", "launch_client_id")
+    return ProductTold.model_validate(
+        {
+            **{name: getattr(product, name) for name in names},
+            "id": product.key,
+            "permissions": products.tree(product),
+        }
+    )
