@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import sys
 
-from idp import logs, migrations, setup
-from idp.commands import mistakes_told
-from idp.commands.demo import addresses_from
-from idp.commands.serve import prepare, start_server
-from idp.errors import SetupMistake
-from idp.provider import Provider, provider
-from idp.settings import settings_from
+from idp.commands import all_kept, mistakes_told
+
+with all_kept():
+    from idp import logs, migrations, setup
+    from idp.commands.demo import addresses_from
+    from idp.commands.serve import prepare, start_server
+    from idp.errors import SetupMistake
+    from idp.provider import Provider, provider
+    from idp.settings import settings_from
 
 
 def serve_demo() -> None:

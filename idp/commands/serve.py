@@ -9,6 +9,7 @@ import threading
 import click
 
 from idp import migrations
+from idp.commands import all_kept
 from idp.provider import Provider, provider
 from idp.settings import settings_from
 from idp.tokens import signing_keys
@@ -52,11 +53,12 @@ def start_server(host: str, port: int, workers: int, threads: int) -> None:
     """The application is imported before the workers are forked, so that they share its memory,
     and frozen, so that they go on sharing it when they collect their garbage. HTTP/1.1 alone:
     what a request could switch to costs a fifth of a small answer."""
-    from granian.constants import HTTPModes, Interfaces
-    from granian.log import LogLevels
-    from granian.server import Server
+    with all_kept():
+        from granian.constants import HTTPModes, Interfaces
+        from granian.log import LogLevels
+        from granian.server import Server
 
-    import idp.app  # noqa: F401
+        import idp.app  # noqa: F401
 
     gc.freeze()
     Server(
