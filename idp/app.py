@@ -62,6 +62,7 @@ from idp.web.manage import (
     problems,
     roles,
 )
+from idp.web.manage import audit as audit_log
 from idp.web.manage import clients as operated_clients
 from idp.web.manage import health as platform_health
 from idp.web.manage import keys as signing_keys
@@ -95,6 +96,7 @@ CONSOLE_PAGES = (
     signing_keys,
     platform_operators,
     platform_health,
+    audit_log,
     operator_visits,
 )
 

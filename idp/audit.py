@@ -111,7 +111,13 @@ class Entry(NamedTuple):
     client_id: str | None
     address: str
     request_id: str
+    digest: str
     detail: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Names it in its chain, and in no other."""
+        return f"{self.seq}-{self.digest[:16]}"
 
 
 class Wanted(NamedTuple):

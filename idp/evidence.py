@@ -21,7 +21,10 @@ from idp.audit_chain import FIRST, FORM, Event, Head
 from idp.audit_inspection import Fault, Found, Walk, sealed_head, stored
 from idp.canonical_json import canonical_json
 from idp.database import Database
-from idp.errors import Refusal
+from idp.directory import history
+from idp.directory.acting import Administration
+from idp.directory.operating import Operation
+from idp.errors import Refusal, told
 from idp.tokens.signed_tokens import AUDIT_STATEMENT, mint
 from idp.tokens.signing_keys import ALGORITHMS, KeyRing
 
@@ -38,16 +41,25 @@ class Broken(Refusal):
     def __init__(self, chain: str, seq: int) -> None:
         super().__init__(
             "server_error",
-            "The audit log is damaged. Nothing was signed.",
+            told("The audit log is damaged. Nothing was signed."),
             f"the chain {chain} is broken at event {seq}: run `idp audit verify`",
         )
+
+
+class NoEvents(Refusal):
+    """There is nothing to export, or not from there to there."""
+
+    status = 404
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("not_found", told("There are no such events."), detail)
 
 
 class BadEvidence(Refusal):
     """It can't be verified; `detail` says why."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__("invalid_request", "This export can't be verified.", detail)
+        super().__init__("invalid_request", told("This export can't be verified."), detail)
 
 
 class Evidence(NamedTuple):
@@ -55,6 +67,13 @@ class Evidence(NamedTuple):
 
     claims: dict[str, Any]
     faults: list[Fault]
+
+
+def export_for(reader: Administration | Operation, ring: KeyRing, issuer: str) -> Iterator[bytes]:
+    """The whole chain that they may read. Raises Forbidden at once, and Broken on the way."""
+    chain = history.chain_of(reader)
+    tenant = reader.tenant.slug if isinstance(reader, Administration) else None
+    return export(reader.database, ring, issuer, chain, tenant, reader.now)
 
 
 def export(
@@ -67,14 +86,15 @@ def export(
     first: int = 1,
     last: int | None = None,
 ) -> Iterator[bytes]:
-    """The lines. `tenant` is the slug. Raises Broken on the way; then there is no last line.
+    """The lines. `tenant` is the slug. Raises NoEvents, and Broken on the way; then there is no
+    last line.
 
     All events from `first` to the sealed end are verified, also those behind `last`: only that end
     vouches for any of them.
     """
     head = _sound_head(database, chain)
     if not 1 <= first <= (last or first) <= head.seq:
-        raise BadEvidence(f"{chain} has the events 1 to {head.seq}")
+        raise NoEvents(f"{chain} has the events 1 to {head.seq}")
     at = _before(database, chain, first)
     header = {"chain": chain, "tenant": tenant, "issuer": issuer, "form": FORM}
     header |= {"first": first, "previous": at.digest}
@@ -98,7 +118,7 @@ def _sound_head(database: Database, chain: str) -> Head:
     with database.connection() as db:
         head = sealed_head(db, chain)
     if head is None:
-        raise BadEvidence(f"{chain} has no events")
+        raise NoEvents(f"{chain} has no events")
     if not head.is_sealed(database.seal):
         raise Broken(chain, head.seq)
     return head

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from idp.directory.acting import Mistake
@@ -69,11 +69,10 @@ def _lines(text: str) -> Iterator[Line]:
             yield Line(rows.line_num, field["email"], field["kind"].casefold() or "staff", roles)
 
 
-def written(heading: list[str], rows: list[list[str]]) -> str:
+def written(rows: Iterable[Iterable[str]]) -> str:
     """CSV in which nothing is a formula to the program that opens it (security.md S70)."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
-    writer.writerow(heading)
     writer.writerows([_inert(field) for field in row] for row in rows)
     return text.getvalue()
 

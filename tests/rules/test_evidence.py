@@ -17,7 +17,7 @@ from idp import audit, evidence
 from idp.audit_chain import PLATFORM
 from idp.audit_inspection import CHANGED, CUT, INSERTED, MISPLACED, MISSING
 from idp.canonical_json import canonical_json
-from idp.evidence import BadEvidence, Broken
+from idp.evidence import BadEvidence, Broken, NoEvents
 from idp.tokens import signing_keys
 from tests.house.test_docs import OPERATE, blocks, section
 from tests.storage.test_audit_chain import drop_triggers
@@ -103,12 +103,12 @@ def test_a_part_of_a_chain_is_as_good(
 def test_a_part_that_is_not_there_is_refused(
     either_world: World, northwind: str, first: int, last: int | None
 ) -> None:
-    with pytest.raises(BadEvidence, match="the events 1 to 8"):
+    with pytest.raises(NoEvents, match="the events 1 to 8"):
         exported(either_world, northwind, first, last)
 
 
 def test_a_chain_without_events_is_refused(world: World) -> None:
-    with pytest.raises(BadEvidence, match="no events"):
+    with pytest.raises(NoEvents, match="no events"):
         exported(world, "a" * 32)
 
 

@@ -57,6 +57,7 @@ THINGS = {
     "people_import": f"SELECT id FROM people_imports WHERE {OWN}",
     "request_id": f"SELECT id FROM access_requests WHERE {OWN}",
     "domain_id": f"SELECT id FROM domains WHERE {OWN}",
+    "event": f"SELECT seq || '-' || substr(digest, 1, 16) FROM audit_events WHERE {OWN}",
     "visit_id": f"SELECT id FROM operator_visits WHERE {OWN}",
     # The platform's own, which no company has.
     "client_id": "SELECT client_id FROM clients WHERE client_id = 'lms'",

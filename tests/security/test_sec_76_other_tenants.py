@@ -180,6 +180,7 @@ def test_sec_76_nothing_of_anothers_can_be_filled_into_a_form(two: TwoCompanies)
                 answer = browser.client.post(path, data={"csrf_token": token, **fields})
             assert answer.status_code < 500, f"{address}, {name}: {answer.text}"
             assert CANARY.encode() not in answer.data, f"{address}, {name}"
+            answer.close()  # a download's file
         two.check_harbor_is_untouched(before, str(address))
 
 

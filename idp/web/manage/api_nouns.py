@@ -7,6 +7,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from idp.web.manage import (
     api_pages,
+    audit_api,
     clients_api,
     domains_api,
     invitations_api,
@@ -34,6 +35,7 @@ NOUNS = (
     clients_api.api,
     keys_api.api,
     operators_api.api,
+    audit_api.api,
 )
 
 

@@ -81,7 +81,7 @@ def drop(admin: Administration, people_import: str) -> AnyResponse:
 def report(admin: Administration, people_import: str) -> Response:
     heading = ["line", "email", "kind", "roles", "planned", "done", "reason"]
     rows = [_fields(line) for line in imports.lines(admin, people_import, size=None)]
-    answer = Response(people_file.written(heading, rows), mimetype="text/csv")
+    answer = Response(people_file.written([heading, *rows]), mimetype="text/csv")
     answer.headers["Content-Disposition"] = 'attachment; filename="import-report.csv"'
     return answer
 

@@ -26,6 +26,7 @@ class Entry(NamedTuple):
 TENANT_PAGES: tuple[Entry, ...] = (
     Entry("/people", _("People"), "users", ("people.read",)),
     Entry("/roles", _("Roles"), "id-badge-2", ("roles.manage",)),
+    Entry("/audit", _("Audit log"), "history", ("audit.read",)),
     Entry("/visits", _("Visits of operators"), "eye", ("audit.read",)),
     Entry("/branding", _("Branding"), "palette", ("branding.manage",)),
     Entry("/domains", _("Verified domains"), "world", ("domains.manage",)),
@@ -41,6 +42,7 @@ OPERATOR_PAGES: tuple[Entry, ...] = (
     Entry("/clients", _("Clients"), "plug-connected", ("products.manage",)),
     Entry("/keys", _("Signing keys"), "key", ("keys.manage",)),
     Entry("/operators", _("Operators"), "shield", ("operators.manage",)),
+    Entry("/audit", _("Audit log"), "history", ("platform.audit",)),
     Entry("/health", _("Health"), "activity", ("platform.health",)),
     Entry("/access", _("Access requests"), "arrows-exchange", ("access.decide",)),
 )

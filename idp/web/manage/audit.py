@@ -1,0 +1,177 @@
+"""The audit log of a company, and the platform's: searched, read, exported (product.md T9, N8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryFile
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import Blueprint, Response, request, send_file
+from flask_babel import gettext as _
+
+from idp import evidence
+from idp.directory import history
+from idp.directory.acting import Administration
+from idp.directory.history import Reader, Told, Wanted
+from idp.directory.operating import Operation
+from idp.directory.people_file import written
+from idp.errors import Refusal
+from idp.web.context import catalog, now, provider
+from idp.web.manage import audit_detail, guard, shell
+from idp.web.manage.audit_words import WORDS, subjects
+
+blueprint = Blueprint("manage_audit", __name__)
+
+COLUMNS = (
+    *("event", "time", "tag", "person", "email", "person_id", "client"),
+    *("address", "request", "detail"),
+)
+
+
+@blueprint.get("/manage/<tenant>/audit")
+@guard.administers()
+def of_tenant(admin: Administration) -> str:
+    return shell.tenant_page(admin, "manage/audit.html", **_page(admin))
+
+
+@blueprint.get("/operate/audit")
+@guard.operates()
+def of_platform(operation: Operation) -> str:
+    return shell.operator_page(operation, "manage/audit.html", **_page(operation))
+
+
+@blueprint.get("/manage/<tenant>/audit/<event>")
+@guard.administers()
+def event_of_tenant(admin: Administration, event: str) -> str:
+    return shell.tenant_page(admin, "manage/audit_event.html", **_event(admin, event))
+
+
+@blueprint.get("/operate/audit/<event>")
+@guard.operates()
+def event_of_platform(operation: Operation, event: str) -> str:
+    return shell.operator_page(operation, "manage/audit_event.html", **_event(operation, event))
+
+
+@blueprint.get("/manage/<tenant>/audit.csv")
+@guard.administers()
+def table_of_tenant(admin: Administration) -> Response:
+    return _table(admin, admin.tenant.slug)
+
+
+@blueprint.get("/operate/audit.csv")
+@guard.operates()
+def table_of_platform(operation: Operation) -> Response:
+    return _table(operation, "platform")
+
+
+@blueprint.get("/manage/<tenant>/audit.jsonl")
+@guard.administers()
+def evidence_of_tenant(admin: Administration) -> Response:
+    return _evidence(admin, admin.tenant.slug)
+
+
+@blueprint.get("/operate/audit.jsonl")
+@guard.operates()
+def evidence_of_platform(operation: Operation) -> Response:
+    return _evidence(operation, "platform")
+
+
+def _page(reader: Reader) -> dict[str, Any]:
+    asked = _asked()
+    wanted, errors = _wanted(asked)
+    cursor = request.args.get("after", "")
+    page = history.events(reader, provider().secret_keys, wanted, "" if errors else cursor)
+    narrowing = {name: value for name, value in asked.items() if value}
+    query = urlencode(narrowing)
+    return {
+        "events": [] if errors else page.events,
+        "asked": asked,
+        "errors": errors,
+        "is_narrowed": bool(narrowing),
+        "is_first": not cursor,
+        "first_url": f"?{query}",
+        "next_url": f"?{urlencode({**narrowing, 'after': page.next})}" if page.next else None,
+        "table_url": f"audit.csv?{query}",
+        "subjects": subjects(),
+        "words": WORDS,
+        "client_name": _client_name,
+    }
+
+
+def _wanted(asked: dict[str, str]) -> tuple[Wanted, dict[str, str]]:
+    """Days are whole and in UTC, the last one included."""
+    times: dict[str, float | None] = {"from": None, "to": None}
+    errors = {}
+    for name, days in (("from", 0), ("to", 1)):
+        if asked[name]:
+            try:
+                day = datetime.strptime(asked[name], "%Y-%m-%d").replace(tzinfo=UTC)
+                times[name] = (day + timedelta(days=days)).timestamp()
+            except (ValueError, OverflowError):
+                errors[name] = _("Give a day like this: 2026-11-21.")
+    return Wanted(asked["tag"], asked["who"], times["from"], times["to"]), errors
+
+
+def _event(reader: Reader, name: str) -> dict[str, Any]:
+    told = history.event(reader, name)
+    entry = told.entry
+    return {
+        "told": told,
+        "entry": entry,
+        "words": WORDS.get(entry.tag, entry.tag),
+        "at": datetime.fromtimestamp(entry.at, UTC).isoformat(sep=" ", timespec="milliseconds"),
+        "changes": [each for each in audit_detail.changes(entry.detail) if any(each[2:])],
+        "facts": [fact for fact in audit_detail.facts(entry.detail) if fact[1]],
+        "client_name": _client_name,
+    }
+
+
+def _client_name(client_id: str) -> str:
+    client = catalog().clients.get(client_id)
+    return client.client_name if client else client_id
+
+
+def _table(reader: Reader, whose: str) -> Response:
+    """What the page was narrowed to, all of it."""
+    wanted, errors = _wanted(_asked())
+    pages = history.every_event(reader, wanted)
+    answer = Response(_lines(iter(()) if errors else pages), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{whose}-audit.csv"'
+    return answer
+
+
+def _lines(pages: Iterator[list[Told]]) -> Iterator[bytes]:
+    yield written([list(COLUMNS)]).encode()
+    for page in pages:
+        yield written([_row(told) for told in page]).encode()
+
+
+def _row(told: Told) -> list[str]:
+    entry = told.entry
+    at = datetime.fromtimestamp(entry.at, UTC).isoformat()
+    who = [told.actor, told.email, entry.actor_id or "", entry.client_id or ""]
+    detail = orjson.dumps(entry.detail).decode()
+    return [entry.name, at, entry.tag, *who, entry.address, entry.request_id, detail]
+
+
+def _evidence(reader: Reader, whose: str) -> Response:
+    """The whole chain with its proof (docs/operate.md). Written down before any of it is sent: of a
+    damaged one nothing is given."""
+    held = provider()
+    lines = evidence.export_for(reader, held.key_ring.current(now()), held.settings.issuer)
+    file = TemporaryFile()  # noqa: SIM115 - the answer closes it
+    try:
+        file.writelines(lines)
+    except Refusal:
+        file.close()
+        raise
+    file.seek(0)
+    name = f"{whose}-audit.jsonl"
+    return send_file(file, "application/jsonl", as_attachment=True, download_name=name)
+
+
+def _asked() -> dict[str, str]:
+    return {name: request.args.get(name, "").strip() for name in ("tag", "who", "from", "to")}

@@ -1,0 +1,116 @@
+"""How people are told what an audit event is: each tag in a few words, under its subject.
+
+docs/operate.md has the whole sentences; a test fails for a tag that has no words here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+
+from idp import audit_chain
+
+SUBJECTS: dict[str, Any] = {
+    "sign_in": _("Signing in"),
+    "session": _("Sessions"),
+    "tenant": _("Companies"),
+    "consent": _("Consent"),
+    "code": _("Codes"),
+    "refresh_token": _("Refresh tokens"),
+    "token": _("Tokens"),
+    "client": _("Clients"),
+    "logout": _("Signing out"),
+    "signing_key": _("Signing keys"),
+    "invitation": _("Invitations"),
+    "import": _("Imports"),
+    "person": _("People"),
+    "branding": _("Branding"),
+    "domain": _("Verified domains"),
+    "role": _("Roles"),
+    "product": _("Products"),
+    "operator": _("Operators"),
+    "access": _("Access of other companies' people"),
+    "visit": _("Visits of operators"),
+    "policy": _("Sign-in policy"),
+    "audit": _("Audit log"),
+    "setup": _("Set-up files"),
+}
+WORDS: dict[str, Any] = {
+    "sign_in.succeeded": _("Signed in"),
+    "sign_in.failed": _("Sign-in refused"),
+    "sign_in.locked": _("Sign-in paused after wrong passwords"),
+    "sign_in.refused": _("Product not opened"),
+    "session.ended": _("Session ended"),
+    "tenant.chosen": _("Company chosen"),
+    "consent.given": _("Consent given"),
+    "consent.withdrawn": _("Consent withdrawn"),
+    "code.replayed": _("Code used a second time"),
+    "refresh_token.replayed": _("Refresh token used a second time"),
+    "token.revoked": _("Token revoked"),
+    "client.refused": _("Client refused"),
+    "logout.delivered": _("Product told of a sign-out"),
+    "logout.undelivered": _("Product not told of a sign-out"),
+    "signing_key.made": _("Signing key made"),
+    "signing_key.revoked": _("Signing key revoked"),
+    "tenant.created": _("Company made"),
+    "tenant.suspended": _("Company suspended"),
+    "tenant.resumed": _("Company let go on"),
+    "tenant.ended": _("Company ended"),
+    "tenant.evidence_taken": _("Evidence of an end downloaded"),
+    "invitation.sent": _("Person invited"),
+    "invitation.sent_again": _("Invitation sent again"),
+    "invitation.revoked": _("Invitation revoked"),
+    "invitation.accepted": _("Invitation accepted"),
+    "import.uploaded": _("File of people uploaded"),
+    "import.started": _("Import started"),
+    "import.line_done": _("Line of an import done"),
+    "person.roles_changed": _("Roles of a person changed"),
+    "person.disabled": _("Person disabled"),
+    "person.enabled": _("Person enabled"),
+    "person.sessions_ended": _("Sessions of a person ended"),
+    "branding.changed": _("Branding changed"),
+    "domain.added": _("Domain added"),
+    "domain.verified": _("Domain verified"),
+    "domain.lost": _("Domain lost"),
+    "domain.removed": _("Domain removed"),
+    "role.made": _("Role made"),
+    "role.changed": _("Role changed"),
+    "role.deleted": _("Role deleted"),
+    "product.made": _("Product made"),
+    "product.changed": _("Product changed"),
+    "client.registered": _("Client registered"),
+    "client.changed": _("Client changed"),
+    "client.disabled": _("Client disabled"),
+    "client.enabled": _("Client enabled"),
+    "client.secret_rotated": _("Secret of a client renewed"),
+    "client.secret_removed": _("Secret of a client removed"),
+    "operator.added": _("Operator added"),
+    "operator.removed": _("Operator removed"),
+    "access.asked": _("Access to another company asked for"),
+    "access.submitted": _("Signed form handed in"),
+    "access.form_read": _("Signed form read"),
+    "access.approved": _("Access approved"),
+    "access.refused": _("Access refused"),
+    "access.withdrawn": _("Request for access withdrawn"),
+    "access.set_up": _("Access set up"),
+    "access.ended": _("Access ended"),
+    "visit.started": _("Visit of an operator began"),
+    "visit.ended": _("Visit of an operator ended"),
+    "policy.changed": _("Sign-in policy changed"),
+    audit_chain.STARTED: _("Audit log of a company began"),
+    audit_chain.BROKEN: _("Audit log written to by somebody else"),
+    "setup.applied": _("Set-up file applied"),
+}
+
+
+def subjects() -> list[tuple[str, Any, list[tuple[str, Any]]]]:
+    """For a choice of them: the beginning that its tags have in common, its name, and its tags."""
+    return [
+        (
+            f"{subject}.",
+            name,
+            [(tag, words) for tag, words in WORDS.items() if tag.startswith(f"{subject}.")],
+        )
+        for subject, name in SUBJECTS.items()
+    ]
