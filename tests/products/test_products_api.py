@@ -45,7 +45,7 @@ NOW = int(time.time())
         {"aud": "lms"},
         {"exp": NOW - 60},
         {"exp": None},
-        {"nbf": NOW + 600},
+        {"nbf": NOW + 86_400},
         {"sub": None},
         {"cnf": {"jkt": "x"}},
     ],

@@ -47,7 +47,12 @@ def crowd(world: World) -> World:
     """Somebody in each of the states that an attacker would like to tell apart."""
     world.apply(
         users=[
-            {"email": NO_PASSWORD, "name": "In Vited", "invitation": True},
+            {
+                "email": NO_PASSWORD,
+                "name": "In Vited",
+                "invitation": True,
+                "memberships": [{"tenant": "northwind", "roles": ["agent"]}],
+            },
             {"email": NO_TENANT, "name": "No Tenant", "password": PASSWORD},
         ]
     )

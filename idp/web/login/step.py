@@ -31,13 +31,20 @@ def load() -> Attempt:
     """The attempt that the page's address or form names. Raises AttemptOver."""
     claimed = request.form.get("attempt") or request.args.get("attempt") or ""
     attempt = attempts.load(provider().ephemeral, claimed, browser_secret(), now())
-    brands.name_the_tenant(slug=attempt.parameters.get("tenant", ""), tenant_id=attempt.tenant_id)
+    brands.name_the_tenant(slug=_hinted_tenant(attempt), tenant_id=attempt.tenant_id)
     g.ui_locales = attempt.parameters.get("ui_locales", "")
     client = client_of(attempt)
     redirect_uris = client.redirect_uris if client else []
     own = attempt.parameters.get("redirect_uri")  # proven before the attempt began
     allow_form_targets([*product_targets(catalog()), *redirect_uris, own])
     return attempt
+
+
+def _hinted_tenant(attempt: Attempt) -> str:
+    """Whose face a visitor sees. Somebody who is known may not be in that company, and then it has
+    no name for them (security.md S77)."""
+    is_known = attempt.user_id or current_session() is not None
+    return "" if is_known else attempt.parameters.get("tenant", "")
 
 
 def client_of(attempt: Attempt) -> Client | None:
