@@ -12,9 +12,11 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 install: ## Make .venv with the pinned libraries and the idp command
+	@install/localhost.sh
 	@install/python_environment.sh runtime
 
 install-tests: ## The same, with everything that the tests need (as root also Debian packages)
+	@install/localhost.sh
 	@install/debian_packages.sh
 	@install/python_environment.sh tests
 	@install/node_packages.sh

@@ -25,7 +25,7 @@ from idp.settings import PREFIX, Settings, settings_from
 
 HOST = "localhost"
 PRODUCTS = ("lms", "payments", "connections")
-START_TIMEOUT = 60.0
+PATIENCE = 20.0
 STOP_TIMEOUT = 10.0
 QUIET = {f"{PREFIX}LOG_LEVEL": "WARNING"}
 
@@ -36,6 +36,7 @@ Processes = list[subprocess.Popen[bytes]]
 @click.option("--port", default=8000, show_default=True, help="The products take the next three.")
 def demo(port: int) -> None:
     """Start everything, print where to go, and run until Ctrl-C."""
+    _check_name()
     _check_free(range(port, port + 4))
     settings = _settings(port)
     os.environ.update({**QUIET, **_as_environment(settings)})
@@ -116,6 +117,17 @@ def _products(settings: Settings, port: int) -> list[str]:
     ]
 
 
+def _check_name() -> None:
+    """Browsers find `localhost` by themselves; the products and we ask the machine."""
+    try:
+        socket.getaddrinfo(HOST, None, socket.AF_INET)
+    except OSError as problem:
+        raise SetupMistake(
+            f"This machine does not know the name {HOST}. Add this line to /etc/hosts: "
+            f"127.0.0.1 {HOST}"
+        ) from problem
+
+
 def _check_free(ports: range) -> None:
     for port in ports:
         with socket.socket() as probe:
@@ -159,13 +171,17 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _wait_until_ready(port: int, processes: Processes, stop: threading.Event) -> bool:
+    """However slow the machine is; told to stop, or with a process that has died, not."""
     addresses = addresses_from(port)
     waiting = [f"{addresses['issuer']}/jwks"]
     waiting += [f"{addresses[name]}/healthz" for name in PRODUCTS]
-    give_up_at = time.monotonic() + START_TIMEOUT
-    while waiting and time.monotonic() < give_up_at and not stop.is_set():
+    mention_at = time.monotonic() + PATIENCE
+    while waiting and not stop.is_set():
         if any(process.poll() is not None for process in processes):
             return False
+        if time.monotonic() > mention_at:
+            click.echo(f"Still waiting for {', '.join(waiting)}.", err=True)
+            mention_at += PATIENCE
         waiting = [address for address in waiting if not _answers(address)]
         stop.wait(0.02)
     return not waiting

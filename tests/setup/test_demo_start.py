@@ -9,9 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from idp import migrations
+from idp.commands import demo as commands_demo
 from idp.commands.serve import prepare
+from idp.errors import SetupMistake
 from idp.provider import provider
 from idp.settings import Settings
 from idp.setup import apply, parse
@@ -69,6 +72,15 @@ def test_people_who_were_added_while_it_ran_keep_it_from_starting_again(tmp_path
     demo = begin_demo(tmp_path)
     assert demo.process.wait(SECONDS_TO_START) == 2
     assert "holds 1 people of its own" in demo.words()
+
+
+def test_a_machine_that_does_not_know_itself_is_told_how_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commands_demo, "HOST", "no name")
+    answer = CliRunner().invoke(commands_demo.demo)
+    assert isinstance(answer.exception, SetupMistake)
+    assert str(answer.exception).endswith("Add this line to /etc/hosts: 127.0.0.1 no name")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
