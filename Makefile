@@ -1,6 +1,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile
+# One more than cores, since many a test waits: for a disk, for another process, for a browser.
+PYTEST := $(BIN)/pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile
 FAST_TESTS := tests/rules tests/storage tests/house
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
 	--universal --python-version 3.11 --custom-compile-command "make lock"

@@ -30,6 +30,7 @@ from idp.provider import Provider, provider
 from idp.settings import RETRY_AFTER, settings_from
 from idp.web import brands, home, inbox, languages, presentation
 from idp.web.account import profile
+from idp.web.addresses import Address
 from idp.web.context import (
     EXTENSION,
     current_session,
@@ -138,8 +139,12 @@ def create_app(held: Provider) -> Router:
     return Router(held, create_pages(held).wsgi_app)
 
 
+class _Pages(Flask):
+    url_rule_class = Address
+
+
 def create_pages(held: Provider) -> Flask:
-    app = Flask(
+    app = _Pages(
         __name__,
         template_folder=str(_templates()),
         static_folder=str(PACKAGE / "web" / "static"),

@@ -13,6 +13,7 @@ import pytest
 from tests.machine.browser import running_chromium
 from tests.machine.postgres import Postgres, start_postgres
 from tests.machine.redis_server import RedisServer, start_redis
+from tests.machine.templates import keep_templates
 from tests.world import (
     either_world,
     furnished_folder,
@@ -31,6 +32,8 @@ __all__ = [  # fixtures, found by name
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+keep_templates()
 
 NOTHING_IS_SKIPPED = "This was skipped, and nothing here may be: {}"
 
