@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from idp import audit_chain
 from idp.audit_chain import AuditEvent, Event
+from idp.audit_concerns import CONCERNS, About
 from idp.canonical_json import canonical_json
 from idp.database import Connection
 
@@ -121,11 +122,12 @@ class Entry(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which events of a chain: of a tag that begins so, by a person, not before `since`, before
-    `until`."""
+    """Which events of a chain: of a tag that begins so, by a person, about one, not before `since`,
+    before `until`. Not both by one and about one."""
 
     tag: str = ""
     actor: str | None = None
+    person: str | None = None
     since: float = -math.inf
     until: float = math.inf
 
@@ -157,11 +159,14 @@ _NEWEST = (
 )
 _OF_TAG = _TABLE.c.tag == sa.bindparam("tag", type_=sa.Text)
 _BY_ACTOR = _TABLE.c.actor_id == sa.bindparam("actor", type_=sa.Text)
-_SEARCHES = {  # by whether a tag and an actor are wanted
-    (False, False): _NEWEST,
-    (True, False): _NEWEST.where(_OF_TAG),
-    (False, True): _NEWEST.where(_BY_ACTOR),
-    (True, True): _NEWEST.where(_BY_ACTOR, _OF_TAG),
+_ABOUT = _TABLE.c.person_id == sa.bindparam("person", type_=sa.Text)
+_SEARCHES = {  # by whether a tag is wanted, and whose
+    (False, None): _NEWEST,
+    (False, "actor"): _NEWEST.where(_BY_ACTOR),
+    (False, "person"): _NEWEST.where(_ABOUT),
+    (True, None): _NEWEST.where(_OF_TAG),
+    (True, "actor"): _NEWEST.where(_BY_ACTOR, _OF_TAG),
+    (True, "person"): _NEWEST.where(_ABOUT, _OF_TAG),
 }
 
 
@@ -176,12 +181,15 @@ def record(
     client: str | None = None,
     **detail: Any,
 ) -> None:
-    """`actor` and `tenant` are ids; `detail` is anything JSON that is no secret. Written at the end
-    of the transaction; raises RuntimeError outside of one."""
+    """`actor` and `tenant` are ids; `detail` is anything JSON that is no secret, and names the
+    `person` that the event is about if it is about one who did not do it. Written at the end of the
+    transaction; raises RuntimeError outside of one."""
+    if CONCERNS[_known(tag)].about is About.NAMED and "person" not in detail:
+        raise ValueError(f"{tag} does not say which person it is about")
     plain = orjson.loads(orjson.dumps(detail))
     event = Event(
         at=now,
-        tag=_known(tag),
+        tag=tag,
         actor_id=actor,
         tenant_id=tenant,
         client_id=client,
@@ -207,11 +215,11 @@ def search(db: Connection, chain: str, wanted: Wanted, size: int, older: int | N
         bound = min(bound, (last.at, older) if last else (-math.inf, 0))
     asked: dict[str, Any] = {"chain": chain, "since": wanted.since, "size": size + 1}
     asked |= {"before": bound[0], "before_seq": bound[1]}
-    if wanted.actor is not None:
-        asked["actor"] = wanted.actor
+    people = {"actor": wanted.actor, "person": wanted.person}
+    given = {name: each for name, each in people.items() if each is not None}
     tags = [{"tag": tag} for tag in TAGS if tag.startswith(wanted.tag)] if wanted.tag else [{}]
-    statement = _SEARCHES[bool(wanted.tag), wanted.actor is not None]
-    rows = [row for tag in tags for row in db.rows(statement, **asked, **tag)]
+    statement = _SEARCHES[bool(wanted.tag), next(iter(given), None)]
+    rows = [row for tag in tags for row in db.rows(statement, **asked, **given, **tag)]
     entries = sorted(map(_entry, rows), key=lambda entry: (entry.at, entry.seq), reverse=True)
     more = len(entries) > size
     return Page(entries[:size], entries[size - 1].seq if more else None)

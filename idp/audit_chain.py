@@ -16,6 +16,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from idp.audit_concerns import person_of
 from idp.canonical_json import canonical_json
 from idp.database import Base, Connection, JsonText, Seal, Upsert
 from idp.secret_values import is_same
@@ -26,9 +27,12 @@ FIRST = "0" * 64
 STARTED = "audit.chain_started"
 BROKEN = "audit.chain_broken"
 
+_IS_ABOUT_SOMEBODY = sa.text("person_id IS NOT NULL")
+
 
 class AuditEvent(Base):
-    """Only ever inserted: triggers refuse the rest. `id` is the row's alone, and not hashed."""
+    """Only ever inserted: triggers refuse the rest. `id` is the row's alone, and not hashed; nor is
+    `person_id`, which follows from what is (`audit_concerns.person_of`)."""
 
     __tablename__ = "audit_events"
     __table_args__ = (
@@ -36,6 +40,12 @@ class AuditEvent(Base):
         sa.Index("ix_audit_events_by_time", "chain", "at", "seq"),
         sa.Index("ix_audit_events_by_actor", "chain", "actor_id", "at", "seq"),
         sa.Index("ix_audit_events_by_tag", "chain", "tag", "at", "seq"),
+        sa.Index(
+            "ix_audit_events_by_person",
+            *("chain", "person_id", "at", "seq"),
+            sqlite_where=_IS_ABOUT_SOMEBODY,
+            postgresql_where=_IS_ABOUT_SOMEBODY,
+        ),
     )
 
     id: Mapped[int] = mapped_column(
@@ -52,6 +62,7 @@ class AuditEvent(Base):
     chain: Mapped[str]
     seq: Mapped[int] = mapped_column(sa.BigInteger)
     digest: Mapped[str]
+    person_id: Mapped[str | None]
 
 
 class ChainHead(Base):
@@ -103,7 +114,7 @@ _INSERT = (
     .values(
         {
             name: sa.bindparam(name, type_=sa.Text if name == "detail" else None)
-            for name in (*Event._fields, "chain", "seq", "digest")
+            for name in (*Event._fields, "chain", "seq", "digest", "person_id")
         }
     )
     .inline()  # the row's id is asked for by nobody, and not every transaction may see it
@@ -160,10 +171,21 @@ def _extend(db: Connection, chain: str, events: list[Event]) -> bool:
     for event in events:
         seq = head.seq + 1
         head = Head(chain, seq, link(head.digest, event.form(chain, seq)))
-        db.run(_INSERT, **event._asdict(), chain=chain, seq=seq, digest=head.digest)
+        _write(db, event, head)
     mac = db.seal(head.text())
     db.run(_ADVANCE, whose=chain, last=head.seq, last_digest=head.digest, mac=mac)
     return before.seq == 0
+
+
+def _write(db: Connection, event: Event, place: Head) -> None:
+    db.run(
+        _INSERT,
+        **event._asdict(),
+        chain=place.chain,
+        seq=place.seq,
+        digest=place.digest,
+        person_id=person_of(event.tag, event.actor_id, event.detail),
+    )
 
 
 def _told(tag: str, at: float, tenant_id: str | None, **detail: Any) -> Event:

@@ -28,6 +28,7 @@ from idp.audit_chain import (
     Head,
     link,
 )
+from idp.audit_concerns import person_of
 from idp.database import Connection, Database
 
 BATCH = 1000
@@ -42,18 +43,21 @@ CUT = "{which} missing: the end was cut"
 REWRITTEN = "the end was written anew: event {first} is another one than was sealed"
 UNSEALED = "the head does not bear our seal: it was changed, or the end was cut"
 HEADLESS = "the head is missing"
+ASTRAY = "{event} is listed under another person than it is about"
 UNSEALED_BEFORE = "{event} says that the head before it did not bear our seal"
 BEGUN_ANEW = "the platform's chain tells of its beginning {first} times: it was begun anew"
 AND_MORE = "there is more, which was not looked into"
 
 
 class Found(NamedTuple):
-    """An event as it is shown to us, which may be a forgery. `id` is its row's, None in a file."""
+    """An event as it is shown to us, which may be a forgery. `id` is its row's, None in a file; so
+    is `person_id`, in whose history it is told."""
 
     seq: int
     digest: str
     event: Event
     id: int | None = None
+    person_id: str | None = None
 
     def __str__(self) -> str:
         row = "" if self.id is None else f"id {self.id}, "
@@ -176,7 +180,9 @@ class Walk:
 
 _TABLE: Any = AuditEvent.__table__
 _PAGE = (
-    sa.select(_TABLE.c.id, _TABLE.c.seq, _TABLE.c.digest, *(_TABLE.c[n] for n in Event._fields))
+    sa.select(
+        *(_TABLE.c[name] for name in ("id", "person_id", "seq", "digest", *Event._fields)),
+    )
     .where(
         _TABLE.c.chain == sa.bindparam("chain"),
         _TABLE.c.seq > sa.bindparam("after"),
@@ -201,11 +207,16 @@ def stored(database: Database, chain: str, after: int, until: int) -> Iterator[F
     while True:
         with database.connection() as db:
             rows = db.rows(_PAGE, chain=chain, after=after, until=until)
-        for row_id, seq, digest, *event in rows:
-            yield Found(seq, digest, Event._make(event), row_id)
-            after = seq
+        for found in map(_found, rows):
+            yield found
+            after = found.seq
         if len(rows) < BATCH:
             return
+
+
+def _found(row: tuple[Any, ...]) -> Found:
+    row_id, person_id, seq, digest, *event = row
+    return Found(seq, digest, Event._make(event), row_id, person_id)
 
 
 def sealed_head(db: Connection, chain: str) -> Head | None:
@@ -248,10 +259,28 @@ def _inspect(database: Database, chain: str, head: Head | None, beginnings: int)
         faults.append(Fault(UNSEALED, head.seq, head.seq))
     if chain != PLATFORM and beginnings != 1:
         faults.append(Fault(BEGUN_ANEW, beginnings, beginnings))
-    events = stored(database, chain, LOWEST, head.seq)
+    astray: list[Fault] = []
+    events = _watched(stored(database, chain, LOWEST, head.seq), astray)
     behind = _behind(database, head)
     faults += Walk(Head(chain, 0, FIRST), head).faults(one_after_another(events, behind))
+    doubtful = {fault.found for fault in faults}
+    faults += [fault for fault in astray if fault.found not in doubtful]
     return Report(chain, head.seq, faults)
+
+
+def _watched(events: Iterable[Found], astray: list[Fault]) -> Iterator[Found]:
+    """Notes which of them are told in the wrong history, which no digest says."""
+    for found in events:
+        if len(astray) < MOST and found.person_id != _person_of(found.event):
+            astray.append(Fault(ASTRAY, found.seq, found.seq, found))
+        yield found
+
+
+def _person_of(event: Event) -> str | None:
+    try:
+        return person_of(event.tag, event.actor_id, event.detail)
+    except (ValueError, AttributeError):
+        return None
 
 
 def _behind(database: Database, head: Head) -> Iterator[Found]:
@@ -260,9 +289,7 @@ def _behind(database: Database, head: Head) -> Iterator[Found]:
     with database.connection() as db:
         rows = db.rows(_PAGE, chain=head.chain, after=head.seq, until=-LOWEST - 1)
         newest = sealed_head(db, head.chain) or head
-    for row_id, seq, digest, *event in rows:
-        if seq > newest.seq:
-            yield Found(seq, digest, Event._make(event), row_id)
+    yield from (found for found in map(_found, rows) if found.seq > newest.seq)
 
 
 def _beginnings(db: Connection) -> Counter[str]:

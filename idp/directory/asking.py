@@ -173,5 +173,6 @@ def signed_form(
     if request.document_id is None:
         raise NotFound("no form was uploaded")
     document = admin.get(Document, request.document_id)
-    admin.record("access.form_read", request=request.id, sha256=document.sha256)
+    whose = {"request": request.id, "person": request.user_id}
+    admin.record("access.form_read", **whose, sha256=document.sha256)
     return request, documents.content_of(keys, document)

@@ -14,7 +14,7 @@ from idp import audit
 from idp.audit import Entry
 from idp.audit_chain import PLATFORM
 from idp.database import Database
-from idp.directory import paging, users
+from idp.directory import paging, person, users
 from idp.directory.acting import Administration, NotFound
 from idp.directory.operating import Operation
 from idp.directory.users import User, canonical_email
@@ -24,6 +24,7 @@ PAGE = 50
 EXPORT_PAGE = 500
 
 Reader = Administration | Operation
+Bound = tuple[str, ...]
 
 
 class Wanted(NamedTuple):
@@ -64,12 +65,39 @@ def events(
     reader: Reader, keys: SecretKeys, wanted: Wanted, cursor: str = "", size: int = PAGE
 ) -> Page:
     """The newest first. Raises Forbidden, or CursorRefused."""
-    chain = chain_of(reader)
     bound = ("audit", *map(str, wanted))
-    older = int(paging.opened(keys, chain, bound, cursor)[0]) if cursor else None
+    older = _older(reader, keys, bound, cursor)
     narrowed = _narrowed(reader, wanted)
     if narrowed is None:
         return Page([], None)
+    return _page(reader, keys, bound, narrowed, size, older)
+
+
+def of_person(
+    admin: Administration, keys: SecretKeys, member: str, cursor: str = "", size: int = PAGE
+) -> Page:
+    """What happened to one member here, the newest first, whoever did it. Raises Forbidden,
+    NotFound, or CursorRefused."""
+    whose = person.member(admin, member).user_id
+    bound = ("history", whose)
+    older = _older(admin, keys, bound, cursor)
+    return _page(admin, keys, bound, audit.Wanted(person=whose), size, older)
+
+
+def _older(reader: Reader, keys: SecretKeys, bound: Bound, cursor: str) -> int | None:
+    chain = chain_of(reader)
+    return int(paging.opened(keys, chain, bound, cursor)[0]) if cursor else None
+
+
+def _page(
+    reader: Reader,
+    keys: SecretKeys,
+    bound: Bound,
+    narrowed: audit.Wanted,
+    size: int,
+    older: int | None,
+) -> Page:
+    chain = chain_of(reader)
     found = audit.search(reader.db, chain, narrowed, size, older)
     following = found.older and paging.seal(keys, chain, bound, (found.older,))
     return Page(_told(reader, found.entries), following or None)
@@ -122,8 +150,8 @@ def _narrowed(reader: Reader, wanted: Wanted) -> audit.Wanted | None:
 def _person(reader: Reader, who: str) -> str | None:
     if "@" not in who:
         return who
-    person = users.find_by_email(reader.db, canonical_email(who) or "")
-    return person.id if person else None
+    found = users.find_by_email(reader.db, canonical_email(who) or "")
+    return found.id if found else None
 
 
 def _told(reader: Reader, entries: list[Entry]) -> list[Told]:

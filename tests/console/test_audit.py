@@ -25,7 +25,7 @@ from tests.console.operations import operation, operator
 from tests.console.people_of import administration, company, user_id
 from tests.console.test_api import is_problem
 from tests.storage.test_audit_chain import drop_triggers
-from tests.world import AMARA, BEN, HANA, OLU, START, World
+from tests.world import AMARA, BEN, DANA, HANA, OLU, START, World
 
 HOUR = 3600.0
 PLACE = Origin("198.51.100.7", "the-request", "")
@@ -36,12 +36,13 @@ NOBODY: frozenset[str] = frozenset()
 def told(either_world: World) -> World:
     """An hour of northwind's, in which Amara and Ben did things, and one of harbor's."""
     northwind, harbor = (company(either_world, slug).id for slug in ("northwind", "harbor"))
-    amara, ben, hana = (user_id(either_world, email) for email in (AMARA, BEN, HANA))
+    amara, ben, hana, dana = (user_id(either_world, email) for email in (AMARA, BEN, HANA, DANA))
     with either_world.held.database.transaction() as db:
         for number in range(8):
             tag = ["role.changed", "person.disabled"][number % 2]
             actor, at = [amara, ben][number % 2], START + number * HOUR
-            audit.record(db, tag, at, PLACE, actor=actor, tenant=northwind, number=number)
+            whom = {"person": dana} if tag == "person.disabled" else {}
+            audit.record(db, tag, at, PLACE, actor=actor, tenant=northwind, number=number, **whom)
         audit.record(db, "role.changed", START, PLACE, actor=hana, tenant=harbor, secret="harbor's")
     either_world.clock.move(8 * HOUR)
     return either_world

@@ -71,6 +71,9 @@ def test_one_person_is_looked_after(demo: Demo, page: Page) -> None:
     look_at(page)
     page.get_by_role("button", name="Enable again").click()
     expect(page.get_by_text(BEN).first).to_be_visible()
+    page.goto(page.url + "/history")
+    expect(page.get_by_role("link", name="Person disabled")).to_be_visible()
+    look_at(page)
 
 
 def test_twenty_lines_are_imported_three_of_them_bad(demo: Demo, page: Page) -> None:

@@ -11,6 +11,7 @@ from idp import audit, audit_inspection
 from idp.audit_chain import FIRST, PLATFORM, Event, Head, link
 from idp.audit_inspection import (
     AND_MORE,
+    ASTRAY,
     BATCH,
     BEGUN_ANEW,
     CHANGED,
@@ -74,6 +75,8 @@ DEEDS: dict[str, tuple[list[str], list[Named]]] = {
     "an address": (changed("address = '203.0.113.9'"), [(CHANGED, 5, 5)]),
     "a request": (changed("request_id = 'r'"), [(CHANGED, 5, 5)]),
     "the detail": (changed("detail = '{}'"), [(CHANGED, 5, 5)]),
+    "whose history": (changed("person_id = 'ben'"), [(ASTRAY, 5, 5)]),
+    "out of a history": (changed("person_id = NULL"), [(ASTRAY, 5, 5)]),
     "white space in the detail": (changed("detail = ' ' || detail"), [(CHANGED, 5, 5)]),
     "a detail that is no JSON": (changed("detail = '{'"), [(CHANGED, 5, 5)]),
     "the first": (changed("actor_id = 'ben'", 1), [(CHANGED, 1, 1)]),
@@ -288,7 +291,8 @@ def rewrite(database: Database, seqs: range | list[int]) -> str:
             digest = link(previous or FIRST, event.form(PLATFORM, seq))
             connection.execute(
                 sa.text(
-                    "UPDATE audit_events SET actor_id = 'ben', digest = :digest"
+                    "UPDATE audit_events SET actor_id = 'ben', digest = :digest,"
+                    " person_id = CASE WHEN person_id IS NULL THEN NULL ELSE 'ben' END"
                     " WHERE chain = 'platform' AND seq = :seq"
                 ),
                 {**place, "digest": digest},

@@ -67,6 +67,9 @@ def test_the_newest_come_first_and_of_one_chain_alone(told: Database) -> None:
         (Wanted(since=NOW + 10, until=NOW + 20), range(10, 20)),
         (Wanted(tag="sign_in.", since=NOW + 30), [n for n in range(30, 60) if n % 3 < 2]),
         (Wanted(actor="amara", tag="s", until=NOW + 9), range(0, 9, 2)),
+        (Wanted(person="ben"), range(1, 60, 2)),
+        (Wanted(person="ben", tag="session.", until=NOW + 30), [5, 11, 17, 23, 29]),
+        (Wanted(person="nobody"), []),
         (Wanted(tag="no.such"), []),
         (Wanted(tag="%"), []),
         (Wanted(actor="am%ara"), []),
@@ -127,11 +130,12 @@ def long(database: Database) -> Database:
     run(
         database,
         "INSERT INTO audit_events"
-        " (at, tag, actor_id, tenant_id, address, request_id, detail, chain, seq, digest)"
+        " (at, tag, actor_id, tenant_id, address, request_id, detail, chain, seq, digest,"
+        " person_id)"
         f" {numbered} SELECT {NOW} + i, CASE WHEN i % 5000 = 0 THEN 'signing_key.made'"
         " ELSE 'sign_in.succeeded' END, CASE WHEN i % 3000 = 0 THEN 'rare' ELSE 'often' END,"
         f" '{TENANT}', '', '', '{{}}', CASE WHEN i % 2 = 0 THEN '{TENANT}' ELSE 'other' END,"
-        " i, 'd' FROM n",
+        " i, 'd', CASE WHEN i % 2000 = 0 THEN 'rare' WHEN i % 10 = 0 THEN 'often' END FROM n",
         "ANALYZE",
     )
     return database
@@ -148,6 +152,10 @@ SEARCHES = {
     "a rare actor": Wanted(actor="rare"),
     "an actor of none": Wanted(actor="nobody"),
     "an actor of most long ago": Wanted(actor="often", until=NOW + 900),
+    "the history of a person with a long one": Wanted(person="often"),
+    "the history of a person with a short one": Wanted(person="rare"),
+    "a history long ago": Wanted(person="often", until=NOW + 900),
+    "a history of one tag": Wanted(person="rare", tag="sign_in.succeeded"),
     "a rare actor and a tag of most": Wanted(actor="rare", tag="sign_in.succeeded"),
 }
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from idp import audit_inspection, migrations
-from idp.audit_chain import AuditEvent
+from idp.audit import TAGS
+from idp.audit_chain import BROKEN, STARTED, AuditEvent
 from idp.database import Base, Database
 from idp.errors import SetupMistake
 from tests.storage.crew import KEYS, PROCESSES, Crew, Prepared
@@ -116,15 +118,17 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) ->
 
 
 def test_an_audit_log_that_was_there_is_chained_in_its_order(database_url: str) -> None:
+    """Of every tag, and in the histories of those whom the events are about."""
     with closing(Database(database_url, seal=KEYS.seal)) as database:
         at_revision(database, "0009")
         tenants = ["NULL", "'a'", "'b'", "'a'", "NULL"] * 450  # more than a batch
+        tags = cycle(sorted(TAGS.keys() - {STARTED, BROKEN}))
         for number, tenant in enumerate(tenants):
             change(
                 database,
-                "INSERT INTO audit_events (at, tag, tenant_id, address, request_id, detail) VALUES"
-                f" ({NOW + number / 7!r}, 'setup.applied', {tenant}, '', '',"
-                f""" '{{"z"\\:{number}.0,"a"\\:[1e3, "é\\:"]}}')""",
+                "INSERT INTO audit_events (at, tag, actor_id, tenant_id, address, request_id,"
+                f" detail) VALUES ({NOW + number / 7!r}, '{next(tags)}', 'amara', {tenant}, '', '',"
+                f""" '{{"z"\\:{number}.0,"person"\\:"ben","a"\\:[1e3, "é\\:\\u0000"]}}')""",
             )
         migrations.upgrade(database)
         reports = {report.chain: report for report in audit_inspection.inspect_all(database)}
@@ -138,6 +142,10 @@ def test_an_audit_log_that_was_there_is_chained_in_its_order(database_url: str) 
             events = list(session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id)))
             assert [event.detail["z"] for event in events[:2250]] == list(range(2250))
             assert [event.detail["chain"] for event in events[2250:]] == ["a", "b"]
+            about = {event.tag: event.person_id for event in events}
+            assert about["sign_in.failed"] == "amara"
+            assert about["person.disabled"] == "ben"
+            assert about["role.changed"] is None
         with pytest.raises(sa.exc.DBAPIError, match="can only be added to"):
             change(database, "DELETE FROM audit_events")
 

@@ -19,9 +19,9 @@ from idp.directory.history import Reader, Told, Wanted
 from idp.directory.operating import Operation
 from idp.directory.people_file import written
 from idp.errors import Refusal
-from idp.web.context import catalog, now, provider
+from idp.web.context import now, provider
 from idp.web.manage import audit_detail, guard, shell
-from idp.web.manage.audit_words import WORDS, subjects
+from idp.web.manage.audit_words import WORDS, client_name, subjects
 
 blueprint = Blueprint("manage_audit", __name__)
 
@@ -97,7 +97,7 @@ def _page(reader: Reader) -> dict[str, Any]:
         "table_url": f"audit.csv?{query}",
         "subjects": subjects(),
         "words": WORDS,
-        "client_name": _client_name,
+        "client_name": client_name,
     }
 
 
@@ -125,13 +125,8 @@ def _event(reader: Reader, name: str) -> dict[str, Any]:
         "at": datetime.fromtimestamp(entry.at, UTC).isoformat(sep=" ", timespec="milliseconds"),
         "changes": [each for each in audit_detail.changes(entry.detail) if any(each[2:])],
         "facts": [fact for fact in audit_detail.facts(entry.detail) if fact[1]],
-        "client_name": _client_name,
+        "client_name": client_name,
     }
-
-
-def _client_name(client_id: str) -> str:
-    client = catalog().clients.get(client_id)
-    return client.client_name if client else client_id
 
 
 def _table(reader: Reader, whose: str) -> Response:

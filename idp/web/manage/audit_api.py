@@ -43,19 +43,28 @@ class AuditEvent(Answer):
 
 @api.get(f"{TENANT}/audit-events", told("Search the company's audit log"), needs="audit.read")
 def of_tenant(admin: Administration, query: EventsWanted) -> Listing[AuditEvent]:
-    return _listed(admin, query)
+    return _listed(_found(admin, query))
+
+
+@api.get(f"{TENANT}/people/<member>/history", told("See a person's history"), needs="audit.read")
+def of_person(admin: Administration, member: str, query: Part) -> Listing[AuditEvent]:
+    keys = provider().secret_keys
+    return _listed(history.of_person(admin, keys, member, query.cursor, query.limit))
 
 
 @api.get(
     f"{PLATFORM}/audit-events", told("Search the platform's audit log"), needs="platform.audit"
 )
 def of_platform(operation: Operation, query: EventsWanted) -> Listing[AuditEvent]:
-    return _listed(operation, query)
+    return _listed(_found(operation, query))
 
 
-def _listed(reader: Reader, query: EventsWanted) -> Listing[AuditEvent]:
+def _found(reader: Reader, query: EventsWanted) -> history.Page:
     wanted = Wanted(query.tag, query.who, _seconds(query.since), _seconds(query.until))
-    page = history.events(reader, provider().secret_keys, wanted, query.cursor, query.limit)
+    return history.events(reader, provider().secret_keys, wanted, query.cursor, query.limit)
+
+
+def _listed(page: history.Page) -> Listing[AuditEvent]:
     rows = [
         {
             **each.entry._asdict(),

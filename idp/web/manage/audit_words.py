@@ -10,6 +10,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _
 
 from idp import audit_chain
+from idp.web.context import catalog
 
 SUBJECTS: dict[str, Any] = {
     "sign_in": _("Signing in"),
@@ -114,3 +115,9 @@ def subjects() -> list[tuple[str, Any, list[tuple[str, Any]]]]:
         )
         for subject, name in SUBJECTS.items()
     ]
+
+
+def client_name(client_id: str) -> str:
+    """The id itself of a client that is gone."""
+    client = catalog().clients.get(client_id)
+    return client.client_name if client else client_id

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, flash, redirect, request
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
-from idp.directory import person
+from idp.directory import history, person
 from idp.directory.acting import Administration, Mistake
 from idp.directory.person import Member
 from idp.sessions import membership
 from idp.web.browsers import browser_name
 from idp.web.context import catalog, provider
 from idp.web.manage import guard, shell
+from idp.web.manage.audit_words import WORDS, client_name
 
 blueprint = Blueprint("manage_person", __name__)
 
+LATEST = 5
 ADDRESS = "/manage/<tenant>/people/<member>"
 
 Answer = Response | str | tuple[str, int]
@@ -28,6 +31,25 @@ Answer = Response | str | tuple[str, int]
 @guard.administers()
 def show(admin: Administration, member: str) -> str:
     return _page(admin, person.member(admin, member))
+
+
+@blueprint.get(f"{ADDRESS}/history")
+@guard.administers()
+def show_history(admin: Administration, member: str) -> str:
+    cursor = request.args.get("after", "")
+    page = history.of_person(admin, provider().secret_keys, member, cursor)
+    someone = person.find_member(admin, member)
+    return shell.tenant_page(
+        admin,
+        "manage/person_history.html",
+        person=someone,
+        name=_name(someone),
+        page=page,
+        is_first=not cursor,
+        next_url="?" + urlencode({"after": page.next}) if page.next else None,
+        words=WORDS,
+        client_name=client_name,
+    )
 
 
 @blueprint.post(f"{ADDRESS}/roles")
@@ -97,6 +119,9 @@ def _page(admin: Administration, someone: Member, errors: dict[str, str] | None 
         may_manage=admin.may(someone.managed_by),
         is_oneself=someone.user_id == admin.actor.user_id,
         sessions=_sessions(admin, someone),
+        history=_latest(admin, someone),
+        words=WORDS,
+        client_name=client_name,
         errors={field: _(sentence) for field, sentence in (errors or {}).items()},
     )
 
@@ -119,6 +144,13 @@ def _sessions(admin: Administration, someone: Member) -> list[dict[str, Any]]:
         }
         for session in membership.open_sessions(admin, someone, _idle())
     ]
+
+
+def _latest(admin: Administration, someone: Member) -> history.Page | None:
+    """None for who may not read the log."""
+    if not admin.may("audit.read"):
+        return None
+    return history.of_person(admin, provider().secret_keys, someone.id, size=LATEST)
 
 
 def _idle() -> float:

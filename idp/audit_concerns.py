@@ -1,0 +1,132 @@
+"""Whom each event of the audit log concerns: in whose history it is told, and who gets a letter.
+
+One table for all tags. Whose history it is follows from what is hashed of an event, so that nobody
+can list it under somebody else unnoticed (`audit_inspection`). To change that for a tag which has
+events already takes a migration that lists them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import NamedTuple
+
+import orjson
+
+
+class About(Enum):
+    """The person whom an event is about: whoever did it, or whom its detail names as `person`."""
+
+    NOBODY = auto()
+    ACTOR = auto()
+    NAMED = auto()
+
+
+class Reader(Enum):
+    """Who gets a letter (`directory/letters.py`). OWNERS are the account admins of the event's
+    tenant, and the operators for an event of none; PEERS are the account admins of a tenant in
+    which somebody has become one."""
+
+    PERSON = auto()
+    OWNERS = auto()
+    PEERS = auto()
+    OPERATORS = auto()
+
+
+class Concern(NamedTuple):
+    about: About = About.NOBODY
+    readers: frozenset[Reader] = frozenset()
+
+
+def _concern(about: About, *readers: Reader) -> Concern:
+    return Concern(about, frozenset(readers))
+
+
+_NOBODY = _concern(About.NOBODY)
+_ACTOR = _concern(About.ACTOR)
+_NAMED = _concern(About.NAMED)
+_TELLS_OWNERS = _concern(About.NOBODY, Reader.OWNERS)
+_TELLS_OPERATORS = _concern(About.NOBODY, Reader.OPERATORS)
+_TELLS_BOTH = _concern(About.NOBODY, Reader.OWNERS, Reader.OPERATORS)
+
+CONCERNS: Mapping[str, Concern] = {
+    "sign_in.succeeded": _ACTOR,
+    "sign_in.failed": _ACTOR,
+    "sign_in.locked": _concern(About.ACTOR, Reader.PERSON),
+    "sign_in.refused": _ACTOR,
+    "session.ended": _ACTOR,
+    "tenant.chosen": _ACTOR,
+    "consent.given": _concern(About.ACTOR, Reader.PERSON),
+    "consent.withdrawn": _ACTOR,
+    # A client that repeats itself does the same as a thief, far more often.
+    "code.replayed": _ACTOR,
+    "refresh_token.replayed": _ACTOR,
+    "token.revoked": _ACTOR,
+    "client.refused": _NOBODY,
+    "logout.delivered": _ACTOR,
+    "logout.undelivered": _ACTOR,
+    # Their letters go to both companies and to whoever is asked next (directory/access_letters.py).
+    "access.asked": _NAMED,
+    "access.submitted": _NAMED,
+    "access.withdrawn": _NAMED,
+    "access.approved": _NAMED,
+    "access.refused": _NAMED,
+    "access.set_up": _NAMED,
+    "access.ended": _NAMED,
+    "access.form_read": _NAMED,
+    "signing_key.made": _NOBODY,
+    "signing_key.revoked": _TELLS_OPERATORS,
+    "tenant.created": _NOBODY,
+    "tenant.suspended": _TELLS_BOTH,
+    "tenant.resumed": _TELLS_OWNERS,
+    "tenant.ended": _TELLS_BOTH,
+    "tenant.evidence_taken": _NOBODY,
+    # What was asked of an address may come to nobody; its letter has the link.
+    "invitation.sent": _NOBODY,
+    "invitation.sent_again": _NOBODY,
+    "invitation.revoked": _NOBODY,
+    "invitation.accepted": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
+    "import.uploaded": _NOBODY,
+    "import.started": _NOBODY,
+    "import.line_done": _NOBODY,
+    "person.roles_changed": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
+    "person.disabled": _concern(About.NAMED, Reader.PERSON),
+    "person.enabled": _concern(About.NAMED, Reader.PERSON),
+    "person.sessions_ended": _concern(About.NAMED, Reader.PERSON),
+    "branding.changed": _NOBODY,
+    "domain.added": _NOBODY,
+    "domain.verified": _TELLS_OWNERS,
+    "domain.lost": _TELLS_OWNERS,
+    "domain.removed": _NOBODY,
+    "role.made": _NOBODY,
+    "role.changed": _NOBODY,
+    "role.deleted": _NOBODY,
+    "product.made": _NOBODY,
+    "product.changed": _NOBODY,
+    "client.registered": _TELLS_OWNERS,
+    "client.changed": _NOBODY,
+    "client.disabled": _TELLS_OWNERS,
+    "client.enabled": _TELLS_OWNERS,
+    "client.secret_rotated": _TELLS_OWNERS,
+    "client.secret_removed": _TELLS_OWNERS,
+    "operator.added": _concern(About.NAMED, Reader.PERSON, Reader.OPERATORS),
+    "operator.removed": _concern(About.NAMED, Reader.PERSON, Reader.OPERATORS),
+    "visit.started": _TELLS_OWNERS,
+    "visit.ended": _NOBODY,
+    "policy.changed": _TELLS_OWNERS,
+    "audit.chain_started": _NOBODY,
+    "audit.chain_broken": _TELLS_BOTH,
+    "setup.applied": _NOBODY,
+}
+
+
+def person_of(tag: str, actor_id: str | None, detail: str) -> str | None:
+    """The id of the person in whose history an event is told; `detail` is its JSON. Nobody for a
+    tag that is not ours, which an event that somebody changed can have."""
+    about = CONCERNS.get(tag, _NOBODY).about
+    if about is About.ACTOR:
+        return actor_id
+    if about is About.NAMED:
+        named = orjson.loads(detail).get("person")
+        return named if isinstance(named, str) else None
+    return None
