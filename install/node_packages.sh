@@ -15,7 +15,7 @@ main() {
 }
 
 install_packages() {
-    npm ci --ignore-scripts --silent
+    npm ci --ignore-scripts --loglevel error
     cp "$folder/package-lock.json" "$folder/node_modules/installed"
 }
 
