@@ -1,9 +1,15 @@
 """OAuth clients as operators see them. What one may be is the rule of set-up files
-(`registration/clients.py`), and its secret is shown once."""
+(`registration/clients.py`), and its secret is shown once.
+
+A client of a built-in product is a way into what operators and admins do, and its secret is worth
+as much as the client. Therefore no machine touches one; a client of `platform` is touched by who
+looks after operators, within their own permissions; and one of `console` is made and changed by no
+operator, who would have standing access to a company by it: they disable it, and that is all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +17,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from idp.directory import catalog, clients, paging
-from idp.directory.acting import Mistake, NotFound
+from idp.directory.acting import Forbidden, Mistake, NotFound
 from idp.directory.clients import Client, ClientSecret
 from idp.directory.operating import Operation
+from idp.directory.products import BUILT_IN, CONSOLE, Product
 from idp.errors import told
 from idp.operators.filling_in import filled_in, told_by_field
 from idp.operators.tenants import EVERYWHERE, PAGE
@@ -95,12 +102,13 @@ def register(operation: Operation, values: Mapping[str, Any]) -> Saved:
     form = filled_in(ClientForm, values)
     if operation.rows.get(Client, form.client_id) is not None:
         raise Mistake(client_id=told("This id is another client's."))
+    _check_may_touch(operation, form.product, form.permissions)
     return _save(operation, form, "client.registered")
 
 
 def change(operation: Operation, client: Client, values: Mapping[str, Any]) -> Saved:
     """The same for a client that exists; a field that is left out stays as it is."""
-    _check_may_write(operation)
+    _check_may_change(operation, client)
     form = filled_in(ClientForm, {**values, "client_id": client.client_id})
     return _save(operation, form, "client.changed")
 
@@ -110,6 +118,43 @@ def _check_may_write(operation: Operation) -> None:
     operation.check_recent()
 
 
+def _check_may_change(operation: Operation, client: Client) -> None:
+    _check_may_write(operation)
+    _check_may_touch(operation, client.product_key, client.permissions)
+
+
+def _check_may_touch(operation: Operation, product: str, permissions: Collection[str]) -> None:
+    if not _may_touch(operation, product, permissions):
+        raise Forbidden(f"a client of {product} with {' '.join(permissions) or 'nothing'}")
+
+
+def _may_touch(operation: Operation, product: str, permissions: Collection[str]) -> bool:
+    if product not in BUILT_IN:
+        return True
+    return (
+        product != CONSOLE
+        and _may_stop(operation, product)
+        and operation.actor.permissions.issuperset(permissions)
+    )
+
+
+def _may_stop(operation: Operation, product: str) -> bool:
+    is_person = operation.actor.client_id is None
+    return product not in BUILT_IN or (is_person and operation.may("operators.manage"))
+
+
+def may_change(operation: Operation, client: Client) -> bool:
+    """What a page offers: to change it, to give it secrets, to let it go on."""
+    return _may_touch(operation, client.product_key, client.permissions)
+
+
+def products_with_clients(operation: Operation) -> list[Product]:
+    """Those for which this operator registers clients, in their order."""
+    operation.check("products.manage")
+    ordered = sa.select(Product).order_by(Product.position, Product.key)
+    return [each for each in operation.rows.scalars(ordered) if _may_touch(operation, each.key, ())]
+
+
 def _save(operation: Operation, form: ClientForm, tag: str) -> Saved:
     """All of it or nothing, and at most a second until every process knows."""
     keeper, rows = SecretKeeper(NO_FILES), operation.rows
@@ -117,9 +162,10 @@ def _save(operation: Operation, form: ClientForm, tag: str) -> Saved:
         with told_by_field(), rows.begin_nested():
             changes = apply_clients(rows, [form], keeper, operation.now)
             check_launch_clients(rows, (), (form.client_id,))
+            client = rows.get_one(Client, form.client_id)
+            _check_may_touch(operation, client.product_key, client.permissions)
     except sa.exc.IntegrityError:
         raise Mistake(client_id=told("This id is another client's.")) from None
-    client = rows.get_one(Client, form.client_id)
     if changes:
         _tell(operation, tag, client, changes)
     return Saved(client, keeper.to_show.get(form.client_id))
@@ -135,7 +181,12 @@ def _tell(operation: Operation, tag: str, client: Client, changes: list[Change])
 
 def set_status(operation: Operation, client: Client, status: str) -> None:
     """Disabled, it gets nothing any more; its tokens are refused by us within a second."""
-    _check_may_write(operation)
+    if status == clients.DISABLED:
+        _check_may_write(operation)
+        if not _may_stop(operation, client.product_key):
+            raise Forbidden(f"a client of {client.product_key}")
+    else:
+        _check_may_change(operation, client)
     moved = operation.rows.execute(
         sa.update(Client)
         .where(Client.client_id == client.client_id, Client.status != status)
@@ -165,7 +216,7 @@ def secrets_of(client: Client, now: float) -> list[KnownSecret]:
 def rotate_secret(operation: Operation, client: Client, hours: int) -> str:
     """The new secret, valid at once. The old ones stay valid for so many hours, if they would not
     have ended sooner. Raises Forbidden, RecentSignInNeeded, or Mistake."""
-    _check_may_write(operation)
+    _check_may_change(operation, client)
     _check_can_rotate(client, hours, operation.now)
     until = operation.now + hours * 3600
     for row in list(client.secrets):
@@ -199,7 +250,7 @@ def _check_can_rotate(client: Client, hours: int, now: float) -> None:
 def remove_secret(operation: Operation, client: Client, short: str) -> None:
     """At once. Raises Forbidden, RecentSignInNeeded, NotFound, or Mistake for the only one that is
     valid."""
-    _check_may_write(operation)
+    _check_may_change(operation, client)
     meant = next(
         (row for row in client.secrets if row.secret_hash[:SHOWN_OF_FINGERPRINT] == short), None
     )

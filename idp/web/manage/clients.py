@@ -150,6 +150,7 @@ def _page(operation: Operation, client: Client, **values: Any) -> str:
         secrets=clients.secrets_of(client, operation.now),
         has_secrets=client.token_endpoint_auth_method in WITH_SECRET,
         overlaps=clients.OVERLAP_HOURS,
+        may_change=clients.may_change(operation, client),
         **values,
     )
 
@@ -164,5 +165,5 @@ def _form(
         filled=filled,
         errors=errors,
         sections=client_fields.SECTIONS,
-        products=products.all_products(operation),
+        products=clients.products_with_clients(operation),
     )
