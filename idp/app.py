@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from idp import logs
 from idp.directory import document_kinds, people_file
+from idp.endpoints.bodies import Bodies
 from idp.endpoints.messages import Page
 from idp.endpoints.router import (
     HANDED_PAGE,
@@ -74,6 +75,7 @@ from idp.web.manage import visits as operator_visits
 
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
+THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
     *(brands, home, inbox, profile, consent, invitation),
     *(logout, not_open, password, select_account, tenant),
@@ -108,7 +110,10 @@ def serve_app() -> WsgiApp:
     """What the server loads in each of its processes."""
     settings = settings_from()
     logs.configure(settings.log_level)
-    return behind_proxies(create_app(provider(settings)), settings.trusted_proxies)
+    app = behind_proxies(create_app(provider(settings)), settings.trusted_proxies)
+    bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES)
+    bodies.watch()
+    return bodies
 
 
 def behind_proxies(app: WsgiApp, trusted: str) -> WsgiApp:

@@ -1,0 +1,112 @@
+"""This process's own connections, as the kernel sees them: ended when a request never arrives.
+
+The server tells nobody which connection a request came by, so the one to end is found by whom it is
+with and since when it has waited (tcp(7), TCP_INFO; Linux). Where there is no such table of open
+files, none is found and none ended.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+OPEN_FILES = Path("/proc/self/fd")
+SO_COOKIE = 57  # names a socket for as long as the machine runs
+_INFO_SIZE = 160
+_AGES = struct.Struct("=44xI4xI")  # tcpi_last_data_sent, tcpi_last_data_recv: milliseconds
+_COUNTS = struct.Struct("=152xII")  # tcpi_data_segs_in, tcpi_data_segs_out
+
+
+class Connection(NamedTuple):
+    """`quiet` is the seconds since we last sent anything; `is_waiting` for an answer of ours."""
+
+    cookie: bytes
+    answers: int
+    quiet: float
+    is_waiting: bool
+
+
+class Connections:
+    """What was seen at the looks before this one: call `look` a few times a second."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[bytes, int], float] = {}
+
+    def look(self, now: float) -> None:
+        """Note since when each connection has waited for the same answer."""
+        seen = {
+            (each.cookie, each.answers): now
+            for held in _held_sockets()
+            if (each := _seen(held)) is not None and each.is_waiting
+        }
+        self._waiting = {key: self._waiting.get(key, now) for key in seen}
+
+    def end_waiting(self, peer: str, earliest: float, latest: float) -> None:
+        """Those with `peer` that have waited since a look between the two times."""
+        for held in _held_sockets(peer):
+            found = _seen(held)
+            since = found and self._waiting.get((found.cookie, found.answers))
+            if since is not None and earliest <= since <= latest:
+                _end(held)
+
+    def end_quiet(self, peer: str, seconds: float) -> None:
+        """Those with `peer` that we have sent nothing for so long, idle ones too."""
+        for held in _held_sockets(peer):
+            found = _seen(held)
+            if found is not None and found.quiet >= seconds:
+                _end(held)
+
+
+def _held_sockets(peer: str | None = None) -> Iterator[socket.socket]:
+    """Each in turn, under a number of its own, so that it can't become another meanwhile."""
+    for link in list(OPEN_FILES.iterdir()) if OPEN_FILES.is_dir() else ():
+        with suppress(OSError), _of_ours(int(link.name)) as held:
+            if peer is None or _peer(held) == peer:
+                yield held
+
+
+def _of_ours(number: int) -> socket.socket:
+    own = os.dup(number)
+    try:
+        return socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        raise
+
+
+def _end(held: socket.socket) -> None:
+    """An answer may still be written. The other side may have been quicker."""
+    with suppress(OSError):
+        held.shutdown(socket.SHUT_RD)
+
+
+def _peer(held: socket.socket) -> str | None:
+    try:
+        name = held.getpeername()
+    except OSError:
+        return None
+    return address_of(name[0]) if isinstance(name, tuple) else None
+
+
+def address_of(text: str) -> str:
+    """An IPv4 address is the same one when IPv6 carries it (RFC 4291 section 2.5.5.2)."""
+    return text.removeprefix("::ffff:")
+
+
+def _seen(held: socket.socket) -> Connection | None:
+    """None for what is no TCP connection."""
+    try:
+        info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
+        cookie = held.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
+    except OSError:
+        return None
+    if len(info) < _INFO_SIZE:
+        return None
+    (sent, received), (asked, answers) = _AGES.unpack_from(info), _COUNTS.unpack_from(info)
+    is_waiting = bool(asked) and (not answers or received < sent)
+    return Connection(cookie, answers, sent / 1000, is_waiting)

@@ -1,0 +1,106 @@
+"""Bodies on their way: how many threads wait for one at once, and for how long (security.md S74).
+
+A thread that reads a body waits for whoever sends it. So some threads never do, bodies have a time
+to be there, and when all that may wait do, those who have waited longest are given up for the next.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from idp.connections import Connections, address_of
+from idp.endpoints.router import Environ, StartResponse, WsgiApp
+from idp.errors import Busy, OAuthRefusal
+
+PATIENCE = 10.0  # seconds until a body must be there
+BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
+LARGEST = 11 * 1024 * 1024
+PRESSED = 1.0  # seconds that a body is waited for while no thread is left for another
+LOOK_EVERY = 0.2
+
+
+class CutShort(OAuthRefusal):
+    """Less came than was announced."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_request", "The request did not arrive whole.", status=408)
+
+
+class Arriving:
+    """The `wsgi.input` of a request that announced a body of `length` bytes, or None if it will be
+    known at its end."""
+
+    def __init__(self, bodies: Bodies, source: Any, peer: str, length: int | None) -> None:
+        self._bodies = bodies
+        self._source = source
+        self._left = length
+        self.peer = peer
+        self.since = time.monotonic()
+        self.until = self.since + max(PATIENCE, min(length or 0, LARGEST) / BYTES_A_SECOND)
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes, fewer at the end alone. Raises Busy, CutShort."""
+        with self._bodies.waiting_for(self):
+            part: bytes = self._source.read() if size < 0 else self._source.read(size)
+        if self._left is not None:
+            self._left -= len(part)
+            if self._left > 0 and (size < 0 or len(part) < size):
+                raise CutShort
+        return part
+
+
+class Bodies:
+    """Wraps an application, so that at most `most` of its threads wait for bodies at once."""
+
+    def __init__(self, app: WsgiApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._counting = threading.Lock()
+        self._arriving: dict[int, Arriving] = {}
+        self._connections = Connections()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        length = environ.get("CONTENT_LENGTH", "")
+        if length or "HTTP_TRANSFER_ENCODING" in environ:
+            known = int(length) if length.isascii() and length.isdigit() else None
+            environ["wsgi.input"] = Arriving(
+                self, environ["wsgi.input"], address_of(environ.get("REMOTE_ADDR", "")), known
+            )
+        return self._app(environ, start_response)
+
+    @contextmanager
+    def waiting_for(self, body: Arriving) -> Iterator[None]:
+        with self._counting:
+            if len(self._arriving) >= self._most:
+                raise Busy("as many bodies are on their way as may be")
+            self._arriving[id(body)] = body
+        try:
+            yield
+        finally:
+            del self._arriving[id(body)]
+
+    def watch(self) -> None:
+        """From now on, in a thread of its own, end the connections of bodies that don't come."""
+        threading.Thread(target=self._watch, name="bodies", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY)
+            if self._arriving:
+                self._look(time.monotonic())
+
+    def _look(self, now: float) -> None:
+        with self._counting:
+            arriving = list(self._arriving.values())
+        self._connections.look(now)
+        for body in arriving:
+            until = body.since + PRESSED if len(arriving) >= self._most else body.until
+            if now > until + 2 * LOOK_EVERY:
+                self._connections.end_quiet(body.peer, PRESSED)
+            elif now > until:
+                since = body.since
+                self._connections.end_waiting(body.peer, since - LOOK_EVERY, since + 2 * LOOK_EVERY)

@@ -1,0 +1,154 @@
+"""S74: who sends half a request holds no more than a part of the threads, and not for long.
+
+A real server on real sockets: one process of eight threads.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
+
+from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies
+from tests.machine.provider_process import RunningProvider, start_provider
+from tests.world import World
+
+SECONDS = 3.0
+HALF = (
+    b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 60000\r\n\r\nx"
+)
+WHOLE_BEFORE = b"GET /jwks HTTP/1.1\r\nHost: localhost\r\n\r\n"
+THREADS_FOR_BODIES = 6
+TOKEN = {"grant_type": "client_credentials", "client_id": "nobody", "client_secret": "wrong"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProvider]:
+    started = start_provider(tmp_path_factory.mktemp("held"))
+    yield started
+    started.stop()
+
+
+@contextmanager
+def held(
+    running: RunningProvider, count: int, path: bytes = b"/token", before: bytes = b""
+) -> Iterator[list[socket.socket]]:
+    """So many connections with half a request each."""
+    with ExitStack() as open_ones:
+        sockets = []
+        for _ in range(count):
+            address = (running.settings.host, running.settings.port)
+            each = open_ones.enter_context(socket.create_connection(address, timeout=30))
+            each.sendall(before + HALF % path)
+            sockets.append(each)
+        yield sockets
+
+
+def answers(running: RunningProvider, path: str) -> int:
+    return requests.get(running.issuer + path, timeout=SECONDS).status_code
+
+
+def asks_for_a_token(running: RunningProvider) -> int:
+    return requests.post(f"{running.issuer}/token", data=TOKEN, timeout=SECONDS).status_code
+
+
+@pytest.mark.parametrize("count", [8, 50])
+@pytest.mark.parametrize("path", [b"/token", b"/login/password", b"/manage/acme/imports"])
+def test_sec_74_half_sent_bodies_stop_nobody_else(
+    running: RunningProvider, count: int, path: bytes
+) -> None:
+    with held(running, count, path):
+        assert answers(running, "/jwks") == 200
+        assert answers(running, "/") == 200
+        deadline = time.monotonic() + PRESSED + 5 * LOOK_EVERY + 1
+        while (status := asks_for_a_token(running)) == 503:
+            assert time.monotonic() < deadline
+        assert status == 401
+
+
+class Waits(io.RawIOBase):
+    """A body that is on its way until it is let go."""
+
+    def __init__(self) -> None:
+        self.is_read, self.is_let_go = threading.Event(), threading.Event()
+
+    def read(self, size: int = -1) -> bytes:
+        self.is_read.set()
+        assert self.is_let_go.wait(30)
+        return b"x=1"
+
+
+def test_sec_74_who_finds_no_room_is_told_to_come_again(world: World) -> None:
+    waits, bounded = Waits(), Bodies(world.app, 1)
+    environ = EnvironBuilder("/token", method="POST").get_environ()
+    environ.update({"wsgi.input": waits, "CONTENT_LENGTH": "3"})
+    waiting = threading.Thread(target=run_wsgi_app, args=(bounded, environ))
+    waiting.start()
+    assert waits.is_read.wait(30)
+    visitor = Client(bounded)
+    assert visitor.get("/jwks").status_code == 200
+    refused, page = (visitor.post(path, data=TOKEN) for path in ("/token", "/login/password"))
+    waits.is_let_go.set()
+    waiting.join()
+    assert (refused.status_code, refused.json and refused.json["error"]) == (
+        503,
+        "temporarily_unavailable",
+    )
+    assert page.status_code == 503
+    assert refused.headers["Retry-After"] == page.headers["Retry-After"]
+    assert visitor.post("/token", data=TOKEN).status_code == 401
+
+
+@pytest.mark.parametrize("before", [b"", WHOLE_BEFORE], ids=["alone", "behind a whole request"])
+@pytest.mark.parametrize("trickles", [False, True], ids=["silent", "a byte now and then"])
+def test_sec_74_a_body_that_never_comes_is_given_up(
+    running: RunningProvider, before: bytes, trickles: bool
+) -> None:
+    with held(running, 1, before=before) as [half]:
+        started = time.monotonic()
+        half.settimeout(0.5)
+        while not _has_ended(half, trickles):
+            assert time.monotonic() - started < PATIENCE + 10 * LOOK_EVERY
+            assert asks_for_a_token(running) == 401
+        assert time.monotonic() - started > PATIENCE - 1
+
+
+def _has_ended(half: socket.socket, trickles: bool) -> bool:
+    try:
+        if trickles:
+            half.sendall(b"x")
+        answer = half.recv(65_536)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return not answer or b" 408 " in answer
+
+
+def test_sec_74_a_sign_in_that_waits_beside_them_is_not_given_up(running: RunningProvider) -> None:
+    """A connection that was idle, or has been answered, is another one's."""
+    with requests.Session() as visitor, held(running, THREADS_FOR_BODIES) as sockets:
+        assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
+        for half in sockets:
+            half.settimeout(PRESSED + 10 * LOOK_EVERY)
+            assert b" 408 " in half.recv(65_536)
+        assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
+
+
+def test_sec_74_a_body_that_was_cut_short_is_not_read_as_a_whole_one(
+    running: RunningProvider,
+) -> None:
+    with held(running, 1, b"/token") as [half]:
+        half.shutdown(socket.SHUT_WR)
+        answer = half.recv(65_536)
+        assert not answer or b" 408 " in answer
+    assert "Traceback" not in Path(running.log).read_text()
