@@ -21,6 +21,7 @@ from idp.database import Connection, Database, joined_by_line
 from idp.directory import tenants
 from idp.directory.catalog import Catalog
 from idp.directory.memberships import Membership, MembershipRole, of_roles
+from idp.directory.products import CONSOLE
 from idp.directory.roles import TOP_RANK, Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import PageRefusal, told
@@ -84,19 +85,24 @@ class Changed(PageRefusal):
 class Rights(NamedTuple):
     """What somebody's roles in a tenant amount to. `nodes` are pairs of product and permission; the
     account admin `has_all`, also of what is still to come. Who was let in from another company has
-    it `within` the products that were approved; None is no limit."""
+    it `within` the products that were approved; who comes by a client has of the console's nodes
+    those in `console` alone. None is no limit."""
 
     rank: int
     has_all: bool
     nodes: frozenset[Node]
     within: frozenset[str] | None = None
+    console: frozenset[str] | None = None
 
     @property
     def is_unlimited(self) -> bool:
-        return self.has_all and self.within is None
+        return self.has_all and self.within is None and self.console is None
 
     def holds(self, nodes: frozenset[Node]) -> bool:
         if self.within is not None and any(product not in self.within for product, _ in nodes):
+            return False
+        administration = {node for product, node in nodes if product == CONSOLE}
+        if self.console is not None and not administration <= self.console:
             return False
         return self.has_all or nodes <= self.nodes
 
@@ -107,8 +113,9 @@ NOTHING = Rights(0, False, frozenset())
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person at the console, or a client at the API, which then has no `auth_time`. `permissions`
-    are the console's nodes; `visit_id` is set while an operator acts for the tenant."""
+    """A person at the console; at the API a client, alone (without `auth_time`) or with the person
+    whose token it has. `permissions` are the console's nodes; `rights` what they hand on;
+    `visit_id` is set while an operator acts for the tenant."""
 
     user_id: str | None
     client_id: str | None

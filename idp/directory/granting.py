@@ -5,6 +5,9 @@ their own, nor acts on a person above them. Administration is handed on by those
 a role with nodes of the console's is given by who holds these nodes. And nobody gives or takes
 anything of their own (security.md S79; docs/decisions/0017).
 
+A client hands on less than the person whose token it has: it stays below the account admin, and of
+the console's nodes it gives those alone that the token carries. A visitor hands on none of them.
+
 Changes of who may do what come one at a time in each tenant (`in_turn`), and are judged by what
 the actor may do when their turn has come: whoever was demoted a moment ago changes nothing.
 """
@@ -14,12 +17,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from idp.directory import memberships, users
-from idp.directory.acting import Administration, Forbidden, Mistake, Node, Rights, rights_of
-from idp.directory.memberships import Membership, MembershipRole
-from idp.directory.products import CONSOLE
-from idp.directory.roles import Role
+from idp.database import Connection
+from idp.directory import account_admins, clients, memberships, operator_visits, users
+from idp.directory.acting import (
+    EVERYTHING,
+    Administration,
+    Forbidden,
+    Mistake,
+    Node,
+    Rights,
+    rights_of,
+)
+from idp.directory.clients import Client
+from idp.directory.memberships import Membership
+from idp.directory.products import CONSOLE, Permission
+from idp.directory.roles import TOP_RANK, Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
@@ -32,7 +46,8 @@ def in_turn(admin: Administration, permission: str) -> Rights:
     admin.check(permission)
     wait_for_turn(admin)
     rights = _rights_now(admin)
-    if not rights.holds(frozenset({(CONSOLE, permission)})):
+    is_visit = admin.actor.visit_id is not None
+    if not is_visit and not rights.holds(frozenset({(CONSOLE, permission)})):
         raise Forbidden(f"{permission} was taken away")
     return rights
 
@@ -44,21 +59,67 @@ def wait_for_turn(admin: Administration) -> None:
 
 
 def _rights_now(admin: Administration) -> Rights:
-    """A client, and an operator on a visit, have no membership to look up again."""
+    """Of the person, of the client and of the visit, each as it is now. Raises Forbidden for a
+    visit that is over."""
     actor = admin.actor
-    if actor.user_id is None or actor.visit_id is not None:
+    if actor.visit_id is not None:
+        if not operator_visits.goes_on(admin.db, actor.visit_id, admin.now):
+            raise Forbidden("the visit is over")
         return actor.rights
-    membership_id = admin.rows.scalar(
+    rights = EVERYTHING
+    if actor.user_id is not None:
+        rights = rights_of_person(admin.rows, admin.db, actor.user_id, admin.now)
+    if actor.client_id is None:
+        return rights
+    is_alone = actor.user_id is None
+    registered = permissions_of_client(admin.rows, actor.client_id, is_alone=is_alone)
+    return by_client(rights, actor.permissions & registered)
+
+
+def rights_of_person(rows: Session, db: Connection, user_id: str, now: float) -> Rights:
+    """What somebody has in the one tenant of the session, NOTHING if they are not, or no longer, in
+    it."""
+    membership_id = rows.scalar(
         sa.select(Membership.id)
         .join(User, User.id == Membership.user_id)
         .where(
-            Membership.user_id == actor.user_id,
+            Membership.user_id == user_id,
             User.status == users.ACTIVE,
             memberships.STATUS_NOW == memberships.ACTIVE,
         ),
-        {"now": admin.now},
+        {"now": now},
     )
-    return rights_of(admin.db, membership_id or "")
+    return rights_of(db, membership_id or "")
+
+
+def permissions_of_client(rows: Session, client_id: str, *, is_alone: bool) -> frozenset[str]:
+    """The most of the console's that a client may have now: what it is registered for where it acts
+    alone, for anything where a person has given it a token, and nothing once it is disabled."""
+    row = rows.execute(
+        sa.select(Client.permissions).where(
+            Client.client_id == client_id,
+            Client.product_key == CONSOLE,
+            Client.status == clients.ACTIVE,
+        )
+    ).first()
+    if row is None:
+        return frozenset()
+    tree = sa.select(Permission.key).where(Permission.product_key == CONSOLE)
+    return frozenset(row[0] if is_alone else rows.scalars(tree))
+
+
+def by_client(rights: Rights, permissions: frozenset[str]) -> Rights:
+    """What is left of somebody's rights in a client's hands; `permissions` are its token's."""
+    return rights._replace(rank=min(rights.rank, TOP_RANK - 1), console=permissions)
+
+
+def is_account_admin(admin: Administration) -> bool:
+    """Whether the company's own account admin acts, at a page or by a client of theirs: for what
+    makes nobody more than they are."""
+    user_id = admin.actor.user_id
+    if user_id is None or admin.actor.visit_id is not None:
+        return False
+    return rights_of_person(admin.rows, admin.db, user_id, admin.now).is_unlimited
 
 
 def nodes_of(role: Role) -> frozenset[Node]:
@@ -102,19 +163,6 @@ def check_may_grant(
 def check_an_account_admin_remains(admin: Administration, without: str) -> None:
     """Somebody active has everything here, besides the membership `without`. Ask it in one's turn
     and before the change. Raises Mistake."""
-    another = (
-        sa.select(Membership.id)
-        .join(User, User.id == Membership.user_id)
-        .join(MembershipRole, MembershipRole.membership_id == Membership.id)
-        .join(Role, Role.id == MembershipRole.role_id)
-        .where(
-            Role.all_permissions.is_(sa.true()),
-            Membership.id != without,
-            Membership.source == memberships.HOME,
-            User.status == users.ACTIVE,
-            memberships.STATUS_NOW == memberships.ACTIVE,
-        )
-        .limit(1)
-    )
-    if admin.rows.scalar(another, {"now": admin.now}) is None:
+    another = account_admins.IN_FORCE.where(Membership.id != without)
+    if admin.rows.scalar(another.limit(1), {"now": admin.now}) is None:
         raise Mistake(roles=told("A company keeps at least one account admin."))

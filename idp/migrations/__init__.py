@@ -22,6 +22,7 @@ from idp.directory import (
     imports,
     invitations,
     memberships,
+    operator_visits,
     person_words,
     products,
     roles,
@@ -30,7 +31,7 @@ from idp.directory import (
 )
 from idp.errors import SetupMistake
 from idp.grants import consent, grant
-from idp.operators import ending, visits
+from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
 from idp.sessions import browser
 from idp.sessions import clients as client_sessions
@@ -45,7 +46,7 @@ TABLES = (
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, grant, browser, client_sessions, signing_keys),
-    *(ending, visits),
+    *(ending, operator_visits),
 )
 LOCK = 0x1A7C
 

@@ -10,47 +10,26 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, outbox
 from idp.audit import Origin
-from idp.database import Base, Connection
-from idp.directory import memberships, tenants, users
-from idp.directory.acting import Actor, Administration, Forbidden, Mistake, NotFound, Rights
+from idp.database import Connection
+from idp.directory import account_admins as account_admins_of
+from idp.directory import granting, operator_visits, tenants
+from idp.directory.acting import Actor, Administration, Forbidden, Mistake, NotFound
 from idp.directory.acting import TenantName as Name
 from idp.directory.catalog import ProductView
-from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.operating import Operation
-from idp.directory.roles import TOP_RANK, Role
+from idp.directory.operator_visits import OperatorVisit
+from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
 from idp.secret_values import new_id
-from idp.tenancy import TenantOwned
 
 MINUTES = (15, 30, 45, 60)
-RANK = TOP_RANK - 1
 MAX_REASON = 500
 SHOWN = 100
-
-
-class OperatorVisit(TenantOwned, Base):
-    """`operator_id` is a person. `ended_by` is whoever ended it before `until`."""
-
-    __tablename__ = "operator_visits"
-    __table_args__ = (
-        sa.Index("ix_operator_visits_operator", "operator_id", "tenant_id", "until"),
-        sa.Index("ix_operator_visits_tenant", "tenant_id", "started_at"),
-    )
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"))
-    operator_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"))
-    reason: Mapped[str]
-    started_at: Mapped[float]
-    until: Mapped[float]
-    ended_at: Mapped[float | None]
-    ended_by: Mapped[str | None]
 
 
 class Visit(NamedTuple):
@@ -72,7 +51,6 @@ class Seen(NamedTuple):
 
 
 _NOW = sa.bindparam("now", type_=sa.Double)
-_IS_LIVE = (OperatorVisit.ended_at.is_(None), OperatorVisit.until > _NOW)
 _LIVE = (
     sa.select(OperatorVisit.id, Tenant.id, Tenant.slug, Tenant.name, OperatorVisit.until)
     .join(Tenant, Tenant.id == OperatorVisit.tenant_id)
@@ -81,9 +59,8 @@ _LIVE = (
         OperatorVisit.operator_id == sa.bindparam("operator_id"),
         Tenant.slug == sa.bindparam("slug"),
         Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"),
-        User.status == sa.literal_column(f"'{users.ACTIVE}'"),
-        User.is_operator.is_(sa.true()),
-        *_IS_LIVE,
+        *operator_visits.IS_OPERATOR,
+        *operator_visits.IS_LIVE,
     )
     .order_by(OperatorVisit.until.desc())
 )
@@ -92,25 +69,12 @@ _END = (
     .where(
         OperatorVisit.id == sa.bindparam("visit_id"),
         OperatorVisit.tenant_id == sa.bindparam("visited_id"),
-        *_IS_LIVE,
+        *operator_visits.IS_LIVE,
     )
     .values(ended_at=_NOW, ended_by=sa.bindparam("who"))
     .returning(OperatorVisit.id)
 )
-_ACCOUNT_ADMINS = (
-    sa.select(User.email, User.name, User.locale)
-    .select_from(Role)
-    .join(MembershipRole, MembershipRole.role_id == Role.id)
-    .join(Membership, Membership.id == MembershipRole.membership_id)
-    .join(User, User.id == Membership.user_id)
-    .where(
-        Role.tenant_id == sa.bindparam("tenant_id"),
-        Role.all_permissions.is_(sa.true()),
-        memberships.STATUS_NOW == memberships.ACTIVE,
-        User.status == users.ACTIVE,
-    )
-    .distinct()
-)
+_ACCOUNT_ADMINS = account_admins_of.IN_FORCE.where(Role.tenant_id == sa.bindparam("tenant_id"))
 
 
 def find_live(db: Connection, slug: str, operator_id: str, now: float) -> Visit | None:
@@ -120,14 +84,14 @@ def find_live(db: Connection, slug: str, operator_id: str, now: float) -> Visit 
 
 
 def visitor(visit: Visit, operator_id: str, auth_time: float, console: ProductView) -> Actor:
-    """Everything that the console does, but nothing to an account admin."""
-    nodes = frozenset((console.key, node) for node in console.permission_keys)
+    """Everything that the console does, but nothing to an account admin, and nothing of the
+    console's is handed on."""
     return Actor(
         user_id=operator_id,
         client_id=None,
         auth_time=auth_time,
         permissions=console.permission_keys,
-        rights=Rights(RANK, False, nodes),
+        rights=operator_visits.VISITOR,
         visit_id=visit.id,
     )
 
@@ -209,7 +173,7 @@ def end(operation: Operation, slug: str) -> bool:
 def end_by_tenant(admin: Administration, visit_id: str) -> None:
     """At once. Raises Forbidden for anybody but an account admin, NotFound for another tenant's
     visit or one that is over."""
-    if not admin.actor.rights.is_unlimited:
+    if not granting.is_account_admin(admin):
         raise Forbidden("only an account admin ends a visit")
     who = admin.actor.user_id or admin.actor.client_id or ""
     if not _ended(admin.db, admin.tenant.id, visit_id, who, admin.now, admin.origin):

@@ -19,9 +19,9 @@ from idp.app import create_pages
 from idp.database import Base
 from idp.directory import access_requests, imports, invitations
 from idp.directory.access_requests import AccessRequest
+from idp.directory.operator_visits import OperatorVisit
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
-from idp.operators.visits import OperatorVisit
 from idp.secret_values import new_id
 from idp.web.manage.api import Route
 from idp.web.manage.api_nouns import NOUNS

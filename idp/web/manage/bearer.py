@@ -14,18 +14,17 @@ from flask import request
 
 from idp import access_tokens
 from idp.access_tokens import Bearer, Machine
-from idp.directory import acting
+from idp.directory import acting, granting
 from idp.directory.acting import (
+    EVERYTHING,
     Actor,
     Administration,
     NotFound,
-    Rights,
     TenantName,
     administration,
 )
 from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import CONSOLE, PLATFORM
-from idp.directory.roles import TOP_RANK
 from idp.errors import BearerRefusal
 from idp.grants import claims
 from idp.tokens.signed_tokens import BadToken
@@ -62,29 +61,22 @@ def _person(found: Bearer) -> tuple[Actor, TenantName]:
     state = found.state
     held = claims.standing(state, found.client, found.product)["permissions"]
     with provider().database.connection() as db:
-        rights = acting.rights_of(db, state.standing.membership_id)
+        whole = acting.rights_of(db, state.standing.membership_id)
         tenant = acting.tenant_name(db, state.standing.tenant_id)
     permissions = frozenset(held).intersection(found.scope)
+    rights = granting.by_client(whole, permissions)
     actor = Actor(state.user_id, found.client.client_id, state.auth_time, permissions, rights)
     return actor, tenant
 
 
 def _machine(found: Machine) -> tuple[Actor, TenantName]:
-    """A tenant's own program. It gives roles below the account admin's, and of the console's nodes
-    those alone that it has."""
+    """A tenant's own program."""
     if found.client.tenant_id is None:
         raise _refused("insufficient_scope", "a client of no tenant", 403)
     with provider().database.connection() as db:
         tenant = acting.tenant_name(db, found.client.tenant_id)
     permissions = _granted(found)
-    nodes = {
-        (product.key, node)
-        for product in catalog().products.values()
-        if product.key not in (CONSOLE, PLATFORM)
-        for node in product.permission_keys
-    }
-    nodes.update((CONSOLE, permission) for permission in permissions)
-    rights = Rights(TOP_RANK - 1, False, frozenset(nodes))
+    rights = granting.by_client(EVERYTHING, permissions)
     return Actor(None, found.client.client_id, None, permissions, rights), tenant
 
 

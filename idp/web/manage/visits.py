@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from idp.directory import granting
 from idp.directory.acting import Administration, Mistake
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
@@ -51,7 +52,7 @@ def show(admin: Administration) -> Answer:
         admin,
         "manage/visits.html",
         visits=visits.of_tenant(admin),
-        may_end=admin.actor.rights.is_unlimited,
+        may_end=granting.is_account_admin(admin),
     )
 
 
