@@ -111,7 +111,7 @@ def serve_app() -> WsgiApp:
     settings = settings_from()
     logs.configure(settings.log_level)
     app = behind_proxies(create_app(provider(settings)), settings.trusted_proxies)
-    bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES)
+    bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES, settings.port)
     bodies.watch()
     return bodies
 

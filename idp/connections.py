@@ -32,23 +32,26 @@ class Connection(NamedTuple):
 
 
 class Connections:
-    """What was seen at the looks before this one: call `look` a few times a second."""
+    """Those that came to `port`, and what was seen of them at the looks before this one: call
+    `look` a few times a second. What we connected to ourselves, a database say, is none of them.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
+        self._port = port
         self._waiting: dict[tuple[bytes, int], float] = {}
 
     def look(self, now: float) -> None:
         """Note since when each connection has waited for the same answer."""
         seen = {
             (each.cookie, each.answers): now
-            for held in _held_sockets()
+            for held in self._held()
             if (each := _seen(held)) is not None and each.is_waiting
         }
         self._waiting = {key: self._waiting.get(key, now) for key in seen}
 
     def end_waiting(self, peer: str, earliest: float, latest: float) -> None:
         """Those with `peer` that have waited since a look between the two times."""
-        for held in _held_sockets(peer):
+        for held in self._held(peer):
             found = _seen(held)
             since = found and self._waiting.get((found.cookie, found.answers))
             if since is not None and earliest <= since <= latest:
@@ -56,18 +59,23 @@ class Connections:
 
     def end_quiet(self, peer: str, seconds: float) -> None:
         """Those with `peer` that we have sent nothing for so long, idle ones too."""
-        for held in _held_sockets(peer):
+        for held in self._held(peer):
             found = _seen(held)
             if found is not None and found.quiet >= seconds:
                 _end(held)
 
+    def _held(self, peer: str | None = None) -> Iterator[socket.socket]:
+        for held in _held_sockets():
+            own, other = _ends(held)
+            if own == self._port and peer in (other, None):
+                yield held
 
-def _held_sockets(peer: str | None = None) -> Iterator[socket.socket]:
+
+def _held_sockets() -> Iterator[socket.socket]:
     """Each in turn, under a number of its own, so that it can't become another meanwhile."""
     for link in list(OPEN_FILES.iterdir()) if OPEN_FILES.is_dir() else ():
         with suppress(OSError), _of_ours(int(link.name)) as held:
-            if peer is None or _peer(held) == peer:
-                yield held
+            yield held
 
 
 def _of_ours(number: int) -> socket.socket:
@@ -85,12 +93,14 @@ def _end(held: socket.socket) -> None:
         held.shutdown(socket.SHUT_RD)
 
 
-def _peer(held: socket.socket) -> str | None:
+def _ends(held: socket.socket) -> tuple[int | None, str]:
+    """Our port and their address; no port where there is no connection."""
     try:
-        name = held.getpeername()
+        own, other = held.getsockname(), held.getpeername()
     except OSError:
-        return None
-    return address_of(name[0]) if isinstance(name, tuple) else None
+        return None, ""
+    is_internet = isinstance(own, tuple) and isinstance(other, tuple)
+    return (own[1], address_of(other[0])) if is_internet else (None, "")
 
 
 def address_of(text: str) -> str:

@@ -54,14 +54,15 @@ class Arriving:
 
 
 class Bodies:
-    """Wraps an application, so that at most `most` of its threads wait for bodies at once."""
+    """Wraps an application that listens on `port`, so that at most `most` of its threads wait for
+    bodies at once."""
 
-    def __init__(self, app: WsgiApp, most: int) -> None:
+    def __init__(self, app: WsgiApp, most: int, port: int) -> None:
         self._app = app
         self._most = most
         self._counting = threading.Lock()
         self._arriving: dict[int, Arriving] = {}
-        self._connections = Connections()
+        self._connections = Connections(port)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH", "")

@@ -17,6 +17,7 @@ import pytest
 import requests
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
+from idp.connections import Connections
 from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.world import World
@@ -88,7 +89,7 @@ class Waits(io.RawIOBase):
 
 
 def test_sec_74_who_finds_no_room_is_told_to_come_again(world: World) -> None:
-    waits, bounded = Waits(), Bodies(world.app, 1)
+    waits, bounded = Waits(), Bodies(world.app, 1, world.settings.port)
     environ = EnvironBuilder("/token", method="POST").get_environ()
     environ.update({"wsgi.input": waits, "CONTENT_LENGTH": "3"})
     waiting = threading.Thread(target=run_wsgi_app, args=(bounded, environ))
@@ -142,6 +143,23 @@ def test_sec_74_a_sign_in_that_waits_beside_them_is_not_given_up(running: Runnin
             half.settimeout(PRESSED + 10 * LOOK_EVERY)
             assert b" 408 " in half.recv(65_536)
         assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
+
+
+@pytest.mark.parametrize("came_to_us", [True, False])
+def test_sec_74_only_what_came_to_us_is_ended(came_to_us: bool) -> None:
+    """What we connected to ourselves has the same address, where all is on one machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        other = socket.create_connection(listening.getsockname())
+        accepted, _ = listening.accept()
+        with other, accepted:
+            other.settimeout(SECONDS)
+            port = listening.getsockname()[1] if came_to_us else other.getsockname()[1]
+            Connections(port).end_quiet("127.0.0.1", 0)
+            ended, spared = (accepted, other) if came_to_us else (other, accepted)
+            assert ended.recv(1) == b""
+            spared.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                spared.recv(1)
 
 
 def test_sec_74_a_body_that_was_cut_short_is_not_read_as_a_whole_one(
