@@ -35,6 +35,7 @@ from idp.web.addresses import Address
 from idp.web.context import (
     EXTENSION,
     current_session,
+    judge_afresh,
     keep_browser_secret,
     orm,
     request_id,
@@ -162,6 +163,8 @@ def create_pages(held: Provider) -> Flask:
     presentation.install(app)
     Bootstrap5(app)
     app.before_request(_let_files_be_uploaded)
+    app.before_request(_refuse_null_characters)
+    app.before_request(judge_afresh)
     csrf = CSRFProtect()
     csrf.init_app(app)
     logout.install(csrf)
@@ -172,7 +175,6 @@ def create_pages(held: Provider) -> Flask:
     api_nouns.install(app, csrf)
     app.before_request(_show_handed_page)
     app.before_request(_refuse_foreign_forms)
-    app.before_request(_refuse_null_characters)
     app.after_request(keep_browser_secret)
     _register_errors(app)
     return app
@@ -228,9 +230,15 @@ def _refuse_foreign_forms() -> None:
 
 
 def _refuse_null_characters() -> None:
-    """PostgreSQL can neither keep nor look for one, and no form of ours sends one."""
-    if any("\x00" in value for value in request.values.values()):
+    """PostgreSQL can neither keep nor look for one, and no form of ours sends one. To look for it,
+    all that was sent is awaited here, before anybody is judged."""
+    sent = [text for pair in request.values.items(multi=True) for text in pair]
+    if HANDED_PAGE in request.environ:
+        return
+    if any("\x00" in text for text in sent):
         abort(400)
+    if "\x00" in request.path:
+        abort(404)
 
 
 def _show_handed_page() -> Response | None:

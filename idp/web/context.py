@@ -63,6 +63,13 @@ def current_session() -> BrowserSession | None:
     return cast(BrowserSession | None, g.session)
 
 
+def judge_afresh() -> None:
+    """Who asks, and when, is found out anew: what was found before the request had arrived whole
+    may no longer hold (security.md S65)."""
+    for known in ("session", "now"):
+        g.pop(known, None)
+
+
 def _find_session() -> BrowserSession | None:
     settings = provider().settings
     secret = cookie(browser.cookie_name(settings.is_https))

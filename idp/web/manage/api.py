@@ -22,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from idp.directory.acting import Administration, Forbidden, NotFound
 from idp.directory.operating import Operation
 from idp.errors import told
+from idp.web.context import judge_afresh
 from idp.web.manage import bearer, json_reading, repeats
 from idp.web.manage.json_reading import Sent
 from idp.web.manage.problems import PREFIX
@@ -168,9 +169,10 @@ class Noun:
 
 
 def _answer(route: Route, **names: str) -> Response:
-    """Who it is comes first, then whether they may, then what they sent."""
+    """Who it is, then whether they may, then what they sent: all as it is once that has arrived."""
+    sent = request.get_data() if route.body else b""
+    judge_afresh()
     entering = _enter(route, names)
-    sent = request.get_data() if route.body else b""  # before a transaction waits for the network
     with entering as admin:
         if route.needs and not any(admin.may(permission) for permission in route.needs):
             raise Forbidden(f"{' or '.join(route.needs)} is missing")
