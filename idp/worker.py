@@ -21,7 +21,7 @@ from idp.directory import (
     importing,
     memberships,
 )
-from idp.directory.operating import Operator, operation
+from idp.directory.operating import NOBODY, operation
 from idp.errors import StoreUnavailable
 from idp.grants import ending
 from idp.operators import health
@@ -64,6 +64,7 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
     return {
         "mail": lambda message, now: post_letter(write_letter(message.payload), now),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
+        logout.FALLEN: lambda message, now: follow_fall(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
     }
 
@@ -125,6 +126,13 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
         raise Undelivered(f"the product answered {status}")
 
 
+def follow_fall(held: Provider, message: Message, now: float) -> None:
+    """The transaction that disabled a membership can't see what rests on it in other companies."""
+    fallen = message.payload
+    with held.database.transaction() as db:
+        ending.tell_products(db, fallen["tenant"], now, fallen["user"])
+
+
 def follow_access(held: Provider, message: Message, now: float) -> None:
     """What an access request's step means to others: letters, and at its end the products."""
     with held.database.transaction() as db:
@@ -134,7 +142,7 @@ def follow_access(held: Provider, message: Message, now: float) -> None:
         step = message.payload["step"]
         if step == access_requests.ENDED and concerned.membership_id:
             memberships.end(db, concerned.membership_id)
-            ending.end_of_membership(db, concerned.membership_id, now)
+            ending.end_of_membership(db, concerned.user_id, concerned.membership_id, now)
         access_letters.write(db, concerned, step, held.settings.issuer, now)
 
 
@@ -167,7 +175,6 @@ def _sweep(held: Provider) -> None:
 
 def expire_access(held: Provider, now: float) -> None:
     """What a date has ended is written down and told; it was over without that."""
-    nobody = Operator(None, None, None, frozenset())
     catalog = held.catalog.current(now)
-    with operation(held.database, catalog, nobody, now, NOWHERE) as by_date:
+    with operation(held.database, catalog, NOBODY, now, NOWHERE) as by_date:
         deciding.expire(by_date)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from idp.directory import documents, memberships, person_words, tenants, users
-from idp.directory.access_requests import GRANTED, AccessRequest, Action, Moved, Side, move
+from idp.directory.access_requests import GRANTED, OPEN, AccessRequest, Action, Moved, Side, move
 from idp.directory.access_steps import (
     announce,
     check_end,
@@ -89,7 +89,8 @@ def approve(
 def _receiving(
     operation: Operation, request: AccessRequest, company: str, errors: dict[str, str]
 ) -> Tenant | None:
-    found = operation.rows.scalar(sa.select(Tenant).where(Tenant.slug == company.strip().lower()))
+    named = sa.select(Tenant).where(Tenant.slug == company.strip().lower())
+    found = operation.rows.scalar(named.with_for_update(read=True))
     if found is None or found.status != tenants.ACTIVE:
         errors["company"] = told("No company that is in force has this short name.")
     elif found.id == request.tenant_id:
@@ -111,9 +112,10 @@ def who_is_in(operation: Operation, tenant_id: str, user_id: str) -> Membership 
 
 
 def _check_still_sound(operation: Operation, request: AccessRequest) -> None:
-    """What was so when it was asked may have changed. Raises Mistake."""
+    """What was so when it was asked may have changed. Neither company ends before this is decided,
+    or else it is seen here. Raises Mistake."""
     person = operation.rows.get(User, request.user_id)
-    asking = operation.rows.get(Tenant, request.tenant_id)
+    asking = operation.rows.get(Tenant, request.tenant_id, with_for_update={"read": True})
     home = who_is_in(operation, request.tenant_id, request.user_id)
     if asking is None or asking.status != tenants.ACTIVE:
         raise Mistake(request=told("The company that asks is suspended."))
@@ -198,20 +200,42 @@ def end(operation: Operation, request_id: str) -> AccessRequest:
     return request
 
 
-def expire(operation: Operation) -> int:
-    """Write down what its date has ended, and have it told; it was over before. How many."""
+def expire(operation: Operation) -> None:
+    """Write down what its date has ended, and have it told; it was over before, and nobody did
+    it."""
     due = sa.select(AccessRequest).where(
         AccessRequest.status.in_(GRANTED), AccessRequest.ends_at <= operation.now
     )
-    done = 0
     for request in operation.rows.scalars(due.order_by(AccessRequest.ends_at).limit(BATCH)).all():
-        changed = {"ended_at": request.ends_at, "ended_side": Side.DATE}
-        try:
-            take(operation, request, Action.EXPIRE, "access.ended", changed)
-        except Moved:
-            continue
-        done += 1
-    return done
+        _close(operation, request)
+
+
+def end_all_of(operation: Operation, tenant_id: str) -> None:
+    """What is open between a company that ends and others, whichever side it is on: what was
+    granted ends, and what it still asks for is withdrawn."""
+    either = sa.or_(
+        AccessRequest.tenant_id == tenant_id, AccessRequest.receiving_tenant_id == tenant_id
+    )
+    is_open = sa.select(AccessRequest).where(either, AccessRequest.status.in_(OPEN))
+    for request in operation.rows.scalars(is_open.order_by(AccessRequest.id)).all():
+        _close(operation, request)
+
+
+def _close(operation: Operation, request: AccessRequest) -> None:
+    """Unless somebody did meanwhile."""
+    is_granted = request.status in GRANTED
+    by = {"ended_by": operation.actor.user_id, "ended_at": operation.now}
+    by["ended_side"] = Side.OPERATOR
+    try:
+        if request.status_now(operation.now) == request.status:
+            action = Action.END if is_granted else Action.WITHDRAW
+            tag = "access.ended" if is_granted else "access.withdrawn"
+            take(operation, request, action, tag, by)
+        else:
+            due = {"ended_at": request.ends_at, "ended_side": Side.DATE}
+            take(operation.by_nobody(), request, Action.EXPIRE, "access.ended", due)
+    except Moved:
+        return
 
 
 def signed_form(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idp import audit, tenancy
-from idp.audit import Origin
+from idp.audit import NOWHERE, Origin
 from idp.database import Connection, Database
 from idp.directory.acting import RECENT, Forbidden, RecentSignInNeeded
 from idp.directory.catalog import Catalog
@@ -31,6 +31,9 @@ class Operator:
     client_id: str | None
     auth_time: float | None
     permissions: frozenset[str]
+
+
+NOBODY = Operator(None, None, None, frozenset())
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Operation:
         auth_time = self.actor.auth_time
         if auth_time is not None and self.now - auth_time > RECENT:
             raise RecentSignInNeeded
+
+    def by_nobody(self) -> Operation:
+        """For what a date does, whoever has noticed."""
+        return replace(self, actor=NOBODY, origin=NOWHERE)
 
     def record(self, tag: str, *, tenant: str | None = None, **detail: Any) -> None:
         """An audit event of the platform's, or of the tenant that it is about."""

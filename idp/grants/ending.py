@@ -1,25 +1,33 @@
-"""The end of a membership, at the products: they are told, as far as it can be told apart.
+"""The end of what sign-ins rest on, at the products: they are told, as far as it can be told apart.
 
-Nothing that rests on the membership counts from the moment it ended, since `why_dead` reads it with
-every use. What is left is to let go of the grants, and to sign the person out of the products that
-they had open by it. A product's session (`sid`) is one for all companies: it is signed out where
-its newest grant was of this membership, and left alone where they have switched company since.
+Nothing that rests on a membership counts from the moment that it is not in force, since `why_dead`
+reads it with every use. What is left is to let go of the grants, and to sign people out of the
+products that they had open by it. A product's session (`sid`) is one for all companies: it is
+signed out where nothing newer was granted in it than what has ended, and left alone where the
+person has switched since to a company of which that is not so.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from idp import outbox
-from idp.database import Connection
+from idp.database import Connection, Statement
+from idp.directory.access_requests import AccessRequest
 from idp.directory.clients import Client
+from idp.directory.memberships import Membership
 from idp.grants.grant import Grant
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.sessions.logout import MESSAGE
 
 _newer = sa.orm.aliased(Grant)
-_OPEN_BY_IT = (
+_TENANT = sa.bindparam("tenant_id", type_=sa.Text)
+_USER = sa.bindparam("user_id", type_=sa.Text)
+_MEMBERSHIP = sa.bindparam("membership_id", type_=sa.Text)
+_OPEN = (
     sa.select(Grant.session_id, Grant.client_id, Grant.user_id, ClientSession.sid)
     .distinct()
     .select_from(Grant)
@@ -32,28 +40,93 @@ _OPEN_BY_IT = (
     )
     .join(Client, Client.client_id == Grant.client_id)
     .where(
-        Grant.membership_id == sa.bindparam("membership_id"),
         Grant.ended_at.is_(None),
         SsoSession.ended_at.is_(None),
         Client.backchannel_logout_uri.is_not(None),
-        ~sa.exists().where(
-            _newer.session_id == Grant.session_id,
-            _newer.client_id == Grant.client_id,
-            _newer.membership_id != Grant.membership_id,
-            _newer.created_at > Grant.created_at,
+    )
+)
+
+
+def _unless_moved_on(to_another: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return ~sa.exists().where(
+        _newer.session_id == Grant.session_id,
+        _newer.client_id == Grant.client_id,
+        _newer.created_at > Grant.created_at,
+        to_another,
+    )
+
+
+def _rests_on_tenant(grant: Any) -> sa.ColumnElement[bool]:
+    """Its membership is of the tenant, or came across tenants at the tenant's request."""
+    return sa.exists().where(
+        Membership.id == grant.membership_id,
+        sa.or_(
+            Membership.tenant_id == _TENANT,
+            sa.exists().where(
+                AccessRequest.id == Membership.access_request_id, AccessRequest.tenant_id == _TENANT
+            ),
         ),
     )
+
+
+_IS_ELSEWHERE = _unless_moved_on(~_rests_on_tenant(_newer))
+_OF_MEMBERSHIP = _OPEN.where(
+    Grant.user_id == _USER,
+    Grant.membership_id == _MEMBERSHIP,
+    _unless_moved_on(_newer.membership_id != _MEMBERSHIP),
+)
+_OF_PERSON = _OPEN.where(Grant.user_id == _USER, _rests_on_tenant(Grant), _IS_ELSEWHERE)
+_THOSE = sa.union_all(
+    sa.select(Membership.user_id, Membership.id).where(Membership.tenant_id == _TENANT),
+    sa.select(AccessRequest.user_id, AccessRequest.membership_id).where(
+        AccessRequest.tenant_id == _TENANT, AccessRequest.membership_id.is_not(None)
+    ),
+).subquery()
+_OF_TENANT = _OPEN.join(
+    _THOSE, sa.and_(_THOSE.c.user_id == Grant.user_id, _THOSE.c.id == Grant.membership_id)
+).where(_IS_ELSEWHERE)
+_END_OF_TENANT = (
+    sa.update(Grant)
+    .where(
+        Grant.user_id.in_(sa.select(_THOSE.c.user_id)),
+        Grant.membership_id.in_(sa.select(_THOSE.c.id)),
+        Grant.ended_at.is_(None),
+    )
+    .values(ended_at=sa.bindparam("now"))
 )
 _END = (
     sa.update(Grant)
-    .where(Grant.membership_id == sa.bindparam("of_membership"), Grant.ended_at.is_(None))
+    .where(Grant.user_id == _USER, Grant.membership_id == _MEMBERSHIP, Grant.ended_at.is_(None))
     .values(ended_at=sa.bindparam("now"))
 )
 
 
-def end_of_membership(db: Connection, membership_id: str, now: float) -> None:
-    """In a transaction. Who asks again tells nobody twice: there is nothing left to end."""
-    for session_id, client_id, user_id, sid in db.rows(_OPEN_BY_IT, membership_id=membership_id):
+def end_of_tenant(db: Connection, tenant_id: str, now: float) -> int:
+    """For good. How many messages it takes."""
+    told = tell_products(db, tenant_id, now)
+    db.run(_END_OF_TENANT, tenant_id=tenant_id, now=now)
+    return told
+
+
+def tell_products(db: Connection, tenant_id: str, now: float, user_id: str | None = None) -> int:
+    """A back-channel logout for each browser and product that is signed in by what rests on a
+    tenant: its own memberships, and those by which its people were let into other ones. Of one
+    person alone, if that is said. How many. In a transaction that sees every tenant."""
+    if user_id is None:
+        return _tell(db, now, _OF_TENANT, tenant_id=tenant_id)
+    return _tell(db, now, _OF_PERSON, tenant_id=tenant_id, user_id=user_id)
+
+
+def end_of_membership(db: Connection, user_id: str, membership_id: str, now: float) -> None:
+    """Who asks again tells nobody twice: there is nothing left to end."""
+    whose = {"user_id": user_id, "membership_id": membership_id}
+    _tell(db, now, _OF_MEMBERSHIP, **whose)
+    db.run(_END, **whose, now=now)
+
+
+def _tell(db: Connection, now: float, signed_in: Statement, **whose: str) -> int:
+    told = db.rows(signed_in, **whose)
+    for session_id, client_id, user_id, sid in told:
         payload = {"sub": user_id, "sid": sid}
         outbox.enqueue(db, MESSAGE, payload, now, session_id=session_id, client_id=client_id)
-    db.run(_END, of_membership=membership_id, now=now)
+    return len(told)

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from idp.database import Base, Connection, JsonText, joined_by_space
-from idp.directory import catalog, clients, memberships, tenants
+from idp.directory import catalog, clients, deciding, memberships, tenants
+from idp.directory.access_requests import OPEN, AccessRequest, Side
 from idp.directory.acting import Mistake
 from idp.directory.clients import Client
 from idp.directory.domains import Domain
@@ -26,8 +27,8 @@ from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
+from idp.grants.ending import end_of_tenant
 from idp.grants.grant import Grant
-from idp.operators import tenant_access
 from idp.sessions.browser import SsoSession
 from idp.tenancy import TenantOwned
 
@@ -141,20 +142,47 @@ FILES["domains.jsonl"] = (
     .order_by(Domain.name),
     ("name", "created_at", "verified_at"),
 )
+_receiving = aliased(Tenant)
+_IS_ASKED = AccessRequest.tenant_id == _TENANT
+FILES["access.jsonl"] = (
+    sa.select(
+        AccessRequest.id,
+        sa.case((_IS_ASKED, sa.literal(Side.ASKING)), else_=sa.literal(Side.RECEIVING)),
+        *(AccessRequest.user_id, User.email, User.name),
+        sa.case(
+            (_IS_ASKED, sa.func.coalesce(_receiving.name, AccessRequest.receiving_name)),
+            else_=Tenant.name,
+        ),
+        *(AccessRequest.products, AccessRequest.status, AccessRequest.membership_id),
+        *(AccessRequest.asked_at, AccessRequest.decided_at, AccessRequest.configured_at),
+        AccessRequest.ends_at,
+    )
+    .join(User, User.id == AccessRequest.user_id)
+    .join(Tenant, Tenant.id == AccessRequest.tenant_id)
+    .outerjoin(_receiving, _receiving.id == AccessRequest.receiving_tenant_id)
+    .where(
+        sa.or_(_IS_ASKED, AccessRequest.receiving_tenant_id == _TENANT),
+        AccessRequest.status.in_(sa.literal_column(f"'{each}'") for each in OPEN),
+    )
+    .order_by(AccessRequest.id),
+    (
+        *("access_request_id", "side", "user_id", "email", "name", "other_company", "products"),
+        *("status", "membership_id", "asked_at", "decided_at", "configured_at", "ends_at"),
+    ),
+)
 
 _END_MEMBERSHIPS = (
     sa.update(Membership)
-    .where(Membership.tenant_id == _TENANT, Membership.status != memberships.ENDED)
-    .values(status=memberships.ENDED)
-)
-_END_GRANTS = (
-    sa.update(Grant)
     .where(
-        Grant.user_id.in_(sa.select(Membership.user_id).where(Membership.tenant_id == _TENANT)),
-        Grant.membership_id.in_(sa.select(Membership.id).where(Membership.tenant_id == _TENANT)),
-        Grant.ended_at.is_(None),
+        sa.or_(
+            Membership.tenant_id == _TENANT,
+            Membership.id.in_(
+                sa.select(AccessRequest.membership_id).where(AccessRequest.tenant_id == _TENANT)
+            ),
+        ),
+        Membership.status != memberships.ENDED,
     )
-    .values(ended_at=_NOW)
+    .values(status=memberships.ENDED)
 )
 _DISABLE_CLIENTS = (
     sa.update(Client)
@@ -189,9 +217,9 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db, now = operation.db, operation.now
     if db.row(_END, tenant_id=tenant.id) is None:
         raise Mistake(confirm=told("This tenant has ended already."))
-    products_told = tenant_access.tell_products(db, tenant.id, now)
     counts = _write_down(operation, tenant)
-    db.run(_END_GRANTS, tenant_id=tenant.id, now=now)
+    products_told = end_of_tenant(db, tenant.id, now)
+    deciding.end_all_of(operation, tenant.id)
     db.run(_END_MEMBERSHIPS, tenant_id=tenant.id)
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
     db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)

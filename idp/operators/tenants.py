@@ -15,6 +15,7 @@ from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.directory.tenants import Tenant, folded
 from idp.directory.users import canonical_email
 from idp.errors import told
+from idp.grants import ending
 from idp.operators import tenant_access, visits
 from idp.operators.filling_in import filled_in
 from idp.registration.form import TenantForm
@@ -196,12 +197,13 @@ def _taken() -> Mistake:
 
 
 def suspend(operation: Operation, tenant: Tenant) -> int:
-    """Nobody opens anything in it from now on, and the products that people are signed into for it
-    are told; how many messages that takes. Raises Forbidden, RecentSignInNeeded, or Mistake."""
+    """Nobody opens anything in it from now on, nor in others at its request, and the products that
+    people are signed into by either are told; how many messages that takes. Raises Forbidden,
+    RecentSignInNeeded, or Mistake."""
     operation.check("tenants.manage")
     operation.check_recent()
     _move(operation, tenant, tenants.ACTIVE, tenants.SUSPENDED)
-    told_products = tenant_access.tell_products(operation.db, tenant.id, operation.now)
+    told_products = ending.tell_products(operation.db, tenant.id, operation.now)
     operation.record("tenant.suspended", tenant=tenant.id, products_told=told_products)
     return told_products
 

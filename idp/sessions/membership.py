@@ -85,6 +85,7 @@ def disable(admin: Administration, membership_id: str) -> None:
         )
     ).all():
         logout.end(admin.db, session_id, "the membership was disabled", admin.now, admin.origin)
+    logout.tell_of_fall(admin.db, admin.tenant.id, someone.user_id, admin.now)
     admin.record("person.disabled", **person.about(someone))
     person.tell(admin, someone, "membership_disabled")
 

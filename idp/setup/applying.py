@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from idp import audit, tenancy
 from idp.audit import NOWHERE
 from idp.database import Connection, Database
-from idp.directory import catalog, users
+from idp.directory import catalog, tenants, users
+from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import SetupMistake
+from idp.grants import ending
 from idp.provider import Provider
 from idp.registration.changes import Applied, Change
 from idp.registration.client_secrets import SecretKeeper
@@ -33,6 +35,7 @@ _SESSIONS_OF_THE_DISABLED = (
     .join(User, User.id == SsoSession.user_id)
     .where(User.status == sa.literal_column(f"'{users.DISABLED}'"), SsoSession.ended_at.is_(None))
 )
+FELL = (tenants.ACTIVE, tenants.SUSPENDED)
 IN_CATALOG = frozenset({"product", "client", "tenant"})
 
 
@@ -47,7 +50,8 @@ def apply(
     """What changed. Names of files are relative to `base_dir`. A dry run comes to the same
     differences and writes nothing. Raises SetupMistake, having changed nothing.
 
-    A disabled person's sessions and tokens end at once. A person with `invitation` who has no
+    A disabled person's sessions and tokens end at once, and products hear of a suspended tenant and
+    of a disabled membership. A person with `invitation` who has no
     password gets one by mail, unless one is under way.
     """
     _check_issuer(provider, setup_file)
@@ -73,6 +77,7 @@ def apply(
         if changes:
             session.flush()
             _end_sessions_of_the_disabled(db, now)
+            _tell_products_of_the_suspended(session, db, changes, now)
             _record(db, changes, now)
         keeper.write_files()
     return Applied(changes, keeper.to_show)
@@ -106,6 +111,18 @@ def _end_sessions_of_the_disabled(db: Connection, now: float) -> None:
     """Their tokens are dead already; this tells the products (product.md S8)."""
     for (session_id,) in db.rows(_SESSIONS_OF_THE_DISABLED):
         logout.end(db, session_id, "the person was disabled", now, NOWHERE)
+
+
+def _tell_products_of_the_suspended(
+    session: Session, db: Connection, changes: list[Change], now: float
+) -> None:
+    slugs = [
+        change.name
+        for change in changes
+        if change.kind == "tenant" and change.fields.get("status") == FELL
+    ]
+    for tenant_id in session.scalars(sa.select(Tenant.id).where(Tenant.slug.in_(slugs))):
+        ending.tell_products(db, tenant_id, now)
 
 
 def _record(db: Connection, changes: list[Change], now: float) -> None:

@@ -13,16 +13,19 @@ from idp.database import Connection
 from idp.directory import memberships, person_words, users
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.roles import Role
+from idp.directory.tenants import Tenant
 from idp.directory.users import User, canonical_email
 from idp.errors import SetupMistake
 from idp.provider import Provider
 from idp.registration.changes import Change, Edit
 from idp.registration.tenants import find_tenant
 from idp.secret_values import new_id
+from idp.sessions import logout
 from idp.sessions.browser import SsoSession
 from idp.setup.form import MembershipForm, UserForm
 
 PLAIN = ("name", "given_name", "family_name", "locale", "zoneinfo", "status")
+FELL = (memberships.ACTIVE, memberships.DISABLED)
 
 
 def hash_new_passwords(provider: Provider, forms: Sequence[UserForm]) -> dict[str, str]:
@@ -63,7 +66,7 @@ def apply_users(
         session.flush()
         changes += edit.changes()
         for membership in form.memberships:
-            changes += _apply_membership(session, user, membership, now)
+            changes += _apply_membership(session, db, user, membership, now)
         if len(changes) > so_far:
             person_words.keep(db, user.id)
     return changes
@@ -119,19 +122,13 @@ def _verify_address(edit: Edit, user: User, form: UserForm, now: float) -> None:
 
 
 def _apply_membership(
-    session: Session, user: User, form: MembershipForm, now: float
+    session: Session, db: Connection, user: User, form: MembershipForm, now: float
 ) -> list[Change]:
     place = f"{user.email_canonical} in {form.tenant}"
     tenant = find_tenant(session, form.tenant)
     if tenant is None:
         raise SetupMistake(f"membership {place}: there is no such tenant.")
-    found = session.scalar(
-        sa.select(Membership).where(
-            Membership.user_id == user.id,
-            Membership.tenant_id == tenant.id,
-            Membership.status != memberships.ENDED,
-        )
-    )
+    found = _find_membership(session, user, tenant)
     if found is not None and found.source != memberships.HOME:
         raise SetupMistake(f"membership {place}: it came across tenants: a file can't change it.")
     membership = found or Membership(
@@ -140,11 +137,23 @@ def _apply_membership(
     edit = Edit("membership", place, membership, is_new=found is None)
     for column, value in form.stated(("kind", "status"), edit.is_new).items():
         edit.set(column, value)
+    if edit.fields.get("status") == FELL:
+        logout.tell_of_fall(db, tenant.id, user.id, now)
     if edit.is_new or "roles" in form.model_fields_set:
         _set_roles(session, edit, membership, form.roles)
     session.add(membership)
     session.flush()
     return edit.changes()
+
+
+def _find_membership(session: Session, user: User, tenant: Tenant) -> Membership | None:
+    return session.scalar(
+        sa.select(Membership).where(
+            Membership.user_id == user.id,
+            Membership.tenant_id == tenant.id,
+            Membership.status != memberships.ENDED,
+        )
+    )
 
 
 def _set_roles(session: Session, edit: Edit, membership: Membership, wanted: Sequence[str]) -> None:

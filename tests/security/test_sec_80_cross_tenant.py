@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.console.access_story import Story
-from tests.flows.test_cross_tenant import assert_nothing_is_open, tokens
-from tests.world import BEN, World
+from idp.operators import ending, tenants
+from idp.sessions import membership
+from tests.console.access_story import Story, work
+from tests.console.administering import administering
+from tests.console.operations import operation
+from tests.console.people_of import member_id
+from tests.flows.test_cross_tenant import assert_nothing_is_open, tokens, told_products
+from tests.world import BEN, HANA, World
 
 ID_OF_BEN = f"(SELECT id FROM users WHERE email = '{BEN}')"
 AT_HOME = f"user_id = {ID_OF_BEN} AND source = 'home'"
@@ -56,3 +61,72 @@ def test_sec_80_what_an_access_rests_on_ends_it_at_once(story: Story, ending: st
     assert story.world.introspect(answer["access_token"])["active"] is True
     ENDINGS[ending](story)
     assert_nothing_is_open(story.world, answer)
+
+
+def suspend(world: World, slug: str) -> None:
+    with operation(world) as operated:
+        tenants.suspend(operated, tenants.get_tenant(operated, slug))
+
+
+def end(world: World, slug: str) -> None:
+    with operation(world) as operated:
+        ending.end(operated, tenants.get_tenant(operated, slug), slug)
+
+
+def disable_at_home(world: World) -> None:
+    with administering(world) as admin:
+        membership.disable(admin, member_id(world, BEN))
+
+
+def apply_to_tenant(world: World, **changed: str) -> None:
+    world.apply(tenants=[{"slug": "northwind", "name": "Northwind Lending", **changed}])
+
+
+def apply_to_membership(world: World, **changed: str) -> None:
+    member = {"tenant": "northwind", **changed}
+    world.apply(users=[{"email": BEN, "name": "Ben Castillo", "memberships": [member]}])
+
+
+FALLS: dict[str, Callable[[World], None]] = {
+    "the asking company is suspended": lambda world: suspend(world, "northwind"),
+    "the asking company is suspended by a file": lambda world: apply_to_tenant(
+        world, status="suspended"
+    ),
+    "the asking company ends": lambda world: end(world, "northwind"),
+    "the receiving company is suspended": lambda world: suspend(world, "harbor"),
+    "the receiving company ends": lambda world: end(world, "harbor"),
+    "he is disabled at home": disable_at_home,
+    "he is disabled at home by a file": lambda world: apply_to_membership(world, status="disabled"),
+}
+
+
+@pytest.mark.parametrize("fall", FALLS)
+def test_sec_80_a_product_that_he_has_open_there_hears_of_it(story: Story, fall: str) -> None:
+    """Whatever the access rested on, and once."""
+    story.world.browser().tokens(BEN, tenant="harbor")
+    FALLS[fall](story.world)
+    work(story.world)
+    assert told_products(story.world) == ["lms"]
+
+
+@pytest.mark.parametrize("fall", FALLS)
+def test_sec_80_a_product_in_which_he_has_moved_on_hears_of_what_it_shows(
+    story: Story, fall: str
+) -> None:
+    """At home last, it is told where home has fallen too, and left alone otherwise."""
+    browser = story.world.browser()
+    browser.tokens(BEN, tenant="harbor")
+    story.world.clock.move(1)
+    browser.tokens(BEN, tenant="northwind")
+    FALLS[fall](story.world)
+    work(story.world)
+    has_home_fallen = "receiving" not in fall
+    assert told_products(story.world) == (["lms"] if has_home_fallen else [])
+
+
+def test_sec_80_who_comes_from_elsewhere_hears_nothing_of_it(story: Story) -> None:
+    """Hana is at home in the company that is entered."""
+    story.world.browser().tokens(HANA)
+    suspend(story.world, "northwind")
+    work(story.world)
+    assert told_products(story.world) == []
