@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 from http.client import HTTPConnection
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from bench.driver import HOST, Unexpected
 
 _FIELD = re.compile(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"')
 _ACTION = re.compile(r'<form[^>]*method="post"[^>]*action="([^"]+)"')
+_PASSWORD_ACTION = re.compile(r'<form[^>]*method="post"[^>]*action="([^"]*/password[^"]*)"')
+_NEXT = re.compile(r'<a[^>]*href="([^"]+)"[^>]*rel="next"')
 MAX_HOPS = 12
 
 
@@ -42,6 +45,33 @@ class Browser:
             filled = {**self.form, "email": email, "password": password}
             location, page = self.ask("POST", action[-1], urlencode(filled))
         raise Unexpected(f"the sign-in did not end: {location!r} {page[:600]}")
+
+    def enter(self, target: str, email: str, password: str) -> None:
+        """Open a page of the provider's own, signing in on the way."""
+        location, page = self.ask("GET", target)
+        for _ in range(MAX_HOPS):
+            if location:
+                location, page = self.ask("GET", _path(location))
+            elif action := _PASSWORD_ACTION.findall(page):
+                filled = {**dict(_FIELD.findall(page)), "email": email, "password": password}
+                location, page = self.ask("POST", action[-1], urlencode(filled))
+            else:
+                return
+        raise Unexpected(f"no page was reached: {location!r} {page[:600]}")
+
+    def read(self, target: str) -> str:
+        """A page that answers at once."""
+        location, page = self.ask("GET", target)
+        if location or _PASSWORD_ACTION.search(page) or "<h1" not in page:
+            raise Unexpected(f"{target} is not shown: {location!r} {page[:600]}")
+        return page
+
+    def next_page(self, target: str) -> str:
+        """Where a list goes on."""
+        found = _NEXT.findall(self.read(target))
+        if not found:
+            raise Unexpected(f"{target} is its last page")
+        return urljoin(target, html.unescape(found[0]))
 
     def read_form(self, target: str) -> None:
         """Keep the cookies and hidden fields of the page that the request leads to."""

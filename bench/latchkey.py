@@ -34,8 +34,13 @@ def latchkey(
     migrations.upgrade(held.database)
     furnish(held)
     prepare(held)
+    return serving(name, settings, core, folder)
+
+
+def serving(name: str, settings: Settings, core: int, folder: Path) -> System:
+    """A provider whose database is ready, not yet started."""
     command = python_module("idp.commands", "serve")
-    return System(name, True, _environment(settings), command, port, core, folder)
+    return System(name, True, _environment(settings), command, settings.port, core, folder)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -49,7 +49,6 @@ def show(admin: Administration) -> str:
         sides=sides,
         status=status,
         statuses=access_words.STATUSES,
-        is_first=not cursor,
         products=_product_names(),
     )
 

@@ -30,7 +30,6 @@ def show(operation: Operation) -> str:
         page=page,
         status=status or "submitted",
         statuses={key: name for key, name in access_words.STATUSES.items() if key != "draft"},
-        is_first=not cursor,
     )
 
 

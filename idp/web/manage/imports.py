@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from flask import Blueprint, Response, flash, redirect, request
 from flask_babel import get_locale, lazy_gettext
 from flask_babel import gettext as _
@@ -106,14 +104,12 @@ def _page(
     progress = imports.progress(admin, import_id)
     after = request.args.get("after", "")
     lines = imports.lines(admin, import_id, int(after) if after.isdecimal() else 0)
-    more = urlencode({"after": lines[-1].number}) if len(lines) == imports.PAGE else ""
     page = shell.tenant_page(
         admin,
         "manage/import.html",
         progress=progress,
         lines=lines,
-        next_url=f"?{more}" if more else None,
-        is_first=not after,
+        next=lines[-1].number if len(lines) == imports.PAGE else None,
         plans=PLANS,
         may_start=progress.state == imports.CHECKED,
         does_something=any(progress.plans.get(each) for each in (imports.INVITE, imports.CHANGE)),

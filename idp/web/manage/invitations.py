@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from flask import Blueprint, flash, redirect, request
@@ -84,8 +83,6 @@ def _list(admin: Administration, errors: dict[str, str]) -> str:
         admin,
         "manage/invitations.html",
         page=page,
-        next_url="?" + urlencode({"after": page.next}) if page.next else None,
-        is_first=not cursor,
         errors={field: _(sentence) for field, sentence in errors.items()},
     )
 

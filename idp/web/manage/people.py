@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import sqlalchemy as sa
 from flask import Blueprint, request
 from flask_babel import lazy_gettext as _
@@ -44,9 +42,6 @@ def show(admin: Administration) -> str:
         page=page,
         wanted=wanted,
         is_narrowed=bool(narrowing),
-        is_first=not cursor,
-        first_url="?" + urlencode(narrowing),
-        next_url="?" + urlencode({**narrowing, "after": page.next}) if page.next else None,
         roles=list(roles),
         statuses=STATUSES,
         kinds=KINDS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, flash, redirect, request
 from flask_babel import gettext as _
@@ -45,8 +44,6 @@ def show_history(admin: Administration, member: str) -> str:
         person=someone,
         name=_name(someone),
         page=page,
-        is_first=not cursor,
-        next_url="?" + urlencode({"after": page.next}) if page.next else None,
         words=WORDS,
         client_name=client_name,
     )
