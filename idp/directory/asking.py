@@ -20,7 +20,7 @@ from idp.directory.access_steps import (
 from idp.directory.acting import Administration, Mistake, NotFound
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.document_kinds import Unacceptable
-from idp.directory.documents import Content, Document
+from idp.directory.documents import Content, Document, Sound
 from idp.directory.memberships import Membership
 from idp.directory.products import BUILT_IN
 from idp.directory.users import User, canonical_email
@@ -126,16 +126,17 @@ def key_of(company: str) -> str:
     return " ".join(company.casefold().split())
 
 
-def submit(admin: Administration, keys: SecretKeys, request_id: str, data: bytes) -> AccessRequest:
-    """With its signed form it goes to the operators. Raises Mistake for what is no such form, Moved
-    unless it is a draft: a form is uploaded once."""
+def submit(
+    admin: Administration, keys: SecretKeys, request_id: str, sent: Sound | Unacceptable
+) -> AccessRequest:
+    """With its signed form, which was looked at before, it goes to the operators. Raises Mistake
+    for what is no such form, Moved unless it is a draft: a form is uploaded once."""
     admin.check("access.request")
     sender, request = person_of(admin), get_asked(admin, request_id)
+    if isinstance(sent, Unacceptable):
+        raise Mistake(form=str(sent))
     with admin.rows.begin_nested():
-        try:
-            kept = documents.keep(admin.rows, keys, admin.tenant.id, sender, data, admin.now)
-        except Unacceptable as problem:
-            raise Mistake(form=str(problem)) from problem
+        kept = documents.keep(admin.rows, keys, admin.tenant.id, sender, sent, admin.now)
         changed = {
             "document_id": kept.id,
             "submitted_by": sender,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from idp.errors import told
@@ -16,7 +17,12 @@ from idp.errors import told
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 64_000_000
 MAX_UNPACKED = 256 * 1024 * 1024
+MAX_READ = 2 * MAX_BYTES  # of packed streams, each byte as often as it is read
+PIECE = 1 << 20
+HEAD = 2  # bytes of a packed stream (RFC 1950) that tell whether it is one
+MOST_IN_A_BYTE = 1032  # that deflate can pack
 MAX_SCANS = 64
+MAX_PARTS = 10_000  # chunks of a PNG, segments of a JPEG
 MAX_STREAMS = 5000
 TAIL = 1024
 ZIP_TAIL = 65_557  # bytes from the end in which a reader of archives looks for a directory
@@ -27,7 +33,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_REFUSED = frozenset({b"acTL", b"zTXt"})  # moving pictures; text that unpacks
 JPEG_START = b"\xff\xd8\xff"
 JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-JPEG_ALONE = frozenset((0x01, 0xFF, *range(0xD0, 0xD8)))
+JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 _STREAM = re.compile(rb"stream\r?\n")
 _PACKED_TWICE = re.compile(rb"/Fl(?:ateDecode)?\s*/Fl")
@@ -93,31 +99,46 @@ def _pdf(data: bytes) -> Kind:
     return PDF
 
 
-def _check_streams(data: bytes) -> None:
-    """All that is packed in it, unpacked piece by piece and thrown away."""
-    left = MAX_UNPACKED
-    for count, found in enumerate(_STREAM.finditer(data)):
-        left -= _unpacked_size(data, found.end(), left)
-        if left < 0 or count > MAX_STREAMS:
+@dataclass
+class _Work:
+    """What may still be read and unpacked, in bytes, over all streams of a file: heads that overlap
+    make us read the same bytes again, and streams that break have been unpacked all the same."""
+
+    to_read: int = MAX_READ
+    to_unpack: int = MAX_UNPACKED
+
+    def take(self, read: int, unpacked: int) -> None:
+        """Raises Unacceptable."""
+        self.to_read -= read
+        self.to_unpack -= unpacked
+        if self.to_read < 0 or self.to_unpack < 0:
             raise _too_much()
 
 
-def _unpacked_size(data: bytes, start: int, limit: int) -> int:
-    """Up to one piece more than `limit`; 0 for what is not packed in this way."""
-    reader, size, piece = zlib.decompressobj(), 0, 1 << 20
-    view = memoryview(data)
-    position = start
-    try:
-        while size <= limit and not reader.eof:
-            waiting = reader.unconsumed_tail or view[position : position + 65_536]
-            if not waiting:
-                break
-            if not reader.unconsumed_tail:
-                position += len(waiting)
-            size += len(reader.decompress(waiting, piece))
-    except zlib.error:
-        return size
-    return size
+def _check_streams(data: bytes) -> None:
+    """All that is packed in it, unpacked piece by piece and thrown away."""
+    work = _Work()
+    for count, found in enumerate(_STREAM.finditer(data)):
+        if count > MAX_STREAMS:
+            raise _too_much()
+        _unpack(memoryview(data)[found.end() :], work)
+
+
+def _unpack(packed: memoryview, work: _Work) -> None:
+    """To its end, or to where it breaks: what is not packed in this way does so at once."""
+    reader, position, size = zlib.decompressobj(), 0, HEAD
+    while not reader.eof:
+        waiting = reader.unconsumed_tail or packed[position : position + size]
+        if not waiting:
+            return
+        if not reader.unconsumed_tail:
+            position, size = position + len(waiting), min(size * 16, 65_536)
+            work.take(len(waiting), 0)
+        try:
+            work.take(0, len(reader.decompress(waiting, PIECE)))
+        except zlib.error:
+            work.take(0, min(PIECE, MOST_IN_A_BYTE * (len(waiting) - HEAD)))
+            return
 
 
 def _png(data: bytes) -> Kind:
@@ -134,6 +155,8 @@ def _png(data: bytes) -> Kind:
         if not names:
             _check_png_header(name, data[position + 8 : end])
         names.append(name)
+        if len(names) > MAX_PARTS:
+            raise _too_much()
         position = end + 4
         if name == b"IEND":
             break
@@ -160,9 +183,12 @@ def _check_pixels(width: int, height: int) -> None:
 def _jpeg(data: bytes) -> Kind:
     """ITU T.81 annex B: segments, one frame, its scans, and nothing behind the end."""
     position, has_frame, scans = 2, False, 0
-    while (marker := _marker(data, position)) != JPEG_END:
+    for _part in range(MAX_PARTS):
+        position, marker = _marker(data, position)
+        if marker == JPEG_END:
+            break
         if marker in JPEG_ALONE:
-            position += 1 if marker == 0xFF else 2
+            position += 2
             continue
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         body = data[position + 4 : position + 2 + length]
@@ -173,6 +199,8 @@ def _jpeg(data: bytes) -> Kind:
         if marker == JPEG_SCAN:
             scans += 1
             position = _end_of_scan(data, position)
+    else:
+        raise _too_much()
     if scans > MAX_SCANS:
         raise _too_much()
     if not has_frame or not scans:
@@ -182,10 +210,15 @@ def _jpeg(data: bytes) -> Kind:
     return JPEG
 
 
-def _marker(data: bytes, position: int) -> int:
-    if data[position : position + 1] != b"\xff" or position + 2 > len(data):
+_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
+
+
+def _marker(data: bytes, position: int) -> tuple[int, int]:
+    """Where it begins, behind the bytes that may fill the space before it, and which it is."""
+    found = _MARKER.match(data, position)
+    if not found:
         raise _damaged()
-    return data[position + 1]
+    return found.end() - 2, found[1][0]
 
 
 def _check_jpeg_frame(body: bytes, has_frame: bool) -> None:

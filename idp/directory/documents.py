@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp.database import Base
-from idp.directory.document_kinds import kind_of
+from idp.directory.document_kinds import Kind, Unacceptable, kind_of
 from idp.secret_values import SecretKeys, new_id
 from idp.tenancy import TenantOwned
 
@@ -40,19 +40,32 @@ class Content(NamedTuple):
     data: bytes
 
 
+class Sound(NamedTuple):
+    """What may be kept."""
+
+    kind: Kind
+    data: bytes
+
+
+def looked_at(data: bytes) -> Sound | Unacceptable:
+    """Whether it is a PDF, PNG or JPEG. It may take a second: ask outside of a transaction."""
+    try:
+        return Sound(kind_of(data), data)
+    except Unacceptable as problem:
+        return problem
+
+
 def keep(
-    rows: Session, keys: SecretKeys, tenant_id: str, user_id: str, data: bytes, now: float
+    rows: Session, keys: SecretKeys, tenant_id: str, user_id: str, sent: Sound, now: float
 ) -> Document:
-    """Raises Unacceptable for what is no sound PDF, PNG or JPEG."""
-    kind = kind_of(data)
     document_id = new_id()
     kept = Document(
         id=document_id,
         tenant_id=tenant_id,
-        content_type=kind.content_type,
-        size=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        sealed=keys.encrypt(data, _purpose(document_id)),
+        content_type=sent.kind.content_type,
+        size=len(sent.data),
+        sha256=hashlib.sha256(sent.data).hexdigest(),
+        sealed=keys.encrypt(sent.data, _purpose(document_id)),
         uploaded_by=user_id,
         uploaded_at=now,
     )

@@ -14,6 +14,7 @@ from idp.audit import NOWHERE
 from idp.directory import asking, deciding, receiving
 from idp.directory.access_requests import AccessRequest, Action
 from idp.directory.asking import Asked
+from idp.directory.documents import looked_at
 from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import PLATFORM
 from idp.directory.roles import Role
@@ -59,7 +60,7 @@ class Story:
 
     def submit(self, by: str = AMARA, data: bytes = SIGNED) -> Story:
         with administering(self.world, by) as admin:
-            asking.submit(admin, self.world.held.secret_keys, self.id, data)
+            asking.submit(admin, self.world.held.secret_keys, self.id, looked_at(data))
         return self
 
     def withdraw(self, by: str = AMARA) -> Story:

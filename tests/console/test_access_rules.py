@@ -22,6 +22,7 @@ from idp.directory.access_requests import (
     Moved,
 )
 from idp.directory.acting import Forbidden, Mistake, NotFound
+from idp.directory.documents import looked_at
 from tests.console.access_story import SIGNED, Story, letters, operating, person, work
 from tests.console.administering import administering
 from tests.world import AMARA, BEN, DANA, HANA, OLU, PRIYA, VICTOR, World
@@ -475,7 +476,7 @@ def test_a_form_is_uploaded_by_the_company_that_asked(story: Story) -> None:
     from idp.directory import asking
 
     with administering(story.world, HANA, "harbor") as admin, pytest.raises(NotFound):
-        asking.submit(admin, story.world.held.secret_keys, story.id, SIGNED)
+        asking.submit(admin, story.world.held.secret_keys, story.id, looked_at(SIGNED))
     with pytest.raises(Mistake) as refused:
         story.submit(data=b"<html>")
     assert set(refused.value.errors) == {"form"}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import pytest
 
+from idp.directory import document_kinds
 from idp.directory.document_kinds import (
     MAX_BYTES,
+    MAX_PARTS,
     MAX_PIXELS,
+    MAX_READ,
     MAX_UNPACKED,
     Unacceptable,
     kind_of,
@@ -77,6 +81,8 @@ UNSOUND = {
     "a PNG that moves": png(1, 1, chunk(b"acTL", bytes(8))),
     "a PNG with packed words": png(1, 1, chunk(b"zTXt", b"a\x00\x00" + packed(1 << 20))),
     "a PNG that is a PDF too": png(1, 1, chunk(b"tEXt", b"a\x00%PDF-1.4")),
+    "a PNG of countless chunks": png(1, 1, chunk(b"tEXt") * (MAX_PARTS + 1)),
+    "a JPEG of countless markers": jpeg()[:-2] + b"\xff\x01" * MAX_PARTS + b"\xff\xd9",
     "a JPEG cut short": jpeg()[:-1],
     "a JPEG cut shorter": jpeg()[:-3],
     "a JPEG of its beginning alone": b"\xff\xd8\xff",
@@ -105,6 +111,62 @@ def test_a_document_may_be_as_large_as_the_limit() -> None:
     whole = SIGNED[:9] + padding + SIGNED[9:]
     assert len(whole) == MAX_BYTES
     assert kind_of(whole).name == "PDF"
+
+
+EMPTY_STORED = b"\x00\x00\x00\xff\xff"  # a deflate block of nothing, and not the last
+BROKEN = packed(1 << 20)[:-8] + b"\xff" * 8  # nearly a megabyte comes of it before it breaks
+HEAD_IN_A_BLOCK = b"\x00\x09\x00\xf6\xffstream\n\x78\x01"
+HEAVY = {
+    "heads that overlap": pdf_with(b"\x78\x01" + HEAD_IN_A_BLOCK * 4900 + EMPTY_STORED * 1_900_000),
+    "streams that break": pdf_with((b"stream\n" + BROKEN) * 4900),
+}
+
+
+class Work:
+    """Counts what the real one is given, and what it gives."""
+
+    read = unpacked = 0
+
+    def __init__(self) -> None:
+        self._reader = REAL_READER()
+
+    def decompress(self, packed: bytes, most: int) -> bytes:
+        before = len(packed)
+        part: bytes = self._reader.decompress(packed, most)
+        Work.read += before - len(self._reader.unconsumed_tail)
+        Work.unpacked += len(part)
+        return part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+REAL_READER = zlib.decompressobj
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_document_that_is_made_to_be_much_work_is_given_up(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zlib, "decompressobj", Work)
+    monkeypatch.setattr(Work, "read", 0)
+    monkeypatch.setattr(Work, "unpacked", 0)
+    assert len(HEAVY[name]) <= MAX_BYTES
+    with pytest.raises(Unacceptable):
+        document_kinds._pdf(HEAVY[name])
+    assert Work.read <= MAX_READ
+    assert Work.unpacked <= MAX_UNPACKED
+
+
+def test_many_pictures_in_a_document_are_no_such_work() -> None:
+    """A scanner's PDF: what is not packed by deflate is told by its first bytes."""
+    scans = b"".join(b"stream\n" + jpeg() + b"\nendstream\n" for _ in range(2000))
+    assert kind_of(pdf_with(packed(0) + scans + bytes(8 << 20))).name == "PDF"
+
+
+def test_bytes_that_fill_the_space_before_a_marker_are_skipped_at_once() -> None:
+    filled = jpeg().replace(b"\xff\xd9", b"\xff" * (9 << 20) + b"\xd9")
+    assert kind_of(filled).name == "JPEG"
 
 
 @pytest.mark.parametrize("start", [b"%PDF-1.4\n", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])

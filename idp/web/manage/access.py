@@ -9,13 +9,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 
-from idp.directory import access_lists, asking, receiving
+from idp.directory import access_lists, asking, documents, receiving
 from idp.directory.access_requests import AccessRequest, Action, Moved, Side
 from idp.directory.access_steps import get_asked, get_received
 from idp.directory.acting import Administration, Forbidden, Mistake, NotFound
 from idp.directory.asking import Asked
-from idp.directory.document_kinds import MAX_BYTES
-from idp.directory.documents import Document
+from idp.directory.document_kinds import MAX_BYTES, Unacceptable
+from idp.directory.documents import Document, Sound
 from idp.web.context import catalog, provider
 from idp.web.manage import access_form, access_words, guard, shell
 from idp.web.manage.access_words import NOTHING_TYPED
@@ -148,13 +148,16 @@ def printed(admin: Administration, request_id: str) -> Response:
     return access_words.download(pdf, "application/pdf", f"{found.id}.pdf")
 
 
-@blueprint.post("/manage/<tenant>/access/<request_id>/upload")
-@guard.administers()
-def upload(admin: Administration, request_id: str) -> Any:
+def _signed_form() -> Sound | Unacceptable:
     sent = request.files.get("form")
-    data = sent.stream.read(MAX_BYTES + 1) if sent else b""
+    return documents.looked_at(sent.stream.read(MAX_BYTES + 1) if sent else b"")
+
+
+@blueprint.post("/manage/<tenant>/access/<request_id>/upload")
+@guard.administers(beforehand=_signed_form)
+def upload(admin: Administration, request_id: str, sent: Sound | Unacceptable) -> Any:
     try:
-        found = asking.submit(admin, provider().secret_keys, request_id, data)
+        found = asking.submit(admin, provider().secret_keys, request_id, sent)
     except Mistake as mistake:
         return _request_page(
             admin, get_asked(admin, request_id), Side.ASKING, shell.errors_of(mistake)

@@ -46,13 +46,19 @@ KEPT_FOR = 600.0  # seconds that a form waits for its sign-in
 View = Callable[..., Any]
 
 
-def administers(*, recent: bool = False) -> Callable[[View], View]:
+def administers(
+    *, recent: bool = False, beforehand: Callable[[], Any] | None = None
+) -> Callable[[View], View]:
     """For a view of `/manage/<tenant>/…`: it gets an `Administration` instead of the slug. `recent`
-    asks for a recent sign-in before a form is shown, rather than after it was filled in."""
+    asks for a recent sign-in before a form is shown, rather than after it was filled in.
+    `beforehand` reads what takes long, before anybody is judged and outside of the transaction; the
+    view gets what it gives as `sent`."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(tenant: str, **names: Any) -> Any:
+            if beforehand:
+                names["sent"] = beforehand()
             return _entered(view, lambda: _at_tenant(tenant, recent), tenant, names)
 
         return guarded
