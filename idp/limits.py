@@ -16,7 +16,8 @@ from idp.database import Base, Connection, Upsert
 
 
 class AttemptLimit(Base):
-    """`failed` counts since the last success or pause; `paused_until` is 0 while open."""
+    """`failed` counts since the last success or pause; `paused_until` is 0 while open. Of what is
+    rationed (`take`), `failed` is how often it was had until `paused_until`."""
 
     __tablename__ = "attempt_limits"
 
@@ -49,7 +50,26 @@ def _reserve(insert: Callable[..., Any]) -> sa.Executable:
     ).returning(_TABLE.c.failed)
 
 
+def _take(insert: Callable[..., Any]) -> sa.Executable:
+    now = sa.bindparam("now", type_=sa.Double)
+    over = _TABLE.c.paused_until <= now
+    until = now + sa.bindparam("window", type_=sa.Double)
+    first = insert(_TABLE).values(
+        key=sa.bindparam("key"), failed=1, paused_until=until, last_failed_at=now
+    )
+    return first.on_conflict_do_update(  # type: ignore[no-any-return]
+        index_elements=["key"],
+        set_={
+            "failed": sa.case((over, 1), else_=_TABLE.c.failed + 1),
+            "paused_until": sa.case((over, until), else_=_TABLE.c.paused_until),
+            "last_failed_at": now,
+        },
+        where=sa.or_(over, _TABLE.c.failed < sa.bindparam("most", type_=sa.Integer)),
+    ).returning(_TABLE.c.failed)
+
+
 _RESERVE = Upsert(_reserve)
+_TAKE = Upsert(_take)
 _CLEAR = sa.delete(_TABLE).where(_TABLE.c.key == sa.bindparam("key"))
 
 
@@ -61,6 +81,11 @@ def reserve(db: Connection, key: str, now: float, threshold: int, duration: floa
     """
     row = db.row(_RESERVE, key=key, now=now, threshold=threshold, duration=duration)
     return int(row[0]) if row else None
+
+
+def take(db: Connection, key: str, now: float, most: int, window: float) -> bool:
+    """One of `most` within `window` seconds, counted from the first; False if none is left."""
+    return db.row(_TAKE, key=key, now=now, most=most, window=window) is not None
 
 
 def clear(db: Connection, key: str) -> None:

@@ -70,6 +70,15 @@ class Mistake(PageRefusal):
         self.errors = errors
 
 
+class TooOften(Mistake):
+    """Nothing is wrong with it, but there was enough of it; `wait` is in seconds, at most."""
+
+    def __init__(self, wait: float, **errors: str) -> None:
+        super().__init__(**errors)
+        self.code, self.status = "too_many_requests", 429
+        self.wait = wait
+
+
 class Changed(PageRefusal):
     """Somebody else changed it after it was shown; nothing was written over."""
 

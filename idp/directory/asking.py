@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import access_requests, documents, memberships, users
+from idp.directory import access_requests, documents, letters, memberships, users
 from idp.directory.access_requests import AccessRequest, Action, Side
 from idp.directory.access_steps import (
     check_end,
@@ -135,6 +135,7 @@ def submit(
     sender, request = person_of(admin), get_asked(admin, request_id)
     if isinstance(sent, Unacceptable):
         raise Mistake(form=str(sent))
+    letters.take_room_at_operators(admin.db, admin.tenant.id, admin.now)
     with admin.rows.begin_nested():
         kept = documents.keep(admin.rows, keys, admin.tenant.id, sender, sent, admin.now)
         changed = {

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import outbox
 from idp.database import Base, Connection, JsonText
-from idp.directory import granting, paging
+from idp.directory import granting, letters, paging
 from idp.directory.acting import Administration, Mistake, Rights
 from idp.directory.memberships import KINDS, Membership
 from idp.directory.roles import Role
@@ -154,7 +154,8 @@ def send(
     now: float,
 ) -> str:
     """Write the invitation and its letter, unasked: who may is settled. `tenant` is id and name,
-    `email` a sound address. The id."""
+    `email` a sound address. The id. Raises TooOften."""
+    letters.take_room(db, keys, tenant[0], email, now)
     secret, made = new_secret(), new_id()
     canonical = canonical_email(email) or ""
     db.run(
@@ -182,6 +183,7 @@ def send_again(admin: Administration, keys: SecretKeys, invitation_id: str) -> N
     found = admin.get(Invitation, invitation_id)
     roles = sa.select(Role).where(Role.id.in_(found.role_ids))
     granting.check_may_grant(admin, rights, admin.rows.scalars(roles), None)
+    letters.take_room(admin.db, keys, admin.tenant.id, found.email, admin.now)
     secret = new_secret()
     changes = {"token_hash": fingerprint(secret), "expires_at": admin.now + LIFETIME}
     _change_waiting(admin, invitation_id, **changes)

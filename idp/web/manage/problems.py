@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
-from idp.directory.acting import RECENT, Mistake, RecentSignInNeeded
+from idp.directory.acting import RECENT, Mistake, RecentSignInNeeded, TooOften
 from idp.errors import BearerRefusal, Busy, Failure, PageRefusal, Refusal, StoreUnavailable, told
 from idp.settings import RETRY_AFTER
 from idp.web.context import provider, request_id
@@ -71,6 +71,8 @@ def problem(error: Exception) -> Response:
         answer.headers["WWW-Authenticate"] = _challenge(refusal)
     if isinstance(refusal, Busy | StoreUnavailable):
         answer.headers.add(*RETRY_AFTER)
+    if isinstance(refusal, TooOften):
+        answer.headers["Retry-After"] = f"{refusal.wait:.0f}"
     return answer
 
 

@@ -1,0 +1,38 @@
+"""How many letters a company may have us send to people who did not ask for them (security.md S52).
+
+Counted exactly, in the transaction that writes the letter: for the address, whoever writes to it,
+and for the company. What is refused has written nothing.
+"""
+
+from __future__ import annotations
+
+from idp import limits
+from idp.database import Connection
+from idp.directory.acting import TooOften
+from idp.directory.users import canonical_email
+from idp.errors import told
+from idp.secret_values import SecretKeys
+
+HOUR, DAY = 3600.0, 86400.0
+TO_AN_ADDRESS = ((5, HOUR), (10, DAY))
+OF_A_COMPANY = 10_000  # invitations a day
+REQUESTS_A_DAY = 50  # of a company, each of which is written to every operator
+
+
+def take_room(db: Connection, keys: SecretKeys, tenant_id: str, email: str, now: float) -> None:
+    """For one more invitation. Raises TooOften."""
+    address = keys.blind(canonical_email(email) or email)
+    for most, window in TO_AN_ADDRESS:
+        if not limits.take(db, f"letters:{window:.0f}:{address}", now, most, window):
+            sentence = told("This address has had many invitations. Wait before you send another.")
+            raise TooOften(window, email=sentence)
+    if not limits.take(db, f"letters:{tenant_id}", now, OF_A_COMPANY, DAY):
+        sentence = told("Your company has sent as many invitations as it may in a day.")
+        raise TooOften(DAY, email=sentence)
+
+
+def take_room_at_operators(db: Connection, tenant_id: str, now: float) -> None:
+    """For one more access request. Raises TooOften."""
+    if not limits.take(db, f"requests:{tenant_id}", now, REQUESTS_A_DAY, DAY):
+        sentence = told("Your company has sent as many requests as it may in a day.")
+        raise TooOften(DAY, form=sentence)
