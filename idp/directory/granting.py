@@ -54,8 +54,12 @@ def in_turn(admin: Administration, permission: str) -> Rights:
 
 def wait_for_turn(admin: Administration) -> None:
     """Whoever changes the tenant's people or roles in another transaction has finished."""
-    tenant = sa.select(Tenant.id).where(Tenant.id == admin.tenant.id)
-    admin.rows.execute(tenant.with_for_update(key_share=True))
+    wait_for_turn_of(admin.rows, admin.tenant.id)
+
+
+def wait_for_turn_of(rows: Session, tenant_id: str) -> None:
+    tenant = sa.select(Tenant.id).where(Tenant.id == tenant_id)
+    rows.execute(tenant.with_for_update(key_share=True))
 
 
 def _rights_now(admin: Administration) -> Rights:

@@ -2,7 +2,8 @@
 
 The link goes into a letter and nowhere else: the table has its SHA-256, and the letter waits
 sealed. It is good once, for a week, and for that address alone; whether it still is is looked at
-when it is used (`login/invitation.py`). Sending it again makes a new one and kills the old.
+when it is used (`login/invitation.py`), and so is whether its inviter may still invite
+(`inviters.py`). Sending it again makes a new one, by who sends it, and kills the old.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp import outbox
 from idp.database import Base, Connection, JsonText
-from idp.directory import granting, letters, paging
-from idp.directory.acting import Administration, Mistake, Rights
+from idp.directory import granting, letters, users
+from idp.directory.acting import Administration, Forbidden, Mistake, Rights
 from idp.directory.memberships import KINDS, Membership
 from idp.directory.roles import Role
 from idp.directory.users import User, canonical_email
@@ -27,12 +28,17 @@ from idp.tenancy import TenantOwned
 
 LIFETIME_DAYS = 7
 LIFETIME = LIFETIME_DAYS * 86400.0
-PAGE = 50
+
+MEMBER = "member"
+VISIT = "visit"
+OPERATOR = "operator"
+FILE = "file"
 
 
 class Invitation(TenantOwned, Base):
     """`role_ids` is what the person will have. It is open until it is accepted, revoked, or its
-    time is over."""
+    time is over. `source` is one of the four above: by what right it was made; the first is a
+    member's or a client's, the second an operator's for the tenant, the third for the platform."""
 
     __tablename__ = "invitations"
     __table_args__ = (
@@ -47,7 +53,9 @@ class Invitation(TenantOwned, Base):
     kind: Mapped[str]
     role_ids: Mapped[list[str]] = mapped_column(JsonText)
     token_hash: Mapped[str] = mapped_column(unique=True)
+    source: Mapped[str] = mapped_column(server_default=FILE)
     invited_by: Mapped[str | None]
+    client_id: Mapped[str | None]
     locale: Mapped[str]
     created_at: Mapped[float]
     expires_at: Mapped[float]
@@ -55,49 +63,18 @@ class Invitation(TenantOwned, Base):
     revoked_at: Mapped[float | None]
 
 
-class Pending(NamedTuple):
-    """`has_expired` ones can be sent again. `roles` are names."""
+class Inviter(NamedTuple):
+    """A person, a client, or both; neither for a set-up file."""
 
-    id: str
-    email: str
-    kind: str
-    roles: list[str]
-    created_at: float
-    expires_at: float
-    has_expired: bool
+    source: str
+    user_id: str | None
+    client_id: str | None
 
 
-class Page(NamedTuple):
-    invitations: list[Pending]
-    next: str | None
+BY_FILE = Inviter(FILE, None, None)
 
 
-_WAITS = (Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None))
-
-
-def pending(admin: Administration, keys: SecretKeys, cursor: str = "", size: int = PAGE) -> Page:
-    """The newest first. Raises Forbidden, or CursorRefused."""
-    admin.check("people.read")
-    statement = sa.select(Invitation).where(*_WAITS)
-    order = sa.tuple_(Invitation.created_at, Invitation.id)
-    if cursor:
-        after = paging.opened(keys, admin.tenant.id, ("invitations",), cursor)
-        statement = statement.where(order < sa.tuple_(*map(sa.literal, after)))
-    newest = statement.order_by(Invitation.created_at.desc(), Invitation.id.desc())
-    rows = list(admin.rows.scalars(newest.limit(size + 1)))
-    names = {role.id: role.name for role in admin.rows.scalars(sa.select(Role))}
-    found = [_pending(row, names, admin.now) for row in rows[:size]]
-    if len(rows) <= size:
-        return Page(found, None)
-    last = rows[size - 1]
-    position = (last.created_at, last.id)
-    return Page(found, paging.seal(keys, admin.tenant.id, ("invitations",), position))
-
-
-def _pending(row: Invitation, names: dict[str, str], now: float) -> Pending:
-    roles = sorted(names[role_id] for role_id in row.role_ids if role_id in names)
-    times = (row.created_at, row.expires_at, row.expires_at <= now)
-    return Pending(row.id, row.email, row.kind, roles, *times)
+WAITS = (Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None))
 
 
 def invite(
@@ -113,7 +90,7 @@ def invite(
     rights = _in_turn(admin)
     canonical = canonical_email(email)
     roles = _roles(admin, role_keys)
-    granting.check_may_grant(admin, rights, roles, None)
+    _check_may_invite(admin, rights, canonical or "", roles)
     errors = _mistakes(admin, canonical, kind)
     if canonical is None or errors:
         raise Mistake(**errors)
@@ -124,7 +101,7 @@ def invite(
         email=email.strip(),
         kind=kind,
         role_ids=[role.id for role in roles],
-        invited_by=admin.actor.user_id,
+        inviter=_inviter(admin),
         locale=locale,
         now=admin.now,
     )
@@ -133,9 +110,12 @@ def invite(
     return sent
 
 
-_COLUMNS = ("id", "tenant_id", "email", "email_canonical", "kind", "token_hash", "invited_by")
+_COLUMNS = (
+    *("id", "tenant_id", "email", "email_canonical", "kind", "token_hash", "locale"),
+    *("source", "invited_by", "client_id", "created_at", "expires_at"),
+)
 _INSERT = sa.insert(Invitation.__table__).values(  # type: ignore[arg-type]
-    {name: sa.bindparam(name) for name in (*_COLUMNS, "locale", "created_at", "expires_at")}
+    {name: sa.bindparam(name) for name in _COLUMNS}
     | {"role_ids": sa.bindparam("role_ids", type_=sa.Text)}
 )
 _KNOWN = sa.select(User.name, User.locale).where(User.email_canonical == sa.bindparam("email"))
@@ -149,7 +129,7 @@ def send(
     email: str,
     kind: str,
     role_ids: list[str],
-    invited_by: str | None,
+    inviter: Inviter,
     locale: str,
     now: float,
 ) -> str:
@@ -167,7 +147,9 @@ def send(
         kind=kind,
         role_ids=orjson.dumps(role_ids).decode(),
         token_hash=fingerprint(secret),
-        invited_by=invited_by,
+        source=inviter.source,
+        invited_by=inviter.user_id,
+        client_id=inviter.client_id,
         locale=locale,
         created_at=now,
         expires_at=now + LIFETIME,
@@ -181,11 +163,14 @@ def send_again(admin: Administration, keys: SecretKeys, invitation_id: str) -> N
     roles. Raises Forbidden, RecentSignInNeeded, NotFound, or Mistake."""
     rights = _in_turn(admin)
     found = admin.get(Invitation, invitation_id)
-    roles = sa.select(Role).where(Role.id.in_(found.role_ids))
-    granting.check_may_grant(admin, rights, admin.rows.scalars(roles), None)
+    roles = list(admin.rows.scalars(sa.select(Role).where(Role.id.in_(found.role_ids))))
+    _check_may_invite(admin, rights, found.email_canonical, roles)
     letters.take_room(admin.db, keys, admin.tenant.id, found.email, admin.now)
     secret = new_secret()
-    changes = {"token_hash": fingerprint(secret), "expires_at": admin.now + LIFETIME}
+    changes: dict[str, Any] = {"token_hash": fingerprint(secret)}
+    changes["expires_at"] = admin.now + LIFETIME
+    by = _inviter(admin)
+    changes |= {"source": by.source, "invited_by": by.user_id, "client_id": by.client_id}
     _change_waiting(admin, invitation_id, **changes)
     _post(admin.db, keys, secret, admin.tenant.name, found.email, found.locale, admin.now)
     admin.record("invitation.sent_again", invitation=found.id, email=found.email_canonical)
@@ -205,10 +190,38 @@ def _in_turn(admin: Administration) -> Rights:
     return granting.in_turn(admin, "people.manage")
 
 
+def _inviter(admin: Administration) -> Inviter:
+    actor = admin.actor
+    return Inviter(VISIT if actor.visit_id else MEMBER, actor.user_id, actor.client_id)
+
+
+def _check_may_invite(
+    admin: Administration, rights: Rights, canonical: str, roles: list[Role]
+) -> None:
+    """By the same rule as for whoever is here; and no operator on a visit invites themselves, with
+    no roles either. Raises Forbidden."""
+    person = users.find_by_email(admin.db, canonical)
+    user_id = person.id if person else None
+    granting.check_may_grant(admin, rights, roles, user_id)
+    if admin.actor.visit_id is not None and user_id == admin.actor.user_id:
+        raise Forbidden("a visitor invites themselves")
+
+
+def revoke_operators(rows: Session, tenant_id: str, now: float) -> list[str]:
+    """Those that operators sent to an account admin to be, and nobody has accepted; their ids."""
+    revoked = rows.scalars(
+        sa.update(Invitation)
+        .where(Invitation.tenant_id == tenant_id, Invitation.source == OPERATOR, *WAITS)
+        .values(revoked_at=now)
+        .returning(Invitation.id)
+    )
+    return list(revoked)
+
+
 def _change_waiting(admin: Administration, invitation_id: str, **changes: Any) -> None:
     changed = admin.rows.execute(
         sa.update(Invitation)
-        .where(Invitation.id == invitation_id, *_WAITS)
+        .where(Invitation.id == invitation_id, *WAITS)
         .values(**changes)
         .returning(Invitation.id)
     ).first()
@@ -252,7 +265,7 @@ def find_waiting(admin: Administration, canonical: str) -> str | None:
         sa.select(Invitation.id).where(
             Invitation.tenant_id == admin.tenant.id,
             Invitation.email_canonical == canonical,
-            *_WAITS,
+            *WAITS,
         )
     )
 

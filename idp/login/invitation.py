@@ -1,6 +1,7 @@
 """The other end of an invitation: by the person it was sent to, once (security.md S62).
 
-Whoever has the link has read that address's mail, which is what proves the address. Nobody is
+Whoever has the link has read that address's mail, which is what proves the address. What it gives
+is judged again when it is accepted: by what its inviter may do then (`inviters.py`). Nobody is
 signed in by it: what is made here is a membership, and the way in leads through `/authorize`.
 """
 
@@ -13,11 +14,11 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from idp import audit
+from idp import audit, tenancy
 from idp.audit import Origin
 from idp.credentials import password
 from idp.database import Connection, Database
-from idp.directory import joining, tenants, users
+from idp.directory import granting, inviters, joining, tenants, users
 from idp.directory.invitations import Invitation
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
@@ -39,6 +40,7 @@ _FIND = (
         Tenant.name,
         *(_TABLE.c[name] for name in ("email", "email_canonical", "kind", "locale")),
         sa.type_coerce(_TABLE.c.role_ids, sa.Text),
+        _TABLE.c.invited_by,
     )
     .join_from(_TABLE, Tenant.__table__, Tenant.id == _TABLE.c.tenant_id)
     .where(*_IS_OPEN, Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"))
@@ -68,11 +70,12 @@ class Open(NamedTuple):
     kind: str
     locale: str
     role_ids: str
+    invited_by: str | None
 
 
 class NotOpen(PageRefusal):
-    """Unknown, used, revoked, sent again, expired, of a suspended tenant: all the same to whoever
-    has the link."""
+    """Unknown, used, revoked, sent again, expired, of a suspended tenant, of an inviter who may not
+    any more: all the same to whoever has the link."""
 
     def __init__(self, detail: str = "no open invitation") -> None:
         super().__init__(
@@ -93,27 +96,22 @@ class SomebodyElse(PageRefusal):
         )
 
 
-def get_open(db: Connection, claimed_token: str, now: float) -> Open:
-    """Raises NotOpen."""
-    row = db.row(_FIND, hashed=fingerprint(claimed_token), now=now)
-    if row is None:
-        raise NotOpen
-    return Open._make(row)
-
-
-def has_account(db: Connection, found: Open) -> bool:
-    """Whether the address's owner can sign in; who was only written down so far can not."""
-    person = users.find_by_email(db, found.email_canonical)
-    return person is not None and password.find_hash(db, person.id) is not None
+def look(database: Database, claimed_token: str, now: float) -> tuple[Open, bool]:
+    """What can be accepted, and whether the address's owner can sign in; who was only written down
+    so far can not. Raises NotOpen."""
+    with _opened(database, claimed_token, now, read_only=True) as (db, found):
+        person = users.find_by_email(db, found.email_canonical)
+        return found, person is not None and password.find_hash(db, person.id) is not None
 
 
 def accept(database: Database, claimed_token: str, user_id: str, now: float, origin: Origin) -> str:
     """For a signed-in person; the tenant's slug. Raises NotOpen, or SomebodyElse."""
-    with _all_or_nothing(database) as db:
-        found = get_open(db, claimed_token, now)
+    with _opened(database, claimed_token, now) as (db, found):
         person = users.find_by_email(db, found.email_canonical)
         if person is None or person.id != user_id or person.status != users.ACTIVE:
             raise SomebodyElse
+        if person.id == found.invited_by:
+            raise NotOpen("by themselves")
         _spend(db, claimed_token, now)
         _let_in(db, found, person.id, now, origin)
     return found.tenant
@@ -129,8 +127,7 @@ def accept_as_new(
 ) -> Open:
     """For somebody who can't sign in yet: they get a name and a password, and still have to use it.
     Raises NotOpen, also for whoever has got an account meanwhile."""
-    with _all_or_nothing(database) as db:
-        found = get_open(db, claimed_token, now)
+    with _opened(database, claimed_token, now) as (db, found):
         _spend(db, claimed_token, now)
         user_id = _make(db, found, name, now)
         if not password.set_first(db, user_id, password_hash, now):
@@ -144,12 +141,31 @@ class _Lost(Exception):
 
 
 @contextmanager
-def _all_or_nothing(database: Database) -> Iterator[Connection]:
+def _opened(
+    database: Database, claimed_token: str, now: float, *, read_only: bool = False
+) -> Iterator[tuple[Connection, Open]]:
+    """In the turn of its tenant, so that who changes the inviter's rights has done so."""
+    with database.connection() as db:
+        tenant_id = _found(db, claimed_token, now).tenant_id
     try:
-        with database.transaction() as db:
-            yield db
+        with tenancy.session(database, tenant_id, read_only=read_only) as rows:
+            if not read_only:
+                granting.wait_for_turn_of(rows, tenant_id)
+            db = Connection.of(database, rows)
+            found = _found(db, claimed_token, now)
+            invitation = rows.get_one(Invitation, found.id)
+            if not inviters.may_still_invite(rows, db, invitation, now):
+                raise NotOpen("whoever invited may not any more")
+            yield db, found
     except _Lost:
         raise NotOpen("somebody was first") from None
+
+
+def _found(db: Connection, claimed_token: str, now: float) -> Open:
+    row = db.row(_FIND, hashed=fingerprint(claimed_token), now=now)
+    if row is None:
+        raise NotOpen
+    return Open._make(row)
 
 
 def _spend(db: Connection, claimed_token: str, now: float) -> None:

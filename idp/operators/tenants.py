@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog, invitations, paging, tenants
+from idp.directory import catalog, invitations, paging, tenants, users
 from idp.directory.acting import Mistake, NotFound
 from idp.directory.clients import Client
+from idp.directory.invitations import Inviter
 from idp.directory.memberships import ACTIVE, Membership
 from idp.directory.operating import Operation
 from idp.directory.roles import ACCOUNT_ADMIN, Role
@@ -137,7 +138,7 @@ def create(operation: Operation, slug: str, name: str, invited: Invited | None =
     operation.check("tenants.manage")
     form = filled_in(TenantForm, {"slug": slug, "name": name.strip()})
     if invited is not None:
-        _check_address(invited.email)
+        _check_address(operation, invited.email)
     rows = operation.rows
     if rows.scalar(sa.select(Tenant.id).where(Tenant.slug == form.slug)) is not None:
         raise _taken()
@@ -158,18 +159,25 @@ def invite_account_admin(operation: Operation, tenant: Tenant, invited: Invited)
     not get into a tenant by this. Raises Forbidden, RecentSignInNeeded, or Mistake."""
     operation.check("tenants.manage")
     operation.check_recent()
-    _check_address(invited.email)
+    _check_address(operation, invited.email)
     if tenant.status != tenants.ACTIVE or visits.account_admins(operation, tenant):
         raise Mistake(email=told("This tenant has an account admin, who invites others."))
     _invite(operation, tenant, invited)
 
 
-def _check_address(email: str) -> None:
-    if canonical_email(email) is None:
+def _check_address(operation: Operation, email: str) -> None:
+    canonical = canonical_email(email)
+    if canonical is None:
         raise Mistake(email=told("Enter an e-mail address."))
+    person = users.find_by_email(operation.db, canonical)
+    if person is not None and person.id == operation.actor.user_id:
+        raise Mistake(email=told("An operator makes nobody of themselves in a company."))
 
 
 def _invite(operation: Operation, tenant: Tenant, invited: Invited) -> None:
+    """Whoever was invited before, and has not come, is invited no more."""
+    for revoked in invitations.revoke_operators(operation.rows, tenant.id, operation.now):
+        operation.record("invitation.revoked", tenant=tenant.id, invitation=revoked)
     own = sa.select(Role.id).where(Role.tenant_id == tenant.id, Role.key == ACCOUNT_ADMIN)
     sent = invitations.send(
         operation.db,
@@ -178,7 +186,7 @@ def _invite(operation: Operation, tenant: Tenant, invited: Invited) -> None:
         email=invited.email.strip(),
         kind="staff",
         role_ids=[operation.rows.scalars(own).one()],
-        invited_by=operation.actor.user_id,
+        inviter=Inviter(invitations.OPERATOR, operation.actor.user_id, operation.actor.client_id),
         locale=invited.locale,
         now=operation.now,
     )

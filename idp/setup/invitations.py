@@ -36,7 +36,7 @@ def send_missing(
             email=form.email,
             kind=kind,
             role_ids=[],
-            invited_by=None,
+            inviter=invitations.BY_FILE,
             locale=form.locale,
             now=now,
         )

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from idp.app import create_pages
-from idp.directory import invitations
+from idp.directory import invitation_listing, invitations
 from idp.directory.acting import RECENT, Forbidden, Mistake, NotFound, RecentSignInNeeded
 from idp.web import letters as writing
 from tests.console.administering import administering
@@ -22,7 +22,7 @@ def test_somebody_new_comes_in_with_the_roles_they_were_given(either_world: Worl
     assert members(either_world) == [("organization", "active")]
     assert roles(either_world, NADIA) == {"agent", "analyst"}
     with administration(either_world) as admin:
-        assert invitations.pending(admin, either_world.held.secret_keys).invitations == []
+        assert invitation_listing.pending(admin, either_world.held.secret_keys).invitations == []
     (event,) = either_world.audit("invitation.accepted")
     assert event["actor"] == user_id(either_world, NADIA)
 
@@ -47,7 +47,7 @@ def test_who_may_not_give_a_role_can_not_invite_with_it(either_world: World) -> 
     ):
         invitations.revoke(admin, made)
     with administration(either_world, may=frozenset()) as admin, pytest.raises(Forbidden):
-        invitations.pending(admin, keys)
+        invitation_listing.pending(admin, keys)
 
 
 def test_inviting_wants_a_recent_sign_in(either_world: World) -> None:
@@ -61,7 +61,7 @@ def test_another_companys_invitation_is_none_here(either_world: World) -> None:
     made = invite(either_world)
     keys = either_world.held.secret_keys
     with administering(either_world, HANA, "harbor") as admin:
-        assert invitations.pending(admin, keys).invitations == []
+        assert invitation_listing.pending(admin, keys).invitations == []
     for act in (
         lambda admin: invitations.revoke(admin, made),
         lambda admin: invitations.send_again(admin, keys, made),
@@ -116,7 +116,7 @@ def test_pending_invitations_come_page_by_page(either_world: World) -> None:
     keys, seen, cursor = either_world.held.secret_keys, [], ""
     with administering(either_world) as admin:
         while True:
-            page = invitations.pending(admin, keys, cursor, size=2)
+            page = invitation_listing.pending(admin, keys, cursor, size=2)
             seen += [each.email for each in page.invitations]
             if page.next is None:
                 break

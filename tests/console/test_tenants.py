@@ -171,14 +171,14 @@ def test_an_account_admin_is_invited_where_there_is_none_and_nowhere_else(
     def invite(slug: str) -> None:
         with operation(either_world) as opened:
             tenant = tenants.get_tenant(opened, slug)
-            tenants.invite_account_admin(opened, tenant, invited(either_world, OLU))
+            tenants.invite_account_admin(opened, tenant, invited(either_world, HANA))
 
     with pytest.raises(Mistake):
         invite("northwind")
     assert either_world.run("SELECT count(*) FROM invitations") == [(0,)]
     either_world.run("UPDATE users SET status = 'disabled' WHERE email = :e", e=AMARA)
     invite("northwind")
-    assert either_world.run("SELECT email FROM invitations") == [(OLU,)]
+    assert either_world.run("SELECT email FROM invitations") == [(HANA,)]
 
 
 def test_open_invitations_and_domains_end_with_the_tenant(either_world: World) -> None:

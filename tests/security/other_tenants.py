@@ -201,7 +201,7 @@ class TwoCompanies:
                     email="nadia@x.example",
                     kind="staff",
                     role_ids=[],
-                    invited_by=None,
+                    inviter=invitations.BY_FILE,
                     locale="en",
                     now=now,
                 )

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from idp.audit import NOWHERE
-from idp.directory import invitations
+from idp.directory import invitation_listing, invitations
 from idp.directory.invitations import LIFETIME
 from idp.login import invitation
 from idp.login.invitation import NotOpen, SomebodyElse
@@ -84,12 +84,12 @@ def spoil(world: World, how: str) -> None:
         world.clock.move(LIFETIME)
     elif how == "revoked":
         with administering(world) as admin:
-            (waiting,) = invitations.pending(admin, world.held.secret_keys).invitations
+            (waiting,) = invitation_listing.pending(admin, world.held.secret_keys).invitations
             invitations.revoke(admin, waiting.id)
     elif how == "sent again":
         world.clock.move(1)
         with administering(world) as admin:
-            (waiting,) = invitations.pending(admin, world.held.secret_keys).invitations
+            (waiting,) = invitation_listing.pending(admin, world.held.secret_keys).invitations
             invitations.send_again(admin, world.held.secret_keys, waiting.id)
     elif how == "used":
         accept(world, newest_token(world))
@@ -147,5 +147,5 @@ def test_sec_62_an_account_is_never_opened_over_one_that_is_there(either_world: 
     assert either_world.browser().tokens(HANA, tenant="harbor")["access_token"]
     assert len(members(either_world, HANA)) == 1
     with administering(either_world) as admin:
-        waiting = invitations.pending(admin, either_world.held.secret_keys)
+        waiting = invitation_listing.pending(admin, either_world.held.secret_keys)
         assert len(waiting.invitations) == 1  # it is not spent by who failed

@@ -31,7 +31,7 @@ Answer = Response | str | tuple[str, int]
 @blueprint.get("/invitation")
 def show() -> str:
     token = request.args.get("token", "")
-    found, has_account = _found(token)
+    found, has_account = invitation.look(provider().database, token, now())
     return _page(token, found, has_account)
 
 
@@ -39,7 +39,7 @@ def show() -> str:
 def accept() -> Answer:
     """By what the address's owner needs: to be signed in, or to have an account at all."""
     token = request.form.get("token", "")
-    found, has_account = _found(token)
+    found, has_account = invitation.look(provider().database, token, now())
     if not has_account:
         return _open_account(token, found)
     if not _is_signed_in_as(found):
@@ -48,12 +48,6 @@ def accept() -> Answer:
     assert session
     slug = invitation.accept(provider().database, token, session.user_id, now(), origin())
     return redirect("/?" + urlencode({"tenant": slug}), 303)
-
-
-def _found(token: str) -> tuple[Open, bool]:
-    with provider().database.connection() as db:
-        found = invitation.get_open(db, token, now())
-        return found, invitation.has_account(db, found)
 
 
 def _open_account(token: str, found: Open) -> Answer:

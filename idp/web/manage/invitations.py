@@ -10,7 +10,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory import granting, invitations
+from idp.directory import granting, invitation_listing, invitations
 from idp.directory.acting import Administration, Mistake
 from idp.directory.roles import Role
 from idp.web.context import provider
@@ -78,7 +78,7 @@ def revoke(admin: Administration, invitation: str) -> Answer:
 
 def _list(admin: Administration, errors: dict[str, str]) -> str:
     cursor = request.args.get("after", "")
-    page = invitations.pending(admin, provider().secret_keys, cursor)
+    page = invitation_listing.pending(admin, provider().secret_keys, cursor)
     return shell.tenant_page(
         admin,
         "manage/invitations.html",

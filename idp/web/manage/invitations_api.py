@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from idp.directory import invitations
+from idp.directory import invitation_listing, invitations
 from idp.directory.acting import Administration
 from idp.directory.invitations import Invitation
 from idp.errors import told
@@ -57,7 +57,7 @@ class NewInvitation(Sent):
 
 @api.get(INVITATIONS, told("List invitations that nobody has accepted yet"), needs="people.read")
 def listing(admin: Administration, query: Part) -> Listing[Pending]:
-    page = invitations.pending(admin, provider().secret_keys, query.cursor, query.limit)
+    page = invitation_listing.pending(admin, provider().secret_keys, query.cursor, query.limit)
     return listed(Pending, page.invitations, page.next)
 
 
