@@ -81,6 +81,7 @@ CONCERNS: Mapping[str, Concern] = {
     "tenant.resumed": _TELLS_OWNERS,
     "tenant.ended": _TELLS_BOTH,
     "tenant.evidence_taken": _NOBODY,
+    "tenant.evidence_refused": _TELLS_OPERATORS,
     # What was asked of an address may come to nobody; its letter has the link.
     "invitation.sent": _NOBODY,
     "invitation.sent_again": _NOBODY,
@@ -88,6 +89,7 @@ CONCERNS: Mapping[str, Concern] = {
     "invitation.accepted": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
     "import.uploaded": _NOBODY,
     "import.started": _NOBODY,
+    "import.dropped": _NOBODY,
     "import.line_done": _NOBODY,
     "person.roles_changed": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
     "person.disabled": _concern(About.NAMED, Reader.PERSON),
@@ -114,6 +116,7 @@ CONCERNS: Mapping[str, Concern] = {
     "visit.started": _TELLS_OWNERS,
     "visit.ended": _NOBODY,
     "policy.changed": _TELLS_OWNERS,
+    "audit.exported": _NOBODY,
     "audit.chain_started": _NOBODY,
     "audit.chain_broken": _TELLS_BOTH,
     "setup.applied": _NOBODY,

@@ -70,10 +70,17 @@ class Evidence(NamedTuple):
 
 
 def export_for(reader: Administration | Operation, ring: KeyRing, issuer: str) -> Iterator[bytes]:
-    """The whole chain that they may read. Raises Forbidden at once, and Broken on the way."""
+    """The whole chain that they may read, which is written down. Raises Forbidden at once, and
+    Broken on the way."""
     chain = history.chain_of(reader)
     tenant = reader.tenant.slug if isinstance(reader, Administration) else None
-    return export(reader.database, ring, issuer, chain, tenant, reader.now)
+    return _recorded(reader, export(reader.database, ring, issuer, chain, tenant, reader.now))
+
+
+def _recorded(reader: Administration | Operation, lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Once it is whole; before that nobody has it."""
+    yield from lines
+    history.record_export(reader, **{"as": "jsonl"})
 
 
 def export(

@@ -66,15 +66,25 @@ def _check_may_decide(operation: Operation, request: AccessRequest) -> None:
 
 
 def approve(
-    operation: Operation, request_id: str, company: str, end: float | None
+    operation: Operation, request_id: str, company: str, end: float | None, confirmed: str = ""
 ) -> AccessRequest:
-    """`company` is the short name of the one that the request means. The membership is there from
-    now on, and opens nothing until it has roles. Raises Mistake, Forbidden, Moved."""
+    """`company` is the short name of the one that the request means, and `confirmed` the same once
+    more if the form calls it something else. The membership is there from now on, and opens
+    nothing until it has roles. Raises Mistake, Forbidden, Moved."""
     request = get_request(operation, request_id)
     _check_may_decide(operation, request)
     errors: dict[str, str] = {}
     receiving = _receiving(operation, request, company, errors)
+    if (
+        receiving
+        and not errors
+        and confirmed != receiving.slug
+        and is_called_else(request, receiving)
+    ):
+        errors["confirm"] = told("The form names another company. Confirm that this one is meant.")
     check_end(end, operation.now, errors, "end")
+    if request.wanted_end is not None and (end is None or end > request.wanted_end):
+        errors["end"] = told("The form was signed for a last day: choose that day or an earlier.")
     check_mistakes(errors)
     assert receiving is not None
     _check_still_sound(operation, request)
@@ -82,15 +92,25 @@ def approve(
     _close_what_ended(operation, request, receiving)
     with operation.rows.begin_nested():
         before = _let_in(operation, request, receiving, end)
-    announce(operation, request, "access.approved", before, ends_at=end)
+    decided = {"receiving_tenant_id": receiving.id, "ends_at": end}
+    announce(operation, request, "access.approved", before, **decided)
     return request
+
+
+def is_called_else(request: AccessRequest, company: Tenant) -> bool:
+    """Than what was typed on the form."""
+    return request.receiving_key not in (key_of(company.name), key_of(company.slug))
+
+
+def find_company(operation: Operation, slug: str) -> Tenant | None:
+    named = sa.select(Tenant).where(Tenant.slug == slug.strip().lower())
+    return operation.rows.scalar(named.with_for_update(read=True))
 
 
 def _receiving(
     operation: Operation, request: AccessRequest, company: str, errors: dict[str, str]
 ) -> Tenant | None:
-    named = sa.select(Tenant).where(Tenant.slug == company.strip().lower())
-    found = operation.rows.scalar(named.with_for_update(read=True))
+    found = find_company(operation, company)
     if found is None or found.status != tenants.ACTIVE:
         errors["company"] = told("No company that is in force has this short name.")
     elif found.id == request.tenant_id:

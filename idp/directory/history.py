@@ -6,6 +6,7 @@ Whoever may read is asked first, also of what is streamed later.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -116,7 +117,15 @@ def event(reader: Reader, name: str) -> Told:
 def every_event(reader: Reader, wanted: Wanted) -> Iterator[list[Told]]:
     """A page at a time, for an export that goes on when the reader's transaction has ended."""
     chain, narrowed = chain_of(reader), _narrowed(reader, wanted)
+    told = {name: value for name, value in wanted._asdict().items() if value not in ("", None)}
+    record_export(reader, **{"as": "csv"}, wanted=told)
     return _pages(reader.database, chain, narrowed) if narrowed else iter(())
+
+
+def record_export(reader: Reader, **detail: Any) -> None:
+    """In a transaction of its own, since one that reads writes nothing."""
+    with reader.database.transaction() as db:
+        replace(reader, db=db).record("audit.exported", **detail)
 
 
 def _pages(database: Database, chain: str, narrowed: audit.Wanted) -> Iterator[list[Told]]:

@@ -159,6 +159,7 @@ def drop(admin: Administration, import_id: str) -> None:
     admin.check("people.manage")
     admin.get(PeopleImport, import_id)
     _turn(admin, import_id, DROPPED)
+    admin.record("import.dropped", **{"import": import_id})
 
 
 def progress(admin: Administration, import_id: str) -> Progress:

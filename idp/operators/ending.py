@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
@@ -217,26 +218,31 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db, now = operation.db, operation.now
     if db.row(_END, tenant_id=tenant.id) is None:
         raise Mistake(confirm=told("This tenant has ended already."))
-    counts = _write_down(operation, tenant)
+    counts, digests = _write_down(operation, tenant)
     products_told = end_of_tenant(db, tenant.id, now)
     deciding.end_all_of(operation, tenant.id)
     db.run(_END_MEMBERSHIPS, tenant_id=tenant.id)
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
     db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)
     db.run(_RELEASE_DOMAINS, tenant_id=tenant.id)
-    operation.record("tenant.ended", tenant=tenant.id, counts=counts, products_told=products_told)
+    operation.record(
+        "tenant.ended", tenant=tenant.id, counts=counts, files=digests, products_told=products_told
+    )
     catalog.touch(db)
     return Ended(counts, products_told)
 
 
-def _write_down(operation: Operation, tenant: Tenant) -> dict[str, int]:
-    """Who had what, before it is taken away."""
+def _write_down(operation: Operation, tenant: Tenant) -> tuple[dict[str, int], dict[str, str]]:
+    """Who had what, before it is taken away: how much, and the SHA-256 of each file."""
     counts: dict[str, int] = {}
+    digests: dict[str, str] = {}
     files = []
     for name, (statement, columns) in FILES.items():
         lines = _lines(operation.db, statement, columns, tenant.id, operation.now)
         counts[name.removesuffix(".jsonl")] = len(lines)
-        packed = zlib.compress(b"".join(lines), 6)
+        content = b"".join(lines)
+        digests[name] = sha256(content).hexdigest()
+        packed = zlib.compress(content, 6)
         files.append(TenantEndingFile(tenant_id=tenant.id, name=name, packed=packed))
     counts["from other tenants"] = _from_elsewhere(operation, tenant)
     operation.rows.add(
@@ -250,7 +256,7 @@ def _write_down(operation: Operation, tenant: Tenant) -> dict[str, int]:
     operation.rows.flush()
     operation.rows.add_all(files)
     operation.rows.flush()
-    return counts
+    return counts, digests
 
 
 def _lines(

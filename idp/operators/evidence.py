@@ -1,13 +1,14 @@
 """The evidence of a tenant's end, for whoever has to show it later: a ZIP that needs nothing of
 ours to be checked but the provider's public keys, and those are in it too.
 
-`manifest.json` has the SHA-256 of every other file; `statement.jws` is the manifest, signed.
+`manifest.json` has the SHA-256 of every other file; `statement.jws` is the manifest, signed. What
+was written down at the end is held against its digests in the audit log, which is sealed.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -20,58 +21,99 @@ from idp import evidence
 from idp.directory.acting import NotFound
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
+from idp.errors import Refusal, told
 from idp.operators.ending import TenantEnding, TenantEndingFile
 from idp.tokens.signed_tokens import TENANT_ENDING, mint
 from idp.tokens.signing_keys import KeyRing
 
 ALG = "ES256"
 MANIFEST, STATEMENT, KEYS, AUDIT = "manifest.json", "statement.jws", "keys.json", "audit.jsonl"
+TAG = b'"tag":"tenant.ended"'
+
+
+class Altered(Refusal):
+    """What was written down when the tenant ended is not what its audit log says was."""
+
+    status = 500
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            "server_error",
+            told("What was written down at the end has been changed since. Nothing was signed."),
+            f"not as the audit log has them: {', '.join(names)}",
+        )
 
 
 def pack(operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str) -> IO[bytes]:
     """A ZIP, in a nameless file that is gone when the caller closes it. Raises Forbidden,
-    NotFound for a tenant that goes on, or Broken for one whose audit log was changed."""
+    NotFound for a tenant that goes on, and Broken or Altered, which are recorded, where the
+    database is not as it was left."""
     operation.check("tenants.manage")
-    ending = operation.rows.get(TenantEnding, tenant.id)
-    if ending is None:
+    if operation.rows.get(TenantEnding, tenant.id) is None:
         raise NotFound("the tenant has not ended")
-    operation.record("tenant.evidence_taken", tenant=tenant.id)
     packed = TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
-        _write(operation, tenant, ending, ring, issuer, packed)
-    except BaseException:
+        _write(operation, tenant, ring, issuer, packed)
+    except BaseException as problem:
         packed.close()
+        if isinstance(problem, Refusal):
+            operation.record("tenant.evidence_refused", tenant=tenant.id, reason=problem.detail)
         raise
+    operation.record("tenant.evidence_taken", tenant=tenant.id)
     packed.seek(0)
     return packed
 
 
 def _write(
-    operation: Operation,
-    tenant: Tenant,
-    ending: TenantEnding,
-    ring: KeyRing,
-    issuer: str,
-    target: IO[bytes],
+    operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str, target: IO[bytes]
 ) -> None:
     signer = ring.signer(ALG, operation.now)
+    exported = evidence.export(
+        operation.database, ring, issuer, tenant.id, tenant.slug, operation.now
+    )
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
+        ends: list[dict[str, Any]] = []
+        chain = _put(archive, AUDIT, _noting_ends(exported, ends))
         files = {name: _put(archive, name, lines) for name, lines in _contents(operation, tenant)}
-        chain = evidence.export(
-            operation.database, ring, issuer, tenant.id, tenant.slug, operation.now
-        )
-        files[AUDIT] = _put(archive, AUDIT, chain)
+        end = _check_unaltered(ends, files)
+        files[AUDIT] = chain
         files[KEYS] = _put(archive, KEYS, [orjson.dumps({"keys": [signer.public_jwk]})])
-        claims = _claims(operation, tenant, ending, issuer, files)
+        claims = _claims(operation, tenant, end, issuer, files)
         _put(archive, MANIFEST, [orjson.dumps(claims, option=orjson.OPT_INDENT_2)])
         _put(archive, STATEMENT, [mint(signer, TENANT_ENDING, claims).encode()])
 
 
-def _contents(operation: Operation, tenant: Tenant) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """What was written down when the tenant ended."""
+def _noting_ends(lines: Iterable[bytes], ends: list[dict[str, Any]]) -> Iterator[bytes]:
+    """Events of the end, as they go by on their way into the pack."""
+    for line in lines:
+        event = orjson.loads(line).get("event", {}) if TAG in line else {}
+        if event.get("tag") == "tenant.ended":
+            ends.append(event)
+        yield line
+
+
+def _contents(operation: Operation, tenant: Tenant) -> Iterator[tuple[str, list[bytes]]]:
+    """What was written down when the tenant ended; nothing where it can't be unpacked any more."""
     kept = sa.select(TenantEndingFile).where(TenantEndingFile.tenant_id == tenant.id)
     for file in operation.rows.scalars(kept.order_by(TenantEndingFile.name)):
-        yield file.name, iter([zlib.decompress(file.packed)])
+        try:
+            yield file.name, [zlib.decompress(file.packed)]
+        except zlib.error:
+            yield file.name, []
+
+
+def _check_unaltered(
+    ends: list[dict[str, Any]], files: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The one event of the end, which has the digest of each file. Raises Altered."""
+    if len(ends) != 1:
+        raise Altered([f"{len(ends)} ends"])
+    (end,) = ends
+    then, now = end["detail"].get("files", {}), {name: files[name]["sha256"] for name in files}
+    if then != now:
+        names = {*then, *now}
+        raise Altered(sorted(name for name in names if then.get(name) != now.get(name)))
+    return end
 
 
 def _put(archive: ZipFile, name: str, lines: Any) -> dict[str, Any]:
@@ -88,7 +130,7 @@ def _put(archive: ZipFile, name: str, lines: Any) -> dict[str, Any]:
 def _claims(
     operation: Operation,
     tenant: Tenant,
-    ending: TenantEnding,
+    end: dict[str, Any],
     issuer: str,
     files: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
@@ -98,8 +140,8 @@ def _claims(
         "tenant_id": tenant.id,
         "tenant": tenant.slug,
         "tenant_name": tenant.name,
-        "ended_at": ending.ended_at,
-        "ended_by": ending.ended_by,
-        "ended": ending.counts,
+        "ended_at": end["at"],
+        "ended_by": end["actor_id"] or end["client_id"],
+        "ended": end["detail"]["counts"],
         "files": files,
     }

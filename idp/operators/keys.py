@@ -10,7 +10,7 @@ from idp.errors import told
 from idp.secret_values import SecretKeys
 from idp.tokens import signing_keys
 from idp.tokens.key_states import KnownKey, known_keys
-from idp.tokens.signing_keys import ALGORITHMS, KeyRing
+from idp.tokens.signing_keys import ALGORITHMS, By, KeyRing
 
 
 class Reach(NamedTuple):
@@ -52,15 +52,11 @@ def rotate(operation: Operation, keys: SecretKeys, lead: float) -> list[str]:
 
 
 def _rotated(operation: Operation, keys: SecretKeys, alg: str, lead: float) -> str | None:
-    return signing_keys.rotate(
-        operation.db,
-        keys,
-        alg,
-        lead,
-        operation.now,
-        actor=operation.actor.user_id,
-        origin=operation.origin,
-    )
+    return signing_keys.rotate(operation.db, keys, alg, lead, operation.now, _by(operation))
+
+
+def _by(operation: Operation) -> By:
+    return By(operation.actor.user_id, operation.actor.client_id, operation.origin)
 
 
 def revoke(operation: Operation, keys: SecretKeys, key: KnownKey, typed: str) -> None:
@@ -70,13 +66,5 @@ def revoke(operation: Operation, keys: SecretKeys, key: KnownKey, typed: str) ->
     operation.check_recent()
     if typed.strip() != key.alg:
         raise Mistake(confirm=told("Type the algorithm of the key exactly as it stands above."))
-    done = signing_keys.revoke(
-        operation.db,
-        keys,
-        key.kid,
-        operation.now,
-        actor=operation.actor.user_id,
-        origin=operation.origin,
-    )
-    if not done:
+    if not signing_keys.revoke(operation.db, keys, key.kid, operation.now, _by(operation)):
         raise NotFound("the key was revoked meanwhile")

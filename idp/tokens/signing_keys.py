@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -53,6 +53,17 @@ class SigningKey(Base):
     created_at: Mapped[float]
     active_from: Mapped[float]
     revoked_at: Mapped[float | None]
+
+
+class By(NamedTuple):
+    """Who makes or revokes a key: a person or a client, or whoever is at the command line."""
+
+    actor: str | None = None
+    client: str | None = None
+    origin: Origin = NOWHERE
+
+
+NOBODY = By()
 
 
 @dataclass(frozen=True)
@@ -175,18 +186,16 @@ def rotate(
     alg: str,
     lead: float,
     now: float,
-    *,
-    actor: str | None = None,
-    origin: Origin = NOWHERE,
+    by: By = NOBODY,
 ) -> str | None:
     """Make the next key, to sign from `now + lead`; its kid, or None if one is waiting already."""
     latest = db.row(_LATEST, alg=alg)
     if latest is None:
-        return _make(db, secret_keys, alg, 1, now, now, actor, origin)
+        return _make(db, secret_keys, alg, 1, now, now, by)
     generation, active_from, revoked_at = latest
     if revoked_at is None and active_from > now:
         return None
-    return _make(db, secret_keys, alg, int(generation) + 1, now + lead, now, actor, origin)
+    return _make(db, secret_keys, alg, int(generation) + 1, now + lead, now, by)
 
 
 def revoke(
@@ -194,9 +203,7 @@ def revoke(
     secret_keys: SecretKeys,
     kid: str,
     now: float,
-    *,
-    actor: str | None = None,
-    origin: Origin = NOWHERE,
+    by: By = NOBODY,
 ) -> bool:
     """An emergency: what the key has signed is worthless. If it was the one that signs, a new one
     does at once, unknown to products as it is; an older one never comes back."""
@@ -208,8 +215,11 @@ def revoke(
     if active_from <= now and newer is None:
         latest = db.row(_LATEST, alg=alg)
         assert latest is not None
-        _make(db, secret_keys, alg, int(latest[0]) + 1, now, now, actor, origin)
-    audit.record(db, "signing_key.revoked", now, origin, actor=actor, kid=kid, alg=alg)
+        _make(db, secret_keys, alg, int(latest[0]) + 1, now, now, by)
+    detail = {"kid": kid, "alg": alg}
+    audit.record(
+        *(db, "signing_key.revoked", now, by.origin), actor=by.actor, client=by.client, **detail
+    )
     catalog.touch(db)
     return True
 
@@ -221,8 +231,7 @@ def _make(
     generation: int,
     active_from: float,
     now: float,
-    actor: str | None = None,
-    origin: Origin = NOWHERE,
+    by: By = NOBODY,
 ) -> str | None:
     private = _generate(alg)
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -240,7 +249,9 @@ def _make(
     if made is None:
         return None
     detail = {"kid": made[0], "alg": alg, "active_from": active_from}
-    audit.record(db, "signing_key.made", now, origin, actor=actor, **detail)
+    audit.record(
+        *(db, "signing_key.made", now, by.origin), actor=by.actor, client=by.client, **detail
+    )
     catalog.touch(db)
     return str(made[0])
 

@@ -68,9 +68,15 @@ class Story:
             asking.withdraw(admin, self.id)
         return self
 
-    def approve(self, by: str = OLU, company: str = "harbor", end: float | None = None) -> Story:
+    def approve(
+        self,
+        by: str = OLU,
+        company: str = "harbor",
+        end: float | None = None,
+        confirmed: str = "",
+    ) -> Story:
         with operating(self.world, by) as operated:
-            deciding.approve(operated, self.id, company, end)
+            deciding.approve(operated, self.id, company, end, confirmed)
         return self
 
     def refuse(self, by: str = OLU, reason: str = "The signature is missing.") -> Story:

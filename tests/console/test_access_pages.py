@@ -4,6 +4,7 @@ S70, S74, S76)."""
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
@@ -314,6 +315,33 @@ def test_a_decision_needs_a_recent_sign_in_and_keeps_what_was_filled_in(story: S
     assert story.status == "submitted"
     assert operator.submit(page).status_code == 303
     assert story.status == "approved"
+
+
+def test_the_page_shows_both_names_and_asks_which_company_is_meant(story: Story) -> None:
+    story.ask(company="Harbour <b>Bank").submit()
+    browser, here = inside(story.world, OLU, "/operate"), f"/operate/access/{story.id}"
+    asked = post(browser, f"{here}/approve", here, company="harbor")
+    assert asked.status_code == 422
+    assert "Harbour &lt;b&gt;Bank" in asked.text
+    assert "Harbor Credit Union (harbor)" in asked.text
+    assert 'type="checkbox" id="confirm" name="confirm" value="harbor"' in asked.text
+    assert 'href="#confirm"' in asked.text
+    assert story.status == "submitted"
+    post(browser, f"{here}/approve", here, company="harbor", confirm="harbor")
+    assert story.status == "approved"
+
+
+def test_the_page_says_how_long_the_form_was_signed_for(story: Story) -> None:
+    story.ask(end=datetime(2027, 7, 1, tzinfo=UTC).timestamp()).submit()
+    browser, here = inside(story.world, OLU, "/operate"), f"/operate/access/{story.id}"
+    page = browser.get(here)
+    assert 'value="2027-06-30"' in page.text
+    assert "The form was signed for no longer than" in page.text
+    for end in ("", "2027-07-01"):
+        refused = post(browser, f"{here}/approve", here, company="harbor", end=end)
+        assert refused.status_code == 422
+        assert "choose that day or an earlier" in refused.text
+    assert story.status == "submitted"
 
 
 @pytest.mark.parametrize("side", ["asking", "receiving"])

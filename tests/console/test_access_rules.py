@@ -3,6 +3,7 @@ N3)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -351,6 +352,58 @@ def test_an_end_lies_ahead_and_not_for_ever(story: Story, end: float) -> None:
     with pytest.raises(Mistake) as refused:
         story.approve(end=story.world.clock() + end)
     assert set(refused.value.errors) == {"end"}
+
+
+@pytest.mark.parametrize("days", [None, 11, 366])
+def test_no_approval_outlasts_what_was_signed(story: Story, days: int | None) -> None:
+    now = story.world.clock()
+    story.ask(end=now + 10 * DAY).submit()
+    with pytest.raises(Mistake) as refused:
+        story.approve(end=None if days is None else now + days * DAY)
+    assert set(refused.value.errors) == {"end"}
+    assert story.status == SUBMITTED
+
+
+@pytest.mark.parametrize("days", [1, 10])
+def test_an_approval_is_as_long_as_was_signed_or_shorter(story: Story, days: int) -> None:
+    now = story.world.clock()
+    story.ask(end=now + 10 * DAY).submit().approve(end=now + days * DAY)
+    assert (story.status, story.row.ends_at) == (APPROVED, now + days * DAY)
+
+
+@pytest.mark.parametrize("confirmed", ["", "northwind", "Harbor Credit Union"])
+def test_a_company_that_the_form_calls_something_else_is_confirmed(
+    story: Story, confirmed: str
+) -> None:
+    story.ask(company="Harbour Bank").submit()
+    with pytest.raises(Mistake) as refused:
+        story.approve(confirmed=confirmed)
+    assert set(refused.value.errors) == {"confirm"}
+    assert story.status == SUBMITTED
+    assert story.approve(confirmed="harbor").status == APPROVED
+
+
+@pytest.mark.parametrize("typed", ["HARBOR  credit union", "Harbor"])
+def test_its_own_name_in_any_spelling_needs_no_confirming(story: Story, typed: str) -> None:
+    assert story.ask(company=typed).submit().approve().status == APPROVED
+
+
+def test_the_log_of_an_approval_names_the_company_that_is_entered(story: Story) -> None:
+    story.ask().submit().approve()
+    ((harbor,),) = story.world.run("SELECT id FROM tenants WHERE slug = 'harbor'")
+    told = "SELECT detail FROM audit_events WHERE tag = 'access.approved' AND tenant_id IS NULL"
+    ((detail,),) = story.world.run(told)
+    assert json.loads(detail)["after"]["receiving_tenant_id"] == harbor
+
+
+def test_what_a_date_ended_is_nobodys_deed_whoever_approves_next(story: Story) -> None:
+    story.ask().submit().approve(end=story.world.clock() + DAY)
+    second = Story(story.world).ask(email=DANA).submit()
+    story.world.clock.move(2 * DAY)
+    second.approve()
+    assert story.status == ENDED
+    told = "SELECT actor_id, client_id, address FROM audit_events WHERE tag = 'access.ended'"
+    assert set(story.world.run(told)) == {(None, None, "")}
 
 
 def test_an_operator_does_not_approve_a_company_for_itself(story: Story) -> None:

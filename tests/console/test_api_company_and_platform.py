@@ -113,6 +113,10 @@ def test_keys_are_told_by_what_everybody_may_know(platforms: Caller) -> None:
     before = told(platforms.get("/platform/keys"))["items"]
     assert {"kid", "alg", "state", "created_at", "active_from", "revoked_at"} == set(before[0])
     made = told(platforms.post("/platform/keys/rotate"))["kids"]
+    events = platforms.world.audit("signing_key.made")[-len(made) :]
+    assert {(event["actor"], event["client"]) for event in events} == {
+        (None, "platform-automation")
+    }
     after = told(platforms.get("/platform/keys"))["items"]
     assert {each["kid"] for each in after} == {each["kid"] for each in before} | set(made)
 

@@ -280,7 +280,7 @@ def test_the_table_has_what_the_list_was_narrowed_to_and_no_formulas(told: World
     assert {row["person"] for row in rows} == {"'=HYPERLINK(1)"}
     assert rows[0]["time"] == "2026-11-18T17:06:40+00:00"
     everything = list(csv.DictReader(io.StringIO(browser.get("/manage/northwind/audit.csv").text)))
-    assert len({row["event"] for row in everything}) == len(everything) == history.EXPORT_PAGE + 8
+    assert len({row["event"] for row in everything}) == len(everything) == history.EXPORT_PAGE + 10
     assert len(browser.get("/manage/northwind/audit.csv?from=never").text.splitlines()) == 1
 
 
@@ -299,6 +299,20 @@ def test_the_export_with_proof_is_verified_by_outsiders(told: World) -> None:
         assert (claims["tenant"], faults) == (slug, [])
 
 
+def test_who_takes_the_log_away_is_written_down(told: World) -> None:
+    browser = told.browser()
+    browser.enter("/manage/northwind", AMARA)
+    browser.get("/manage/northwind/audit.csv?tag=role.&who=nobody").close()
+    browser.get("/manage/northwind/audit.jsonl").close()
+    events = told.audit("audit.exported")
+    assert [event["as"] for event in events] == ["csv", "jsonl"]
+    assert events[0]["wanted"] == {"tag": "role.", "who": "nobody"}
+    ((amara,),) = told.run("SELECT id FROM users WHERE email = :e", e=AMARA)
+    assert {event["actor"] for event in events} == {amara}
+    whose = told.run("SELECT DISTINCT tenant_id FROM audit_events WHERE tag = 'audit.exported'")
+    assert whose == [(company(told, "northwind").id,)]
+
+
 def test_of_a_damaged_log_no_proof_is_given(told: World) -> None:
     browser = told.browser()
     browser.enter("/manage/northwind", AMARA)
@@ -307,6 +321,7 @@ def test_of_a_damaged_log_no_proof_is_given(told: World) -> None:
     answer = browser.get("/manage/northwind/audit.jsonl")
     assert answer.status_code == 500
     assert "The audit log is damaged" in answer.text
+    assert told.audit("audit.exported") == []
 
 
 def test_operators_have_the_same_pages_for_the_platform(told: World) -> None:

@@ -136,6 +136,7 @@ def test_starting_wants_a_recent_sign_in_and_a_finished_trial(either_world: Worl
             imports.start(admin, made)
     with administering(either_world) as admin:
         imports.drop(admin, made)
+    assert [event["import"] for event in either_world.audit("import.dropped")] == [made]
     with administering(either_world) as admin, pytest.raises(Mistake):
         imports.start(admin, made)
 

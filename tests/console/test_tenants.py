@@ -6,6 +6,8 @@ import io
 import json
 import re
 import zipfile
+import zlib
+from collections.abc import Callable
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
@@ -27,7 +29,7 @@ from idp.operators.tenants import Invited, Wanted
 from idp.outbox import OutboxMessage
 from idp.secret_values import new_id
 from tests.console.administering import administering
-from tests.console.operations import operation, operator, send
+from tests.console.operations import operation, operator, send, user_id
 from tests.world import AMARA, BEN, HANA, OLU, PRIYA, Visitor, World, claims_of
 
 ALL = Wanted()
@@ -454,6 +456,53 @@ def test_no_evidence_is_signed_of_an_audit_log_that_was_changed(world: World) ->
     answer = send(operator(world), f"{path}/evidence", page=path)
     assert answer.status_code == 500
     assert "The audit log is damaged." in answer.text
+    assert len(world.audit("tenant.evidence_refused")) == 1
+
+
+KEPT = "UPDATE tenant_ending_files SET packed = :packed WHERE name = 'people.jsonl'"
+DAMAGES: dict[str, Callable[[World], Any]] = {
+    "a line is taken out": lambda world: world.run(KEPT, packed=without_a_line(world)),
+    "it can't be unpacked": lambda world: world.run(KEPT, packed=b"damaged"),
+    "a file is gone": lambda world: world.run(
+        "DELETE FROM tenant_ending_files WHERE name = 'clients.jsonl'"
+    ),
+    "a file has another name": lambda world: world.run(
+        "UPDATE tenant_ending_files SET name = 'staff.jsonl' WHERE name = 'people.jsonl'"
+    ),
+    "two have changed places": lambda world: world.run(
+        "UPDATE tenant_ending_files SET packed = (SELECT f.packed FROM tenant_ending_files f"
+        " WHERE f.name = 'domains.jsonl') WHERE name = 'people.jsonl'"
+    ),
+}
+
+
+def without_a_line(world: World) -> bytes:
+    ((packed,),) = world.run("SELECT packed FROM tenant_ending_files WHERE name = 'people.jsonl'")
+    return zlib.compress(b"".join(zlib.decompress(packed).splitlines(keepends=True)[1:]))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_no_evidence_is_signed_of_files_that_were_changed(either_world: World, damage: str) -> None:
+    world, path = either_world, "/operate/tenants/northwind"
+    end(world)
+    DAMAGES[damage](world)
+    answer = send(operator(world), f"{path}/evidence", page=path)
+    assert answer.status_code == 500
+    assert "has been changed since. Nothing was signed." in answer.text
+    assert len(world.audit("tenant.evidence_refused")) == 1
+    assert world.audit("tenant.evidence_taken") == []
+
+
+def test_what_the_manifest_says_of_the_end_is_what_the_log_says(either_world: World) -> None:
+    """Nothing of it rests on a row that can be changed unnoticed."""
+    world = either_world
+    end(world)
+    changed = "UPDATE tenant_endings SET ended_by = 'nobody', ended_at = 1, counts = '{}'"
+    world.run(changed)
+    claims = claims_of(take(world, operator(world)).read("statement.jws").decode())
+    assert claims["ended_by"] == user_id(world, OLU)
+    assert claims["ended_at"] == world.clock()
+    assert claims["ended"]["people"] > 3
 
 
 def test_there_is_no_evidence_of_a_tenant_that_goes_on(world: World) -> None:

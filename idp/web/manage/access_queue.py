@@ -59,6 +59,9 @@ def _page(
         errors=errors,
         document=operation.rows.get(Document, found.document_id or ""),
         named=deciding.companies_named(operation, found.receiving_name),
+        to_confirm=deciding.find_company(operation, typed["company"])
+        if "confirm" in errors
+        else None,
         why_not=deciding.why_not(operation, found),
         may={action: found.may(action, operation.now) for action in Action},
         timeline=access_words.timeline(operation, found, Side.OPERATOR),
@@ -71,10 +74,11 @@ def _page(
 @blueprint.post("/operate/access/<request_id>/approve")
 @guard.operates()
 def approve(operation: Operation, request_id: str) -> Any:
-    typed = {name: request.form.get(name, "") for name in ("company", "end")}
+    typed = {name: request.form.get(name, "").strip() for name in ("company", "end")}
     try:
         end = access_words.read_day(typed["end"])
-        deciding.approve(operation, request_id, typed["company"], end)
+        confirmed = request.form.get("confirm", "")
+        deciding.approve(operation, request_id, typed["company"], end, confirmed)
     except Mistake as mistake:
         return _again(operation, request_id, typed, mistake)
     flash(_("Approved. The company that is entered has been asked to give roles."))
