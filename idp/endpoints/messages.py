@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from idp.audit import Origin
+from idp.errors import PageRefusal
 
 FORM = "application/x-www-form-urlencoded"
 Headers = tuple[tuple[str, str], ...]
@@ -66,5 +67,8 @@ def json_response(value: object, status: int = 200, headers: Headers = NO_STORE)
 
 
 def redirect(location: str, headers: Headers = ()) -> Response:
-    """303, so that a form's body is never sent on (security.md S14)."""
+    """303, so that a form's body is never sent on (security.md S14). Raises PageRefusal for what is
+    no address as it stands: it could write headers of its own (S04)."""
+    if not (location.isascii() and location.isprintable()):
+        raise PageRefusal("invalid_request", "The request can't be read.", "no address to go to")
     return Response(303, (("Location", location), *NO_STORE, *headers))

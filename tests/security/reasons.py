@@ -58,7 +58,8 @@ REASONS = {
         " proxies may say for them, arrive with issue 4."
     ),
     "S46": RECOVERY,
-    **dict.fromkeys([f"S{number}" for number in range(47, 56)], FACTORS),
+    **dict.fromkeys([f"S{number}" for number in range(47, 56) if number != 52], FACTORS),
+    "S52: codes by mail and SMS": FACTORS,
     **dict.fromkeys(["S56", "S57", "S58"], RECOVERY),
     "S59": (
         "The canonical form of an address is held by the directory's own tests; signing up and"

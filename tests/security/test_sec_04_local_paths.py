@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+import pytest
+
+from idp.endpoints.messages import redirect
+from idp.errors import PageRefusal
 from tests.security.protocol import is_signed_in, raw
 from tests.world import ADDRESSES, AMARA, PASSWORD, World, request_for
 
@@ -105,3 +109,29 @@ def test_sec_04_an_authorization_request_by_post_can_not_break_its_redirect(worl
     page = world.browser().follow(answer)
     assert page.status_code == 200
     assert 'value="ü"' in page.text
+
+
+def test_sec_04_a_page_of_the_console_is_come_back_to_as_it_was_asked_for(world: World) -> None:
+    """Decoded, its path could write headers of its own."""
+    for path in (
+        "/manage/northwind/people/x%0D%0ASet-Cookie:%20evil=1",
+        "/manage/northwind/people/%C3%A9%E2%80%A8",
+        "/manage/northwind/people/a%20b%25%3Fc?q=%0D%0Ax&w=%C3%A9",
+    ):
+        visitor = world.browser()
+        page = visitor.follow(visitor.get(path))
+        answer = visitor.submit(page, email=AMARA, password=PASSWORD)
+        while answer.status_code == 303 and answer.headers["Location"].startswith("/authorize"):
+            answer = visitor.get(answer.headers["Location"])
+        assert answer.headers["Location"] == path
+        assert visitor.get(path).status_code == 404
+
+
+def test_sec_04_nothing_is_gone_to_that_is_no_address() -> None:
+    for location in (
+        "/x\r\nSet-Cookie: evil=1",
+        "/\x00",
+        "/\xe9",
+    ):
+        with pytest.raises(PageRefusal):
+            redirect(location)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from flask import redirect, request
@@ -41,6 +41,7 @@ from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
 from idp.web.context import browser_secret, catalog, current_session, now, origin, provider
 
+IN_A_PATH = "/:@!$&'()*+,;=~"  # besides letters and digits (RFC 3986 section 3.3)
 KEPT_FOR = 600.0  # seconds that a form waits for its sign-in
 
 View = Callable[..., Any]
@@ -84,9 +85,14 @@ def _entered(view: View, enter: Callable[[], Any], slug: str | None, names: dict
         with enter() as admin:
             return view(admin, **names)
     except SignInFirst as first:
-        return _sign_in_first(request.full_path.rstrip("?"), first.slug, first.max_age)
+        return _sign_in_first(_own_address(), first.slug, first.max_age)
     except RecentSignInNeeded:
         return _keep_and_sign_in(slug)
+
+
+def _own_address() -> str:
+    """What was asked for, as an address: its path reaches us decoded."""
+    return f"{quote(request.path, safe=IN_A_PATH)}?{request.query_string.decode()}".rstrip("?")
 
 
 class SignInFirst(Exception):
