@@ -231,8 +231,9 @@ def _refuse_foreign_forms() -> None:
 
 def _refuse_null_characters() -> None:
     """PostgreSQL can neither keep nor look for one, and no form of ours sends one. To look for it,
-    all that was sent is awaited here, before anybody is judged."""
-    sent = [text for pair in request.values.items(multi=True) for text in pair]
+    all that was sent is awaited here, before anybody is judged; what is sent to the API, there."""
+    parts = request.args if problems.is_asked() else request.values
+    sent = [text for pair in parts.items(multi=True) for text in pair]
     if HANDED_PAGE in request.environ:
         return
     if any("\x00" in text for text in sent):

@@ -63,7 +63,12 @@ _LISTED: Any = (
 
 
 def of_tenant(
-    admin: Administration, keys: SecretKeys, side: Side, status: str, cursor: str = ""
+    admin: Administration,
+    keys: SecretKeys,
+    side: Side,
+    status: str,
+    cursor: str = "",
+    size: int = PAGE,
 ) -> Page:
     """What this tenant asked, or received. Raises Forbidden, or CursorRefused."""
     admin.check("access.request" if side == Side.ASKING else "access.receive")
@@ -78,10 +83,12 @@ def of_tenant(
         after = paging.opened(keys, admin.tenant.id, bound, cursor)
         place = sa.tuple_(at, AccessRequest.id)
         statement = statement.where(place < sa.tuple_(*map(sa.literal, after)))
-    return _page(admin, keys, statement, admin.tenant.id, bound, at.key)
+    return _page(admin, keys, statement, admin.tenant.id, bound, at.key, size)
 
 
-def queue(operation: Operation, keys: SecretKeys, status: str, cursor: str = "") -> Page:
+def queue(
+    operation: Operation, keys: SecretKeys, status: str, cursor: str = "", size: int = PAGE
+) -> Page:
     """What was handed in; drafts are the companies' own affair. Raises Forbidden."""
     operation.check("access.decide")
     wanted = status if status in STATUSES and status != DRAFT else SUBMITTED
@@ -93,7 +100,7 @@ def queue(operation: Operation, keys: SecretKeys, status: str, cursor: str = "")
         after = paging.opened(keys, "", bound, cursor)
         place = sa.tuple_(at, AccessRequest.id)
         statement = statement.where(place > sa.tuple_(*map(sa.literal, after)))
-    return _page(operation, keys, statement, "", bound, "submitted_at")
+    return _page(operation, keys, statement, "", bound, "submitted_at", size)
 
 
 def _with_status(statement: sa.Select[Any], status: str, now: float) -> sa.Select[Any]:
@@ -118,12 +125,13 @@ def _page(
     tenant_id: str,
     bound: tuple[str, ...],
     at: str,
+    size: int,
 ) -> Page:
-    rows = by.rows.execute(statement.limit(PAGE + 1)).all()
-    found = [Listed(row[0], row[0].status_now(by.now), *row[1:]) for row in rows[:PAGE]]
-    if len(rows) <= PAGE:
+    rows = by.rows.execute(statement.limit(size + 1)).all()
+    found = [Listed(row[0], row[0].status_now(by.now), *row[1:]) for row in rows[:size]]
+    if len(rows) <= size:
         return Page(found, None)
-    last = rows[PAGE - 1][0]
+    last = rows[size - 1][0]
     return Page(found, paging.seal(keys, tenant_id, bound, (getattr(last, at), last.id)))
 
 

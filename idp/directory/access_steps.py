@@ -9,13 +9,18 @@ from typing import Any
 from idp import audit, outbox
 from idp.audit import NOWHERE
 from idp.database import Connection
-from idp.directory.access_requests import AccessRequest, Action, move
+from idp.directory.access_requests import AccessRequest, Action, Side, move
 from idp.directory.acting import Administration, Forbidden, Mistake, NotFound
 from idp.directory.operating import Operation
 from idp.errors import told
 
 MESSAGE = "access_request"  # the outbox's kind: who is to be told, and what is to be ended
 MAX_REASON = 1000
+NEEDED = {Side.ASKING: "access.request", Side.RECEIVING: "access.receive"}
+OWN_ACTIONS = {
+    Side.ASKING: (Action.SUBMIT, Action.WITHDRAW, Action.END),
+    Side.RECEIVING: (Action.SET_UP, Action.END),
+}
 LONGEST = 5 * 366 * 86400.0
 
 
@@ -41,6 +46,25 @@ def get_received(admin: Administration, request_id: str) -> AccessRequest:
     if request.receiving_tenant_id != admin.tenant.id:
         raise NotFound("for another tenant")
     return request
+
+
+def sides_of(admin: Administration) -> list[Side]:
+    """Which they may see of this company's. Raises Forbidden."""
+    sides = [side for side, needed in NEEDED.items() if admin.may(needed)]
+    if not sides:
+        raise Forbidden("neither access.request nor access.receive")
+    return sides
+
+
+def get_of_either(admin: Administration, request_id: str) -> tuple[AccessRequest, Side]:
+    """The request, and the side that this company is of it. Raises NotFound."""
+    for side, get in ((Side.ASKING, get_asked), (Side.RECEIVING, get_received)):
+        if admin.may(NEEDED[side]):
+            try:
+                return get(admin, request_id), side
+            except NotFound:
+                continue
+    raise NotFound("no request of this company, for who asks")
 
 
 def checked_reason(claimed: str, errors: dict[str, str]) -> str:

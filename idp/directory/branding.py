@@ -132,8 +132,10 @@ def _checked(admin: Administration, wanted: Wanted) -> tuple[dict[str, str], byt
         errors["display_name"] = _NOT_A_NAME
     if wanted.accent.strip() and _why_not_color(wanted.accent.strip()):
         errors["accent"] = _why_not_color(wanted.accent.strip())
-    names = {}
-    for product in products(admin.rows):
+    names, known = {}, products(admin.rows)
+    for key in set(wanted.product_names) - {product.key for product in known}:
+        errors[f"product-{key}"] = told("There is no such product.")
+    for product in known:
         typed = wanted.product_names.get(product.key, "").strip()
         name = one_line(typed, MAX_NAME)
         if typed and name is None:

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base
-from idp.directory import people_file
+from idp.directory import paging, people_file
 from idp.directory.acting import Administration, Forbidden, Mistake
 from idp.directory.users import canonical_email
 from idp.errors import told
-from idp.secret_values import new_id
+from idp.secret_values import SecretKeys, new_id
 from idp.tenancy import TenantOwned
 
 CHECKING = "checking"
@@ -195,6 +195,25 @@ def lines(
         ImportLine.import_id == import_id, ImportLine.number > after
     )
     return list(admin.rows.scalars(wanted.order_by(ImportLine.number).limit(size)))
+
+
+class Page(NamedTuple):
+    """`next` is the cursor of the page that follows, None on the last one."""
+
+    lines: list[ImportLine]
+    next: str | None
+
+
+def page(
+    admin: Administration, keys: SecretKeys, import_id: str, cursor: str = "", size: int = PAGE
+) -> Page:
+    """The same in parts. Raises CursorRefused."""
+    bound = ("import", import_id)
+    after = int(paging.opened(keys, admin.tenant.id, bound, cursor)[0]) if cursor else 0
+    found = lines(admin, import_id, after, size + 1)
+    if len(found) <= size:
+        return Page(found, None)
+    return Page(found[:size], paging.seal(keys, admin.tenant.id, bound, (found[size - 1].number,)))
 
 
 def _turn(admin: Administration, import_id: str, state: str) -> None:

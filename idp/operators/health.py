@@ -17,6 +17,7 @@ from idp.tokens.signing_keys import ALGORITHMS
 
 WORKER_SEEN = "worker: last sweep"
 WORKER_REMEMBERED = 7 * 86400.0
+LATE = 300.0  # seconds after which a worker that sweeps every minute, or a message, is late
 
 Check = Callable[[Provider], str | None]
 
@@ -38,6 +39,12 @@ class Load(NamedTuple):
     waiting_since: float | None
     given_up: int
     worker_seen_at: float | None
+
+    def is_worker_late(self, now: float) -> bool:
+        return self.worker_seen_at is None or now - self.worker_seen_at > LATE
+
+    def is_behind(self, now: float) -> bool:
+        return self.waiting_since is not None and now - self.waiting_since > LATE
 
 
 def examine(held: Provider) -> list[Finding]:

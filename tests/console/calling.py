@@ -20,22 +20,30 @@ MACHINES = {"northwind": "northwind-all", "harbor": "harbor-all"}
 
 @dataclass
 class Caller:
-    """Sends JSON with a bearer token; `path` follows `/api/v1`."""
+    """Sends JSON, or `data` as it is, with a bearer token; `path` follows `/api/v1`."""
 
     world: World
     token: str
 
     def __call__(self, method: str, path: str, json: Any = None, **headers: str) -> TestResponse:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._open(method, path, headers, json=json)
+
+    def _open(self, method: str, path: str, named: dict[str, str], **body: Any) -> TestResponse:
+        sent = {name.replace("_", "-"): value for name, value in named.items()}
         if self.token:
             sent = {"Authorization": f"Bearer {self.token}", **sent}
-        return Client(self.world.app).open(f"/api/v1{path}", method=method, json=json, headers=sent)
+        return Client(self.world.app).open(f"/api/v1{path}", method=method, headers=sent, **body)
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return self("GET", path, **headers)
 
     def post(self, path: str, json: Any = None, **headers: str) -> TestResponse:
         return self("POST", path, json, **headers)
+
+    def send(
+        self, path: str, data: bytes, media_type: str, method: str = "POST", **headers: str
+    ) -> TestResponse:
+        return self._open(method, path, {"Content_Type": media_type, **headers}, data=data)
 
     def change(self, method: str, path: str, json: Any) -> TestResponse:
         """With the ETag that is there now."""

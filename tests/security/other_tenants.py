@@ -271,11 +271,15 @@ def csrf_token(page: TestResponse) -> str:
 def send(
     caller: Caller, address: Address, path: str, body: Any = None, query: str = ""
 ) -> TestResponse:
-    """At the API, with what its form declares as an example unless something else is said."""
+    """At the API, with what its form declares as an example unless something else is said, and a
+    file where it takes one."""
     route = address.route
     if body is None and route and route.body:
         body = route.body.example
     headers = {"If_Match": "*"} if route and route.current else {}
+    if route and route.upload:
+        (media_type, *_others), there = route.upload.media_types, path.removeprefix(PREFIX) + query
+        return caller.send(there, b"email\n", media_type, address.method, **headers)
     return caller(address.method, path.removeprefix(PREFIX) + query, body, **headers)
 
 

@@ -11,8 +11,14 @@ from werkzeug.wrappers import Response
 
 from idp.directory import access_lists, asking, documents, receiving
 from idp.directory.access_requests import AccessRequest, Action, Moved, Side
-from idp.directory.access_steps import get_asked, get_received
-from idp.directory.acting import Administration, Forbidden, Mistake, NotFound
+from idp.directory.access_steps import (
+    OWN_ACTIONS,
+    get_asked,
+    get_of_either,
+    get_received,
+    sides_of,
+)
+from idp.directory.acting import Administration, Mistake
 from idp.directory.asking import Asked
 from idp.directory.document_kinds import MAX_BYTES, Unacceptable
 from idp.directory.documents import Document, Sound
@@ -34,9 +40,7 @@ KINDS = {
 @guard.administers()
 def show(admin: Administration) -> str:
     """One list of two: what this company asked, or who comes to it."""
-    sides = [side for side, needed in _SIDES.items() if admin.may(needed)]
-    if not sides:
-        raise Forbidden("neither access.request nor access.receive")
+    sides = sides_of(admin)
     wanted = request.args.get("side", "")
     side = Side(wanted) if wanted in sides else sides[0]
     status, cursor = request.args.get("status", ""), request.args.get("after", "")
@@ -51,9 +55,6 @@ def show(admin: Administration) -> str:
         statuses=access_words.STATUSES,
         products=_product_names(),
     )
-
-
-_SIDES = {Side.ASKING: "access.request", Side.RECEIVING: "access.receive"}
 
 
 @blueprint.get("/manage/<tenant>/access/new")
@@ -97,24 +98,12 @@ def _ask_page(admin: Administration, typed: dict[str, Any], errors: dict[str, st
 @blueprint.get("/manage/<tenant>/access/<request_id>")
 @guard.administers()
 def one(admin: Administration, request_id: str) -> str:
-    return _request_page(admin, *_found(admin, request_id), {})
-
-
-def _found(admin: Administration, request_id: str) -> tuple[AccessRequest, Side]:
-    """The request, and the side that this company is of it. Raises NotFound."""
-    for side, get in ((Side.ASKING, get_asked), (Side.RECEIVING, get_received)):
-        if admin.may(_SIDES[side]):
-            try:
-                return get(admin, request_id), side
-            except NotFound:
-                continue
-    raise NotFound("no request of this company, for who asks")
+    return _request_page(admin, *get_of_either(admin, request_id), {})
 
 
 def _request_page(
     admin: Administration, found: AccessRequest, side: Side, errors: dict[str, str]
 ) -> str:
-    own = {Side.ASKING: _ASKS, Side.RECEIVING: _RECEIVES}[side]
     document = None
     if side == Side.ASKING and found.document_id:
         document = admin.get(Document, found.document_id)
@@ -126,15 +115,11 @@ def _request_page(
         side=side,
         errors=errors,
         document=document,
-        may={action: found.may(action, admin.now) for action in own},
+        may={action: found.may(action, admin.now) for action in OWN_ACTIONS[side]},
         timeline=access_words.timeline(admin, found, side),
         products=_product_names(),
         statuses=access_words.STATUSES,
     )
-
-
-_ASKS = (Action.SUBMIT, Action.WITHDRAW, Action.END)
-_RECEIVES = (Action.SET_UP, Action.END)
 
 
 @blueprint.get("/manage/<tenant>/access/<request_id>/form.pdf")
@@ -186,7 +171,7 @@ def withdraw(admin: Administration, request_id: str) -> Response:
 @guard.administers()
 def ask_to_end(admin: Administration, request_id: str) -> str:
     """What will happen to whom, before it does."""
-    found, _side = _found(admin, request_id)
+    found, _side = get_of_either(admin, request_id)
     if not found.may(Action.END, admin.now):
         raise Moved(Action.END, found.status)
     listed = access_lists.one(admin, found)
@@ -196,7 +181,7 @@ def ask_to_end(admin: Administration, request_id: str) -> str:
 @blueprint.post("/manage/<tenant>/access/<request_id>/end")
 @guard.administers()
 def end(admin: Administration, request_id: str) -> Response:
-    found, side = _found(admin, request_id)
+    found, side = get_of_either(admin, request_id)
     (asking if side == Side.ASKING else receiving).end(admin, found.id)
     flash(_("The access has ended. Nothing opens by it any more."))
     return _to(admin, found)

@@ -3,7 +3,8 @@
 A view is a function of an `Administration` (below `/tenants/<tenant>`) or an `Operation` (below
 `/platform`), with the names in its path. What it takes and gives are its annotations: `query` and
 `body` are `Sent`, the answer is a pydantic model, or None for an empty one. The document at
-`/api/v1/openapi.json` is made of the same declarations, and so can't say anything else.
+`/api/v1/openapi.json` is made of the same declarations, and so can't say anything else. A file is
+sent as `data`, `Annotated` by an `Upload`, and answered as a Response `Annotated` by a `Download`.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from idp.web.manage.problems import PREFIX
 TENANT = "/tenants/<tenant>"
 PLATFORM = "/platform"
 SLUG = r"[a-z][a-z0-9-]{1,62}"
+LOCALE = r"^[a-z]{2,3}(-[A-Z]{2})?$"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._:@~-]{0,127}"
 
 Needs = str | tuple[str, ...]
 View = TypeVar("View", bound=Callable[..., Any])
 Item = TypeVar("Item")
 Told = TypeVar("Told", bound="Answer")
+Mark = TypeVar("Mark")
 
 
 class Answer(BaseModel):
@@ -73,9 +76,25 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A body that is a file: of which media types, and of how many bytes at most."""
+
+    media_types: tuple[str, ...]
+    largest: int
+
+
+@dataclass(frozen=True)
+class Download:
+    """An answer that is a file, of one of these media types."""
+
+    media_types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Route:
     """`path` follows the prefix. One of `needs` has to be held; none is any of the product's.
-    `current` reads what a change is made to, for If-Match."""
+    `current` reads what a change is made to, for If-Match. `is_for_people` tells that its rule
+    takes no program's token."""
 
     noun: str
     method: str
@@ -85,6 +104,7 @@ class Route:
     view: Callable[..., Any]
     status: int
     current: Callable[..., Any] | None
+    is_for_people: bool = False
 
     @property
     def is_tenants(self) -> bool:
@@ -96,7 +116,7 @@ class Route:
 
     @cached_property
     def hints(self) -> dict[str, Any]:
-        return get_type_hints(self.view)
+        return get_type_hints(self.view, include_extras=True)
 
     @cached_property
     def query(self) -> type[Sent] | None:
@@ -107,9 +127,24 @@ class Route:
         return self.hints.get("body")
 
     @cached_property
+    def upload(self) -> Upload | None:
+        return _marked(self.hints.get("data"), Upload)
+
+    @cached_property
+    def download(self) -> Download | None:
+        return _marked(self.hints["return"], Download)
+
+    @cached_property
     def answer(self) -> Any:
+        """The model, if it is one."""
         found = self.hints["return"]
-        return None if found is type(None) else found
+        return None if found is type(None) or self.download else found
+
+
+def _marked(hint: Any, kind: type[Mark]) -> Mark | None:
+    """What the annotation is marked by."""
+    marks = getattr(hint, "__metadata__", ())
+    return next((each for each in marks if isinstance(each, kind)), None)
 
 
 class Noun:
@@ -124,9 +159,12 @@ class Noun:
     def get(self, path: str, says: str, needs: Needs) -> Callable[[View], View]:
         return partial(self._declare, "GET", path, says, needs, 200, None)
 
-    def post(self, path: str, says: str, needs: Needs, status: int = 201) -> Callable[[View], View]:
+    def post(
+        self, path: str, says: str, needs: Needs, status: int = 201, *, is_for_people: bool = False
+    ) -> Callable[[View], View]:
         """201 answers what was made, which has an `id`; 200 and 204 are for what is done."""
-        return partial(self._declare, "POST", path, says, needs, status, None)
+        declare = partial(self._declare, "POST", path, says, needs, status, None)
+        return partial(declare, is_for_people=is_for_people)
 
     def put(
         self, path: str, says: str, needs: Needs, current: Callable[..., Any]
@@ -154,9 +192,11 @@ class Noun:
         status: int,
         current: Callable[..., Any] | None,
         view: View,
+        *,
+        is_for_people: bool = False,
     ) -> View:
         needed = (needs,) if isinstance(needs, str) else needs
-        route = Route(self.key, method, path, says, needed, view, status, current)
+        route = Route(self.key, method, path, says, needed, view, status, current, is_for_people)
         self.routes.append(route)
         self.blueprint.add_url_rule(
             path,
@@ -170,20 +210,29 @@ class Noun:
 
 def _answer(route: Route, **names: str) -> Response:
     """Who it is, then whether they may, then what they sent: all as it is once that has arrived."""
-    sent = request.get_data() if route.body else b""
+    sent = _sent(route, names)
     judge_afresh()
     entering = _enter(route, names)
     with entering as admin:
         if route.needs and not any(admin.may(permission) for permission in route.needs):
             raise Forbidden(f"{' or '.join(route.needs)} is missing")
         given = {**names, **_read(route, sent)}
-        if route.current:
-            current = partial(route.current, admin, **names)
+        current = partial(route.current, admin, **names) if route.current else None
+        if current:
             repeats.check_is_unchanged(
                 admin, lambda: _dumped(current()), is_demanded=route.method != "DELETE"
             )
-        do = partial(_do, route, admin, given)
-        return repeats.once(admin, do, sent) if route.method == "POST" else do()
+        do = partial(_do, route, admin, given, current)
+        is_named = route.method == "POST" and not route.download
+        return repeats.once(admin, do, sent) if is_named else do()
+
+
+def _sent(route: Route, names: dict[str, str]) -> bytes:
+    """A file is awaited from who holds a live token, so that nobody else makes us read it."""
+    if route.upload:
+        _enter(route, dict(names))
+        request.max_content_length = route.upload.largest
+    return request.get_data() if route.body or route.upload else b""
 
 
 def _enter(
@@ -198,20 +247,32 @@ def _enter(
     return entering  # type: ignore[no-any-return]
 
 
-def _read(route: Route, sent: bytes) -> dict[str, Sent]:
-    read = {"query": json_reading.query(route.query or Sent, request.args.items(multi=True))}
+def _read(route: Route, sent: bytes) -> dict[str, Any]:
+    query = json_reading.query(route.query or Sent, request.args.items(multi=True))
+    read: dict[str, Any] = {"query": query} if route.query else {}
     if route.body:
         read["body"] = json_reading.body(route.body, sent, request.mimetype)
-    return {name: value for name, value in read.items() if getattr(route, name)}
+    if route.upload:
+        json_reading.check_media_type(request.mimetype, route.upload.media_types)
+        read["data"] = sent
+    return read
 
 
-def _do(route: Route, admin: Administration | Operation, given: dict[str, Any]) -> Response:
+def _do(
+    route: Route,
+    admin: Administration | Operation,
+    given: dict[str, Any],
+    current: Callable[[], BaseModel] | None,
+) -> Response:
+    """The ETag is of what is read at the address, also where a change is answered by more."""
     answer = route.view(admin, **given)
     if answer is None:
         return Response(status=route.status)
+    if isinstance(answer, Response):
+        return answer
     body = _dumped(answer)
     response = Response(body, route.status, mimetype=json_reading.MEDIA_TYPE)
-    response.headers["ETag"] = repeats.tag_of(body)
+    response.headers["ETag"] = repeats.tag_of(_dumped(current()) if current else body)
     if route.status == 201:
         response.headers["Location"] = f"{request.path}/{answer.id}"
     if route.method == "GET":

@@ -27,15 +27,17 @@ REFUSALS = {
     404: told("There is nothing of this company's at the address."),
     409: told("Something else was changed at the same time. Read again, and try again."),
     412: told("It was changed since it was read."),
-    413: told("The body is larger than 64 KiB."),
+    413: told("The body is larger than is taken here: 64 KiB, or what is said of a file."),
     414: told("The query is longer than 16 KiB."),
-    415: told("The body is not application/json."),
+    415: told("The body is of another media type than this address takes."),
     422: told("A field is missing, unknown, or not as it has to be; `errors` says which."),
     428: told("If-Match is missing."),
     431: told("The headers are longer than 16 KiB."),
     503: told("A store is away, or there is too much work. Try again after Retry-After seconds."),
 }
+FOR_PEOPLE = told("A person does this: the token of a program is refused (403).")
 TEXT = {"type": "string"}
+FILE = {"type": "string", "format": "binary"}
 
 
 def document(nouns: Sequence[Noun], settings: Settings, catalog: Catalog) -> Json:
@@ -72,16 +74,26 @@ def _operation(route: Route) -> Json:
         "operationId": f"{route.noun}_{route.view.__name__}",
         "tags": [route.noun],
         "summary": route.says,
-        **({"description": route.view.__doc__} if route.view.__doc__ else {}),
+        **_description(route),
         "security": [{SCHEME: [each]} for each in route.needs] or [{SCHEME: []}],
         "parameters": list(parameters(route)),
-        **({"requestBody": _body(route.body)} if route.body else {}),
+        **({"requestBody": _body(route)} if route.body or route.upload else {}),
         "responses": {
             str(route.status): _success(route),
-            **({"304": {"description": "It is what you have."}} if route.method == "GET" else {}),
+            **({"304": {"description": "It is what you have."}} if _is_conditional(route) else {}),
             **{str(s): {"$ref": f"#/components/responses/problem_{s}"} for s in refusals(route)},
         },
     }
+
+
+def _description(route: Route) -> Json:
+    said = [route.view.__doc__, FOR_PEOPLE if route.is_for_people else None]
+    words = " ".join(each for each in said if each)
+    return {"description": words} if words else {}
+
+
+def _is_conditional(route: Route) -> bool:
+    return route.method == "GET" and not route.download
 
 
 def parameters(route: Route) -> Iterator[Json]:
@@ -90,9 +102,9 @@ def parameters(route: Route) -> Iterator[Json]:
         yield {"name": name, "in": "path", "required": True, "schema": schema}
     if route.query:
         yield from _query(route.query)
-    if route.method == "GET":
+    if _is_conditional(route):
         yield _header("If-None-Match", told("The ETag that you have."), TEXT)
-    if route.method == "POST":
+    if route.method == "POST" and not route.download:
         schema = {**TEXT, "pattern": f"^{repeats.KEY_PATTERN}$"}
         yield _header(
             repeats.KEY, told("A name of your own: sent again, nothing is done again."), schema
@@ -124,12 +136,20 @@ def _query(model: type[BaseModel]) -> Iterator[Json]:
         }
 
 
-def _body(model: type[BaseModel]) -> Json:
-    media = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+def _body(route: Route) -> Json:
+    if route.upload:
+        size = f"At most {route.upload.largest} bytes."
+        content: Json = {each: {"schema": FILE} for each in route.upload.media_types}
+        return {"required": True, "description": size, "content": content}
+    assert route.body
+    media = {"schema": {"$ref": f"#/components/schemas/{route.body.__name__}"}}
     return {"required": True, "content": {"application/json": media}}
 
 
 def _success(route: Route) -> Json:
+    if route.download:
+        content = {each: {"schema": FILE} for each in route.download.media_types}
+        return {"description": "The file.", "content": content}
     if route.answer is None:
         return {"description": "Done."}
     headers = ["ETag", *(["Location"] if route.status == 201 else [])]
@@ -147,10 +167,11 @@ def refusals(route: Route) -> Iterator[int]:
         yield 409
     if route.current:
         yield 412
-    if route.body:
+    is_sent = route.body or route.upload
+    if is_sent:
         yield 413
     yield 414
-    if route.body:
+    if is_sent:
         yield 415
     yield 422
     if route.current and route.method != "DELETE":

@@ -30,6 +30,7 @@ def blueprint_for(nouns: Sequence[Noun]) -> Blueprint:
             nouns=nouns,
             prefix=PREFIX,
             base=provider().settings.issuer + PREFIX,
+            for_people=api_document.FOR_PEOPLE,
             refusals=api_document.REFUSALS,
             refusals_of=api_document.refusals,
             parameters_of=_parameters,

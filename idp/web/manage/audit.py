@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, request
 from flask_babel import gettext as _
 
-from idp import evidence
 from idp.directory import history
 from idp.directory.acting import Administration
 from idp.directory.history import Reader, Told, Wanted
 from idp.directory.operating import Operation
 from idp.directory.people_file import written
-from idp.errors import Refusal
-from idp.web.context import now, provider
-from idp.web.manage import audit_detail, guard, shell
+from idp.web.context import provider
+from idp.web.manage import audit_detail, audit_evidence, guard, shell
 from idp.web.manage.audit_words import WORDS, client_name, subjects
 
 blueprint = Blueprint("manage_audit", __name__)
@@ -70,13 +67,13 @@ def table_of_platform(operation: Operation) -> Response:
 @blueprint.get("/manage/<tenant>/audit.jsonl")
 @guard.administers()
 def evidence_of_tenant(admin: Administration) -> Response:
-    return _evidence(admin, admin.tenant.slug)
+    return audit_evidence.download(admin, admin.tenant.slug)
 
 
 @blueprint.get("/operate/audit.jsonl")
 @guard.operates()
 def evidence_of_platform(operation: Operation) -> Response:
-    return _evidence(operation, "platform")
+    return audit_evidence.download(operation, "platform")
 
 
 def _page(reader: Reader) -> dict[str, Any]:
@@ -148,22 +145,6 @@ def _row(told: Told) -> list[str]:
     who = [told.actor, told.email, entry.actor_id or "", entry.client_id or ""]
     detail = orjson.dumps(entry.detail).decode()
     return [entry.name, at, entry.tag, *who, entry.address, entry.request_id, detail]
-
-
-def _evidence(reader: Reader, whose: str) -> Response:
-    """The whole chain with its proof (docs/operate.md). Written down before any of it is sent: of a
-    damaged one nothing is given."""
-    held = provider()
-    lines = evidence.export_for(reader, held.key_ring.current(now()), held.settings.issuer)
-    file = TemporaryFile()  # noqa: SIM115 - the answer closes it
-    try:
-        file.writelines(lines)
-    except Refusal:
-        file.close()
-        raise
-    file.seek(0)
-    name = f"{whose}-audit.jsonl"
-    return send_file(file, "application/jsonl", as_attachment=True, download_name=name)
 
 
 def _asked() -> dict[str, str]:

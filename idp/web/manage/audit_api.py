@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from flask import Response
 from pydantic import AwareDatetime, Field
 
 from idp.directory import history
 from idp.directory.acting import Administration
-from idp.directory.history import Reader, Wanted
+from idp.directory.history import Reader, Told, Wanted
 from idp.directory.operating import Operation
 from idp.errors import told
 from idp.web.context import provider
-from idp.web.manage.api import PLATFORM, TENANT, Answer, Listing, Moment, Noun, Part, listed
+from idp.web.manage import audit_evidence
+from idp.web.manage.api import (
+    PLATFORM,
+    TENANT,
+    Answer,
+    Download,
+    Listing,
+    Moment,
+    Noun,
+    Part,
+    listed,
+)
 
 api = Noun("audit", told("Audit log"))
+
+
+Evidence = Annotated[Response, Download((audit_evidence.MEDIA_TYPE,))]
 
 
 class EventsWanted(Part):
@@ -59,22 +74,40 @@ def of_platform(operation: Operation, query: EventsWanted) -> Listing[AuditEvent
     return _listed(_found(operation, query))
 
 
+@api.get(f"{TENANT}/audit-events/<event>", told("See an audit event"), needs="audit.read")
+def one_of_tenant(admin: Administration, event: str) -> AuditEvent:
+    return _told(history.event(admin, event))
+
+
+@api.get(f"{PLATFORM}/audit-events/<event>", told("See an audit event"), needs="platform.audit")
+def one_of_platform(operation: Operation, event: str) -> AuditEvent:
+    return _told(history.event(operation, event))
+
+
+@api.get(f"{TENANT}/audit-evidence", told("Export the audit log with proof"), needs="audit.read")
+def evidence_of_tenant(admin: Administration) -> Evidence:
+    return audit_evidence.download(admin, admin.tenant.slug)
+
+
+@api.get(
+    f"{PLATFORM}/audit-evidence", told("Export the audit log with proof"), needs="platform.audit"
+)
+def evidence_of_platform(operation: Operation) -> Evidence:
+    return audit_evidence.download(operation, "platform")
+
+
 def _found(reader: Reader, query: EventsWanted) -> history.Page:
     wanted = Wanted(query.tag, query.who, _seconds(query.since), _seconds(query.until))
     return history.events(reader, provider().secret_keys, wanted, query.cursor, query.limit)
 
 
 def _listed(page: history.Page) -> Listing[AuditEvent]:
-    rows = [
-        {
-            **each.entry._asdict(),
-            "id": each.entry.name,
-            "actor_name": each.actor,
-            "actor_email": each.email,
-        }
-        for each in page.events
-    ]
-    return listed(AuditEvent, rows, page.next)
+    return listed(AuditEvent, map(_told, page.events), page.next)
+
+
+def _told(found: Told) -> AuditEvent:
+    names = {"id": found.entry.name, "actor_name": found.actor, "actor_email": found.email}
+    return AuditEvent.model_validate({**found.entry._asdict(), **names})
 
 
 def _seconds(at: datetime | None) -> float | None:

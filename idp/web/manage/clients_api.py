@@ -10,7 +10,8 @@ from idp.directory.clients import Client
 from idp.directory.operating import Operation
 from idp.errors import told
 from idp.operators import clients
-from idp.operators.clients import Wanted
+from idp.operators.clients import Saved, Wanted
+from idp.secret_values import fingerprint
 from idp.web.context import provider
 from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
 from idp.web.manage.json_reading import Sent
@@ -22,6 +23,7 @@ CLIENT = f"{CLIENTS}/<client_id>"
 NEEDS = "products.manage"
 
 Grant = Literal["authorization_code", "refresh_token", "client_credentials"]
+Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
 
 
 class ClientsWanted(Part):
@@ -43,6 +45,7 @@ class ClientTold(ClientLine):
     tenant_id: str | None
     application_type: str
     token_endpoint_auth_method: str
+    jwks: dict[str, Any] | None
     redirect_uris: list[str]
     post_logout_redirect_uris: list[str]
     grant_types: list[str]
@@ -51,6 +54,11 @@ class ClientTold(ClientLine):
     first_party: bool
     initiate_login_uri: str | None
     backchannel_logout_uri: str | None
+    require_pkce: bool
+    default_max_age: int | None
+    id_token_signed_response_alg: str
+    access_token_signed_response_alg: str
+    refresh_token_rotation: bool
     created_at: Moment
 
 
@@ -60,7 +68,39 @@ class ClientMade(ClientTold):
     client_secret: str | None
 
 
-class NewClient(Sent):
+class ChangedClient(Sent):
+    """What is left out stays as it is; null takes away what may be absent."""
+
+    example: ClassVar[dict[str, Any]] = {
+        "client_name": "Report of the night",
+        "default_max_age": None,
+    }
+
+    client_name: str | None = Field(None, max_length=120)
+    tenant: str | None = Field(None, max_length=63, description=told("A machine's own company."))
+    application_type: Literal["web", "native"] | None = None
+    token_endpoint_auth_method: (
+        Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] | None
+    ) = None
+    jwks: dict[str, Any] | None = Field(
+        None, description=told("Public keys, as a JWK Set, for private_key_jwt.")
+    )
+    redirect_uris: list[str] | None = Field(None, max_length=50)
+    post_logout_redirect_uris: list[str] | None = Field(None, max_length=50)
+    grant_types: list[Grant] | None = None
+    scope: str | None = Field(None, max_length=1000)
+    permissions: list[str] | None = Field(None, max_length=200)
+    first_party: bool | None = Field(None, description=told("Ours: nobody is asked for consent."))
+    initiate_login_uri: str | None = Field(None, max_length=2048)
+    backchannel_logout_uri: str | None = Field(None, max_length=2048)
+    require_pkce: bool | None = None
+    default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
+    id_token_signed_response_alg: Algorithm | None = None
+    access_token_signed_response_alg: Algorithm | None = None
+    refresh_token_rotation: bool | None = None
+
+
+class NewClient(ChangedClient):
     """What is left out has the default of a set-up file."""
 
     example: ClassVar[dict[str, Any]] = {
@@ -72,26 +112,24 @@ class NewClient(Sent):
         "permissions": ["reports.read"],
     }
 
-    client_id: str = Field(max_length=64)
+    client_id: str = Field(max_length=64, description=told("It never changes."))
     client_name: str = Field(max_length=120)
     product: str = Field(max_length=32)
-    tenant: str | None = Field(None, max_length=63, description=told("A machine's own company."))
-    token_endpoint_auth_method: (
-        Literal["client_secret_basic", "client_secret_post", "none"] | None
-    ) = None
-    redirect_uris: list[str] | None = Field(None, max_length=50)
-    post_logout_redirect_uris: list[str] | None = Field(None, max_length=50)
-    grant_types: list[Grant] | None = None
-    scope: str | None = Field(None, max_length=1000)
-    permissions: list[str] | None = Field(None, max_length=200)
-    initiate_login_uri: str | None = Field(None, max_length=2048)
-    backchannel_logout_uri: str | None = Field(None, max_length=2048)
 
 
 class Overlap(Sent):
     example: ClassVar[dict[str, Any]] = {"hours": 24}
 
     hours: int = Field(ge=0, le=720, description=told("So long the old secrets stay valid."))
+
+
+class SecretLine(Answer):
+    """`id` is the beginning of its SHA-256. `expires_at` is null for one that stays."""
+
+    id: str
+    created_at: Moment
+    expires_at: Moment | None
+    is_valid: bool
 
 
 class NewSecret(Answer):
@@ -111,13 +149,21 @@ def listing(operation: Operation, query: ClientsWanted) -> Listing[ClientLine]:
 @api.post(CLIENTS, told("Register a client"), needs=NEEDS)
 def register(operation: Operation, body: NewClient) -> ClientMade:
     values = {name: value for name, value in body if value is not None}
-    saved = clients.register(operation, values)
-    return ClientMade.model_validate({**_fields(saved.client), "client_secret": saved.secret})
+    return _made(clients.register(operation, values))
 
 
 @api.get(CLIENT, told("See a client"), needs=NEEDS)
 def show(operation: Operation, client_id: str) -> ClientTold:
     return ClientTold.model_validate(_fields(clients.get_client(operation, client_id)))
+
+
+@api.patch(CLIENT, told("Change a client"), needs=NEEDS, current=show)
+def change(operation: Operation, client_id: str, body: ChangedClient) -> ClientMade:
+    """A secret is in the answer if the change made one: this once."""
+    client = clients.get_client(operation, client_id)
+    kept = {"client_name": client.client_name, "product": client.product_key}
+    values = {**kept, **body.model_dump(exclude_unset=True)}
+    return _made(clients.change(operation, client, values))
 
 
 @api.post(f"{CLIENT}/disable", told("Disable a client"), needs=NEEDS, status=204)
@@ -130,12 +176,28 @@ def enable(operation: Operation, client_id: str) -> None:
     clients.set_status(operation, clients.get_client(operation, client_id), "active")
 
 
+@api.get(f"{CLIENT}/secrets", told("List a client's secrets"), needs=NEEDS)
+def secrets(operation: Operation, client_id: str) -> Listing[SecretLine]:
+    client = clients.get_client(operation, client_id)
+    known = clients.secrets_of(client, operation.now)
+    return listed(SecretLine, ({**each._asdict(), "id": each.fingerprint} for each in known))
+
+
 @api.post(f"{CLIENT}/secrets", told("Make another secret"), needs=NEEDS)
 def rotate_secret(operation: Operation, client_id: str, body: Overlap) -> NewSecret:
     client = clients.get_client(operation, client_id)
     secret = clients.rotate_secret(operation, client, body.hours)
-    newest = clients.secrets_of(client, operation.now)[0]
-    return NewSecret(id=newest.fingerprint, client_secret=secret)
+    short = fingerprint(secret)[: clients.SHOWN_OF_FINGERPRINT]
+    return NewSecret(id=short, client_secret=secret)
+
+
+@api.delete(f"{CLIENT}/secrets/<short>", told("Remove a secret"), needs=NEEDS)
+def remove_secret(operation: Operation, client_id: str, short: str) -> None:
+    clients.remove_secret(operation, clients.get_client(operation, client_id), short)
+
+
+def _made(saved: Saved) -> ClientMade:
+    return ClientMade.model_validate({**_fields(saved.client), "client_secret": saved.secret})
 
 
 def _fields(client: Client) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from idp.web.manage import guard, shell
 
 blueprint = Blueprint("manage_health", __name__)
 
-LATE = 300.0  # seconds after which a worker that sweeps every minute, or a message, is late
 NAMES = {
     "database": _("Database and its schema"),
     "privileges": _("Rights in the database"),
@@ -38,8 +37,8 @@ def show(operation: Operation) -> str:
         findings=health.examine(provider()),
         names=NAMES,
         load=load,
-        worker_is_late=load.worker_seen_at is None or now() - load.worker_seen_at > LATE,
-        is_behind=load.waiting_since is not None and now() - load.waiting_since > LATE,
+        worker_is_late=load.is_worker_late(now()),
+        is_behind=load.is_behind(now()),
         signing=signing,
         states=State,
     )

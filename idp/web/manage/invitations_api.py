@@ -11,7 +11,7 @@ from idp.directory.acting import Administration
 from idp.directory.invitations import Invitation
 from idp.errors import told
 from idp.web.context import provider
-from idp.web.manage.api import TENANT, Answer, Listing, Moment, Noun, Part, listed
+from idp.web.manage.api import LOCALE, TENANT, Answer, Listing, Moment, Noun, Part, listed
 from idp.web.manage.json_reading import Sent
 from idp.web.manage.people_api import Kind
 
@@ -52,7 +52,7 @@ class NewInvitation(Sent):
     email: str = Field(max_length=320)
     kind: Kind = "staff"
     roles: list[str] = Field(max_length=200, description=told("Keys of roles."))
-    locale: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")
+    locale: str = Field("en", pattern=LOCALE)
 
 
 @api.get(INVITATIONS, told("List invitations that nobody has accepted yet"), needs="people.read")

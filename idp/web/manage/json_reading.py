@@ -35,15 +35,23 @@ Model = TypeVar("Model", bound=Sent)
 
 def body(model: type[Model], raw: bytes, media_type: str) -> Model:
     """Raises PageRefusal (400, 415) for what is no JSON, Mistake (422) for other fields."""
-    if media_type != MEDIA_TYPE:
-        raise PageRefusal(
-            "unsupported_media_type", told("Send application/json."), "another media type", 415
-        )
+    check_media_type(media_type, (MEDIA_TYPE,))
     _check_has_one_meaning(raw)
     try:
         return model.model_validate_json(raw)
     except ValidationError as problem:
         raise _mistake(problem) from None
+
+
+def check_media_type(media_type: str, expected: Iterable[str]) -> None:
+    """Raises PageRefusal (415)."""
+    if media_type not in expected:
+        raise PageRefusal(
+            "unsupported_media_type",
+            told("Send a body of a media type that this address takes."),
+            f"{media_type!a}",
+            415,
+        )
 
 
 def query(model: type[Model], sent: Iterable[tuple[str, str]]) -> Model:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from flask import Response, send_file
 from pydantic import Field
 
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
 from idp.errors import told
-from idp.operators import ending, tenants
-from idp.operators.tenants import Wanted
-from idp.web.context import provider
-from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
+from idp.operators import ending, evidence, tenants
+from idp.operators.tenants import Invited, Wanted
+from idp.web.context import now, provider
+from idp.web.manage.api import (
+    LOCALE,
+    PLATFORM,
+    Answer,
+    Download,
+    Listing,
+    Moment,
+    Noun,
+    Part,
+    listed,
+)
 from idp.web.manage.json_reading import Sent
 
 api = Noun("tenants", told("Companies"))
@@ -48,6 +59,17 @@ class NewTenant(Sent):
 
     slug: str = Field(pattern=r"^[a-z][a-z0-9-]{1,62}$", description=told("It never changes."))
     name: str = Field(min_length=1, max_length=120)
+    account_admin: str | None = Field(
+        None, max_length=320, description=told("The address of who is invited to look after it.")
+    )
+    locale: str = Field("en", pattern=LOCALE)
+
+
+class FirstAdmin(Sent):
+    example: ClassVar[dict[str, Any]] = {"email": "first@pinewood.example"}
+
+    email: str = Field(max_length=320)
+    locale: str = Field("en", pattern=LOCALE)
 
 
 class Confirmed(Sent):
@@ -65,7 +87,9 @@ def listing(operation: Operation, query: TenantsWanted) -> Listing[TenantLine]:
 
 @api.post(TENANTS, told("Make a company"), needs=NEEDS)
 def create(operation: Operation, body: NewTenant) -> TenantTold:
-    return _told(operation, tenants.create(operation, body.slug, body.name))
+    email, keys = body.account_admin, provider().secret_keys
+    invited = None if email is None else Invited(keys, email, body.locale)
+    return _told(operation, tenants.create(operation, body.slug, body.name, invited))
 
 
 @api.get(TENANT, told("See a company"), needs=NEEDS)
@@ -92,6 +116,26 @@ def end(operation: Operation, company: str, body: Confirmed) -> TenantTold:
     tenant = tenants.get_tenant(operation, company)
     ending.end(operation, tenant, body.confirm)
     return _told(operation, tenant)
+
+
+@api.post(f"{TENANT}/evidence", told("Take the evidence of its end"), needs=NEEDS, status=200)
+def take_evidence(
+    operation: Operation, company: str
+) -> Annotated[Response, Download(("application/zip",))]:
+    """By POST, since it is written down who took it."""
+    tenant = tenants.get_tenant(operation, company)
+    issuer = provider().settings.issuer
+    pack = evidence.pack(operation, tenant, provider().key_ring.current(now()), issuer)
+    name = f"{company}-ended.zip"
+    return send_file(pack, "application/zip", as_attachment=True, download_name=name)
+
+
+@api.post(f"{TENANT}/invite", told("Invite an account admin"), needs=NEEDS, status=204)
+def invite(operation: Operation, company: str, body: FirstAdmin) -> None:
+    """Where nobody is one who can sign in."""
+    tenant = tenants.get_tenant(operation, company)
+    invited = Invited(provider().secret_keys, body.email, body.locale)
+    tenants.invite_account_admin(operation, tenant, invited)
 
 
 def _told(operation: Operation, tenant: Tenant) -> TenantTold:

@@ -27,6 +27,13 @@ def listing(admin: Administration) -> Listing[Visit]:
     return listed(Visit, visits.of_tenant(admin))
 
 
-@api.post(f"{VISITS}/<visit_id>/end", told("End a visit"), needs="audit.read", status=204)
+@api.post(
+    f"{VISITS}/<visit_id>/end",
+    told("End a visit"),
+    needs="audit.read",
+    status=204,
+    is_for_people=True,
+)
 def end(admin: Administration, visit_id: str) -> None:
+    """For an account admin."""
     visits.end_by_tenant(admin, visit_id)
