@@ -68,7 +68,7 @@ def of_tenant(
     side: Side,
     status: str,
     cursor: str = "",
-    size: int = PAGE,
+    size: int | None = None,
 ) -> Page:
     """What this tenant asked, or received. Raises Forbidden, or CursorRefused."""
     admin.check("access.request" if side == Side.ASKING else "access.receive")
@@ -83,11 +83,11 @@ def of_tenant(
         after = paging.opened(keys, admin.tenant.id, bound, cursor)
         place = sa.tuple_(at, AccessRequest.id)
         statement = statement.where(place < sa.tuple_(*map(sa.literal, after)))
-    return _page(admin, keys, statement, admin.tenant.id, bound, at.key, size)
+    return _page(admin, keys, statement, admin.tenant.id, bound, at.key, size or PAGE)
 
 
 def queue(
-    operation: Operation, keys: SecretKeys, status: str, cursor: str = "", size: int = PAGE
+    operation: Operation, keys: SecretKeys, status: str, cursor: str = "", size: int | None = None
 ) -> Page:
     """What was handed in; drafts are the companies' own affair. Raises Forbidden."""
     operation.check("access.decide")
@@ -100,7 +100,7 @@ def queue(
         after = paging.opened(keys, "", bound, cursor)
         place = sa.tuple_(at, AccessRequest.id)
         statement = statement.where(place > sa.tuple_(*map(sa.literal, after)))
-    return _page(operation, keys, statement, "", bound, "submitted_at", size)
+    return _page(operation, keys, statement, "", bound, "submitted_at", size or PAGE)
 
 
 def _with_status(statement: sa.Select[Any], status: str, now: float) -> sa.Select[Any]:
