@@ -30,7 +30,7 @@ from tests.console.test_api_imports_and_branding import picture
 from tests.world import AMARA, World
 
 EXAMPLES = 6
-REFUSED = ["401", "403", "404", "409", "412", "422", "428"]
+REFUSED = ["401", "403", "404", "409", "412", "422", "428", "429"]
 CALLERS: dict[str, Callable[[World], Caller]] = {
     "a company's program": tenants_machine,
     "an account admin": lambda world: person(world, AMARA),

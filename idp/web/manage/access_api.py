@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from flask import Response
 from pydantic import AwareDatetime, Field
 
-from idp.directory import access_lists, access_timeline, asking, receiving
+from idp.directory import access_lists, access_timeline, asking, documents, receiving
 from idp.directory.access_lists import Listed
 from idp.directory.access_requests import AccessRequest, Action, Side
 from idp.directory.access_steps import (
@@ -19,8 +19,8 @@ from idp.directory.access_steps import (
 )
 from idp.directory.acting import Administration
 from idp.directory.asking import Asked
-from idp.directory.document_kinds import JPEG, MAX_BYTES, PDF, PNG
-from idp.directory.documents import Document
+from idp.directory.document_kinds import JPEG, MAX_BYTES, PDF, PNG, Unacceptable
+from idp.directory.documents import Document, Sound
 from idp.directory.operating import Operation
 from idp.errors import told
 from idp.web.context import catalog, provider
@@ -49,7 +49,7 @@ FORMS = (PDF.content_type, PNG.content_type, JPEG.content_type)
 
 Status = Literal["draft", "submitted", "approved", "active", "refused", "withdrawn", "ended"]
 Form = Annotated[Response, Download((PDF.content_type,))]
-SignedForm = Annotated[bytes, Upload(FORMS, MAX_BYTES)]
+SignedForm = Annotated[Sound | Unacceptable, Upload(FORMS, MAX_BYTES, documents.looked_at)]
 SignedCopy = Annotated[Response, Download(FORMS)]
 
 

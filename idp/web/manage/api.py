@@ -77,10 +77,12 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 @dataclass(frozen=True)
 class Upload:
-    """A body that is a file: of which media types, and of how many bytes at most."""
+    """A body that is a file: of which media types, and of how many bytes at most. `look` makes
+    `data` of it, before the transaction, since that may take long."""
 
     media_types: tuple[str, ...]
     largest: int
+    look: Callable[[bytes], Any] = bytes
 
 
 @dataclass(frozen=True)
@@ -211,12 +213,13 @@ class Noun:
 def _answer(route: Route, **names: str) -> Response:
     """Who it is, then whether they may, then what they sent: all as it is once that has arrived."""
     sent = _sent(route, names)
+    data = route.upload.look(sent) if route.upload else None
     judge_afresh()
     entering = _enter(route, names)
     with entering as admin:
         if route.needs and not any(admin.may(permission) for permission in route.needs):
             raise Forbidden(f"{' or '.join(route.needs)} is missing")
-        given = {**names, **_read(route, sent)}
+        given = {**names, **_read(route, sent, data)}
         current = partial(route.current, admin, **names) if route.current else None
         if current:
             repeats.check_is_unchanged(
@@ -247,14 +250,14 @@ def _enter(
     return entering  # type: ignore[no-any-return]
 
 
-def _read(route: Route, sent: bytes) -> dict[str, Any]:
+def _read(route: Route, sent: bytes, data: Any) -> dict[str, Any]:
     query = json_reading.query(route.query or Sent, request.args.items(multi=True))
     read: dict[str, Any] = {"query": query} if route.query else {}
     if route.body:
         read["body"] = json_reading.body(route.body, sent, request.mimetype)
     if route.upload:
         json_reading.check_media_type(request.mimetype, route.upload.media_types)
-        read["data"] = sent
+        read["data"] = data
     return read
 
 

@@ -32,6 +32,7 @@ REFUSALS = {
     415: told("The body is of another media type than this address takes."),
     422: told("A field is missing, unknown, or not as it has to be; `errors` says which."),
     428: told("If-Match is missing."),
+    429: told("There was enough of it. Try again after Retry-After seconds."),
     431: told("The headers are longer than 16 KiB."),
     503: told("A store is away, or there is too much work. Try again after Retry-After seconds."),
 }
@@ -176,13 +177,15 @@ def refusals(route: Route) -> Iterator[int]:
     yield 422
     if route.current and route.method != "DELETE":
         yield 428
+    if route.method == "POST":
+        yield 429
     yield from (431, 503)
 
 
 def _refusal(status: int) -> Json:
     schema = {"$ref": "#/components/schemas/Problem"}
     told: Json = {"description": REFUSALS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
-    header = {401: "WWW-Authenticate", 503: "Retry-After"}.get(status)
+    header = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}.get(status)
     return {**told, "headers": {header: {"schema": TEXT}}} if header else told
 
 
