@@ -22,13 +22,13 @@ class Bearer(NamedTuple):
 
     @property
     def audience(self) -> list[str]:
-        """As a list, since one name may be the beginning of another."""
-        claimed: str | list[str] = self.claims["aud"]
-        return [claimed] if isinstance(claimed, str) else claimed
+        return _audience(self.claims)
 
     @property
     def scope(self) -> list[str]:
-        return str(self.claims["scope"]).split()
+        """The token's, of what its grant still has."""
+        granted = self.state.scope.split()
+        return [word for word in str(self.claims["scope"]).split() if word in granted]
 
 
 class Machine(NamedTuple):
@@ -40,7 +40,21 @@ class Machine(NamedTuple):
 
     @property
     def scope(self) -> list[str]:
-        return str(self.claims["scope"]).split()
+        """The token's, of what its client may still ask for."""
+        allowed = self.client.scope.split()
+        return [word for word in str(self.claims["scope"]).split() if word in allowed]
+
+    @property
+    def permissions(self) -> list[str]:
+        """The same, of its own nodes of the product's tree."""
+        allowed = self.product.permission_keys.intersection(self.client.permissions)
+        return sorted(allowed.intersection(self.claims["permissions"]))
+
+
+def _audience(claimed: dict[str, Any]) -> list[str]:
+    """As a list, since one name may be the beginning of another."""
+    named: str | list[str] = claimed["aud"]
+    return [named] if isinstance(named, str) else named
 
 
 def find_access_token(provider: Provider, token: str) -> Bearer | None:
@@ -54,14 +68,17 @@ def find_access_token(provider: Provider, token: str) -> Bearer | None:
 
 
 def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> Bearer | None:
-    """The same for a token whose claims were read already."""
+    """The same for a token whose claims were read already. It has to be meant for the product that
+    its client belongs to (security.md S25)."""
     catalog = provider.catalog.current(now)
     client = catalog.clients.get(claimed["client_id"])
     if client is None or "grant_id" not in claimed:
         return None
     product = catalog.product_of(client)
+    if product.resource not in _audience(claimed):
+        return None
     with provider.database.connection(durable=False) as db:
-        state = grant.find(db, claimed["grant_id"], claimed["jti"], product.key, now)
+        state = grant.find(db, claimed["grant_id"], claimed["jti"], client, now)
     if state is None or grant.why_dead(state, client, product, provider.settings, now):
         return None
     return Bearer(claimed, state, client, product)
@@ -79,12 +96,17 @@ def read_access_token(provider: Provider, token: str, now: float) -> dict[str, A
 
 
 def find_machine(provider: Provider, claimed: dict[str, Any], now: float) -> Machine | None:
-    """A client_credentials token: no grant, so what can end it is its client or a revocation."""
+    """A client_credentials token: no grant, so what can end it is a revocation, or that its client
+    is not any more what it was made for."""
     catalog = provider.catalog.current(now)
     client = catalog.clients.get(claimed["client_id"])
-    if client is None or "grant_id" in claimed:
+    if client is None or "grant_id" in claimed or "client_credentials" not in client.grant_types:
+        return None
+    product = catalog.product_of(client)
+    is_meant = product.resource in _audience(claimed)
+    if not is_meant or claimed.get("tenant_id") != client.tenant_id:
         return None
     with provider.database.connection(durable=False) as db:
         if grant.is_token_revoked(db, claimed["jti"]):
             return None
-    return Machine(claimed, client, catalog.product_of(client))
+    return Machine(claimed, client, product)

@@ -12,7 +12,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.products import CONSOLE
 from idp.grants import consent
 from idp.login.attempt import CONSOLE_PAGE, Attempt
-from idp.login.next_step import Asked, Decision, Entry, Proven, Step, ToAllow, next_step
+from idp.login.next_step import Allowed, Asked, Decision, Entry, Proven, Step, ToAllow, next_step
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.policies import assurance
 from idp.policies.sessions import lifetimes
@@ -53,7 +53,8 @@ def assess(
         entries = _entries(provider, db, proven.user_id, asked.product, now)
     if proven.user_id and parsed and asked.needs_consent and not proven.consent_is_fresh:
         given = consent.find(db, proven.user_id, parsed.client.client_id)
-        proven = replace(proven, consented=given)
+        allowed = {each.membership_id: Allowed(each.consent_id, each.scope) for each in given}
+        proven = replace(proven, allowed=allowed)
     decision = next_step(asked, proven, entries, now)
     return Situation(parsed, attempt, session, proven, entries, decision)
 

@@ -167,6 +167,7 @@ def of_roles(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSe
 
 _NOW: Any = sa.bindparam("now", type_=sa.Double)
 _ENDED: Any = sa.literal_column(f"'{ENDED}'")
+HAS_NOT_ENDED = Membership.status != _ENDED  # as the index of a person's memberships has it
 STATUS_NOW = sa.case((Membership.ends_at <= _NOW, _ENDED), else_=Membership.status)
 
 
@@ -232,7 +233,7 @@ _STANDINGS = (
     .select_from(Membership)
     .join(Tenant, Tenant.id == Membership.tenant_id)
     .join(User, User.id == Membership.user_id)
-    .where(Membership.user_id == sa.bindparam("user_id"))
+    .where(Membership.user_id == sa.bindparam("user_id"), HAS_NOT_ENDED)
     .order_by(Tenant.name)
 )
 
@@ -250,7 +251,7 @@ def end(db: Connection, membership_id: str) -> None:
 
 
 def standings(db: Connection, user_id: str, product_key: str, now: float) -> list[Standing]:
-    """All memberships of a user, active or not, by tenant name."""
+    """All memberships of a user that have not ended, active or not, by tenant name."""
     return [
         Standing._make(row)
         for row in db.rows(_STANDINGS, user_id=user_id, product=product_key, now=now)

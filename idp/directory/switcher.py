@@ -80,6 +80,7 @@ _OPENINGS = (
     .outerjoin(Branding, Branding.tenant_id == Tenant.id)
     .where(
         Membership.user_id == sa.bindparam("user_id"),
+        memberships.HAS_NOT_ENDED,
         memberships.STATUS_IN_FORCE == memberships.ACTIVE,
         Tenant.status == tenants.ACTIVE,
     )

@@ -137,13 +137,13 @@ def _answer_from_session(
     """Single sign-on: three statements from the cookie to the code."""
     session, parsed = situation.session, situation.request
     assert session and parsed and isinstance(situation.decision, Done)
-    standing = situation.decision.standing
+    standing, consent_id = situation.decision.standing, situation.decision.consent_id
     assert standing
     evidence = Evidence(
         session.user_id, session.auth_time, frozenset(session.amr.split()), session.acr
     )
     code = authorization_code.issue(
-        db, parsed, evidence, session.id, standing, provider.settings, now
+        db, parsed, evidence, session.id, standing, consent_id, provider.settings, now
     )
     browser.touch(db, session, now)
     if session.tenant_id != standing.tenant_id:
@@ -236,10 +236,11 @@ def _fields(
         )
     assert isinstance(decision, Done) and decision.standing
     standing = decision.standing
-    _remember_choices(db, request, situation, evidence.user_id, now)
+    _remember_tenant(db, request, situation, evidence.user_id, now)
+    consent_id = _given_consent(db, request, situation, evidence.user_id, now)
     browser.enter_tenant(db, session_id, standing.tenant_id)
     code = authorization_code.issue(
-        db, parsed, evidence, session_id, standing, provider.settings, now
+        db, parsed, evidence, session_id, standing, consent_id, provider.settings, now
     )
     return authorization_response.success(parsed.reply_to, issuer, code)
 
@@ -263,25 +264,33 @@ def _record_refusal(
     )
 
 
-def _remember_choices(
+def _remember_tenant(
     db: Connection, request: Request, situation: Situation, user_id: str, now: float
 ) -> None:
-    proven, parsed = situation.proven, situation.request
-    assert parsed
-    if proven.chosen_tenant_id:
-        users.remember_tenant(db, user_id, proven.chosen_tenant_id)
-        audit.record(
-            db,
-            "tenant.chosen",
-            now,
-            request.origin,
-            actor=user_id,
-            tenant=proven.chosen_tenant_id,
-        )
-    if proven.consent_is_fresh:
-        client_id = parsed.client.client_id
-        earlier = consent.find(db, user_id, client_id)
-        consent.give(db, user_id, client_id, earlier | proven.consented, now, request.origin)
+    chosen = situation.proven.chosen_tenant_id
+    if chosen:
+        users.remember_tenant(db, user_id, chosen)
+        audit.record(db, "tenant.chosen", now, request.origin, actor=user_id, tenant=chosen)
+
+
+def _given_consent(
+    db: Connection, request: Request, situation: Situation, user_id: str, now: float
+) -> str | None:
+    """The consent that the code rests on: what was given on the way is written down."""
+    proven, parsed, decision = situation.proven, situation.request, situation.decision
+    assert parsed and isinstance(decision, Done) and decision.standing
+    if not proven.consent_is_fresh:
+        return decision.consent_id
+    return consent.give(
+        db,
+        user_id,
+        decision.standing.membership_id,
+        decision.standing.tenant_id,
+        parsed.client.client_id,
+        proven.consented,
+        now,
+        request.origin,
+    )
 
 
 def _local_target(provider: Provider, attempt: Attempt, now: float) -> str:

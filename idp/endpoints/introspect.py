@@ -59,6 +59,7 @@ def _persons_token(
     return {
         **claimed,
         **claims.standing(found.state, found.client, product),
+        "scope": " ".join(found.scope),
         "active": True,
         "token_type": "Bearer",
     }
@@ -70,7 +71,13 @@ def _machine_token(
     found = find_machine(provider, claimed, now)
     if found is None or found.product.key != product.key:
         return None
-    return {**claimed, "active": True, "token_type": "Bearer"}
+    return {
+        **claimed,
+        "scope": " ".join(found.scope),
+        "permissions": found.permissions,
+        "active": True,
+        "token_type": "Bearer",
+    }
 
 
 def _refresh_token(
@@ -91,7 +98,7 @@ def _described_refresh(
     claimed: refresh_token.ClaimedToken,
 ) -> dict[str, Any] | None:
     now = provider.clock()
-    state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key, now)
+    state = grant.find_by_refresh(db, fingerprint(claimed.handle), client, now)
     if state is None or state.client_id != client.client_id:
         return None
     if state.generation != claimed.generation or grant.why_dead(

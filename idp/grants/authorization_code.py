@@ -30,6 +30,7 @@ _ISSUED = (
     "user_id",
     "membership_id",
     "session_id",
+    "consent_id",
     "scope",
     "is_offline",
     "auth_time",
@@ -72,10 +73,12 @@ def issue(
     evidence: Evidence,
     session_id: str,
     standing: Standing,
+    consent_id: str | None,
     settings: Settings,
     now: float,
 ) -> str:
-    """A code of 256 bits, good once within `code_lifetime` seconds."""
+    """A code of 256 bits, good once within `code_lifetime` seconds. `consent_id` is what it rests
+    on, None where nobody had to be asked."""
     code = new_secret()
     db.run(
         _ISSUE,
@@ -84,6 +87,7 @@ def issue(
         user_id=evidence.user_id,
         membership_id=standing.membership_id,
         session_id=session_id,
+        consent_id=consent_id,
         scope=" ".join(request.scope),
         is_offline=OFFLINE_ACCESS in request.scope,
         auth_time=evidence.auth_time,
@@ -141,7 +145,7 @@ def redeem(
     """
     try:
         with database.connection(durable=False) as db:
-            state = grant.find_by_code(db, fingerprint(claimed_code), product.key, now)
+            state = grant.find_by_code(db, fingerprint(claimed_code), client, now)
             if state is None:
                 raise _invalid("unknown code")
             _check_bindings(state, client, claimed_redirect_uri, claimed_verifier)
@@ -153,7 +157,7 @@ def redeem(
             if not state.has_client_session:
                 clients.add(db, state.session_id, client.client_id, now)
             handle = new_secret() if "refresh_token" in client.grant_types else None
-            _spend(db, state, handle, settings, now)
+            _spend(db, client, state, handle, settings, now)
     except Replayed as replay:
         grant.end_replayed(database, "code.replayed", replay.state, now, origin)
         raise _invalid("the code was used before") from replay
@@ -161,7 +165,12 @@ def redeem(
 
 
 def _spend(
-    db: Connection, state: GrantState, handle: str | None, settings: Settings, now: float
+    db: Connection,
+    client: Client,
+    state: GrantState,
+    handle: str | None,
+    settings: Settings,
+    now: float,
 ) -> None:
     """One conditional write: of all who try at once, one gets a row, and only while the person is
     signed in. The client session stands already, so a sign-out from now on tells the product."""
@@ -173,12 +182,12 @@ def _spend(
         new_idle_expires_at=now + settings.refresh_idle_lifetime,
     )
     if spent is None:
-        raise _reason_for_losing(db, state, now)
+        raise _reason_for_losing(db, client, state, now)
 
 
-def _reason_for_losing(db: Connection, state: GrantState, now: float) -> Exception:
+def _reason_for_losing(db: Connection, client: Client, state: GrantState, now: float) -> Exception:
     """A code that somebody else has spent was replayed; one that nobody has spent has ended."""
-    lost = grant.find(db, state.id, "", "", now)
+    lost = grant.find(db, state.id, "", client, now)
     return (
         Replayed(state) if lost and lost.code_used_at is not None else _invalid("ended meanwhile")
     )

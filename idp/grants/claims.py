@@ -35,7 +35,7 @@ def id_token(
     state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
 ) -> dict[str, Any]:
     """Without `nonce` and `at_hash`, which belong to one answer and not to the grant."""
-    asked = _asked(state, "id_token")
+    asked = _asked(state, "id_token") & claims_of(client.scope.split())
     return {
         **{name: value for name, value in _about(state).items() if name in asked},
         "iss": settings.issuer,
@@ -105,8 +105,9 @@ def machine_access_token(
 def userinfo(
     state: GrantState, client: Client, product: ProductView, scope: Iterable[str]
 ) -> dict[str, Any]:
-    """OpenID Connect Core section 5.3.2: what the token's scopes and the request asked for."""
-    asked = _asked(state, "userinfo") | claims_of(scope)
+    """OpenID Connect Core section 5.3.2: what the token's scopes and the request asked for, of what
+    the client may still ask for."""
+    asked = _asked(state, "userinfo") & claims_of(client.scope.split()) | claims_of(scope)
     about = {name: value for name, value in _about(state).items() if name in asked}
     return {**about, "sub": state.user_id, **standing(state, client, product)}
 

@@ -21,6 +21,8 @@ from idp.directory.memberships import STANDING_COLUMNS, Membership, Standing
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import OAuthRefusal
+from idp.grants.consent import Consent
+from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.policies.sessions import lifetimes
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
@@ -32,6 +34,7 @@ class Grant(Base):
 
     `code_*` until the code is spent, `refresh_*` from then on: `refresh_hash` is the SHA-256 of the
     family's handle and `generation` counts its rotations. `is_offline` survives sign-out.
+    `consent_id` names what it rests on, and stays when that is withdrawn.
     """
 
     __tablename__ = "grants"
@@ -41,6 +44,7 @@ class Grant(Base):
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
     membership_id: Mapped[str] = mapped_column(sa.ForeignKey("memberships.id"))
     session_id: Mapped[str] = mapped_column(sa.ForeignKey("sessions.id"))
+    consent_id: Mapped[str | None]
     scope: Mapped[str]
     is_offline: Mapped[bool]
     auth_time: Mapped[float]
@@ -81,12 +85,15 @@ class Replayed(Exception):
 
 
 class GrantState(NamedTuple):
-    """A grant with everything that decides whether it still counts, and what it tells."""
+    """A grant with everything that decides whether it still counts, and what it tells. `scope` and
+    `is_offline` are what its client may still have of them; `consented` is the id of the consent
+    that it rests on, None once that is gone."""
 
     id: str
     client_id: str
     user_id: str
     session_id: str
+    consented: str | None
     scope: str
     is_offline: bool
     auth_time: float
@@ -134,6 +141,7 @@ _STATE = (
         Grant.client_id,
         Grant.user_id,
         Grant.session_id,
+        Consent.id,
         Grant.scope,
         Grant.is_offline,
         Grant.auth_time,
@@ -170,6 +178,7 @@ _STATE = (
     .join(Membership, Membership.id == Grant.membership_id)
     .join(Tenant, Tenant.id == Membership.tenant_id)
     .join(SsoSession, SsoSession.id == Grant.session_id)
+    .outerjoin(Consent, Consent.id == Grant.consent_id)
 )
 _OWN_COLUMNS = len(GrantState._fields) - 1
 _BY_CODE = _STATE.where(Grant.code_hash == sa.bindparam("key"))
@@ -179,15 +188,6 @@ _BY_ID = _STATE.where(Grant.id == sa.bindparam("key"))
 _END = (
     sa.update(Grant)
     .where(Grant.id == sa.bindparam("grant_id"), Grant.ended_at.is_(None))
-    .values(ended_at=sa.bindparam("now"))
-)
-_END_FOR_CLIENT = (
-    sa.update(Grant)
-    .where(
-        Grant.user_id == sa.bindparam("owner_id"),
-        Grant.client_id == sa.bindparam("audience_id"),
-        Grant.ended_at.is_(None),
-    )
     .values(ended_at=sa.bindparam("now"))
 )
 _REVOKE_TOKEN = Upsert(
@@ -200,27 +200,35 @@ _REVOKE_TOKEN = Upsert(
 _REVOKED = sa.select(RevokedToken.jti).where(RevokedToken.jti == sa.bindparam("jti"))
 
 
-def find_by_code(db: Connection, code_hash: str, product_key: str, now: float) -> GrantState | None:
-    return _found(db.row(_BY_CODE, key=code_hash, product=product_key, jti="", now=now))
+def find_by_code(db: Connection, code_hash: str, client: Client, now: float) -> GrantState | None:
+    """As `client` may have it, who brings the code; it may be another's."""
+    row = db.row(_BY_CODE, key=code_hash, product=client.product_key, jti="", now=now)
+    return _found(row, client)
 
 
 def find_by_refresh(
-    db: Connection, refresh_hash: str, product_key: str, now: float
+    db: Connection, refresh_hash: str, client: Client, now: float
 ) -> GrantState | None:
-    return _found(db.row(_BY_REFRESH, key=refresh_hash, product=product_key, jti="", now=now))
+    row = db.row(_BY_REFRESH, key=refresh_hash, product=client.product_key, jti="", now=now)
+    return _found(row, client)
 
 
-def find(
-    db: Connection, grant_id: str, jti: str, product_key: str, now: float
-) -> GrantState | None:
+def find(db: Connection, grant_id: str, jti: str, client: Client, now: float) -> GrantState | None:
     """For an access token: its grant, and whether the token itself was revoked."""
-    return _found(db.row(_BY_ID, key=grant_id, product=product_key, jti=jti, now=now))
+    row = db.row(_BY_ID, key=grant_id, product=client.product_key, jti=jti, now=now)
+    return _found(row, client)
 
 
-def _found(row: tuple[Any, ...] | None) -> GrantState | None:
+def _found(row: tuple[Any, ...] | None, client: Client) -> GrantState | None:
+    """Without the scope that was taken from the client since (security.md S19)."""
     if row is None:
         return None
-    return GrantState._make((*row[:_OWN_COLUMNS], Standing(*row[_OWN_COLUMNS:])))
+    state = GrantState._make((*row[:_OWN_COLUMNS], Standing(*row[_OWN_COLUMNS:])))
+    allowed = client.scope.split()
+    scope = [word for word in state.scope.split() if word in allowed]
+    return state._replace(
+        scope=" ".join(scope), is_offline=state.is_offline and OFFLINE_ACCESS in scope
+    )
 
 
 def check_alive(
@@ -249,6 +257,10 @@ def why_dead(
         return "older than the tenant's sessions"
     if client.tenant_id not in (None, state.standing.tenant_id):
         return "the client is another tenant's"
+    if not client.first_party and state.consented is None:
+        return "what the person allowed is withdrawn, or was never asked"
+    if not state.scope:
+        return "the client has no scope of it any more"
     if state.is_token_revoked:
         return "the token was revoked"
     if not state.standing.opens(product):
@@ -283,11 +295,6 @@ def end_replayed(
             client=state.client_id,
             grant=state.id,
         )
-
-
-def end_for_client(db: Connection, user_id: str, client_id: str, now: float) -> int:
-    """What a person gave to one client, when they withdraw their consent."""
-    return db.run(_END_FOR_CLIENT, owner_id=user_id, audience_id=client_id, now=now)
 
 
 def revoke_token(db: Connection, jti: str, expires_at: float) -> None:

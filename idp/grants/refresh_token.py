@@ -22,7 +22,6 @@ from idp.directory.memberships import Membership
 from idp.errors import OAuthRefusal
 from idp.grants import grant
 from idp.grants.grant import Grant, GrantState, Replayed
-from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
 from idp.settings import Settings
 
@@ -124,10 +123,9 @@ def refresh(
         raise _invalid("not a refresh token of ours")
     try:
         with database.connection(durable=False) as db:
-            state = grant.find_by_refresh(db, fingerprint(claimed.handle), product.key, now)
+            state = grant.find_by_refresh(db, fingerprint(claimed.handle), client, now)
             if state is None or state.client_id != client.client_id:
                 raise _invalid("unknown, or another client's")
-            state = _still_allowed(state, client)
             grant.check_alive(state, client, product, settings, now)
             if (state.idle_expires_at or 0.0) <= now:
                 raise _invalid("unused for too long")
@@ -139,17 +137,6 @@ def refresh(
         grant.end_replayed(database, "refresh_token.replayed", replay.state, now, origin)
         raise _invalid("used before: the family is ended") from replay
     return state, encode_token(secret_keys, claimed.handle, generation)
-
-
-def _still_allowed(state: GrantState, client: Client) -> GrantState:
-    """Without the scope that was taken from the client since (security.md S19)."""
-    allowed = client.scope.split()
-    scope = [word for word in state.scope.split() if word in allowed]
-    if not scope:
-        raise _invalid("the client has no scope of the grant any more")
-    return state._replace(
-        scope=" ".join(scope), is_offline=state.is_offline and OFFLINE_ACCESS in scope
-    )
 
 
 def _rotate(

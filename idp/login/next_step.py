@@ -6,9 +6,10 @@ order in which a person meets the steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
@@ -55,10 +56,18 @@ class Asked:
     needs_consent: bool = False
 
 
+class Allowed(NamedTuple):
+    """A consent that stands, by its id."""
+
+    consent_id: str
+    scope: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """What is known of the person. `is_fresh` means proven in this very attempt; `chosen_tenant_id`
-    was chosen in it, the others are remembered. A fresh consent is for `consented_tenant_id`."""
+    was chosen in it, the others are remembered. `consented` was given in it, for
+    `consented_tenant_id`; `allowed` before, by the membership that it is for."""
 
     user_id: str | None = None
     auth_time: float = 0.0
@@ -73,14 +82,17 @@ class Proven:
     consented: frozenset[str] = frozenset()
     consent_is_fresh: bool = False
     consented_tenant_id: str | None = None
+    allowed: Mapping[str, Allowed] = field(default_factory=dict)
     turned_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing is left to ask. `standing` is the membership that the product opens in."""
+    """Nothing is left to ask. `standing` is the membership that the product opens in, and
+    `consent_id` the consent from before that it rests on."""
 
     standing: Standing | None = None
+    consent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,7 @@ class Entry:
 
 
 def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float) -> Decision:
-    """`entries` are all memberships of the person, active or not."""
+    """`entries` are all memberships of the person that have not ended, active or not."""
     if not _is_known(asked, proven, now):
         return Step.PASSWORD
     if "select_account" in asked.prompt and not (proven.account_confirmed or proven.is_fresh):
@@ -131,7 +143,8 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         if proven.turned_back:
             return Refused("access_denied", "The person did not allow it.")
         return ToAllow(entry.standing)
-    return Done(entry.standing)
+    allowed = proven.allowed.get(entry.standing.membership_id)
+    return Done(entry.standing, allowed.consent_id if allowed else None)
 
 
 def _is_known(asked: Asked, proven: Proven, now: float) -> bool:
@@ -187,10 +200,10 @@ def _entry(entries: Sequence[Entry], asked: Asked, proven: Proven) -> Entry | No
 
 
 def _has_consented(asked: Asked, proven: Proven, entry: Entry) -> bool:
-    """`prompt=consent` wants it given again, in this attempt; and what was given in this attempt
-    was given for the tenant that the page named."""
-    if "consent" in asked.prompt and not proven.consent_is_fresh:
-        return False
-    if proven.consent_is_fresh and proven.consented_tenant_id != entry.standing.tenant_id:
-        return False
-    return asked.scope <= proven.consented
+    """A yes is for one company: the one that the page named. `prompt=consent` wants it given again,
+    in this attempt."""
+    if proven.consent_is_fresh:
+        is_for_it = proven.consented_tenant_id == entry.standing.tenant_id
+        return is_for_it and asked.scope <= proven.consented
+    allowed = proven.allowed.get(entry.standing.membership_id)
+    return "consent" not in asked.prompt and allowed is not None and asked.scope <= allowed.scope

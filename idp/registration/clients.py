@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client
 from idp.directory.products import Permission, Product
-from idp.directory.tenants import Tenant
-from idp.errors import FormMistake, SetupMistake
+from idp.errors import FormMistake, SetupMistake, told
 from idp.oidc.client_metadata import ClientMetadata, MetadataRefusal, check_client_metadata
 from idp.registration.changes import Change, Edit
 from idp.registration.client_secrets import SecretKeeper, apply_secret
@@ -29,6 +28,7 @@ PLAIN = (
     *("require_pkce", "default_max_age", "refresh_token_rotation"),
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
 )
+STAYS = told("A client stays where it was registered. Register another one.")
 
 
 def apply_clients(
@@ -56,10 +56,13 @@ def _apply(session: Session, form: ClientForm, keeper: SecretKeeper, now: float)
 
 
 def _set_owners(session: Session, edit: Edit, client: Client, form: ClientForm) -> None:
+    """For good: what a client was given by people and tenants is for its product, in its tenant
+    (security.md S25). Another place is another client."""
+    place = f"client {form.client_id}"
     if session.get(Product, form.product) is None:
-        raise FormMistake(
-            f"client {form.client_id}", "product", f"there is no product {form.product}."
-        )
+        raise FormMistake(place, "product", f"there is no product {form.product}.")
+    if not edit.is_new and form.product != client.product_key:
+        raise FormMistake(place, "product", STAYS)
     edit.note("product", client.product_key, form.product)
     client.product_key = form.product
     if edit.is_new or "tenant" in form.model_fields_set:
@@ -67,14 +70,15 @@ def _set_owners(session: Session, edit: Edit, client: Client, form: ClientForm) 
 
 
 def _set_tenant(session: Session, edit: Edit, client: Client, form: ClientForm) -> None:
+    place = f"client {form.client_id}"
     tenant = find_tenant(session, form.tenant) if form.tenant else None
     if form.tenant and tenant is None:
-        raise FormMistake(
-            f"client {form.client_id}", "tenant", f"there is no tenant {form.tenant}."
-        )
-    before = session.get(Tenant, client.tenant_id) if client.tenant_id else None
-    edit.note("tenant", before.slug if before else None, form.tenant)
-    client.tenant_id = tenant.id if tenant else None
+        raise FormMistake(place, "tenant", f"there is no tenant {form.tenant}.")
+    tenant_id = tenant.id if tenant else None
+    if not edit.is_new and tenant_id != client.tenant_id:
+        raise FormMistake(place, "tenant", STAYS)
+    edit.note("tenant", None if edit.is_new else form.tenant, form.tenant)
+    client.tenant_id = tenant_id
 
 
 def _set_keys(client: Client, form: ClientForm, base_dir: Path) -> None:

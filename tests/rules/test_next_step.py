@@ -8,7 +8,17 @@ import pytest
 
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
-from idp.login.next_step import Asked, Done, Entry, Proven, Refused, Step, ToAllow, next_step
+from idp.login.next_step import (
+    Allowed,
+    Asked,
+    Done,
+    Entry,
+    Proven,
+    Refused,
+    Step,
+    ToAllow,
+    next_step,
+)
 from idp.policies.sessions import Lifetimes
 
 NOW = 1_795_000_000.0
@@ -57,6 +67,11 @@ CONSENTED = replace(SIGNED_IN, consented=frozenset({"openid"}), consent_is_fresh
 
 def entry(standing: Standing, idle: float = HOUR, absolute: float = 24 * HOUR) -> Entry:
     return Entry(standing, Lifetimes(idle, absolute))
+
+
+def allowed(membership_id: str, scope: str) -> Proven:
+    consent = Allowed("a-consent", frozenset(scope.split()))
+    return replace(SIGNED_IN, allowed={membership_id: consent})
 
 
 ONE = [entry(ADMIN)]
@@ -226,19 +241,31 @@ ROWS = {
     "consent is needed": (replace(ASKED, needs_consent=True), SIGNED_IN, ONE, ToAllow(ADMIN)),
     "consent was given before": (
         replace(ASKED, needs_consent=True),
-        replace(SIGNED_IN, consented=frozenset({"openid", "email"})),
+        allowed("m-north", "openid email"),
         ONE,
-        Done(ADMIN),
+        Done(ADMIN, "a-consent"),
     ),
     "consent was given for less": (
         replace(ASKED, needs_consent=True, scope=frozenset({"openid", "email"})),
-        replace(SIGNED_IN, consented=frozenset({"openid"})),
+        allowed("m-north", "openid"),
         ONE,
         ToAllow(ADMIN),
     ),
+    "consent was given before, in another tenant": (
+        replace(ASKED, needs_consent=True),
+        allowed("m-harbor", "openid"),
+        ONE,
+        ToAllow(ADMIN),
+    ),
+    "consent was given before, in another tenant than the one that is asked for": (
+        replace(ASKED, needs_consent=True, tenant="harbor"),
+        replace(allowed("m-north", "openid"), session_tenant_id="t-north"),
+        TWO,
+        ToAllow(OFFICER),
+    ),
     "prompt=consent asks again": (
         replace(ASKED, needs_consent=True, prompt=frozenset({"consent"})),
-        replace(SIGNED_IN, consented=frozenset({"openid"})),
+        allowed("m-north", "openid"),
         ONE,
         ToAllow(ADMIN),
     ),

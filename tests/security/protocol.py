@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -223,6 +224,14 @@ def is_page_of_ours(answer: TestResponse) -> bool:
     assert "evil" not in answer.text
     assert "<script>" not in answer.text
     return True
+
+
+def withdraw(visitor: Visitor, client_name: str = "", company: str = "") -> TestResponse:
+    """By the account page: the first consent of the client, in that company if one is named."""
+    page = visitor.get("/account")
+    buttons = re.findall(r'name="consent" value="([^"]+)" aria-label="([^"]*)"', page.text)
+    found = [consent for consent, label in buttons if client_name in label and company in label]
+    return visitor.submit(page, path="/account/consents", consent=found[0])
 
 
 def together(count: int, act: Callable[[int], Answer]) -> list[Answer]:

@@ -18,6 +18,7 @@ from tests.security.protocol import (
     refreshed,
     register,
     tokens_for,
+    withdraw,
 )
 from tests.world import AMARA, BEN, DANA, World, claims_of, sent_back
 
@@ -157,8 +158,7 @@ def test_sec_19_consent_that_was_withdrawn_ends_the_grant(world: World):
     code = sent_back(visitor.follow(visitor.submit(page, decision="allow")))["code"]
     tokens = redeem(world, ASKING, code).json
     assert tokens
-    account = visitor.get("/account")
-    visitor.submit(account, path="/account/consents", client="asking")
+    withdraw(visitor)
     assert is_refused(refresh(world, ASKING, tokens["refresh_token"]), "invalid_grant")
     assert not is_active(world, tokens["access_token"])
 
@@ -173,3 +173,36 @@ def test_sec_19_a_paused_password_is_not_a_disabled_person(world: World):
         visitor.submit(page, email=AMARA, password="wrong")
     assert world.audit("sign_in.locked")
     assert refresh(world, KEEPING, tokens["refresh_token"]).status_code == 200
+
+
+def test_sec_19_a_scope_taken_from_the_client_is_gone_from_what_is_out(either_world: World):
+    """The access token says more than counts; so does the code that waits to be redeemed, and the
+    single claims that were asked for."""
+    world = either_world
+    register(world, KEEPING)
+    visitor = world.browser()
+    asked = {"scope": "openid email", "claims": '{"userinfo": {"email": null, "name": null}}'}
+    first = sent_back(answer_to(visitor, KEEPING, **asked))["code"]
+    token = (redeem(world, KEEPING, first).json or {})["access_token"]
+    waiting = sent_back(answer_to(visitor, KEEPING, **asked))["code"]
+    assert {"email", "name"} <= set(world.userinfo(token).json or {})
+    register(world, of_people("keeping", scope="openid offline_access"))
+    assert not {"email", "name"} & set(world.userinfo(token).json or {})
+    assert world.introspect(token)["scope"] == "openid"
+    given = redeem(world, KEEPING, waiting).json or {}
+    assert given["scope"] == "openid"
+    assert claims_of(given["access_token"])["scope"] == "openid"
+    assert not {"email", "name"} & set(world.userinfo(given["access_token"]).json or {})
+
+
+def test_sec_19_offline_access_taken_from_the_client_takes_its_tokens_with_the_session(
+    either_world: World,
+):
+    world = either_world
+    register(world, KEEPING)
+    visitor = world.browser()
+    tokens = redeem(world, KEEPING, sent_back(answer_to(visitor, KEEPING))["code"]).json or {}
+    visitor.submit(visitor.get("/logout"), decision="sign_out")
+    assert is_active(world, tokens["access_token"])
+    register(world, of_people("keeping", scope="openid profile"))
+    assert not is_active(world, tokens["access_token"])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from werkzeug.test import Client
 
+from idp.errors import SetupMistake
 from idp.sessions.logout import logout_token_claims
 from idp.tokens.signed_tokens import LOGOUT_TOKEN, mint
 from tests.security.protocol import (
@@ -170,3 +173,63 @@ def test_sec_25_an_inactive_token_tells_nothing_of_itself(world: World):
         assert seen_by(world, KEEPING, token) == INACTIVE
     answer = world.userinfo(tokens["access_token"])
     assert claims_of(tokens["access_token"])["sub"] not in json.dumps(answer.json)
+
+
+OWNERS = {
+    "another product": ("product", "payments"),
+    "a company": ("tenant", "northwind"),
+}
+
+
+@pytest.mark.parametrize("to", OWNERS)
+def test_sec_25_a_client_is_not_moved_with_what_it_was_given(either_world: World, to: str):
+    """By a file; the console and the API go by the same rule."""
+    register(either_world, KEEPING)
+    field, value = OWNERS[to]
+    with pytest.raises(SetupMistake, match=f"{field}: A client stays where it was registered"):
+        register(either_world, replace(KEEPING, form={**KEEPING.form, field: value}))
+    found = either_world.run(
+        "SELECT product_key, tenant_id FROM clients WHERE client_id = 'keeping'"
+    )
+    assert found == [("lms", None)]
+
+
+def test_sec_25_a_companys_client_is_not_made_everybodys(either_world: World):
+    register(either_world, OF_NORTHWIND)
+    for tenant in (None, "harbor"):
+        moved = replace(OF_NORTHWIND, form={**OF_NORTHWIND.form, "tenant": tenant})
+        with pytest.raises(SetupMistake, match="tenant: A client stays"):
+            register(either_world, moved)
+
+
+def test_sec_25_a_token_counts_for_the_product_that_it_names_alone(either_world: World):
+    """Even if its client were another product's by now: what it was given stays behind."""
+    world = either_world
+    register(world, KEEPING, MACHINE)
+    tokens = tokens_for(world, KEEPING, scope="openid profile")
+    of_machine = machine_token(world, MACHINE)
+    assert seen_by(world, KEEPING, of_machine)["active"]
+    world.run("UPDATE clients SET product_key = 'payments'")
+    world.run("UPDATE catalog_version SET version = version + 1")
+    world.clock.move(2)
+    for token in (tokens["access_token"], of_machine):
+        for party in (KEEPING, MACHINE):
+            assert seen_by(world, party, token) == INACTIVE
+    assert world.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_sec_25_a_machine_is_described_as_it_is_registered_now(either_world: World):
+    world = either_world
+    form = {"grant_types": ["client_credentials"], "scope": "a b"}
+    nodes = ["loans.read", "loans.write"]
+    machine = Party("narrowed", form={**form, "permissions": nodes})
+    register(world, machine, KEEPING)
+    token = machine_token(world, machine)
+    seen = seen_by(world, KEEPING, token)
+    assert (seen["scope"], seen["permissions"]) == ("a b", nodes)
+    register(world, replace(machine, form={**form, "scope": "b", "permissions": nodes[:1]}))
+    seen = seen_by(world, KEEPING, token)
+    assert (seen["scope"], seen["permissions"]) == ("b", nodes[:1])
+    of_people = {"grant_types": ["authorization_code"], "redirect_uris": ["https://x.example/"]}
+    register(world, replace(machine, form=of_people))
+    assert seen_by(world, KEEPING, token) == INACTIVE

@@ -40,10 +40,12 @@ def token_of(browser: Visitor) -> str:
 
 def filled(world: World, **changed: str) -> dict[str, str]:
     """A form that every page would find something to do with."""
-    sessions = world.run("SELECT id FROM sessions")
+    sessions, consents = (
+        world.run(f"SELECT id FROM {table}") for table in ("sessions", "consents")
+    )
     return {
         "session": sessions[0][0],
-        "client": THIRD_PARTY,
+        "consent": consents[0][0],
         "decision": "sign_out",
         "email": BEN,
         "password": PASSWORD,

@@ -186,3 +186,69 @@ def test_what_refers_to_a_table_that_is_made_anew_stays(database_url: str) -> No
                 assert connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 1
         with pytest.raises(sa.exc.IntegrityError):
             change(database, "DELETE FROM users")
+
+
+ALLOWED = """
+INSERT INTO tenants (id, slug, name, status, policy, created_at)
+VALUES ('t2', 't2', 'T2', 'active', '{}', 1);
+INSERT INTO memberships (id, user_id, tenant_id, kind, status, source, sort_name, created_at)
+VALUES ('m2', 'u', 't2', 'staff', 'active', 'home', '', 1);
+INSERT INTO products (key, name, description, color, icon, resource, position, is_platform)
+VALUES ('p', 'P', '', '', '', 'urn:p', 1, false);
+INSERT INTO sessions (id, secret_hash, user_id, auth_time, amr, acr, address, user_agent,
+created_at, last_seen_at, expires_at)
+VALUES ('s', 's', 'u', 1, '', '', '', '', 1, 1, 9);
+"""
+
+
+def client_and_grants(client_id: str, **ended: str) -> Iterator[str]:
+    yield (
+        "INSERT INTO clients (client_id, client_name, product_key, status, application_type,"
+        " token_endpoint_auth_method, redirect_uris, post_logout_redirect_uris, grant_types, scope,"
+        " permissions, first_party, require_pkce, id_token_signed_response_alg,"
+        " access_token_signed_response_alg, refresh_token_rotation, created_at)"
+        f" VALUES ('{client_id}', 'C', 'p', 'active', 'web', 'none', '[]', '[]', '[]', '', '[]',"
+        " false, true, '', '', false, 1)"
+    )
+    yield (
+        "INSERT INTO consents (user_id, client_id, scope, given_at)"
+        f" VALUES ('u', '{client_id}', 'email openid', 7)"
+    )
+    for membership, ended_at in ended.items():
+        grant = f"{client_id} {membership}"
+        yield (
+            "INSERT INTO grants (id, client_id, user_id, membership_id, session_id, scope,"
+            " is_offline, auth_time, acr, amr, claims, created_at, code_hash, code_expires_at,"
+            " generation, grace_uses, expires_at, ended_at)"
+            f" VALUES ('{grant}', '{client_id}', 'u', '{membership}', 's', 'openid', false, 1, '',"
+            f" '', '', 1, '{grant}', 9, 1, 0, 9, {ended_at})"
+        )
+
+
+def test_a_consent_becomes_one_for_each_company_that_its_grants_are_for(database_url: str) -> None:
+    with closing(Database(database_url, seal=KEYS.seal)) as database:
+        at_revision(database, "0014")
+        statements = [each for each in f"{LINKED};{ALLOWED}".split(";") if each.strip()]
+        statements += client_and_grants("both", m="NULL", m2="NULL")
+        statements += client_and_grants("one", m="5", m2="NULL")
+        statements += client_and_grants("none", m="5")
+        for statement in statements:
+            change(database, statement)
+        migrations.upgrade(database)
+        assert migrations.differences(database) == []
+        with database.engine.connect() as connection:
+            found = connection.execute(
+                sa.text("SELECT client_id, membership_id, scope, given_at FROM consents")
+            )
+            assert sorted(tuple(row) for row in found) == [
+                ("both", "m", "email openid", 7.0),
+                ("both", "m2", "email openid", 7.0),
+                ("one", "m2", "email openid", 7.0),
+            ]
+            resting = connection.execute(
+                sa.text(
+                    "SELECT g.id FROM grants g JOIN consents c ON c.id = g.consent_id"
+                    " AND c.membership_id = g.membership_id AND c.client_id = g.client_id"
+                )
+            )
+            assert {row[0] for row in resting} == {"both m", "both m2", "one m2"}

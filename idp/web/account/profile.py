@@ -12,7 +12,7 @@ from idp.credentials import password
 from idp.database import Connection
 from idp.directory.switcher import Opening, launch_url
 from idp.errors import PageRefusal
-from idp.grants import consent
+from idp.grants import consent, withdrawing
 from idp.login import attempt as attempts
 from idp.sessions import clients, logout
 from idp.sessions.browser import BrowserSession, SsoSession
@@ -74,7 +74,9 @@ def end_session() -> Response:
 def withdraw() -> Response:
     signed_in = _required()
     with provider().database.transaction() as db:
-        consent.withdraw(db, signed_in.user_id, request.form.get("client", ""), now(), origin())
+        withdrawing.withdraw(
+            db, signed_in.user_id, request.form.get("consent", ""), now(), origin()
+        )
     return redirect("/account", 303)
 
 
@@ -130,10 +132,11 @@ def _sessions(db: Connection, signed_in: BrowserSession) -> list[dict[str, Any]]
     ]
 
 
-def _consent(given: consent.GivenConsent) -> dict[str, Any]:
+def _consent(given: consent.ListedConsent) -> dict[str, Any]:
     return {
-        "client_id": given.client_id,
+        "id": given.id,
         "client_name": given.client_name,
+        "tenant_name": given.tenant_name,
         "scopes": given.scope.split(),
         "given": given.given_at,
     }

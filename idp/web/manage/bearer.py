@@ -81,8 +81,7 @@ def _machine(found: Machine) -> tuple[Actor, TenantName]:
 
 
 def _granted(found: Machine) -> frozenset[str]:
-    registered = found.product.permission_keys.intersection(found.client.permissions)
-    return registered.intersection(found.scope)
+    return frozenset(found.permissions).intersection(found.scope)
 
 
 def _token(product_key: str) -> Bearer | Machine:

@@ -81,7 +81,8 @@ def edit(operation: Operation, client_id: str) -> Answer:
 def change(operation: Operation, client_id: str) -> Answer:
     client = clients.get_client(operation, client_id)
     filled = client_fields.typed(request.form)
-    values = {**client_fields.values(filled), "product": client.product_key}
+    owners = {"product": client.product_key, "tenant": _slug(operation, client)}
+    values = {**client_fields.values(filled), **owners}
     try:
         saved = clients.change(operation, client, values)
     except Mistake as mistake:

@@ -283,8 +283,9 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "tenants": MEMBERSHIPS,
             "consents": [
                 {
-                    "client_id": "ledgerline",
+                    "id": "ledgerline",
                     "client_name": "Ledgerline",
+                    "tenant_name": "Northwind Lending",
                     "scopes": ["Know who you are", "Read loans"],
                     "given": NOW - 30 * DAY,
                 }
