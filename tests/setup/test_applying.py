@@ -173,17 +173,15 @@ def test_a_field_that_is_left_out_is_left_alone(desk: Desk) -> None:
 def test_null_takes_back_what_was_optional(desk: Desk) -> None:
     content = small()
     content["clients"][0] |= {"initiate_login_uri": "https://a.example/", "default_max_age": 60}
-    content["clients"][0]["tenant"] = "acme"
     content["tenants"][0]["policy"] = {"session_idle_minutes": 5, "session_absolute_hours": 8}
     desk.apply(content)
-    gone = {"initiate_login_uri": None, "default_max_age": None, "tenant": None}
+    gone = {"initiate_login_uri": None, "default_max_age": None}
     content["clients"][0] |= gone
     content["tenants"][0]["policy"] = {"session_idle_minutes": None}
     changes = {change.kind: dict(change.fields) for change in desk.apply(content).changes}
     assert changes["client"] == {
         "initiate_login_uri": ("https://a.example/", None),
         "default_max_age": (60, None),
-        "tenant": ("acme", None),
     }
     assert changes["tenant"]["policy"][1] == {"session_absolute_hours": 8}
 
