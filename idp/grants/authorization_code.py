@@ -154,14 +154,22 @@ def redeem(
             if state.code_expires_at <= now:
                 raise _invalid("the code has expired")
             grant.check_alive(state, client, product, settings, now)
-            if not state.has_client_session:
-                clients.add(db, state.session_id, client.client_id, now)
+            _sign_in_at(db, state, client, now)
             handle = new_secret() if "refresh_token" in client.grant_types else None
             _spend(db, client, state, handle, settings, now)
     except Replayed as replay:
         grant.end_replayed(database, "code.replayed", replay.state, now, origin)
         raise _invalid("the code was used before") from replay
     return state, refresh_token.encode_token(secret_keys, handle, 1) if handle else None
+
+
+def _sign_in_at(db: Connection, state: GrantState, client: Client, now: float) -> None:
+    """Before the code is spent: a product that holds tokens is told of the sign-out, whichever of
+    the two comes first."""
+    if state.has_client_session:
+        return
+    if not clients.add(db, state.session_id, client.client_id, now):
+        raise _invalid("the session has ended")
 
 
 def _spend(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.database import Base, Connection, Upsert
 from idp.directory.clients import Client
 from idp.secret_values import fingerprint
+from idp.sessions.browser import SsoSession
 
 SID_CHARACTERS = 32
 
@@ -36,16 +37,26 @@ class SignedIn(NamedTuple):
 
 
 _TABLE: Any = ClientSession.__table__
+_SESSION: Any = SsoSession.__table__
+_LIVE = (
+    sa.select(
+        _SESSION.c.id,
+        sa.bindparam("client_id", type_=sa.Text),
+        sa.bindparam("sid", type_=sa.Text),
+        sa.bindparam("created_at", type_=sa.Double),
+    )
+    .where(_SESSION.c.id == sa.bindparam("session_id"), _SESSION.c.ended_at.is_(None))
+    .with_for_update(read=True)
+)
 _ADD = Upsert(
     lambda insert: (
         insert(_TABLE)
-        .values(
-            session_id=sa.bindparam("session_id"),
-            client_id=sa.bindparam("client_id"),
-            sid=sa.bindparam("sid"),
-            created_at=sa.bindparam("created_at"),
+        .from_select(["session_id", "client_id", "sid", "created_at"], _LIVE)
+        .on_conflict_do_update(
+            index_elements=["session_id", "client_id"],
+            set_={"created_at": _TABLE.c.created_at},
         )
-        .on_conflict_do_nothing(index_elements=["session_id", "client_id"])
+        .returning(_TABLE.c.session_id)
     )
 )
 _OF_SESSION = (
@@ -69,15 +80,17 @@ def sid_of(session_id: str, client_id: str) -> str:
     return fingerprint(f"{session_id} {client_id}")[:SID_CHARACTERS]
 
 
-def add(db: Connection, session_id: str, client_id: str, now: float) -> None:
-    """Remember that the session has signed into the client; once is enough."""
-    db.run(
+def add(db: Connection, session_id: str, client_id: str, now: float) -> bool:
+    """Remember that the session has signed into the client; once is enough. False if the session
+    has ended. Whoever is ending it is waited for; whoever ends it from now on finds the client."""
+    row = db.row(
         _ADD,
         session_id=session_id,
         client_id=client_id,
         sid=sid_of(session_id, client_id),
         created_at=now,
     )
+    return row is not None
 
 
 def signed_into(db: Connection, session_id: str) -> list[SignedIn]:

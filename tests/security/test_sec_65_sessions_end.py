@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.audit import NOWHERE
+from idp.sessions import logout
+from tests.security.protocol import together
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World, sent_back
 
 SESSION = "latchkey-session"
@@ -169,3 +178,64 @@ def test_sec_66_a_policy_of_one_tenant_leaves_the_other_alone(world: World) -> N
     world.clock.move(31 * 60)
     assert is_signed_in(northwind)
     assert not is_signed_in(harbor)
+
+
+def waiting_for_a_lock(world: World) -> bool:
+    found = world.run("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    return bool(found[0][0])
+
+
+def told_of_sign_out(world: World) -> set[str]:
+    found = world.run("SELECT client_id FROM outbox WHERE kind = 'backchannel_logout'")
+    return {row[0] for row in found}
+
+
+def test_sec_65_no_product_slips_in_while_the_session_ends(postgres_world: World) -> None:
+    """It redeems its first code after the sign-out has begun and before it is committed."""
+    world = postgres_world
+    code = world.browser().code(client_id="payments")
+    [[session_id]] = world.run("SELECT id FROM sessions")
+    answers: list[TestResponse] = []
+    redeem = threading.Thread(target=lambda: answers.append(world.redeem(code, "payments")))
+    with world.held.database.transaction() as db:
+        assert logout.end(db, session_id, "a test", world.clock(), NOWHERE)
+        redeem.start()
+        deadline = time.monotonic() + 30
+        while redeem.is_alive() and not waiting_for_a_lock(world):
+            assert time.monotonic() < deadline
+    redeem.join()
+    is_told = "payments" in told_of_sign_out(world)
+    assert (answers[0].status_code, is_told) == (400, False), answers[0].text
+    assert world.run("SELECT count(*) FROM client_sessions") == [(0,)]
+
+
+ROUNDS = 15
+PRODUCTS = ("lms", "payments", "connections")
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.004])
+def test_sec_65_of_redeeming_and_signing_out_at_once_nothing_is_left_open(
+    either_world: World, ahead: float
+) -> None:
+    """Whoever got tokens is told of the sign-out. `ahead` lets the one or the other win."""
+    world = either_world
+    for _ in range(ROUNDS):
+        assert redeemed_at_sign_out(world, ahead) <= told_of_sign_out(world)
+        world.run("DELETE FROM outbox")
+
+
+def redeemed_at_sign_out(world: World, ahead: float) -> set[str]:
+    """The products that got tokens."""
+    browser, got = world.browser(), set()
+    codes = {client_id: browser.code(client_id=client_id) for client_id in PRODUCTS}
+    page = browser.get("/logout")
+
+    def act(number: int) -> None:
+        if number == len(PRODUCTS):
+            threading.Event().wait(ahead)
+            browser.submit(page, decision="sign_out")
+        elif world.redeem(codes[PRODUCTS[number]], PRODUCTS[number]).status_code == 200:
+            got.add(PRODUCTS[number])
+
+    together(len(PRODUCTS) + 1, act)
+    return got
