@@ -1,12 +1,14 @@
 """The outbox: what has to reach somebody else, written in the transaction that caused it.
 
-A worker claims due messages (one statement, any number of workers), hands each to its sender and
-writes down how it went. A message that was delivered or given up stays as its own receipt.
+A worker claims due messages, hands each to its sender and writes down how it went. There are two
+lanes, so that nobody's letters wait for a product. Of messages to products a claim takes those to
+one receiver, and none to a receiver that another worker is busy with: one that hangs holds up
+itself, and one thread. A message that was delivered or given up stays as its own receipt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,17 +26,26 @@ REFUSED = "refused"
 FAILED = "failed"
 
 CLAIM_SECONDS = 60.0
-BATCH = 5  # so few that even when each of them times out, the claim outlasts them all
+BATCH = 5
 RETRY_AFTER = (1.0, 5.0, 30.0, 120.0, 600.0)
 
 log = structlog.get_logger("outbox")
 
 
 class OutboxMessage(Base):
-    """`kind` names the sender; `session_id` and `client_id` tie a logout to what it ends."""
+    """`kind` names the sender; `session_id` and `client_id` tie a logout to what it ends, and
+    `client_id` is the receiver. `locked_until` is zero while nobody is busy with it."""
 
     __tablename__ = "outbox"
-    __table_args__ = (sa.Index("ix_outbox_due", "status", "run_at"),)
+    __table_args__ = (
+        sa.Index("ix_outbox_due", "status", "run_at"),
+        sa.Index(
+            "ix_outbox_in_hand",
+            "client_id",
+            sqlite_where=sa.text("locked_until > 0"),
+            postgresql_where=sa.text("locked_until > 0"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -60,11 +71,13 @@ class Message(NamedTuple):
 
 
 class Undelivered(Exception):
-    """It did not arrive. `refused` means that trying again would not help."""
+    """It did not arrive. `refused` means that trying again would not help, `is_ours` that the fault
+    is not the receiver's."""
 
-    def __init__(self, reason: str, refused: bool = False) -> None:
+    def __init__(self, reason: str, refused: bool = False, is_ours: bool = False) -> None:
         super().__init__(reason)
         self.refused = refused
+        self.is_ours = is_ours
 
 
 Sender = Callable[[Message, float], None]
@@ -84,26 +97,56 @@ _ENQUEUE = sa.insert(_TABLE).values(
     run_at=_NOW,
     locked_until=0.0,
 )
-_DUE = (
-    sa.select(_TABLE.c.id)
-    .where(_TABLE.c.status == PENDING, _TABLE.c.run_at <= _NOW, _TABLE.c.locked_until < _NOW)
-    .order_by(_TABLE.c.run_at)
-    .limit(BATCH)
-    .with_for_update(skip_locked=True)
-)
-_CLAIM = (
-    sa.update(_TABLE)
-    .where(_TABLE.c.id.in_(_DUE.scalar_subquery()))
-    .values(locked_until=_NOW + CLAIM_SECONDS, attempts=_TABLE.c.attempts + 1)
-    .returning(
-        _TABLE.c.id,
-        _TABLE.c.kind,
-        sa.type_coerce(_TABLE.c.payload, sa.Text),
-        _TABLE.c.session_id,
-        _TABLE.c.client_id,
-        _TABLE.c.attempts,
+_TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(0x1A7D))))
+
+
+def _due(table: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.status == PENDING, table.c.run_at <= _NOW, table.c.locked_until < _NOW)
+
+
+def _claim(meant: sa.ColumnElement[bool]) -> sa.Update:
+    due = (
+        sa.select(_TABLE.c.id)
+        .where(_due(_TABLE), meant)
+        .order_by(_TABLE.c.run_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
     )
-)
+    return (
+        sa.update(_TABLE)
+        .where(_TABLE.c.id.in_(due.scalar_subquery()))
+        .values(locked_until=_NOW + CLAIM_SECONDS, attempts=_TABLE.c.attempts + 1)
+        .returning(
+            _TABLE.c.id,
+            _TABLE.c.kind,
+            sa.type_coerce(_TABLE.c.payload, sa.Text),
+            _TABLE.c.session_id,
+            _TABLE.c.client_id,
+            _TABLE.c.attempts,
+        )
+    )
+
+
+def _next_receiver() -> sa.Select[Any]:
+    """The one that has waited longest of those that nobody is busy with."""
+    waiting, in_hand = _TABLE.alias("waiting"), _TABLE.alias("in_hand")
+    busy = sa.select(in_hand.c.client_id).where(
+        sa.text("in_hand.locked_until > 0"),  # as the index has it
+        in_hand.c.status == PENDING,
+        in_hand.c.locked_until >= _NOW,
+        in_hand.c.client_id.is_not(None),
+    )
+    return (
+        sa.select(waiting.c.client_id)
+        .where(_due(waiting), waiting.c.client_id.is_not(None), waiting.c.client_id.not_in(busy))
+        .order_by(waiting.c.run_at)
+        .limit(1)
+    )
+
+
+_NEXT_RECEIVER = _next_receiver()
+_CLAIM_FOR_A_PRODUCT = _claim(_TABLE.c.client_id == _NEXT_RECEIVER.scalar_subquery())
+_CLAIM_LETTERS = _claim(_TABLE.c.client_id.is_(None))
 _FINISH = (
     sa.update(_TABLE)
     .where(
@@ -117,6 +160,19 @@ _FINISH = (
         run_at=sa.bindparam("again_at", type_=sa.Double),
         locked_until=0.0,
         finished_at=sa.bindparam("done_at", type_=sa.Double),
+    )
+)
+_PUT_OFF = (
+    sa.update(_TABLE)
+    .where(
+        _TABLE.c.id == sa.bindparam("message_id"),
+        _TABLE.c.status == PENDING,
+        _TABLE.c.attempts == sa.bindparam("attempt"),
+    )
+    .values(
+        attempts=_TABLE.c.attempts - 1,
+        run_at=sa.bindparam("again_at", type_=sa.Double),
+        locked_until=0.0,
     )
 )
 
@@ -142,15 +198,63 @@ def enqueue(
     )
 
 
-def deliver_due(
-    database: Database, senders: Mapping[str, Sender], watch: Watcher, now: float
-) -> int:
-    """Claim and send one batch; how many were claimed. `watch` hears of every final outcome."""
+def to_products(database: Database, now: float) -> list[Message]:
+    """Claims a few, all to one product. Whoever claims takes a turn, or two could choose the same
+    receiver; not even that where there is nothing to do."""
     with database.connection() as db:
-        claimed = [_message(row) for row in db.rows(_CLAIM, now=now)]
-    for message in claimed:
-        _deliver(database, senders, message, watch, now)
-    return len(claimed)
+        if db.row(_NEXT_RECEIVER, now=now) is None:
+            return []
+    with database.transaction() as db:
+        if not database.is_sqlite:
+            db.rows(_TURN)
+        return _messages(db.rows(_CLAIM_FOR_A_PRODUCT, now=now))
+
+
+def letters(database: Database, now: float) -> list[Message]:
+    """Claims a few of all that is for no product."""
+    with database.connection() as db:
+        return _messages(db.rows(_CLAIM_LETTERS, now=now))
+
+
+Lane = Callable[[Database, float], list[Message]]
+LANES: tuple[Lane, ...] = (letters, to_products)
+
+
+def deliver_due(
+    database: Database,
+    senders: Mapping[str, Sender],
+    watch: Watcher,
+    now: float,
+    lanes: Iterable[Lane] = LANES,
+) -> int:
+    """Claim and send one batch of each lane; how many were claimed. `watch` hears of every final
+    outcome. Where one did not arrive, what comes after it is put off: it would not either, and the
+    claim has to outlast its batch."""
+    count = 0
+    for lane in lanes:
+        claimed = lane(database, now)
+        count += len(claimed)
+        for place, message in enumerate(claimed, start=1):
+            if not _deliver(database, senders, message, watch, now):
+                _put_off(database, claimed[place:], now)
+                break
+    return count
+
+
+def _put_off(database: Database, messages: Iterable[Message], now: float) -> None:
+    """Not tried, so no try is counted."""
+    with database.connection() as db:
+        for message in messages:
+            db.run(
+                _PUT_OFF,
+                message_id=message.id,
+                attempt=message.attempts,
+                again_at=now + RETRY_AFTER[0],
+            )
+
+
+def _messages(rows: Iterable[tuple[Any, ...]]) -> list[Message]:
+    return [_message(row) for row in rows]
 
 
 def _message(row: tuple[Any, ...]) -> Message:
@@ -164,7 +268,8 @@ def _deliver(
     message: Message,
     watch: Watcher,
     now: float,
-) -> None:
+) -> bool:
+    """False where its receiver was not to be reached."""
     status, error, again_at = DELIVERED, "", now
     problem = _problem_of_sending(senders, message, now)
     if problem:
@@ -188,6 +293,7 @@ def _deliver(
         )
         if finished and done_at is not None:
             watch(db, message, status, error, now)
+    return problem is None or problem.refused or problem.is_ours
 
 
 def _problem_of_sending(
@@ -195,7 +301,7 @@ def _problem_of_sending(
 ) -> Undelivered | None:
     """What no sender foresaw is a failed try too: it must not stop the ones that come after."""
     if message.attempts > len(RETRY_AFTER) + 1:
-        return Undelivered("whoever tried to send it never came back")
+        return Undelivered("whoever tried to send it never came back", is_ours=True)
     try:
         senders[message.kind](message, now)
     except Undelivered as problem:
@@ -204,5 +310,5 @@ def _problem_of_sending(
         raise
     except Exception as problem:
         log.exception("failed", message=message.id, kind=message.kind)
-        return Undelivered(f"unforeseen: {type(problem).__name__}")
+        return Undelivered(f"unforeseen: {type(problem).__name__}", is_ours=True)
     return None

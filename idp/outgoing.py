@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-CONNECT_TIMEOUT = 5.0
 DEADLINE = 5.0
+
+Addresses = list[tuple[int, Any]]
 
 
 class Unreachable(Exception):
@@ -17,20 +23,21 @@ class Unreachable(Exception):
 
 
 def post_form(uri: str, fields: dict[str, str], deadline: float = DEADLINE) -> int:
-    """The status of the answer. Once connected, the whole takes `deadline` seconds at most, however
-    slowly it drips. Certificates are verified. Raises Unreachable."""
-    parts = urlsplit(uri)
-    is_late = threading.Event()
+    """The status of the answer. All of it takes `deadline` seconds at most: the look-up of its
+    name, however many addresses it has, and an answer that drips. Certificates are verified. Raises
+    Unreachable."""
+    parts, until = urlsplit(uri), monotonic() + deadline
+    is_https = parts.scheme == "https"
     try:
-        connection = _connection(parts.scheme, parts.hostname or "", parts.port)
-        connection.connect()
-        watchdog = threading.Timer(deadline, _cut, (connection.sock, is_late))
-        watchdog.start()
-        try:
-            status = _answer(connection, f"{parts.path or '/'}?{parts.query}".rstrip("?"), fields)
-        finally:
-            watchdog.cancel()
-            connection.close()
+        host, port = parts.hostname or "", parts.port or (443 if is_https else 80)
+        connected = _connected(host, port, until)
+        if is_https:
+            connected = _with_tls(connected, host)
+        with _cut_off(connected, until) as is_late:
+            if isinstance(connected, ssl.SSLSocket):
+                connected.do_handshake()
+            target = f"{parts.path or '/'}?{parts.query}".rstrip("?")
+            status = _answer(connected, parts.netloc.rpartition("@")[2], target, fields)
     except (OSError, http.client.HTTPException, ValueError) as problem:
         raise Unreachable(type(problem).__name__) from problem
     if is_late.is_set():
@@ -38,23 +45,83 @@ def post_form(uri: str, fields: dict[str, str], deadline: float = DEADLINE) -> i
     return status
 
 
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme == "https":
-        context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=CONNECT_TIMEOUT, context=context)
-    return http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT)
+def _connected(host: str, port: int, until: float) -> socket.socket:
+    """To the first of its addresses that takes us."""
+    trouble: OSError = TimeoutError()
+    for family, address in _looked_up(host, port, until):
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(_left(until))
+            connection.connect(address)
+        except OSError as problem:
+            connection.close()
+            trouble = problem
+        else:
+            return connection
+    raise trouble
 
 
-def _answer(connection: http.client.HTTPConnection, target: str, fields: dict[str, str]) -> int:
+def _looked_up(host: str, port: int, until: float) -> Addresses:
+    """By a thread of its own: a resolver can't be told to hurry, but it can be left behind."""
+    answers: queue.Queue[Addresses | OSError | ValueError] = queue.Queue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([(family, address) for family, _, _, _, address in found])
+        except (OSError, ValueError) as problem:
+            answers.put(problem)
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        answer = answers.get(timeout=_left(until))
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _left(until: float) -> float:
+    """Seconds. Raises TimeoutError when there are none."""
+    left = until - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _with_tls(connected: socket.socket, host: str) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    try:
+        return context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
+    except BaseException:
+        connected.close()
+        raise
+
+
+@contextmanager
+def _cut_off(connected: socket.socket, until: float) -> Iterator[threading.Event]:
+    """Whoever reads or writes is woken at `until`, however lively it is; the event says that it was
+    so. Closed at the end."""
+    is_late = threading.Event()
+
+    def cut() -> None:
+        is_late.set()
+        with suppress(OSError):
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+    watchdog = threading.Timer(max(0.0, until - monotonic()), cut)
+    watchdog.start()
+    try:
+        yield is_late
+    finally:
+        watchdog.cancel()
+        connected.close()
+
+
+def _answer(connected: socket.socket, host: str, target: str, fields: dict[str, str]) -> int:
+    connection = http.client.HTTPConnection(host)
+    connection.sock = connected
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", target, urlencode(fields), headers)
     return connection.getresponse().status
-
-
-def _cut(connected: socket.socket, is_late: threading.Event) -> None:
-    """Wakes whoever reads from it."""
-    is_late.set()
-    try:
-        connected.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        connected.close()

@@ -25,7 +25,7 @@ from idp.directory.operating import NOBODY, operation
 from idp.errors import StoreUnavailable
 from idp.grants import ending
 from idp.operators import health
-from idp.outbox import Message, Sender, Undelivered
+from idp.outbox import Lane, Message, Sender, Undelivered
 from idp.outgoing import Unreachable, post_form
 from idp.provider import Provider
 from idp.senders import letter_poster
@@ -41,12 +41,16 @@ SWEEP_SECONDS = 60.0
 log = structlog.get_logger("worker")
 
 
-def run(held: Provider, stop: threading.Event, threads: int = 4) -> None:
-    """Until `stop` is set. Several threads, so that a product that hangs holds up no other."""
+THREADS: Mapping[Lane, int] = {outbox.letters: 2, outbox.to_products: 8}
+
+
+def run(held: Provider, stop: threading.Event) -> None:
+    """Until `stop` is set. A product that hangs keeps one of the threads at most."""
     senders = senders_of(held)
     deliverers = [
-        threading.Thread(target=_deliver_until, args=(held, senders, stop), daemon=True)
-        for _ in range(threads)
+        threading.Thread(target=_deliver_until, args=(held, senders, lane, stop), daemon=True)
+        for lane, count in THREADS.items()
+        for _ in range(count)
     ]
     deliverers.append(threading.Thread(target=_import_until, args=(held, stop), daemon=True))
     for thread in deliverers:
@@ -69,10 +73,12 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
     }
 
 
-def _deliver_until(held: Provider, senders: Mapping[str, Sender], stop: threading.Event) -> None:
+def _deliver_until(
+    held: Provider, senders: Mapping[str, Sender], lane: Lane, stop: threading.Event
+) -> None:
     while not stop.is_set():
         try:
-            claimed = outbox.deliver_due(held.database, senders, watch, held.clock())
+            claimed = outbox.deliver_due(held.database, senders, watch, held.clock(), [lane])
         except StoreUnavailable as problem:
             log.warning("away", why=problem.detail)
             stop.wait(AWAY_SECONDS)

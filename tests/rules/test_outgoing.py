@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -84,3 +85,62 @@ def test_nobody_there_is_told_apart_from_a_refusal() -> None:
         port = server.getsockname()[1]
     with pytest.raises(Unreachable):
         post_form(f"http://127.0.0.1:{port}/", FIELDS)
+
+
+def test_all_addresses_of_a_product_together_have_one_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None of them answers, and there are a hundred."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as kept:
+        address = server.getsockname()
+        for _ in range(3):  # whoever comes after these is left to wait by the kernel
+            filler = kept.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address)] * 100
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert_unreachable_within(0.3)
+
+
+def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        assert may_answer.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    assert_unreachable_within(0.3)
+    may_answer.set()
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x03"])
+def test_a_handshake_that_never_ends_is_cut_off(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=shake_forever, args=(server, said))
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            post_form(f"https://localhost:{server.getsockname()[1]}/", FIELDS, deadline=0.3)
+        assert time.monotonic() - started < 3
+        thread.join()
+
+
+def shake_forever(server: socket.socket, said: bytes) -> None:
+    """A byte of a TLS record now and then, until nobody listens any more."""
+    connected, _ = server.accept()
+    waiting = threading.Event()
+    with connected:
+        try:
+            connected.sendall(said)
+            while not waiting.wait(0.02):
+                connected.sendall(b"\x00" if said else b"\x16")
+        except OSError:
+            return
+
+
+def assert_unreachable_within(deadline: float) -> None:
+    started = time.monotonic()
+    with pytest.raises(Unreachable):
+        post_form("http://product.example/", FIELDS, deadline=deadline)
+    assert time.monotonic() - started < deadline + 2

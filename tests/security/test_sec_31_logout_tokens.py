@@ -50,7 +50,8 @@ def signed_out_of(world: World, *client_ids: str) -> tuple[Visitor, dict[str, di
 
 def deliver(world: World) -> int:
     senders = {MESSAGE: partial(tell_product, world.held)}
-    return outbox.deliver_due(world.held.database, senders, watch, world.clock())
+    held = world.held
+    return sum(iter(lambda: outbox.deliver_due(held.database, senders, watch, held.clock()), 0))
 
 
 def opened(world: World, token: str) -> tuple[dict[str, Any], dict[str, Any]]:

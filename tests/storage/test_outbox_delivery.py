@@ -24,10 +24,16 @@ from tests.storage.crew import PROCESSES, Crew, Prepared
 NOW = 1_795_000_000.0
 
 
-def enqueue(database: Database, *names: str, now: float = NOW, kind: str = "mail") -> None:
+def enqueue(
+    database: Database,
+    *names: str,
+    now: float = NOW,
+    kind: str = "mail",
+    to: str | None = "lms",
+) -> None:
     with database.transaction() as db:
         for name in names:
-            outbox.enqueue(db, kind, {"name": name}, now, session_id="s", client_id="lms")
+            outbox.enqueue(db, kind, {"name": name}, now, session_id="s", client_id=to)
 
 
 def unheard(db: Connection, message: Message, status: str, error: str, now: float) -> None:
@@ -275,3 +281,77 @@ def all_that_one_worker_sends(database: Database) -> list[str]:
     while claimed := recorder.deliver(database, NOW):
         assert claimed <= outbox.BATCH
     return recorder.sent
+
+
+class Hanging:
+    """A sender that goes on when it is let, and knows whom it is busy with."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.may_end = threading.Event()
+        self.sent: list[str | None] = []
+
+    def send(self, message: Message, now: float) -> None:
+        self.sent.append(message.client_id)
+        self.begun.release()
+        assert self.may_end.wait(30)
+
+    def begin(self, database: Database) -> threading.Thread:
+        """A worker that is held up by what it sends."""
+        deliver = partial(outbox.deliver_due, database, {"mail": self.send}, unheard, NOW)
+        thread = threading.Thread(target=deliver)
+        thread.start()
+        assert self.begun.acquire(timeout=30)
+        return thread
+
+
+def test_a_product_that_hangs_holds_up_no_other_and_one_worker(database: Database) -> None:
+    enqueue(database, *map(str, range(20)), to="hangs")
+    enqueue(database, "later", now=NOW + 0.1, to="lives")
+    enqueue(database, "letter", now=NOW + 0.2, to=None)
+    hanging, others = Hanging(), Recorder()
+    thread = hanging.begin(database)
+    while others.deliver(database, NOW + 1):
+        pass
+    assert sorted(others.sent) == ["later", "letter"]
+    hanging.may_end.set()
+    thread.join()
+    while others.deliver(database, NOW + 2):
+        pass
+    assert len(others.sent) + len(hanging.sent) == 22
+
+
+def test_of_all_who_claim_at_once_one_is_busy_with_a_product(
+    database: Database, schema_url: str, crew: Crew
+) -> None:
+    """Otherwise a few messages to a product that hangs would keep every worker."""
+    enqueue(database, *map(str, range(200)), to="hangs")
+    claimed = crew.race(claimer, schema_url, threads=3)
+    assert sorted(claimed) == [0] * (3 * PROCESSES - 1) + [outbox.BATCH]
+
+
+def claimer(stack: ExitStack, url: str) -> Prepared:
+    database = Database(url)
+    stack.callback(database.close)
+    return partial(kept, database), lambda number: len(outbox.to_products(database, NOW))
+
+
+def test_what_comes_after_one_that_did_not_arrive_is_put_off_untried(database: Database) -> None:
+    enqueue(database, "first", "second", "third")
+    recorder = Recorder([Undelivered("away")])
+    recorder.deliver(database, NOW)
+    assert len(recorder.sent) == 1
+    assert sorted(row[1] for row in kept(database)) == [0, 0, 1]
+    assert recorder.deliver(database, NOW + 0.9) == 0
+    assert recorder.deliver(database, NOW + 1) == 3
+    assert sorted(set(recorder.sent)) == ["first", "second", "third"]
+    assert {row[0] for row in kept(database)} == {outbox.DELIVERED}
+
+
+def test_letters_wait_for_no_product(database: Database) -> None:
+    enqueue(database, *map(str, range(20)), to="lms")
+    enqueue(database, "letter", now=NOW + 1, to=None)
+    recorder = Recorder()
+    senders = {"mail": recorder.send}
+    outbox.deliver_due(database, senders, unheard, NOW + 1, [outbox.letters])
+    assert recorder.sent == ["letter"]
