@@ -204,7 +204,12 @@ def _find_member(admin: Administration, canonical: str) -> tuple[str, str] | Non
     row = admin.rows.execute(
         sa.select(Membership.id, Membership.kind)
         .join(User, User.id == Membership.user_id)
-        .where(User.email_canonical == canonical, Membership.tenant_id == admin.tenant.id)
+        .where(
+            User.email_canonical == canonical,
+            Membership.tenant_id == admin.tenant.id,
+            memberships.STATUS_NOW != memberships.ENDED,
+        ),
+        {"now": admin.now},
     ).first()
     return None if row is None else (row[0], row[1])
 

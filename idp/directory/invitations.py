@@ -19,7 +19,7 @@ from idp import outbox
 from idp.database import Base, Connection, JsonText
 from idp.directory import granting, letters, users
 from idp.directory.acting import Administration, Forbidden, Mistake, Rights
-from idp.directory.memberships import KINDS, Membership
+from idp.directory.memberships import ENDED, KINDS, STATUS_NOW, Membership
 from idp.directory.roles import Role
 from idp.directory.users import User, canonical_email
 from idp.errors import told
@@ -254,7 +254,12 @@ def _is_member(admin: Administration, canonical: str) -> bool:
         admin.rows.scalar(
             sa.select(Membership.id)
             .join(User, User.id == Membership.user_id)
-            .where(User.email_canonical == canonical, Membership.tenant_id == admin.tenant.id)
+            .where(
+                User.email_canonical == canonical,
+                Membership.tenant_id == admin.tenant.id,
+                STATUS_NOW != ENDED,
+            ),
+            {"now": admin.now},
         )
         is not None
     )

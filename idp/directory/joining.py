@@ -44,6 +44,16 @@ _JOIN = Upsert(
         .returning(_MEMBERS.c.id)
     )
 )
+_CLOSE = (
+    sa.update(_MEMBERS)
+    .where(
+        _MEMBERS.c.user_id == sa.bindparam("user_id"),
+        _MEMBERS.c.tenant_id == sa.bindparam("tenant_id"),
+        _MEMBERS.c.ends_at <= sa.bindparam("now", type_=sa.Double),
+        memberships.HAS_NOT_ENDED,
+    )
+    .values(status=memberships.ENDED)
+)
 _ROLE = sa.select(Role.id).where(
     Role.id == sa.bindparam("role_id"), Role.tenant_id == sa.bindparam("tenant_id")
 )
@@ -85,8 +95,10 @@ def join(
     role_ids: Iterable[str],
     now: float,
 ) -> str | None:
-    """The new membership's id; None if the person is a member already, who is left as they are. A
-    role that is gone is not given."""
+    """The new membership's id; None if the person is a member already, who is left as they are. One
+    that has ended, or that its date has ended, stays behind with its roles, grants and consents
+    (security.md S77). A role that is gone is not given."""
+    db.run(_CLOSE, user_id=user_id, tenant_id=tenant_id, now=now)
     membership_id = new_id()
     joined = db.row(
         _JOIN, id=membership_id, user_id=user_id, tenant_id=tenant_id, kind=kind, created_at=now

@@ -94,8 +94,8 @@ class MembershipRole(TenantOwned, Base):
 
 class Standing(NamedTuple):
     """One membership and what its roles select of one product. `role_keys` and `permission_keys`
-    are separated by spaces, in no order, with repeats. `access_request_id` and `only_products` are
-    a cross-tenant membership's. What follows them is for pages, and not read with a grant."""
+    are separated by spaces, in no order, with repeats. `access_request_id`, `only_products` and
+    `ends_at` are a cross-tenant membership's. What follows is for pages, not read with a grant."""
 
     membership_id: str
     tenant_id: str
@@ -110,6 +110,7 @@ class Standing(NamedTuple):
     permission_keys: str | None
     access_request_id: str | None = None
     only_products: str | None = None
+    ends_at: float | None = None
     tenant_name: str = ""
     role_names: str | None = None
 
@@ -223,6 +224,7 @@ STANDING_COLUMNS = (
     .scalar_subquery(),
     Membership.access_request_id,
     Membership.only_products,
+    Membership.ends_at,
 )
 _STANDINGS = (
     sa.select(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,7 +58,8 @@ def access_token(
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
-    """RFC 9068 section 2.2. With `openid` it is good at our userinfo endpoint too."""
+    """RFC 9068 section 2.2. With `openid` it is good at our userinfo endpoint too. No product that
+    looks at it alone lets somebody in after the end of their membership (product.md N3)."""
     words = tuple(scope)
     audience: str | list[str] = product.resource
     if "openid" in words:
@@ -68,7 +70,7 @@ def access_token(
         "aud": audience,
         "client_id": client.client_id,
         "iat": int(now),
-        "exp": int(now) + settings.access_token_lifetime,
+        "exp": int(min(now + settings.access_token_lifetime, state.standing.ends_at or math.inf)),
         "jti": new_id(),
         "scope": " ".join(words),
         "grant_id": state.id,

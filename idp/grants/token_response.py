@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256, sha512
 from typing import Any
 
@@ -31,7 +31,7 @@ def for_grant(
     words = tuple(scope)
     access_key = ring.signer(client.access_token_signed_response_alg, now)
     access_claims = claims.access_token(state, client, product, words, settings, now)
-    response = bearer(mint(access_key, ACCESS_TOKEN, access_claims), words, settings)
+    response = bearer(mint(access_key, ACCESS_TOKEN, access_claims), access_claims)
     if refresh_token:
         response["refresh_token"] = refresh_token
     if "openid" in words:
@@ -56,20 +56,16 @@ def for_machine(
     """client_credentials: an access token alone (RFC 6749 section 4.4.3)."""
     words = tuple(scope)
     key = ring.signer(client.access_token_signed_response_alg, now)
-    token = mint(
-        key,
-        ACCESS_TOKEN,
-        claims.machine_access_token(client, product, tenant, words, settings, now),
-    )
-    return bearer(token, words, settings)
+    machine_claims = claims.machine_access_token(client, product, tenant, words, settings, now)
+    return bearer(mint(key, ACCESS_TOKEN, machine_claims), machine_claims)
 
 
-def bearer(access_token: str, scope: Iterable[str], settings: Settings) -> dict[str, Any]:
+def bearer(access_token: str, its_claims: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "access_token": access_token,
         "token_type": "Bearer",
-        "expires_in": settings.access_token_lifetime,
-        "scope": " ".join(scope),
+        "expires_in": its_claims["exp"] - its_claims["iat"],
+        "scope": its_claims["scope"],
     }
 
 

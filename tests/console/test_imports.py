@@ -209,3 +209,11 @@ def test_a_large_file_is_read_from_who_is_signed_in_alone(world: World) -> None:
     large = {"file": (io.BytesIO(b"email\n" + b"a@b.example\n" * 20_000), "people.csv")}
     stranger = world.browser().client.post("/manage/northwind/imports/new", data=large)
     assert stranger.status_code == 413
+
+
+def test_whoever_left_is_invited_like_anybody(either_world: World) -> None:
+    of_ben = "user_id = (SELECT id FROM users WHERE email = :email)"
+    either_world.run(f"UPDATE memberships SET status = 'ended' WHERE {of_ben}", email=BEN)
+    made = upload(either_world, f"email,kind,roles,name\n{BEN},staff,agent,Ben\n")
+    work(either_world)
+    assert came_to(either_world, made, "plan") == {2: "invite"}

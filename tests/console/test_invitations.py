@@ -7,13 +7,15 @@ import re
 import pytest
 
 from idp.app import create_pages
+from idp.audit import NOWHERE
 from idp.directory import invitation_listing, invitations
 from idp.directory.acting import RECENT, Forbidden, Mistake, NotFound, RecentSignInNeeded
+from idp.login import invitation as accepting
 from idp.web import letters as writing
 from tests.console.administering import administering
 from tests.console.inviting import CHOSEN, NADIA, accept, invite, members, newest_token
 from tests.console.people_of import add_clerk, administration, letters, roles, user_id
-from tests.world import BEN, HANA, PASSWORD, VICTOR, World
+from tests.world import BEN, HANA, PASSWORD, VICTOR, World, claims_of
 
 
 def test_somebody_new_comes_in_with_the_roles_they_were_given(either_world: World) -> None:
@@ -204,3 +206,29 @@ def test_a_set_up_file_really_sends_what_it_says(either_world: World) -> None:
     assert either_world.apply(users=[described]).changes == []
     assert roles(either_world, NADIA) == {"agent"}
     assert len(members(either_world)) == 1
+
+
+OVER = {"ended": "status = 'ended'", "by its date": "ends_at = 1"}
+
+
+@pytest.mark.parametrize("over", OVER)
+def test_sec_77_whoever_left_can_be_invited_again_and_inherits_nothing(
+    either_world: World, over: str
+) -> None:
+    """No role, and no token: the old membership stays behind (security.md S77)."""
+    world = either_world
+    left = world.browser().tokens(BEN, scope="openid offline_access")
+    of_ben = "user_id = (SELECT id FROM users WHERE email = :email)"
+    world.run(f"UPDATE memberships SET {OVER[over]} WHERE {of_ben}", email=BEN)
+    invite(world, BEN, roles=("analyst",), kind="customer")
+    with administration(world) as admin, pytest.raises(Mistake):
+        invitations.invite(admin, world.held.secret_keys, BEN, "staff", [], "en")
+    token, now = newest_token(world), world.clock()
+    accepting.accept(world.held.database, token, user_id(world, BEN), now, NOWHERE)
+    assert sorted(members(world, BEN)) == [("customer", "active"), ("staff", "ended")]
+    given = world.browser().tokens(BEN)
+    assert claims_of(given["access_token"])["roles"] == ["analyst"]
+    assert world.refresh(left["refresh_token"]).status_code == 400
+    assert not world.introspect(left["access_token"])["active"]
+    with administration(world) as admin, pytest.raises(Mistake):
+        invitations.invite(admin, world.held.secret_keys, BEN, "staff", [], "en")

@@ -14,7 +14,7 @@ from tests.console.administering import administering
 from tests.console.operations import operation
 from tests.console.people_of import member_id
 from tests.flows.test_cross_tenant import assert_nothing_is_open, tokens, told_products
-from tests.world import BEN, HANA, World
+from tests.world import BEN, HANA, World, claims_of
 
 ID_OF_BEN = f"(SELECT id FROM users WHERE email = '{BEN}')"
 AT_HOME = f"user_id = {ID_OF_BEN} AND source = 'home'"
@@ -130,3 +130,23 @@ def test_sec_80_who_comes_from_elsewhere_hears_nothing_of_it(story: Story) -> No
     suspend(story.world, "northwind")
     work(story.world)
     assert told_products(story.world) == []
+
+
+@pytest.mark.parametrize("later", [0.0, 200.0, 299.5])
+def test_sec_80_no_access_token_outlives_the_date_of_an_access(
+    either_world: World, later: float
+) -> None:
+    """For a product that looks at the token alone."""
+    world = either_world
+    end = world.clock.now + 300.25
+    story = Story(world).ask().submit().approve(end=end)
+    story.set_up()
+    given = tokens(world)
+    world.clock.move(later)
+    answer = world.refresh(given["refresh_token"], "lms").json or {}
+    for each in (given, answer) if not later else (answer,):
+        claims = claims_of(each["access_token"])
+        assert claims["exp"] <= end
+        assert each["expires_in"] == claims["exp"] - claims["iat"] <= end - world.clock.now + 1
+    home = claims_of(world.browser().tokens(HANA)["access_token"])
+    assert home["exp"] - home["iat"] == world.settings.access_token_lifetime
