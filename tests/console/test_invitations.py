@@ -221,7 +221,7 @@ def test_sec_77_whoever_left_can_be_invited_again_and_inherits_nothing(
     of_ben = "user_id = (SELECT id FROM users WHERE email = :email)"
     world.run(f"UPDATE memberships SET {OVER[over]} WHERE {of_ben}", email=BEN)
     invite(world, BEN, roles=("analyst",), kind="customer")
-    with administration(world) as admin, pytest.raises(Mistake):
+    with administering(world) as admin, pytest.raises(Mistake):
         invitations.invite(admin, world.held.secret_keys, BEN, "staff", [], "en")
     token, now = newest_token(world), world.clock()
     accepting.accept(world.held.database, token, user_id(world, BEN), now, NOWHERE)
@@ -230,5 +230,5 @@ def test_sec_77_whoever_left_can_be_invited_again_and_inherits_nothing(
     assert claims_of(given["access_token"])["roles"] == ["analyst"]
     assert world.refresh(left["refresh_token"]).status_code == 400
     assert not world.introspect(left["access_token"])["active"]
-    with administration(world) as admin, pytest.raises(Mistake):
+    with administering(world) as admin, pytest.raises(Mistake):
         invitations.invite(admin, world.held.secret_keys, BEN, "staff", [], "en")
