@@ -227,7 +227,7 @@ def client_and_grants(client_id: str, **ended: str) -> Iterator[str]:
 
 def test_a_consent_becomes_one_for_each_company_that_its_grants_are_for(database_url: str) -> None:
     with closing(Database(database_url, seal=KEYS.seal)) as database:
-        at_revision(database, "0014")
+        at_revision(database, "0015")
         statements = [each for each in f"{LINKED};{ALLOWED}".split(";") if each.strip()]
         statements += client_and_grants("both", m="NULL", m2="NULL")
         statements += client_and_grants("one", m="5", m2="NULL")

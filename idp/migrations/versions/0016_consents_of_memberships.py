@@ -11,8 +11,8 @@ from alembic import op
 
 from idp.secret_values import new_id
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
