@@ -19,6 +19,7 @@ missing_packages() {
     command -v chromium google-chrome >/dev/null || echo chromium fonts-liberation
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || echo postgresql
     command -v redis-server >/dev/null || echo redis-server
+    command -v curl >/dev/null || echo curl ca-certificates
     [[ -x /usr/sbin/apache2 ]] || echo apache2
     [[ -f /usr/lib/apache2/modules/mod_auth_openidc.so ]] || echo libapache2-mod-auth-openidc
 }
