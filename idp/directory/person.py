@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from idp import outbox
-from idp.directory import granting, memberships
+from idp.directory import granting, guests, memberships
+from idp.directory.access_requests import AccessRequest
 from idp.directory.acting import Administration, Forbidden, Mistake, NotFound, rights_of
 from idp.directory.memberships import STATUS_NOW, Membership, MembershipRole
 from idp.directory.roles import Role
@@ -86,7 +87,9 @@ def offered_roles(admin: Administration, someone: Member) -> list[OfferedRole]:
     return [
         OfferedRole(
             *(role.key, role.name, role.description, role.key in held),
-            may_manage and granting.may_grant(admin.actor.rights, role, is_own=is_own),
+            may_manage
+            and granting.may_grant(admin.actor.rights, role, is_own=is_own)
+            and (someone.is_home or not role.all_permissions),
         )
         for role in admin.rows.scalars(sa.select(Role).order_by(Role.rank.desc(), Role.name))
     ]
@@ -107,6 +110,8 @@ def change_roles(
     held = _held(admin, membership_id)
     given = [role for key, role in roles.items() if key in give and key not in held]
     taken = [role for key, role in roles.items() if key in take and key in held]
+    if not someone.is_home:
+        guests.check_may_give(admin, _access_of(admin, membership_id), given)
     granting.check_may_grant(admin, rights, [*given, *taken], someone.user_id)
     if any(role.all_permissions for role in taken):
         granting.check_an_account_admin_remains(admin, without=membership_id)
@@ -121,6 +126,12 @@ def change_roles(
     names = {"given": [role.name for role in given], "taken": [role.name for role in taken]}
     tell(admin, someone, "roles_changed", **names)
     return True
+
+
+def _access_of(admin: Administration, membership_id: str) -> AccessRequest:
+    """What let somebody from another company in. Raises NotFound."""
+    row = admin.get(Membership, membership_id)
+    return admin.get(AccessRequest, row.access_request_id or "")
 
 
 def about(someone: Member) -> dict[str, str]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from idp.directory import memberships
+from idp.directory import guests, memberships
 from idp.directory.access_requests import AccessRequest, Action, Side
 from idp.directory.access_steps import check_mistakes, get_received, person_of, take
-from idp.directory.acting import Administration, Forbidden
+from idp.directory.acting import Administration
 from idp.directory.granting import check_may_grant, in_turn
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.products import BUILT_IN
@@ -20,14 +20,12 @@ from idp.errors import told
 def set_up(
     admin: Administration, request_id: str, kind: str, role_ids: Sequence[str]
 ) -> AccessRequest:
-    """Give the roles: from then on the access is open. Nobody sets up their own, nor one that they
-    approved as an operator. Raises Mistake, Forbidden, Moved."""
+    """Give the roles: from then on the access is open. Raises Mistake, Forbidden, Moved."""
     rights = in_turn(admin, "access.receive")
     admin.check_recent()
     who, request = person_of(admin), get_received(admin, request_id)
-    if who in (request.user_id, request.decided_by):
-        raise Forbidden("the person's own access, or their own decision")
     roles, errors = _roles(admin, role_ids), dict[str, str]()
+    guests.check_may_give(admin, request, roles)
     if kind not in memberships.KINDS:
         errors["kind"] = told("Choose what kind of person they are here.")
     _check_roles(request, roles, role_ids, errors)
@@ -55,12 +53,10 @@ def _roles(admin: Administration, role_ids: Sequence[str]) -> list[Role]:
 def _check_roles(
     request: AccessRequest, roles: list[Role], role_ids: Sequence[str], errors: dict[str, str]
 ) -> None:
-    """One of them opens something that was asked for; none is the account admin's."""
+    """One of them opens something that was asked for."""
     opened = {product for role in roles for product in _products_of(role)}
     if not roles or len(roles) != len(set(role_ids)):
         errors["roles"] = told("Choose at least one role.")
-    elif any(role.all_permissions for role in roles):
-        errors["roles"] = told("The account admin is one of a company's own people.")
     elif not opened & set(request.products.split()):
         errors["roles"] = told("None of these roles opens a product that was asked for.")
 
