@@ -24,6 +24,7 @@ from idp.oidc.client_metadata import CLIENT_ID, RESERVED_NAMES, SCOPE_WORD
 from idp.policies.sessions import ABSOLUTE, IDLE
 
 MIN_CLIENT_SECRET = 32
+MAX_AGE = 366 * 86400
 
 
 def _role_key(key: str) -> str:
@@ -135,7 +136,7 @@ class ClientForm(Form):
     initiate_login_uri: str | None = None
     backchannel_logout_uri: str | None = None
     require_pkce: bool = True
-    default_max_age: int | None = Field(default=None, ge=0, description="Seconds.")
+    default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"
     refresh_token_rotation: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from flask import Response, g
@@ -16,6 +16,7 @@ from idp.directory.acting import Administration, Mistake
 from idp.directory.documents import Content
 from idp.directory.operating import Operation
 from idp.errors import told
+from idp.web.manage import filled_in
 
 NOTHING_TYPED: dict[str, Any] = {
     **dict.fromkeys(("email", "company", "reason", "end"), ""),
@@ -79,11 +80,10 @@ def read_day(claimed: str) -> float | None:
     Mistake."""
     if not claimed.strip():
         return None
-    try:
-        day = datetime.strptime(claimed.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise Mistake(end=told("Enter a day as year-month-day, like 2027-01-31.")) from None
-    return (day + timedelta(days=1)).timestamp()
+    end = filled_in.day(claimed, after=1)
+    if end is None:
+        raise Mistake(end=told("Enter a day as year-month-day, like 2027-01-31."))
+    return end
 
 
 def signed_download(request: AccessRequest, content: Content) -> Response:

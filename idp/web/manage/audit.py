@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from idp.directory.history import Reader, Told, Wanted
 from idp.directory.operating import Operation
 from idp.directory.people_file import written
 from idp.web.context import provider
-from idp.web.manage import audit_detail, audit_evidence, guard, shell
+from idp.web.manage import audit_detail, audit_evidence, filled_in, guard, shell
 from idp.web.manage.audit_words import WORDS, client_name, subjects
 
 blueprint = Blueprint("manage_audit", __name__)
@@ -102,10 +102,8 @@ def _wanted(asked: dict[str, str]) -> tuple[Wanted, dict[str, str]]:
     errors = {}
     for name, days in (("from", 0), ("to", 1)):
         if asked[name]:
-            try:
-                day = datetime.strptime(asked[name], "%Y-%m-%d").replace(tzinfo=UTC)
-                times[name] = (day + timedelta(days=days)).timestamp()
-            except (ValueError, OverflowError):
+            times[name] = filled_in.day(asked[name], days)
+            if times[name] is None:
                 errors[name] = _("Give a day like this: 2026-11-21.")
     return Wanted(asked["tag"], asked["who"], times["from"], times["to"]), errors
 

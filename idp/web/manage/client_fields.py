@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from idp.directory.clients import Client
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_metadata import ALGORITHMS, APPLICATION_TYPES, GRANT_TYPES
+from idp.web.manage import filled_in
 
 LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (
     *("line", "lines", "switch", "choice", "choices"),
@@ -109,7 +110,8 @@ def _value(field: Field, shown: Any) -> Any:
         return shown
     text = shown.strip()
     if field.kind == NUMBER:
-        return int(text) if text.isdecimal() else text or None
+        number = filled_in.whole_number(text)
+        return (text or None) if number is None else number
     if field.kind == JSON:
         return _json(text)
     return None if not text and field.name in MAY_BE_ABSENT else text

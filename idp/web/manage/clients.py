@@ -21,7 +21,7 @@ from idp.operators import clients, products
 from idp.operators.clients import Saved, Wanted
 from idp.registration.client_secrets import WITH_SECRET
 from idp.web.context import provider
-from idp.web.manage import client_fields, guard, shell
+from idp.web.manage import client_fields, filled_in, guard, shell
 
 blueprint = Blueprint("manage_clients", __name__)
 
@@ -104,9 +104,9 @@ def set_status(operation: Operation, client_id: str) -> Answer:
 @guard.operates()
 def rotate_secret(operation: Operation, client_id: str) -> Answer:
     client = clients.get_client(operation, client_id)
-    hours = request.form.get("hours", "")
+    hours = filled_in.whole_number(request.form.get("hours", ""))
     try:
-        secret = clients.rotate_secret(operation, client, int(hours) if hours.isdecimal() else -1)
+        secret = clients.rotate_secret(operation, client, -1 if hours is None else hours)
     except Mistake as mistake:
         return _page(operation, client, errors=shell.errors_of(mistake)), 422
     return _page(operation, client, secret=secret)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from idp.directory import imports, people_file
 from idp.directory.acting import Administration, Mistake
 from idp.directory.imports import ImportLine
-from idp.web.manage import guard, shell
+from idp.web.manage import filled_in, guard, shell
 
 blueprint = Blueprint("manage_imports", __name__)
 
@@ -103,7 +103,7 @@ def _page(
     """While the worker is at it, the page looks again by itself."""
     progress = imports.progress(admin, import_id)
     after = request.args.get("after", "")
-    lines = imports.lines(admin, import_id, int(after) if after.isdecimal() else 0)
+    lines = imports.lines(admin, import_id, filled_in.whole_number(after) or 0)
     page = shell.tenant_page(
         admin,
         "manage/import.html",

@@ -11,7 +11,7 @@ from idp.directory.acting import Administration, Mistake
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
 from idp.operators import tenants, visits
-from idp.web.manage import guard, shell
+from idp.web.manage import filled_in, guard, shell
 
 blueprint = Blueprint("manage_visits", __name__)
 
@@ -29,7 +29,7 @@ def show_form(operation: Operation, slug: str) -> Answer:
 def begin(operation: Operation, slug: str) -> Answer:
     tenant = tenants.get_tenant(operation, slug)
     filled = {name: request.form.get(name, "") for name in ("reason", "minutes")}
-    minutes = int(filled["minutes"]) if filled["minutes"].isdecimal() else 0
+    minutes = filled_in.whole_number(filled["minutes"]) or 0
     try:
         visits.begin(operation, tenant, filled["reason"], minutes)
     except Mistake as mistake:

@@ -1,0 +1,22 @@
+"""What was filled in as text, and is to be a number or a day."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+
+def whole_number(claimed: str) -> int | None:
+    """From 0 to 999,999,999, which every database can keep; None for what is no such number."""
+    text = claimed.strip()
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def day(claimed: str, after: int = 0) -> float | None:
+    """When the day begins in UTC, from a date as its field sends it, and so many days later. None
+    for what is no day."""
+    try:
+        begins = datetime.strptime(claimed.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
+        return (begins + timedelta(days=after)).timestamp()
+    except (ValueError, OverflowError):
+        return None
