@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from idp.directory import access_tree, granting
 from idp.directory.acting import Administration, Changed, Forbidden, Mistake, Node, Rights
+from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.roles import TOP_RANK, Role, RolePermission
 from idp.directory.wording import one_line
 from idp.errors import told
@@ -152,11 +153,11 @@ def _is_taken(admin: Administration, name: str, role: Role | None) -> bool:
 
 
 def _free_key(admin: Administration, name: str) -> str:
-    """Made from the name: small letters, digits and underscores."""
+    """Made from the name: small letters, digits and underscores, and never a claim's."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_0123456789")[:40] or "role"
     base = base if len(base) > 1 else f"role_{base}"
-    taken = set(admin.rows.scalars(sa.select(Role.key)))
+    taken = RESERVED_NAMES | set(admin.rows.scalars(sa.select(Role.key)))
     numbered = (f"{base}_{number}" for number in range(2, MAX_ROLES + 3))
     return base if base not in taken else next(key for key in numbered if key not in taken)
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from idp.directory.claim_names import RESERVED_NAMES
 from idp.errors import OAuthRefusal
 from idp.oidc.client_authentication import METHODS
 from idp.secret_values import decode
@@ -27,29 +28,6 @@ SCOPE_WORD = r"[a-z0-9:._-]+"
 APPLICATION_TYPES = ("web", "native")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
-RESERVED_NAMES = frozenset(
-    (
-        *(
-            "iss",
-            "sub",
-            "aud",
-            "exp",
-            "nbf",
-            "iat",
-            "jti",
-            "auth_time",
-            "nonce",
-            "acr",
-            "amr",
-            "azp",
-        ),
-        *("sid", "at_hash", "c_hash", "cnf", "act", "may_act", "events"),
-        *("client_id", "scope", "grant_id", "tenant_id", "tenant", "roles", "permissions"),
-        "cross_tenant_grant",
-        *("name", "given_name", "family_name", "email", "email_verified", "locale", "zoneinfo"),
-        "updated_at",
-    )
-)
 PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 RSA_BITS = range(2048, 8193)
 MAX_URI = 2048

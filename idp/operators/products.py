@@ -181,7 +181,8 @@ def move_node(operation: Operation, product: Product, key: str, step: int) -> No
 
 
 def remove_node(operation: Operation, product: Product, key: str) -> None:
-    """With everything under it. Roles that selected it grant nothing by it any more."""
+    """With everything under it. Roles and clients that had it have it no more, also if it is added
+    again."""
     gone = keys_below(product, key)
     _save_tree(operation, product, [each for each in _plain(product) if each[0].key not in gone])
 

@@ -19,8 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
-from idp.oidc.client_metadata import CLIENT_ID, RESERVED_NAMES, SCOPE_WORD
+from idp.oidc.client_metadata import CLIENT_ID, SCOPE_WORD
 from idp.policies.sessions import ABSOLUTE, IDLE
 
 MIN_CLIENT_SECRET = 32

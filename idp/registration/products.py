@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client
 from idp.directory.products import BUILT_IN, Permission, Product
+from idp.directory.roles import RolePermission
 from idp.errors import FormMistake
 from idp.registration.changes import Change, Edit
 from idp.registration.form import PermissionForm, ProductForm
@@ -35,7 +36,9 @@ def _apply(session: Session, form: ProductForm) -> list[Change]:
         edit.note("launch_client", product.launch_client_id, form.launch_client)
         product.launch_client_id = form.launch_client
     if edit.is_new or "permissions" in form.model_fields_set:
+        before = {node.key for node in product.permissions}
         _set_tree(edit, product, form.permissions)
+        _let_go(session, product.key, before ^ {node.key for node in product.permissions})
     session.add(product)
     session.flush()
     return edit.changes()
@@ -86,6 +89,23 @@ def _set_tree(edit: Edit, product: Product, tree: Sequence[PermissionForm]) -> N
     for key, row in stored.items():
         if key not in kept:
             product.permissions.remove(row)
+
+
+def _let_go(session: Session, product_key: str, keys: Collection[str]) -> None:
+    """Nobody holds a node that has left the tree, so that one which comes again, or another that is
+    called the same, is nobody's until it is given. What just came is asked for too: roles may name
+    it since an older time."""
+    if not keys:
+        return
+    session.execute(
+        sa.delete(RolePermission).where(
+            RolePermission.product_key == product_key, RolePermission.permission_key.in_(keys)
+        )
+    )
+    for client in session.scalars(sa.select(Client).where(Client.product_key == product_key)):
+        left = [key for key in client.permissions if key not in keys]
+        if left != client.permissions:
+            client.permissions = left
 
 
 def _flattened(tree: Iterable[PermissionForm], parent_key: str | None) -> Iterator[_Node]:

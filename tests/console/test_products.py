@@ -9,7 +9,7 @@ import pytest
 from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeeded
 from idp.directory.operating import Operation
 from idp.directory.products import Product
-from idp.operators import products
+from idp.operators import clients, products
 from tests.console.operations import form_of, operation, operator, send
 from tests.world import AMARA, BEN, World, claims_of
 
@@ -99,6 +99,38 @@ def test_a_removed_node_is_in_no_token_though_roles_still_name_it(either_world: 
     act(world, lambda o: products.remove_node(o, lms(o), leaf))
     again = claims_of(world.browser().tokens(BEN)["access_token"])["permissions"]
     assert set(permissions) - set(again) == {leaf}
+
+
+def test_sec_79_a_node_that_comes_again_is_nobodys(either_world: World) -> None:
+    """Nor is one that roles name since an older time."""
+    world = either_world
+    form = {
+        "client_id": "lms-reader",
+        "client_name": "Reader",
+        "product": "lms",
+        "grant_types": ["client_credentials"],
+        "scope": "reports",
+        "permissions": ["reports.read", "loans.read"],
+    }
+    act(world, lambda o: clients.register(o, form))
+    held = "SELECT count(*) FROM role_permissions WHERE permission_key = 'reports.read'"
+    assert world.run(held)[0][0] > 0
+    parent = act(world, lambda o: products.get_node(lms(o), "reports.read")).parent
+    again = {"key": "reports.read", "name": "Reports", "description": "", "parent": parent}
+    act(world, lambda o: products.remove_node(o, lms(o), "reports.read"))
+    assert world.run(held) == [(0,)]
+    world.run(
+        "INSERT INTO role_permissions (role_id, tenant_id, product_key, permission_key)"
+        " SELECT id, tenant_id, 'lms', 'reports.read' FROM roles WHERE key = 'agent'"
+    )
+    act(world, lambda o: products.add_node(o, lms(o), again))
+    assert world.run(held) == [(0,)]
+    ((kept,),) = world.run("SELECT permissions FROM clients WHERE client_id = 'lms-reader'")
+    assert kept == '["loans.read"]'
+    world.clock.move(2)
+    token = claims_of(world.browser().tokens(BEN)["access_token"])
+    assert "reports.read" not in token["permissions"]
+    assert "loans.read" in token["permissions"]
 
 
 def test_a_node_is_renamed_and_moved_and_keeps_its_key(either_world: World) -> None:

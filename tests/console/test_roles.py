@@ -122,6 +122,9 @@ def test_a_box_is_stored_by_itself_and_stands_alone_in_tokens(either_world: Worl
         ("X", "role_x"),
         ("7 of 9", "of"),
         ("Account Admin!", "account_admin_2"),
+        ("Sub", "sub_2"),
+        ("Permissions", "permissions_2"),
+        ("Tenant ID", "tenant_id_2"),
     ],
 )
 def test_the_key_is_made_from_the_name(world: World, name: str, key: str) -> None:

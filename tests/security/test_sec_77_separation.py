@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from idp.directory.claim_names import RESERVED_NAMES
 from idp.errors import SetupMistake
-from idp.oidc.client_metadata import RESERVED_NAMES
 from tests.security.browsing import (
     THIRD_PARTY,
     add_machine,

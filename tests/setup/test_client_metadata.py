@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
+from idp.directory.claim_names import RESERVED_NAMES
 from idp.grants import claims
 from idp.oidc.client_metadata import (
     ALGORITHMS,
-    RESERVED_NAMES,
     ClientMetadata,
     MetadataRefusal,
     check_client_metadata,
