@@ -24,6 +24,9 @@ from idp.errors import SetupMistake
 MASTER_KEY_FILE = "master.key"
 KEY_BYTES = 32
 NONCE_BYTES = 12
+SALT_BYTES = 24
+ONCE = bytes(NONCE_BYTES)  # the nonce of a key that seals one message
+SEALED_ALONE = "2."
 LETTER_SECRET = "letter"  # seals what a letter alone may tell, while it waits
 
 
@@ -63,31 +66,42 @@ def decode(text: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True, repr=False)  # nothing that is printed may hold them
 class SecretKeys:
-    """The keys derived from the master key, one for each purpose (HKDF, RFC 5869)."""
+    """The keys derived from the master key, one for each purpose (HKDF, RFC 5869). `first_sealing`
+    opens what is older than `sealing`, and seals nothing."""
 
-    signing_keys: bytes
+    sealing: bytes
+    first_sealing: bytes
     cookies: bytes
     identifiers: bytes
     refresh_tokens: bytes
     audit: bytes
 
     def encrypt(self, plaintext: bytes, purpose: str) -> str:
-        """AES-256-GCM; `purpose` is authenticated, so a value can't be moved to another place."""
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = AESGCM(self.signing_keys).encrypt(nonce, plaintext, purpose.encode())
-        return encode(nonce + sealed)
+        """AES-256-GCM under a key of this one message, made of `purpose` and 192 random bits: no
+        number of messages uses one up, and a value can't be moved to another place."""
+        salt = os.urandom(SALT_BYTES)
+        sealed = AESGCM(self._of_message(purpose, salt)).encrypt(ONCE, plaintext, None)
+        return SEALED_ALONE + encode(salt + sealed)
 
     def decrypt(self, sealed: str, purpose: str) -> bytes:
-        """Raises SetupMistake when the value was sealed with another master key."""
-        raw = decode(sealed) or b""
+        """Also what was sealed before each message had its own key. Raises SetupMistake when the
+        value was sealed with another master key."""
+        is_alone = sealed.startswith(SEALED_ALONE)
+        raw = decode(sealed.removeprefix(SEALED_ALONE)) or b""
         try:
-            return AESGCM(self.signing_keys).decrypt(
+            if is_alone:
+                key = self._of_message(purpose, raw[:SALT_BYTES])
+                return AESGCM(key).decrypt(ONCE, raw[SALT_BYTES:], None)
+            return AESGCM(self.first_sealing).decrypt(
                 raw[:NONCE_BYTES], raw[NONCE_BYTES:], purpose.encode()
             )
         except (InvalidTag, ValueError) as problem:
             raise SetupMistake(
                 f"The master key in {MASTER_KEY_FILE} is not the one this database was made with."
             ) from problem
+
+    def _of_message(self, purpose: str, salt: bytes) -> bytes:
+        return _derive(self.sealing, f"sealed {purpose}", salt)
 
     def seal(self, text: str) -> str:
         """Vouches for the head of an audit chain: HMAC-SHA-256, hexadecimal."""
@@ -102,7 +116,8 @@ def secret_keys(keys_dir: Path) -> SecretKeys:
     """Read the master key, making it on first start (0600)."""
     master = _read_or_make(keys_dir / MASTER_KEY_FILE)
     return SecretKeys(
-        signing_keys=_derive(master, "signing keys"),
+        sealing=_derive(master, "sealing"),
+        first_sealing=_derive(master, "signing keys"),
         cookies=_derive(master, "cookies"),
         identifiers=_derive(master, "identifiers"),
         refresh_tokens=_derive(master, "refresh tokens"),
@@ -138,6 +153,6 @@ def _make(path: Path) -> None:
         draft.unlink()
 
 
-def _derive(master: bytes, purpose: str) -> bytes:
+def _derive(key: bytes, purpose: str, salt: bytes | None = None) -> bytes:
     info = f"latchkey {purpose}".encode()
-    return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(master)
+    return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=salt, info=info).derive(key)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from idp.grants.refresh_token import ClaimedToken, encode_token, read_token
 from idp.secret_values import SecretKeys, decode, encode
 
-KEYS = SecretKeys(b"s" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32)
+KEYS = SecretKeys(b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32)
 HANDLE = encode(bytes(range(100, 132)))
 TOKEN = encode_token(KEYS, HANDLE, 7)
 
@@ -78,6 +78,6 @@ def test_any_text_can_be_read(claimed: str) -> None:
 
 
 def test_the_database_and_the_other_keys_make_no_token() -> None:
-    for name in ("signing_keys", "cookies", "identifiers"):
+    for name in ("sealing", "first_sealing", "cookies", "identifiers", "audit"):
         forger = replace(KEYS, refresh_tokens=getattr(KEYS, name))
         assert read_token(KEYS, encode_token(forger, HANDLE, 7)) is None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import stat
+from dataclasses import fields
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,8 +71,8 @@ def test_the_master_key_is_made_once_for_its_owner_alone(keys_dir: Path) -> None
 
 def test_each_purpose_has_a_key_of_its_own(keys_dir: Path) -> None:
     keys = secret_keys(keys_dir)
-    each = {keys.signing_keys, keys.cookies, keys.identifiers, keys.refresh_tokens}
-    assert len(each) == 4
+    each = {getattr(keys, field.name) for field in fields(keys)}
+    assert len(each) == 6
     assert decode((keys_dir / "master.key").read_text().strip()) not in each
 
 
@@ -145,11 +147,44 @@ def test_what_was_never_sealed_is_opened_by_nothing(keys_dir: Path, damage: str)
 
 def test_every_changed_byte_of_a_sealed_value_is_noticed(keys_dir: Path) -> None:
     keys = secret_keys(keys_dir)
-    raw = decode(keys.encrypt(b"private", "kid-1")) or b""
+    mark, _dot, text = keys.encrypt(b"private", "kid-1").partition(".")
+    raw = decode(text) or b""
     for place in range(len(raw)):
         changed = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+        for damaged in (f"{mark}.{encode(changed)}", encode(changed)):
+            with pytest.raises(SetupMistake):
+                keys.decrypt(damaged, "kid-1")
+    for damaged in (text, f"3.{text}", f"{mark}.{mark}.{text}", f"{mark}."):
         with pytest.raises(SetupMistake):
-            keys.decrypt(encode(changed), "kid-1")
+            keys.decrypt(damaged, "kid-1")
+
+
+def test_each_sealed_value_has_a_key_of_its_own(
+    keys_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random nonces under one key come twice in the end, and then the key is worth nothing."""
+    used = []
+
+    def noted(key: bytes) -> AESGCM:
+        used.append(key)
+        return AESGCM(key)
+
+    monkeypatch.setattr(secret_values, "AESGCM", noted)
+    keys = secret_keys(keys_dir)
+    for purpose in ("kid-1", "kid-1", "answer a", "ephemeral a"):
+        keys.encrypt(b"private", purpose)
+    assert len(set(used)) == 4
+    assert not set(used) & {getattr(keys, field.name) for field in fields(keys)}
+
+
+def test_what_was_sealed_before_messages_had_their_own_keys_is_opened(keys_dir: Path) -> None:
+    """Signing keys, documents and answers that are kept."""
+    keys = secret_keys(keys_dir)
+    nonce = b"n" * 12
+    older = encode(nonce + AESGCM(keys.first_sealing).encrypt(nonce, b"private", b"kid-1"))
+    assert keys.decrypt(older, "kid-1") == b"private"
+    with pytest.raises(SetupMistake):
+        keys.decrypt(older, "kid-2")
 
 
 def test_a_blinded_name_says_nothing_and_differs_by_master_key(

@@ -10,7 +10,7 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
-from idp.secret_values import SecretKeys, decode, encode
+from idp.secret_values import SEALED_ALONE, SecretKeys, decode, encode
 from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, BadToken, TokenReader, mint
 from idp.tokens.signing_keys import ALGORITHMS, KeyRing, KeyView, load_key_ring
 from tests.world import ISSUER, START, World
@@ -138,7 +138,8 @@ def test_private_keys_lie_encrypted_and_are_published_by_nobody(
     for jwk in orjson.loads(ring.jwks(NOW)[0])["keys"]:
         assert not secret & set(jwk)
     stored = [row[0] for row in world.run("SELECT private_key FROM signing_keys")]
-    assert not any(b"PRIVATE" in (decode(each) or b"PRIVATE") for each in stored)
-    strangers = SecretKeys(b"s" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32)
+    opened = [decode(each.removeprefix(SEALED_ALONE)) or b"PRIVATE" for each in stored]
+    assert not any(b"PRIVATE" in each for each in opened)
+    strangers = SecretKeys(b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32)
     with pytest.raises(Exception, match="not the one this database was made with"):
         load_key_ring(world.held.database, strangers, 600.0)

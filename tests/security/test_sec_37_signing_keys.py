@@ -183,7 +183,7 @@ def test_sec_37_a_sealed_key_cannot_be_moved_to_another_name(world: World) -> No
     with pytest.raises(SetupMistake):
         world.held.secret_keys.decrypt(sealed, other_kid)
     with pytest.raises(SetupMistake):
-        replace(world.held.secret_keys, signing_keys=bytes(32)).decrypt(sealed, ec_kid)
+        replace(world.held.secret_keys, sealing=bytes(32)).decrypt(sealed, ec_kid)
 
 
 def test_sec_37_fifty_rotations_at_once_make_one_key(either_world: World) -> None:

@@ -176,7 +176,7 @@ def test_a_step_answers_without_javascript(gallery, scriptless, scene, button, f
     ("button", "field", "value"),
     [
         ("End the session of Safari on iPhone", "session", "s2"),
-        ("Withdraw from Ledgerline", "client", "ledgerline"),
+        ("Withdraw from Ledgerline in Northwind Lending", "consent", "ledgerline"),
     ],
 )
 def test_the_account_page_ends_things_without_javascript(gallery, scriptless, button, field, value):
