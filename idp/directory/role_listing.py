@@ -8,7 +8,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from idp.directory import access_tree, granting, role_editing
-from idp.directory.acting import Administration, Node, Rights
+from idp.directory.acting import Administration, Forbidden, Node, Rights
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.products import Product
 from idp.directory.roles import Role, RolePermission
@@ -89,8 +89,10 @@ def _people(admin: Administration, role_id: str) -> int:
 
 
 def deletion(admin: Administration, role: Role) -> Deletion:
-    """What its people lose. Raises Forbidden."""
+    """What its people lose, for who may delete it. Raises Forbidden."""
     admin.check(role_editing.PERMISSION)
+    if not granting.may_change(admin.actor.rights, role):
+        raise Forbidden(f"may not delete the role {role.key}")
     people = admin.rows.execute(
         sa.select(Membership.id, User.name, User.email)
         .join(MembershipRole, MembershipRole.membership_id == Membership.id)

@@ -109,6 +109,17 @@ def test_a_role_is_made_seen_changed_and_deleted(caller: Caller) -> None:
     is_problem(caller.get(address), 404)
 
 
+def test_what_deleting_a_role_would_do_is_seen_before(caller: Caller) -> None:
+    ids = {each["key"]: each["id"] for each in told(caller.get(ROLES))["items"]}
+    seen = told(caller.get(f"{ROLES}/{ids['analyst']}/deletion"))
+    assert seen["people_count"] == len(seen["people"])
+    assert {"name", "email", "products"} == set(
+        told(caller.get(f"{ROLES}/{ids['agent']}/deletion"))["people"][0]
+    )
+    is_problem(caller.get(f"{ROLES}/{ids['account_admin']}/deletion"), 403)
+    is_problem(caller.get(f"{ROLES}/none/deletion"), 404)
+
+
 def test_a_role_is_made_whole_or_not_at_all(caller: Caller) -> None:
     before = told(caller.get(ROLES))
     unheard_of = {**AUDITOR, "permissions": ["lms/loans.read", "lms/nothing"]}

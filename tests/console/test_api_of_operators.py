@@ -101,6 +101,18 @@ def test_what_the_pages_refuse_is_refused(platforms: Caller) -> None:
     assert [world.run(f"SELECT * FROM {t}") for t in ("clients", "permissions")] == before
 
 
+def test_a_product_gets_another_audience_and_no_way_into_it(platforms: Caller) -> None:
+    address = "/platform/products/connections"
+    more = {"resource": "https://api.connections.example", "launch_client": None}
+    changed = told(platforms.change("PATCH", address, more))
+    assert (changed["resource"], changed["launch_client_id"]) == (more["resource"], None)
+    back = told(platforms.change("PATCH", address, {"launch_client": "connections"}))
+    assert back == {**changed, "launch_client_id": "connections"}
+    for wrong in ({"name": None}, {"resource": "no address"}, {"launch_client": "lms"}):
+        is_problem(platforms.change("PATCH", address, wrong), 422)
+    assert told(platforms.get(address)) == back
+
+
 def test_a_client_is_changed_by_who_read_it(platforms: Caller) -> None:
     shown = told(platforms.get(CLIENT))
     is_problem(platforms("PATCH", CLIENT, {"client_name": "Loans"}), 428)
@@ -136,10 +148,14 @@ def test_a_key_is_revoked_by_who_names_its_algorithm(platforms: Caller) -> None:
     platforms.world.clock.move(2)
     alg, state = known_keys(platforms)[kid]
     assert state == "published, not signing yet"
+    clients = told(platforms.get("/platform/clients?limit=100"))["items"]
+    shown = told(platforms.get(f"/platform/keys/{kid}"))
+    assert 0 <= shown["clients_of_access_tokens"] <= len(clients)
     address = f"/platform/keys/{kid}/revoke"
     is_problem(platforms.post(address, {"confirm": "none"}), 422)
     assert platforms.post(address, {"confirm": alg}).status_code == 204
     is_problem(platforms.post(address, {"confirm": alg}), 404)
+    is_problem(platforms.get(f"/platform/keys/{kid}"), 404)
     platforms.world.clock.move(2)
     assert known_keys(platforms)[kid] == (alg, "revoked")
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from idp.directory.operating import Operation
 from idp.errors import told
 from idp.operators import keys
+from idp.tokens.key_states import KnownKey
 from idp.tokens.signing_keys import KeyRing
 from idp.web.context import now, provider
 from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, listed
@@ -29,6 +30,15 @@ class Key(Answer):
     revoked_at: Moment | None
 
 
+class KeyTold(Key):
+    """With how many clients take ID tokens, and access tokens, by its algorithm. `id` is the
+    `kid`."""
+
+    id: str
+    clients_of_id_tokens: int
+    clients_of_access_tokens: int
+
+
 class Made(Answer):
     """The `kid` of each key that was made; none where one waits already."""
 
@@ -44,13 +54,28 @@ class Revoked(Sent):
 @api.get(KEYS, told("List signing keys"), needs=NEEDS)
 def listing(operation: Operation) -> Listing[Key]:
     known = keys.all_keys(operation, _ring())
-    return listed(Key, ({**key._asdict(), "state": str(key.state.value)} for key in known))
+    return listed(Key, map(_plain, known))
 
 
 @api.post(f"{KEYS}/rotate", told("Make the next signing keys"), needs=NEEDS, status=200)
 def rotate(operation: Operation) -> Made:
     held = provider()
     return Made(kids=keys.rotate(operation, held.secret_keys, held.settings.signing_key_lead))
+
+
+@api.get(f"{KEYS}/<kid>", told("See a signing key, and whom it concerns"), needs=NEEDS)
+def show(operation: Operation, kid: str) -> KeyTold:
+    """One that is not revoked."""
+    key = keys.get_key(operation, _ring(), kid)
+    reach = keys.reach(operation, key.alg)
+    return KeyTold.model_validate(
+        {
+            **_plain(key),
+            "id": kid,
+            "clients_of_id_tokens": reach.id_tokens,
+            "clients_of_access_tokens": reach.access_tokens,
+        }
+    )
 
 
 @api.post(f"{KEYS}/<kid>/revoke", told("Revoke a signing key"), needs=NEEDS, status=204)
@@ -62,3 +87,7 @@ def revoke(operation: Operation, kid: str, body: Revoked) -> None:
 
 def _ring() -> KeyRing:
     return provider().key_ring.current(now())
+
+
+def _plain(key: KnownKey) -> dict[str, Any]:
+    return {**key._asdict(), "state": str(key.state.value)}

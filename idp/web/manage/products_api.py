@@ -45,13 +45,20 @@ class ProductTold(ProductLine):
 
 
 class ChangedProduct(Sent):
+    """What is left out stays as it is; null takes away what may be absent."""
+
     example: ClassVar[dict[str, Any]] = {"name": "Wiki", "color": "#334155"}
 
     name: str | None = Field(None, max_length=120)
     description: str | None = Field(None, max_length=500)
     color: str | None = Field(None, max_length=7, description="#rrggbb")
     icon: str | None = Field(None, max_length=60)
-    launch_client: str | None = Field(None, max_length=64)
+    resource: str | None = Field(
+        None, max_length=2048, description=told("The audience of its access tokens.")
+    )
+    launch_client: str | None = Field(
+        None, max_length=64, description=told("The client that opens it from the menu.")
+    )
 
 
 class NewProduct(ChangedProduct):
@@ -68,7 +75,7 @@ def listing(operation: Operation) -> Listing[ProductLine]:
 
 @api.post(PRODUCTS, told("Make a product"), needs=NEEDS)
 def make(operation: Operation, body: NewProduct) -> ProductTold:
-    return _told(products.make(operation, _values(body)))
+    return _told(products.make(operation, body.model_dump(exclude_unset=True)))
 
 
 @api.get(PRODUCT, told("See a product"), needs=NEEDS)
@@ -79,11 +86,7 @@ def show(operation: Operation, key: str) -> ProductTold:
 @api.patch(PRODUCT, told("Change a product"), needs=NEEDS, current=show)
 def change(operation: Operation, key: str, body: ChangedProduct) -> ProductTold:
     product = products.get_product(operation, key)
-    return _told(products.change(operation, product, _values(body)))
-
-
-def _values(body: ChangedProduct) -> dict[str, Any]:
-    return {name: value for name, value in body if value is not None}
+    return _told(products.change(operation, product, body.model_dump(exclude_unset=True)))
 
 
 def _told(product: Product) -> ProductTold:

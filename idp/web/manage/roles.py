@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp.directory import access_tree, granting, role_editing, role_listing
-from idp.directory.acting import Administration, Changed, Forbidden, Mistake
+from idp.directory.acting import Administration, Changed, Mistake
 from idp.directory.roles import RANK, Role
 from idp.errors import PageRefusal
 from idp.web.manage import guard, shell
@@ -157,8 +157,6 @@ def _access_page(
 
 
 def _deletion_page(admin: Administration, role: Role, refusal: PageRefusal | None = None) -> str:
-    if not granting.may_change(admin.actor.rights, role):
-        raise Forbidden(f"may not delete the role {role.key}")
     return shell.tenant_page(
         admin,
         "manage/role_deletion.html",

@@ -52,6 +52,22 @@ class RoleLine(Answer):
     may_change: bool
 
 
+class Loss(Answer):
+    """`products` are those that nothing else opens for the person, by name."""
+
+    name: str
+    email: str
+    products: list[str]
+
+
+class Deletion(Answer):
+    """The first fifty who have the role, and how many there are, counted up to a thousand."""
+
+    people: list[Loss]
+    people_count: int
+    has_more: bool
+
+
 class NewRole(Sent):
     example: ClassVar[dict[str, Any]] = {
         "name": "Auditor",
@@ -123,6 +139,12 @@ def change(admin: Administration, role: str, body: ChangedRole) -> RoleTold:
 @api.delete(ROLE, told("Delete a role"), needs=NEEDS, current=show)
 def delete(admin: Administration, role: str) -> None:
     role_editing.delete(admin, role, role_editing.digest(admin.get(Role, role)))
+
+
+@api.get(f"{ROLE}/deletion", told("See what deleting a role would do"), needs=NEEDS)
+def deletion(admin: Administration, role: str) -> Deletion:
+    found = role_listing.deletion(admin, admin.get(Role, role))
+    return Deletion.model_validate(found)
 
 
 @api.get(f"{TENANT}/permissions", told("List what roles can select"), needs=NEEDS)
