@@ -59,7 +59,7 @@ def test_the_whole_way(amara: Caller) -> None:
     story = Story(world, sent["id"])
     assert told(hana.get(THEIRS))["items"] == []
     assert [each["id"] for each in told(queue.get(QUEUE))["items"]] == [story.id]
-    story.approve()
+    story.approve(end=story.row.wanted_end)
     there = f"{THEIRS}/{story.id}"
     assert told(hana.get(there))["may"] == ["set_up", "end"]
     assert "agent" in {each["key"] for each in told(hana.get(f"{there}/roles"))["items"]}
@@ -73,7 +73,7 @@ def test_the_whole_way(amara: Caller) -> None:
 
 def test_each_side_sees_its_own_people_and_its_own_papers(amara: Caller) -> None:
     world = amara.world
-    story = Story(world, asked(amara)).submit().approve().set_up()
+    story = Story(world, asked(amara, end=None)).submit().approve().set_up()
     hana = person(world, HANA, "harbor")
     ours = told(amara.get(f"{OURS}/{story.id}"))
     theirs = told(hana.get(f"{THEIRS}/{story.id}"))
@@ -158,7 +158,7 @@ def test_a_step_out_of_turn_is_a_conflict(amara: Caller) -> None:
     is_problem(platforms_machine(world).get(f"{QUEUE}/{story.id}"), 404)  # a draft
     is_problem(platforms_machine(world).post(f"{QUEUE}/{story.id}/signed"), 404)
     is_problem(amara.post(f"{here}/signed"), 404)
-    story.submit().approve()
+    story.submit().approve(end=story.row.wanted_end)
     is_problem(amara.post(f"{here}/withdraw"), 409)
     set_up = f"{THEIRS}/{story.id}/roles"
     for roles in ([], ["account_admin"], ["no-such-role"]):
