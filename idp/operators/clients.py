@@ -217,6 +217,7 @@ def rotate_secret(operation: Operation, client: Client, hours: int) -> str:
     """The new secret, valid at once. The old ones stay valid for so many hours, if they would not
     have ended sooner. Raises Forbidden, RecentSignInNeeded, or Mistake."""
     _check_may_change(operation, client)
+    _wait_for_turn(operation, client)
     _check_can_rotate(client, hours, operation.now)
     until = operation.now + hours * 3600
     for row in list(client.secrets):
@@ -238,6 +239,16 @@ def rotate_secret(operation: Operation, client: Client, hours: int) -> str:
     return secret
 
 
+def _wait_for_turn(operation: Operation, client: Client) -> None:
+    """Of those who change a client's secrets at once, each sees what the one before has left."""
+    operation.rows.execute(
+        sa.select(Client)
+        .where(Client.client_id == client.client_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one()
+
+
 def _check_can_rotate(client: Client, hours: int, now: float) -> None:
     if client.token_endpoint_auth_method not in WITH_SECRET:
         raise Mistake(hours=told("This client proves itself without a secret."))
@@ -251,6 +262,7 @@ def remove_secret(operation: Operation, client: Client, short: str) -> None:
     """At once. Raises Forbidden, RecentSignInNeeded, NotFound, or Mistake for the only one that is
     valid."""
     _check_may_change(operation, client)
+    _wait_for_turn(operation, client)
     meant = next(
         (row for row in client.secrets if row.secret_hash[:SHOWN_OF_FINGERPRINT] == short), None
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeeded
 from idp.operators import clients
 from idp.operators.clients import Wanted
+from idp.secret_values import fingerprint
 from tests.console.operations import form_of, operation, operator, send
+from tests.security.protocol import together
 from tests.world import AMARA, Visitor, World
 
 HOUR = 3600.0
@@ -172,6 +175,28 @@ def test_a_secret_can_be_removed_but_never_the_only_valid_one(either_world: Worl
         clients.remove_secret(opened, clients.get_client(opened, "wiki"), only.fingerprint)
     world.clock.move(1.0)
     assert (token(world, old), token(world, new)) == (401, 200)
+
+
+def test_two_who_remove_a_secret_each_at_once_leave_one(postgres_world: World) -> None:
+    """Both have read that there are two. SQLite lets only one of them begin."""
+    world = postgres_world
+    secrets = [register(world).secret, rotate(world, 720)]
+    both_have_read = threading.Barrier(2)
+
+    def remove(number: int) -> str:
+        with operation(world) as opened:
+            client = clients.get_client(opened, "wiki")
+            assert len(client.secrets) == 2
+            both_have_read.wait(30)
+            try:
+                clients.remove_secret(opened, client, fingerprint(secrets[number])[:16])
+            except Mistake:
+                return "refused"
+        return "removed"
+
+    assert sorted(together(2, remove)) == ["refused", "removed"]
+    world.clock.move(1.0)
+    assert sorted(token(world, each) for each in secrets) == [200, 401]
 
 
 def test_no_more_than_five_secrets_are_valid(either_world: World) -> None:
