@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection, Upsert
-from idp.errors import PageRefusal, told
+from idp.errors import Busy, PageRefusal, told
 from idp.secret_values import SecretKeys, fingerprint
 
 KEPT_FOR = 86400.0  # seconds
@@ -71,7 +71,7 @@ _FORGET = sa.delete(_TABLE).where(_NAME)
 
 def claim(db: Connection, keys: SecretKeys, name: str, request: str, now: float) -> bytes | None:
     """None for the one who has to do the work; the kept answer for everybody after. Raises
-    ReusedName for another request of that name."""
+    ReusedName for another request of that name, Busy while the first waits for the network."""
     name_hash, request_hash = fingerprint(name), fingerprint(request)
     claimed = db.row(
         _CLAIM,
@@ -85,6 +85,8 @@ def claim(db: Connection, keys: SecretKeys, name: str, request: str, now: float)
     row = db.row(_FIND, name_hash=name_hash)
     if row is None or row[0] != request_hash:
         raise ReusedName
+    if not row[1]:
+        raise Busy("the same request is being answered")
     return keys.decrypt(row[1], f"answer {name_hash}")
 
 

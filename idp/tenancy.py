@@ -50,6 +50,11 @@ def session(database: Database, *tenant_ids: str, read_only: bool = False) -> It
         yield opened
 
 
+def go_on(database: Database, opened: Session) -> None:
+    """In another transaction, with the same tenants' rows, after the first was committed."""
+    _enter(database, opened, opened.info[TENANTS])
+
+
 @contextmanager
 def every_tenant(database: Database, *, read_only: bool = False) -> Iterator[Session]:
     """For what is nobody's own: set-up files, operators, the platform's counts."""

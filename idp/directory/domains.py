@@ -14,10 +14,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from idp import audit, tenancy, text_records
+from idp import audit, limits, tenancy, text_records
 from idp.database import Base, Connection, Database
 from idp.directory import granting
-from idp.directory.acting import Administration, Mistake, NotFound
+from idp.directory.acting import Administration, Mistake, NotFound, TooOften
 from idp.directory.domain_names import canonical, shown, why_not
 from idp.errors import told
 from idp.secret_values import new_id, new_secret
@@ -141,18 +141,20 @@ def remove(admin: Administration, domain_id: str) -> Domain:
 
 
 def check(admin: Administration, settings: Settings, domain_id: str) -> str:
-    """Look for the record now; what was found. No transaction is open while nameservers are asked,
-    so this ends the one of `admin`. Raises Forbidden, NotFound, Mistake."""
+    """Look for the record now; what was found. Who looks is written down first, so that a company
+    has one look under way at most. No transaction is open while nameservers are asked: the one of
+    `admin` is committed, and `admin.rows` goes on in another. Raises Forbidden, NotFound, TooOften.
+    """
     domain = get(admin, domain_id)
-    if domain.checked_at is not None and admin.now - domain.checked_at < AT_MOST_EVERY:
-        raise Mistake(domain=told("It was looked up a moment ago. Wait a few seconds."))
+    if not limits.take(admin.db, f"domain look:{admin.tenant.id}", admin.now, 1, AT_MOST_EVERY):
+        sentence = told("A domain was looked up a moment ago. Wait a few seconds.")
+        raise TooOften(AT_MOST_EVERY, domain=sentence)
     look = Look(domain.id, domain.tenant_id, domain.name, domain.record_text)
     record_name = domain.record_name
-    admin.rows.rollback()
+    admin.rows.commit()
     outcome = _looked_up(settings, record_name, look.text)
-    with tenancy.session(admin.database, admin.tenant.id) as rows:
-        db = Connection.of(admin.database, rows)
-        return _noted(replace(admin, rows=rows, db=db), look, outcome)
+    tenancy.go_on(admin.database, admin.rows)
+    return _noted(replace(admin, db=Connection.of(admin.database, admin.rows)), look, outcome)
 
 
 def _looked_up(settings: Settings, record_name: str, text: str) -> str:

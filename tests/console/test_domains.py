@@ -12,9 +12,10 @@ from werkzeug.test import TestResponse
 
 from idp import text_records
 from idp.directory import domain_names, domains
-from idp.directory.acting import Forbidden, Mistake, NotFound
+from idp.directory.acting import Forbidden, Mistake, NotFound, TooOften
 from idp.directory.domains import AT_MOST_EVERY, LOST_AFTER, RECHECK_AFTER
 from tests.console.administering import administering, with_roles
+from tests.console.calling import tenants_machine
 from tests.console.name_server import SILENT, Zone, name_server
 from tests.world import AMARA, DANA, HANA, Visitor, World
 
@@ -136,6 +137,55 @@ def test_nobody_waits_for_a_row_while_a_nameserver_is_asked(
     monkeypatch.setattr(text_records, "texts_of", while_asked)
     zone.records[f"_latchkey.{NAME}"] = [text_of(asking, domain_id)]
     assert look(asking, domain_id) == "found"
+
+
+def test_a_company_has_one_look_under_way(
+    asking: World, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ask at once, and for however many domains."""
+    names = [add(asking, f"{letter}.example") for letter in "abcde"]
+    asked, ready = [], Barrier(5)
+    outcomes: list[str] = []
+    texts_of = text_records.texts_of
+
+    def counted(*about: object) -> list[str]:
+        asked.append(about)
+        return texts_of(*about)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(text_records, "texts_of", counted)
+    asking.clock.move(AT_MOST_EVERY)
+
+    def ask(domain_id: str) -> None:
+        ready.wait()
+        try:
+            with administering(asking) as admin:
+                outcomes.append(domains.check(admin, asking.settings, domain_id))
+        except TooOften:
+            outcomes.append("too often")
+
+    threads = [Thread(target=ask, args=[name]) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(asked) == 1
+    assert sorted(outcomes) == ["missing", *["too often"] * 4]
+
+
+def test_a_look_that_is_asked_for_again_at_the_api_is_one_look(asking: World, zone: Zone) -> None:
+    caller = tenants_machine(asking)
+    made = caller.post("/tenants/northwind/domains", {"name": NAME}).json or {}
+    zone.records[f"_latchkey.{NAME}"] = [text_of(asking, made["id"])]
+    path = f"/tenants/northwind/domains/{made['id']}/check"
+    first = caller.post(path, Idempotency_Key="a-look")
+    assert (first.status_code, (first.json or {})["id"]) == (200, made["id"]), first.text
+    again = caller.post(path, Idempotency_Key="a-look")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.data == first.data
+    refused = caller.post(path, Idempotency_Key="another")
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "5"
+    assert verified(asking) == ["northwind"]
 
 
 def test_the_text_of_another_companys_record_is_worth_nothing(asking: World, zone: Zone) -> None:
@@ -316,7 +366,7 @@ def test_looking_up_is_throttled(asking: World, zone: Zone) -> None:
     look(asking, domain_id)
     browser = asking.browser()
     page = browser.enter(f"{DOMAINS}/{domain_id}")
-    assert save(browser, page).status_code == 422
+    assert save(browser, page).status_code == 429
     assert len(zone.asked) == 1
 
 

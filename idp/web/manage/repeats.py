@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from flask import Response, request
 
 from idp import answered_once
+from idp.database import Connection
 from idp.directory import granting
 from idp.directory.acting import Administration, Mistake
 from idp.directory.operating import Operation
@@ -27,7 +28,8 @@ _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bind
 
 
 def once(admin: Administration | Operation, do: Callable[[], Response], sent: bytes) -> Response:
-    """`do()`, or the answer that it gave when the same client sent the same before."""
+    """`do()`, or the answer that it gave when the same client sent the same before. What waits for
+    the network may have committed the claim: then the answer is kept in the transaction after."""
     key = request.headers.get(KEY)
     if key is None:
         return do()
@@ -40,10 +42,10 @@ def once(admin: Administration | Operation, do: Callable[[], Response], sent: by
     try:
         answer = do()
     except Refusal:
-        answered_once.forget(admin.db, name)
+        answered_once.forget(Connection.of(admin.database, admin.rows), name)
         raise
     admin.rows.flush()
-    answered_once.keep(admin.db, keys, name, _packed(answer))
+    answered_once.keep(Connection.of(admin.database, admin.rows), keys, name, _packed(answer))
     return answer
 
 
