@@ -27,6 +27,7 @@ _newer = sa.orm.aliased(Grant)
 _TENANT = sa.bindparam("tenant_id", type_=sa.Text)
 _USER = sa.bindparam("user_id", type_=sa.Text)
 _MEMBERSHIP = sa.bindparam("membership_id", type_=sa.Text)
+_SESSION = sa.bindparam("session_id", type_=sa.Text)
 _OPEN = (
     sa.select(Grant.session_id, Grant.client_id, Grant.user_id, ClientSession.sid)
     .distinct()
@@ -75,6 +76,7 @@ _OF_MEMBERSHIP = _OPEN.where(
     Grant.membership_id == _MEMBERSHIP,
     _unless_moved_on(_newer.membership_id != _MEMBERSHIP),
 )
+_OF_SESSION = _OF_MEMBERSHIP.where(Grant.session_id == _SESSION)
 _OF_PERSON = _OPEN.where(Grant.user_id == _USER, _rests_on_tenant(Grant), _IS_ELSEWHERE)
 _THOSE = sa.union_all(
     sa.select(Membership.user_id, Membership.id).where(Membership.tenant_id == _TENANT),
@@ -100,6 +102,8 @@ _END = (
     .values(ended_at=sa.bindparam("now"))
 )
 
+_END_IN_SESSION = _END.where(Grant.session_id == _SESSION)
+
 
 def end_of_tenant(db: Connection, tenant_id: str, now: float) -> int:
     """For good. How many messages it takes."""
@@ -115,6 +119,15 @@ def tell_products(db: Connection, tenant_id: str, now: float, user_id: str | Non
     if user_id is None:
         return _tell(db, now, _OF_TENANT, tenant_id=tenant_id)
     return _tell(db, now, _OF_PERSON, tenant_id=tenant_id, user_id=user_id)
+
+
+def end_in_session(
+    db: Connection, user_id: str, membership_id: str, session_id: str, now: float
+) -> None:
+    """What one browser holds by a membership, where the rest of its session is another's."""
+    whose = {"user_id": user_id, "membership_id": membership_id, "session_id": session_id}
+    _tell(db, now, _OF_SESSION, **whose)
+    db.run(_END_IN_SESSION, **whose, now=now)
 
 
 def end_of_membership(db: Connection, user_id: str, membership_id: str, now: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from idp.app import create_pages
 from idp.directory import person
 from idp.directory.acting import RECENT, Forbidden, Mistake, NotFound, RecentSignInNeeded
-from idp.sessions import membership
+from idp.grants import membership
 from idp.web import letters as writing
 from tests.console.administering import administering
 from tests.console.people_of import (

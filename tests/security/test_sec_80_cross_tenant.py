@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from idp.grants import membership
 from idp.operators import ending, tenants
-from idp.sessions import membership
 from tests.console.access_story import Story, work
 from tests.console.administering import administering
 from tests.console.operations import operation

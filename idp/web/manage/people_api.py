@@ -10,7 +10,7 @@ from idp.directory import people, person
 from idp.directory.acting import Administration, NotFound
 from idp.directory.people import Wanted
 from idp.errors import told
-from idp.sessions import membership
+from idp.grants import membership
 from idp.web.context import provider
 from idp.web.manage.api import TENANT, Answer, Listing, Moment, Noun, Part, listed
 from idp.web.manage.json_reading import Sent

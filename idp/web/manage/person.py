@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from idp.directory import history, person
 from idp.directory.acting import Administration, Mistake
 from idp.directory.person import Member
-from idp.sessions import membership
+from idp.grants import membership
 from idp.web.browsers import browser_name
 from idp.web.context import catalog, provider
 from idp.web.manage import guard, shell

@@ -1,7 +1,11 @@
 """What an admin ends of a member: a session, all of them, or the membership itself (product.md S8).
 
 Everything that a membership opened reads its status each time, so disabling it counts at once;
-ending the sessions tells the products too.
+ending the sessions tells the products too, and ending the grants keeps what was stolen from waking
+up when the membership is enabled again.
+
+A browser's session may have been at several companies. An admin sees and ends what is of theirs: a
+session that is at this company now, and of any other what it holds here.
 """
 
 from __future__ import annotations
@@ -12,10 +16,13 @@ import sqlalchemy as sa
 
 from idp.directory import granting, memberships, person
 from idp.directory.acting import Administration, Forbidden, Mistake, rights_of
+from idp.directory.clients import Client
 from idp.directory.memberships import Membership
 from idp.directory.person import Member
 from idp.errors import told
-from idp.sessions import clients, logout
+from idp.grants import ending
+from idp.grants.grant import Grant
+from idp.sessions import logout
 from idp.sessions.browser import SsoSession
 
 
@@ -31,15 +38,14 @@ class OpenSession(NamedTuple):
 
 
 def open_sessions(admin: Administration, someone: Member, idle: float) -> list[OpenSession]:
-    """Those of a person whose home is here, the latest first; `idle` is the platform's limit in
-    seconds. Whoever came from another company has their sessions there. Raises Forbidden."""
+    """Those of a person whose home is here, the latest first, with what was opened in them here;
+    `idle` is the platform's limit in seconds. Whoever came from another company has their sessions
+    there. Raises Forbidden."""
     admin.check("people.read")
     return [
         OpenSession(
             *(row.id, row.user_agent, row.address, row.auth_time, row.last_seen_at),
-            tuple(
-                dict.fromkeys(each.product_key for each in clients.signed_into(admin.db, row.id))
-            ),
+            _products(admin, someone, row.id),
         )
         for row in _live(admin, someone, idle)
     ]
@@ -59,8 +65,7 @@ def end_sessions(
     ended = [
         row.id
         for row in _live(admin, someone, idle)
-        if session_id in (None, row.id)
-        and logout.end(admin.db, row.id, "an admin ended it", admin.now, admin.origin)
+        if session_id in (None, row.id) and _end_here(admin, someone, row)
     ]
     if ended:
         admin.record("person.sessions_ended", **person.about(someone), sessions=ended)
@@ -85,6 +90,7 @@ def disable(admin: Administration, membership_id: str) -> None:
         )
     ).all():
         logout.end(admin.db, session_id, "the membership was disabled", admin.now, admin.origin)
+    ending.end_of_membership(admin.db, someone.user_id, someone.id, admin.now)
     logout.tell_of_fall(admin.db, admin.tenant.id, someone.user_id, admin.now)
     admin.record("person.disabled", **person.about(someone))
     person.tell(admin, someone, "membership_disabled")
@@ -106,13 +112,39 @@ def _live(admin: Administration, someone: Member, idle: float) -> list[SsoSessio
         SsoSession.ended_at.is_(None),
         SsoSession.expires_at > admin.now,
         SsoSession.last_seen_at > admin.now - idle,
+        sa.or_(
+            SsoSession.tenant_id == admin.tenant.id,
+            sa.exists().where(
+                Grant.user_id == someone.user_id,
+                Grant.session_id == SsoSession.id,
+                Grant.membership_id == someone.id,
+                Grant.ended_at.is_(None),
+                Grant.expires_at > admin.now,
+            ),
+        ),
     )
     return list(admin.rows.scalars(live.order_by(SsoSession.last_seen_at.desc())))
 
 
-def _products(admin: Administration, session_id: str) -> tuple[str, ...]:
-    signed_into = clients.signed_into(admin.db, session_id)
-    return tuple(dict.fromkeys(each.product_key for each in signed_into))
+def _products(admin: Administration, someone: Member, session_id: str) -> tuple[str, ...]:
+    opened = (
+        sa.select(Client.product_key)
+        .join(Grant, Grant.client_id == Client.client_id)
+        .where(
+            Grant.user_id == someone.user_id,
+            Grant.session_id == session_id,
+            Grant.membership_id == someone.id,
+        )
+        .order_by(Grant.created_at)
+    )
+    return tuple(dict.fromkeys(admin.rows.scalars(opened)))
+
+
+def _end_here(admin: Administration, someone: Member, session: SsoSession) -> bool:
+    if session.tenant_id == admin.tenant.id:
+        return logout.end(admin.db, session.id, "an admin ended it", admin.now, admin.origin)
+    ending.end_in_session(admin.db, someone.user_id, someone.id, session.id, admin.now)
+    return True
 
 
 def _changeable(admin: Administration, membership_id: str) -> Member:
