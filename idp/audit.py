@@ -105,7 +105,7 @@ NOWHERE = Origin()
 
 
 class Entry(NamedTuple):
-    """An event as it is read; `seq` is its place in the chain."""
+    """An event as it is read; `seq` is its place in the chain, `person_id` whom it is about."""
 
     seq: int
     at: float
@@ -116,6 +116,7 @@ class Entry(NamedTuple):
     address: str
     request_id: str
     digest: str
+    person_id: str | None
     detail: dict[str, Any]
 
     @property

@@ -16,7 +16,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.audit_concerns import person_of
+from idp import outbox
+from idp.audit_concerns import CONCERNS, person_of
 from idp.canonical_json import canonical_json
 from idp.database import Base, Connection, JsonText, Seal, Upsert
 from idp.secret_values import is_same
@@ -26,6 +27,7 @@ FORM = 1  # of what is hashed; said in every export
 FIRST = "0" * 64
 STARTED = "audit.chain_started"
 BROKEN = "audit.chain_broken"
+MESSAGE = "audit_event"  # the outbox's kind: an event that somebody gets a letter about
 
 _IS_ABOUT_SOMEBODY = sa.text("person_id IS NOT NULL")
 
@@ -178,6 +180,7 @@ def _extend(db: Connection, chain: str, events: list[Event]) -> bool:
 
 
 def _write(db: Connection, event: Event, place: Head) -> None:
+    """With the order for its letters, which the worker writes (`directory/event_letters.py`)."""
     db.run(
         _INSERT,
         **event._asdict(),
@@ -186,6 +189,8 @@ def _write(db: Connection, event: Event, place: Head) -> None:
         digest=place.digest,
         person_id=person_of(event.tag, event.actor_id, event.detail),
     )
+    if CONCERNS[event.tag].readers:
+        outbox.enqueue(db, MESSAGE, {"chain": place.chain, "seq": place.seq}, event.at)
 
 
 def _told(tag: str, at: float, tenant_id: str | None, **detail: Any) -> Event:

@@ -23,9 +23,9 @@ class About(Enum):
 
 
 class Reader(Enum):
-    """Who gets a letter (`directory/letters.py`). OWNERS are the account admins of the event's
-    tenant, and the operators for an event of none; PEERS are the account admins of a tenant in
-    which somebody has become one."""
+    """Who gets a letter (`directory/event_letters.py`), first of all the person whom it is about.
+    OWNERS are the account admins of the event's tenant, and the operators for an event of none;
+    PEERS are the account admins of a tenant in which somebody has become one."""
 
     PERSON = auto()
     OWNERS = auto()

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from idp import audit, outbox, retention
+from idp import audit, audit_chain, outbox, retention
 from idp.app import create_pages
 from idp.audit import NOWHERE
 from idp.database import Connection
@@ -18,6 +18,7 @@ from idp.directory import (
     access_steps,
     deciding,
     domains,
+    event_letters,
     importing,
     memberships,
 )
@@ -69,6 +70,7 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
         "mail": lambda message, now: post_letter(write_letter(message.payload), now),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
         logout.FALLEN: lambda message, now: follow_fall(held, message, now),
+        audit_chain.MESSAGE: lambda message, now: write_event_letters(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
     }
 
@@ -137,6 +139,11 @@ def follow_fall(held: Provider, message: Message, now: float) -> None:
     fallen = message.payload
     with held.database.transaction() as db:
         ending.tell_products(db, fallen["tenant"], now, fallen["user"])
+
+
+def write_event_letters(held: Provider, message: Message, now: float) -> None:
+    with held.database.transaction() as db:
+        event_letters.write(db, **message.payload, issuer=held.settings.issuer, now=now)
 
 
 def follow_access(held: Provider, message: Message, now: float) -> None:

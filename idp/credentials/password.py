@@ -17,7 +17,7 @@ import argon2
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, limits, outbox
+from idp import audit, limits
 from idp.audit import Origin
 from idp.database import Base, Connection, Database, Upsert
 from idp.directory import users
@@ -198,12 +198,12 @@ def _record_failure(
     audit.record(db, "sign_in.failed", now, origin, actor=actor, reason=reason)
     if not is_last:
         return
-    audit.record(db, "sign_in.locked", now, origin, actor=actor)
-    if person:
-        until = now + settings.lockout_duration
-        letter = {"to": person.email, "name": person.name, "locale": person.locale}
-        lock = {"template": "locked", "tries": settings.lockout_threshold, "until": until}
-        outbox.enqueue(db, "mail", {**letter, **lock}, now)
+    audit.record(
+        *(db, "sign_in.locked", now, origin),
+        actor=actor,
+        tries=settings.lockout_threshold,
+        until=now + settings.lockout_duration,
+    )
 
 
 def _rehash(

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 
 from idp import outbox
 from idp.database import Connection
-from idp.directory import access_requests, memberships, tenants, users
+from idp.directory import access_requests, memberships, readers, tenants, users
 from idp.directory.access_requests import AccessRequest
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.products import CONSOLE
+from idp.directory.readers import Reader
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
@@ -45,13 +46,6 @@ class Concerned(NamedTuple):
     configured_at: float | None
 
 
-class Reader(NamedTuple):
-    id: str
-    email: str
-    name: str
-    locale: str
-
-
 _receiving, _subject = sa.orm.aliased(Tenant), sa.orm.aliased(User)
 _REQUEST = (
     sa.select(
@@ -76,15 +70,11 @@ _REQUEST = (
     .join(_subject, _subject.id == AccessRequest.user_id)
     .where(AccessRequest.id == sa.bindparam("request_id"))
 )
-_READER = (User.id, User.email, User.name, User.locale)
-_BY_ID = sa.select(*_READER).where(
+_BY_ID = sa.select(*readers.COLUMNS).where(
     User.id == sa.bindparam("user_id"), User.status == sa.literal_column(f"'{users.ACTIVE}'")
 )
-_OPERATORS = sa.select(*_READER).where(
-    User.is_operator.is_(sa.true()), User.status == sa.literal_column(f"'{users.ACTIVE}'")
-)
 _RECEIVING_ADMINS = (
-    sa.select(*_READER)
+    sa.select(*readers.COLUMNS)
     .distinct()
     .select_from(Membership)
     .join(User, User.id == Membership.user_id)
@@ -140,19 +130,23 @@ def _readers(
 ) -> Iterator[tuple[str, Reader]]:
     """Each once, by what concerns them most."""
     written: set[str] = set()
-    asker = db.rows(_BY_ID, user_id=concerned.asked_by)
-    person = db.rows(_BY_ID, user_id=concerned.user_id)
+    asker = _read(db, _BY_ID, user_id=concerned.asked_by)
+    person = _read(db, _BY_ID, user_id=concerned.user_id)
     groups = [("asker", asker), ("person", person)]
     if step in TO_RECEIVING_ADMINS and concerned.receiving_tenant_id:
-        admins = db.rows(_RECEIVING_ADMINS, tenant_id=concerned.receiving_tenant_id, now=now)
+        admins = _read(db, _RECEIVING_ADMINS, tenant_id=concerned.receiving_tenant_id, now=now)
         groups.append(("admin", admins))
     if step == access_requests.SUBMITTED:
-        groups.append(("operator", db.rows(_OPERATORS)))
-    for role, rows in groups:
-        for reader in map(Reader._make, rows):
+        groups.append(("operator", readers.operators(db)))
+    for role, group in groups:
+        for reader in group:
             if reader.id not in written:
                 written.add(reader.id)
                 yield role, reader
+
+
+def _read(db: Connection, statement: sa.Executable, **values: Any) -> list[Reader]:
+    return [Reader._make(row) for row in db.rows(statement, **values)]
 
 
 def _company(concerned: Concerned) -> str:

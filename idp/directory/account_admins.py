@@ -11,7 +11,7 @@ from idp.directory.roles import Role
 from idp.directory.users import User
 
 IN_FORCE = (
-    sa.select(User.email, User.name, User.locale)
+    sa.select(User.id, User.email, User.name, User.locale)
     .select_from(Role)
     .join(MembershipRole, MembershipRole.role_id == Role.id)
     .join(Membership, Membership.id == MembershipRole.membership_id)

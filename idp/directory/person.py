@@ -1,13 +1,12 @@
-"""One member of a tenant: who they are here, their roles, and what they are told of changes."""
+"""One member of a tenant: who they are here, and their roles."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp import outbox
 from idp.directory import granting, guests, memberships
 from idp.directory.access_requests import AccessRequest
 from idp.directory.acting import Administration, Forbidden, Mistake, NotFound, rights_of
@@ -123,8 +122,6 @@ def change_roles(
     admin.rows.flush()
     after = (held | {role.key for role in given}) - {role.key for role in taken}
     admin.record("person.roles_changed", **about(someone), before=sorted(held), after=sorted(after))
-    names = {"given": [role.name for role in given], "taken": [role.name for role in taken]}
-    tell(admin, someone, "roles_changed", **names)
     return True
 
 
@@ -137,13 +134,6 @@ def _access_of(admin: Administration, membership_id: str) -> AccessRequest:
 def about(someone: Member) -> dict[str, str]:
     """Whom an audit event concerns, besides who acted."""
     return {"person": someone.user_id, "membership": someone.id}
-
-
-def tell(admin: Administration, someone: Member, template: str, **values: Any) -> None:
-    """A letter in the member's language, with the change that it tells of (security.md S84)."""
-    letter = {"to": someone.email, "name": someone.name, "locale": someone.locale}
-    letter |= {"template": template, "company": admin.tenant.name}
-    outbox.enqueue(admin.db, "mail", {**letter, **values}, admin.now)
 
 
 def _held(admin: Administration, membership_id: str) -> set[str]:

@@ -44,6 +44,7 @@ class Given(NamedTuple):
 
 class ListedConsent(NamedTuple):
     id: str
+    client_id: str
     client_name: str
     tenant_name: str
     scope: str
@@ -83,7 +84,10 @@ _WIDEN = (
     .values(scope=sa.bindparam("wider_scope"))
 )
 _OF_PERSON = (
-    sa.select(Consent.id, Client.client_name, Tenant.name, Consent.scope, Consent.given_at)
+    sa.select(
+        *(Consent.id, Client.client_id, Client.client_name),
+        *(Tenant.name, Consent.scope, Consent.given_at),
+    )
     .select_from(Consent)
     .join(Client, Client.client_id == Consent.client_id)
     .join(Membership, Membership.id == Consent.membership_id)

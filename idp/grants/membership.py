@@ -69,7 +69,6 @@ def end_sessions(
     ]
     if ended:
         admin.record("person.sessions_ended", **person.about(someone), sessions=ended)
-        person.tell(admin, someone, "sessions_ended")
     return len(ended)
 
 
@@ -93,7 +92,6 @@ def disable(admin: Administration, membership_id: str) -> None:
     ending.end_of_membership(admin.db, someone.user_id, someone.id, admin.now)
     logout.tell_of_fall(admin.db, admin.tenant.id, someone.user_id, admin.now)
     admin.record("person.disabled", **person.about(someone))
-    person.tell(admin, someone, "membership_disabled")
 
 
 def enable(admin: Administration, membership_id: str) -> None:
@@ -101,7 +99,6 @@ def enable(admin: Administration, membership_id: str) -> None:
     someone = _changeable(admin, membership_id)
     _turn(admin, someone, memberships.DISABLED, memberships.ACTIVE)
     admin.record("person.enabled", **person.about(someone))
-    person.tell(admin, someone, "membership_enabled")
 
 
 def _live(admin: Administration, someone: Member, idle: float) -> list[SsoSession]:

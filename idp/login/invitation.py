@@ -20,6 +20,8 @@ from idp.credentials import password
 from idp.database import Connection, Database
 from idp.directory import granting, inviters, joining, tenants, users
 from idp.directory.invitations import Invitation
+from idp.directory.memberships import MembershipRole
+from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import PageRefusal, told
@@ -55,6 +57,11 @@ _VERIFY = (
     sa.update(User.__table__)  # type: ignore[arg-type]
     .where(User.id == sa.bindparam("user_id"), User.email_verified_at.is_(None))
     .values(email_verified_at=sa.bindparam("verified_at", type_=sa.Double))
+)
+_ROLES = (
+    sa.select(Role.key)
+    .join(MembershipRole, MembershipRole.role_id == Role.id)
+    .where(MembershipRole.membership_id == sa.bindparam("membership_id"))
 )
 
 
@@ -193,6 +200,7 @@ def _let_in(db: Connection, found: Open, user_id: str, now: float, origin: Origi
     db.run(_VERIFY, user_id=user_id, verified_at=now)
     role_ids = orjson.loads(found.role_ids)
     membership = joining.join(db, user_id, found.tenant_id, found.kind, role_ids, now)
+    given = db.rows(_ROLES, membership_id=membership) if membership else []
     audit.record(
         db,
         "invitation.accepted",
@@ -203,4 +211,5 @@ def _let_in(db: Connection, found: Open, user_id: str, now: float, origin: Origi
         person=user_id,
         invitation=found.id,
         membership=membership,
+        after=sorted(key for (key,) in given),
     )

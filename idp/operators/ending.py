@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from idp.database import Base, Connection, JsonText, joined_by_space
-from idp.directory import catalog, clients, deciding, memberships, tenants
+from idp.directory import catalog, clients, deciding, memberships, readers, tenants
 from idp.directory.access_requests import OPEN, AccessRequest, Side
 from idp.directory.acting import Mistake
 from idp.directory.clients import Client
@@ -218,6 +218,7 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db, now = operation.db, operation.now
     if db.row(_END, tenant_id=tenant.id) is None:
         raise Mistake(confirm=told("This tenant has ended already."))
+    account_admins = [each.id for each in readers.account_admins(db, tenant.id, now)]
     counts, digests = _write_down(operation, tenant)
     products_told = end_of_tenant(db, tenant.id, now)
     deciding.end_all_of(operation, tenant.id)
@@ -225,9 +226,8 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
     db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)
     db.run(_RELEASE_DOMAINS, tenant_id=tenant.id)
-    operation.record(
-        "tenant.ended", tenant=tenant.id, counts=counts, files=digests, products_told=products_told
-    )
+    told_of = {"products_told": products_told, "account_admins": account_admins}
+    operation.record("tenant.ended", tenant=tenant.id, counts=counts, files=digests, **told_of)
     catalog.touch(db)
     return Ended(counts, products_told)
 

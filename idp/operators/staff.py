@@ -1,4 +1,4 @@
-"""Who the operators are: they make each other, and are told of it. There is always one left."""
+"""Who the operators are: they make each other. There is always one left."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp import outbox
 from idp.directory import users
 from idp.directory.acting import Forbidden, Mistake, NotFound
 from idp.directory.operating import Operation
@@ -41,8 +40,8 @@ def get_operator(operation: Operation, user_id: str) -> Colleague:
 
 
 def add(operation: Operation, claimed_email: str) -> Colleague:
-    """Somebody who is here already, with a proven address. The other operators are mailed. Raises
-    Forbidden, RecentSignInNeeded, or Mistake."""
+    """Somebody who is here already, with a proven address. Raises Forbidden,
+    RecentSignInNeeded, or Mistake."""
     _in_turn(operation)
     added = operation.rows.execute(
         sa.update(User)
@@ -61,7 +60,6 @@ def add(operation: Operation, claimed_email: str) -> Colleague:
         )
     colleague = Colleague(*added)
     operation.record("operator.added", person=colleague.id)
-    _tell_the_others(operation, colleague, "operator_added")
     return colleague
 
 
@@ -77,7 +75,6 @@ def remove(operation: Operation, user_id: str) -> Colleague:
         raise Mistake(operator=told("This is the last operator: add another one first."))
     operation.rows.execute(sa.update(User).where(User.id == user_id).values(is_operator=False))
     operation.record("operator.removed", person=user_id)
-    _tell_the_others(operation, colleague, "operator_removed")
     return colleague
 
 
@@ -91,14 +88,3 @@ def _in_turn(operation: Operation) -> None:
     actor = operation.actor.user_id
     if actor is not None and actor not in still:
         raise Forbidden("an operator no more")
-
-
-def _tell_the_others(operation: Operation, colleague: Colleague, template: str) -> None:
-    actor = operation.rows.get(User, operation.actor.user_id or "")
-    by = (actor.name or actor.email) if actor else operation.actor.client_id
-    everybody = sa.select(User).where(User.is_operator, User.status == users.ACTIVE)
-    for each in operation.rows.scalars(everybody):
-        if each.id not in (operation.actor.user_id, colleague.id):
-            letter = {"to": each.email, "name": each.name, "locale": each.locale}
-            told_of = {"template": template, "by": by, "operator": colleague.email}
-            outbox.enqueue(operation.db, "mail", {**letter, **told_of}, operation.now)

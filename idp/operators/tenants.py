@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog, invitations, paging, tenants, users
+from idp.directory import catalog, invitations, paging, readers, tenants, users
 from idp.directory.acting import Mistake, NotFound
 from idp.directory.clients import Client
 from idp.directory.invitations import Inviter
@@ -17,7 +17,7 @@ from idp.directory.tenants import Tenant, folded
 from idp.directory.users import canonical_email
 from idp.errors import told
 from idp.grants import ending
-from idp.operators import tenant_access, visits
+from idp.operators import tenant_access
 from idp.operators.filling_in import filled_in
 from idp.registration.form import TenantForm
 from idp.registration.tenants import apply_tenants
@@ -160,9 +160,14 @@ def invite_account_admin(operation: Operation, tenant: Tenant, invited: Invited)
     operation.check("tenants.manage")
     operation.check_recent()
     _check_address(operation, invited.email)
-    if tenant.status != tenants.ACTIVE or visits.account_admins(operation, tenant):
+    if tenant.status != tenants.ACTIVE or has_account_admin(operation, tenant):
         raise Mistake(email=told("This tenant has an account admin, who invites others."))
     _invite(operation, tenant, invited)
+
+
+def has_account_admin(operation: Operation, tenant: Tenant) -> bool:
+    """One who can sign in."""
+    return bool(readers.account_admins(operation.db, tenant.id, operation.now))
 
 
 def _check_address(operation: Operation, email: str) -> None:

@@ -11,17 +11,15 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp import audit, outbox
+from idp import audit
 from idp.audit import Origin
 from idp.database import Connection
-from idp.directory import account_admins as account_admins_of
 from idp.directory import granting, operator_visits, tenants
 from idp.directory.acting import Actor, Administration, Forbidden, Mistake, NotFound
 from idp.directory.acting import TenantName as Name
 from idp.directory.catalog import ProductView
 from idp.directory.operating import Operation
 from idp.directory.operator_visits import OperatorVisit
-from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
@@ -74,7 +72,6 @@ _END = (
     .values(ended_at=_NOW, ended_by=sa.bindparam("who"))
     .returning(OperatorVisit.id)
 )
-_ACCOUNT_ADMINS = account_admins_of.IN_FORCE.where(Role.tenant_id == sa.bindparam("tenant_id"))
 
 
 def find_live(db: Connection, slug: str, operator_id: str, now: float) -> Visit | None:
@@ -97,7 +94,7 @@ def visitor(visit: Visit, operator_id: str, auth_time: float, console: ProductVi
 
 
 def begin(operation: Operation, tenant: Tenant, reason: str, minutes: int) -> OperatorVisit:
-    """Its account admins are mailed. Raises Forbidden, RecentSignInNeeded, or Mistake."""
+    """Raises Forbidden, RecentSignInNeeded, or Mistake."""
     operation.check("tenants.manage")
     operation.check_recent()
     operator_id = operation.actor.user_id
@@ -123,7 +120,6 @@ def begin(operation: Operation, tenant: Tenant, reason: str, minutes: int) -> Op
         reason=visit.reason,
         until=visit.until,
     )
-    _tell_account_admins(operation, tenant, visit)
     return visit
 
 
@@ -137,27 +133,6 @@ def _check(tenant: Tenant, reason: str, minutes: int) -> None:
         errors["reason"] = told("This tenant is not active, so that nobody acts for it.")
     if errors:
         raise Mistake(**errors)
-
-
-def _tell_account_admins(operation: Operation, tenant: Tenant, visit: OperatorVisit) -> None:
-    operator = operation.rows.get_one(User, visit.operator_id)
-    mail = {
-        "template": "visit",
-        "operator": operator.name or operator.email,
-        "tenant": tenant.name,
-        "reason": visit.reason,
-        "until": visit.until,
-    }
-    for email, name, locale in account_admins(operation, tenant):
-        letter = {"to": email, "name": name, "locale": locale}
-        outbox.enqueue(operation.db, "mail", {**letter, **mail}, operation.now)
-
-
-def account_admins(operation: Operation, tenant: Tenant) -> list[tuple[str, str, str]]:
-    """Address, name and language of each who can sign in."""
-    values = {"tenant_id": tenant.id, "now": operation.now}
-    rows = operation.rows.execute(_ACCOUNT_ADMINS, values)
-    return [(email, name, locale) for email, name, locale in rows]
 
 
 def end(operation: Operation, slug: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,22 +21,36 @@ SUBJECT = "Subject: "
 def write(app: Flask, payload: dict[str, Any]) -> Letter:
     """`payload` names the `template`, whom it goes `to`, their `name` and `locale`, and values. A
     `sealed_link` is a path of ours that nobody but the reader may see."""
-    values = dict(payload)
-    if "sealed_link" in values:
-        values["link"] = _opened(app, values["sealed_link"])
-    if "until" in values:
-        values["until"] = datetime.fromtimestamp(values["until"], UTC)
-    language = values.get("locale", "").partition("-")[0]
+    language = payload.get("locale", "").partition("-")[0]
     with app.app_context(), force_locale(language if language in LANGUAGES else LANGUAGES[0]):
-        if "until" in values:
-            values["until"] = f"{format_time(values['until'], 'short', rebase=False)} UTC"
-        if values.get("ends_on") is not None:
-            last = datetime.fromtimestamp(values["ends_on"] - 1, UTC)
-            values["ends_on"] = format_date(last, "long", rebase=False)
+        values = {**payload, **_times(payload)}
+        if "sealed_link" in values:
+            values["link"] = _opened(app, values["sealed_link"])
         person = {"name": values.get("name", ""), "email": values["to"]}
         text = render_template(f"mail/{values['template']}.txt", person=person, **values)
     subject, _, body = text.partition("\n")
-    return Letter(values["to"], subject.removeprefix(SUBJECT).strip(), body.strip() + "\n")
+    body = re.sub(r"\n{3,}", "\n\n", body).strip() + "\n"
+    return Letter(values["to"], subject.removeprefix(SUBJECT).strip(), body)
+
+
+def _times(payload: dict[str, Any]) -> dict[str, str]:
+    """In the letter's language, and in UTC; `ends_on` is the first moment after its day."""
+    words = {}
+    if "until" in payload:
+        words["until"] = _time(payload["until"])
+    if "at" in payload:
+        words["at"] = f"{_day(payload['at'])}, {_time(payload['at'])}"
+    if payload.get("ends_on") is not None:
+        words["ends_on"] = _day(payload["ends_on"] - 1)
+    return words
+
+
+def _day(at: float) -> str:
+    return str(format_date(datetime.fromtimestamp(at, UTC), "long", rebase=False))
+
+
+def _time(at: float) -> str:
+    return f"{format_time(datetime.fromtimestamp(at, UTC), 'short', rebase=False)} UTC"
 
 
 def _opened(app: Flask, sealed: str) -> str:

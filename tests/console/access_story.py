@@ -147,6 +147,8 @@ def work(world: World) -> None:
 
 
 def letters(world: World) -> list[dict[str, Any]]:
+    """About access requests."""
     with world.held.database.session() as session:
         wanted = sa.select(OutboxMessage).where(OutboxMessage.kind == "mail")
-        return [each.payload for each in session.scalars(wanted)]
+        found = [each.payload for each in session.scalars(wanted)]
+    return [each for each in found if each["template"] == "access"]

@@ -9,6 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from idp.audit import NOWHERE
+from idp.directory import event_letters
 from idp.directory.acting import EVERYTHING, Actor, Administration, TenantName
 from idp.directory.acting import administration as administer
 from idp.directory.products import CONSOLE
@@ -78,9 +79,22 @@ def roles(world: World, email: str, slug: str = "northwind") -> set[str]:
 
 
 def letters(world: World) -> list[dict[str, Any]]:
-    """What waits to be posted, the oldest first."""
+    """What waits to be posted, the oldest first, with what the worker writes about events."""
+    write_event_letters(world)
     rows = ask(world, "SELECT payload FROM outbox WHERE kind = 'mail' ORDER BY created_at, id")
     return [orjson.loads(payload) for (payload,) in rows]
+
+
+def write_event_letters(world: World) -> None:
+    """The worker's part between an event and its letters."""
+    waiting = "kind = 'audit_event' AND status = 'pending'"
+    rows = ask(world, f"SELECT payload FROM outbox WHERE {waiting} ORDER BY created_at, id")
+    with world.held.database.transaction() as db:
+        for (payload,) in rows:
+            event_letters.write(
+                db, **orjson.loads(payload), issuer=world.settings.issuer, now=world.clock()
+            )
+    world.run(f"UPDATE outbox SET status = 'delivered' WHERE {waiting}")
 
 
 def give_role(world: World, email: str, role: str, slug: str = "northwind") -> None:

@@ -189,7 +189,7 @@ def test_disabling_ends_at_once_what_the_membership_opens(either_world: World) -
     assert 'name="password"' in browser.follow(browser.authorize()).text  # the session is over
     told = either_world.run("SELECT client_id FROM outbox WHERE kind = 'backchannel_logout'")
     assert told == [("lms",)]
-    assert letters(either_world)[-1]["template"] == "membership_disabled"
+    assert letters(either_world)[-1]["template"] == "person/disabled"
     with administering(either_world, AMARA) as admin, pytest.raises(Mistake):
         membership.disable(admin, dana)
     with administering(either_world, AMARA) as admin:
@@ -225,7 +225,7 @@ def test_an_admin_ends_one_session_or_all_and_products_are_told(either_world: Wo
         assert 'name="password"' in browser.follow(browser.authorize()).text
     told = either_world.run("SELECT client_id FROM outbox WHERE kind = 'backchannel_logout'")
     assert told == [("lms",)] * 3
-    assert [letter["template"] for letter in letters(either_world)] == ["sessions_ended"] * 2
+    assert [letter["template"] for letter in letters(either_world)] == ["person/sessions_ended"] * 2
     assert len(either_world.audit("person.sessions_ended")) == 2
 
 

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from idp.app import create_pages
 from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeeded
 from idp.operators import health, keys, staff
-from idp.outbox import OutboxMessage
 from idp.tokens.key_states import KnownKey, State
 from idp.tokens.signing_keys import ALGORITHMS
-from idp.web import letters
 from tests.console.operations import operation, operator, send, user_id
+from tests.console.people_of import letters
 from tests.world import AMARA, BEN, HANA, OLU, VICTOR, World
 
 LEAD = 600
@@ -124,20 +122,14 @@ def add(world: World, email: str) -> None:
         staff.add(opened, email)
 
 
-def letters_sent(world: World) -> list[tuple[str, str]]:
-    with world.held.database.session() as session:
-        rows = session.scalars(sa.select(OutboxMessage).order_by(OutboxMessage.created_at))
-        return [(row.payload["template"], row.payload["to"]) for row in rows]
-
-
 def test_an_operator_adds_another_and_the_others_are_told(either_world: World) -> None:
     world = either_world
     add(world, AMARA.upper())
     assert operators(world) == {OLU, AMARA}
-    assert letters_sent(world) == []
-    world.clock.move(1)
+    assert {each["to"] for each in letters(world)} == {AMARA, OLU}
     add(world, HANA)
-    assert letters_sent(world) == [("operator_added", AMARA)]
+    assert {each["to"] for each in letters(world)} == {AMARA, OLU, HANA}
+    assert len(letters(world)) == 2 + 3
     assert world.browser().enter("/operate", HANA).status_code == 200
     assert len(world.audit("operator.added")) == 2
 
@@ -229,15 +221,6 @@ def test_the_pages_of_keys_and_operators_do_it_too(world: World) -> None:
     assert f"{AMARA} is an operator no more." in browser.follow(send(browser, away)).text
 
 
-@pytest.mark.parametrize("template", ["operator_added", "operator_removed"])
-def test_the_letters_can_be_read(world: World, template: str) -> None:
-    told = {"template": template, "to": OLU, "name": "Olu", "by": "Amara", "operator": HANA}
-    for locale in ("en", "es"):
-        letter = letters.write(create_pages(world.held), {**told, "locale": locale})
-        assert HANA in letter.subject
-        assert "Amara" in letter.body
-
-
 def test_a_well_platform_has_no_faults_but_missing_mail(either_world: World) -> None:
     faults = {each.name for each in health.examine(either_world.held) if each.fault}
     assert faults == {"mail"}
@@ -257,7 +240,6 @@ def test_health_tells_of_the_worker_and_of_what_waits(either_world: World) -> No
     world = either_world
     with operation(world) as opened:
         assert health.load(opened, world.held) == (0, None, 0, None)
-    add(world, AMARA)
     world.clock.move(1)
     add(world, HANA)
     health.tell_of_worker(world.held, world.clock())

@@ -28,6 +28,7 @@ from idp.operators import ending, tenants
 from idp.operators.tenants import Invited, Wanted
 from idp.outbox import OutboxMessage
 from idp.secret_values import new_id
+from idp.sessions import logout
 from tests.console.administering import administering
 from tests.console.operations import operation, operator, send, user_id
 from tests.world import AMARA, BEN, HANA, OLU, PRIYA, Visitor, World, claims_of
@@ -262,7 +263,8 @@ def test_products_are_told_of_the_tenant_they_are_signed_in_for_alone(either_wor
         assert tenants.suspend(opened, tenants.get_tenant(opened, "northwind")) == 1
     ben = world.run("SELECT id FROM users WHERE email_canonical = :e", e=BEN)[0][0]
     with world.held.database.session() as session:
-        told = session.scalars(sa.select(OutboxMessage)).all()
+        sent = sa.select(OutboxMessage).where(OutboxMessage.kind == logout.MESSAGE)
+        told = session.scalars(sent).all()
         assert [(each.client_id, each.payload["sub"]) for each in told] == [("lms", ben)]
 
 

@@ -22,6 +22,7 @@ from werkzeug.serving import make_server
 from idp import setup
 from idp.app import create_pages
 from idp.audit import TAGS
+from idp.audit_concerns import CONCERNS
 from idp.commands import demo, demo_provider, idp
 from idp.database import Database
 from idp.endpoints.router import ROUTES
@@ -105,6 +106,10 @@ def test_settings_that_are_spoken_of_exist() -> None:
 
 def test_every_audit_tag_is_documented() -> None:
     assert set(table(OPERATE, "The audit log")) == set(TAGS)
+
+
+def test_every_event_that_is_mailed_is_documented() -> None:
+    assert set(table(OPERATE, "Letters")) == {tag for tag in TAGS if CONCERNS[tag].readers}
 
 
 def test_every_command_and_option_is_documented() -> None:

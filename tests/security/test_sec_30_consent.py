@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from flask_babel import force_locale
 from werkzeug.test import TestResponse
 
+from idp.app import create_pages
+from idp.web.scope_words import NODES
 from tests.security.protocol import (
     ASKING,
     answer_to,
@@ -395,3 +399,35 @@ def copy_of(visitor: Visitor) -> Visitor:
     copy = visitor.world.browser()
     copy.client._cookies = dict(visitor.client._cookies or {})
     return copy
+
+
+@pytest.mark.parametrize(
+    ("locale", "shown"),
+    [
+        ("en", ("See people", "Make and edit roles")),
+        ("es", ("Ver a las personas", "Crear y editar")),
+    ],
+)
+def test_sec_30_what_it_may_do_is_named_in_the_person_s_language_and_by_no_key(
+    world: World, locale: str, shown: tuple[str, ...]
+):
+    """Of a scope, of what it does in a person's name, and later on the account page."""
+    form = {"product": "console", "permissions": ["roles.manage"], "scope": "openid people.read"}
+    asking = changed(**form)
+    register(world, asking)
+    visitor = world.browser(**{"Accept-Language": locale})
+    page = answer_to(visitor, asking, AMARA, scope="openid people.read")
+    assert page.request.path == "/login/consent"
+    sent_back(visitor.follow(visitor.submit(page, decision="allow")))
+    for each in (page, visitor.get("/account")):
+        assert all(words in each.text for words in shown)
+        assert not re.search(r">[^<]*(people\.read|roles\.manage)", each.text)
+
+
+def test_sec_30_every_node_of_ours_has_its_words(world: World):
+    with create_pages(world.held).app_context(), force_locale("en"):
+        names = {key: str(name) for key, name in NODES.items()}
+    rows = world.run(
+        "SELECT key, name FROM permissions WHERE product_key IN ('console', 'platform')"
+    )
+    assert names == dict(rows)

@@ -121,7 +121,14 @@ def test_sec_70_names_are_text_in_a_letter(named: World) -> None:
     payload = payload_of(named)
     letter = letters.write(
         create_pages(named.held),
-        {"to": AMARA, "template": "locked", "until": named.clock(), "tries": 5, "name": payload},
+        {
+            "to": AMARA,
+            "template": "sign_in/locked",
+            "reader": "person",
+            "until": named.clock(),
+            "tries": 5,
+            "name": payload,
+        },
     )
     assert payload in letter.body
     assert "\n" not in letter.subject
@@ -228,7 +235,7 @@ def test_sec_70_a_name_with_line_breaks_adds_no_header_to_a_letter(world: World)
         create_pages(world.held),
         {
             "to": AMARA,
-            "template": "locked",
+            "template": "sign_in/locked",
             "until": world.clock(),
             "name": "A\r\nBcc: evil@x.example\r\nSubject: other",
         },

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from idp.directory import readers
 from idp.directory.acting import Forbidden, Mistake
 from idp.directory.person import change_roles
-from idp.operators import tenants, visits
+from idp.operators import tenants
 from tests.console.access_story import Story, person
 from tests.console.administering import administering
 from tests.console.calling import tenants_machine
@@ -62,5 +63,6 @@ def test_sec_80_a_guest_does_not_count_as_the_account_admin_a_company_has(story:
     world = story.opened().world
     give_role(world, BEN, "account_admin", "harbor")
     with operation(world) as opened:
-        found = visits.account_admins(opened, tenants.get_tenant(opened, "harbor"))
-    assert [email for email, _, _ in found] == [HANA]
+        harbor = tenants.get_tenant(opened, "harbor").id
+        found = readers.account_admins(opened.db, harbor, opened.now)
+    assert [each.email for each in found] == [HANA]

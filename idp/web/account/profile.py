@@ -28,6 +28,7 @@ from idp.web.context import (
     orm,
     provider,
 )
+from idp.web.scope_words import place, words_of
 
 blueprint = Blueprint("account", __name__)
 
@@ -133,11 +134,15 @@ def _sessions(db: Connection, signed_in: BrowserSession) -> list[dict[str, Any]]
 
 
 def _consent(given: consent.ListedConsent) -> dict[str, Any]:
+    known = catalog()
+    client = known.clients.get(given.client_id)
+    product = known.product_of(client) if client else None
+    scopes = sorted(given.scope.split(), key=place)
     return {
         "id": given.id,
         "client_name": given.client_name,
         "tenant_name": given.tenant_name,
-        "scopes": given.scope.split(),
+        "scopes": [words_of(word, product).title for word in scopes],
         "given": given.given_at,
     }
 

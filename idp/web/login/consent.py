@@ -6,28 +6,17 @@ from urllib.parse import urlsplit
 
 import orjson
 from flask import Blueprint, render_template, request
-from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from idp.directory.clients import Client
 from idp.errors import PageRefusal
 from idp.login.attempt import Attempt
-from idp.oidc.authorization_request import PERMISSION
 from idp.secret_values import fingerprint
 from idp.web.context import catalog
 from idp.web.login import step
+from idp.web.scope_words import place, words_of
 
 blueprint = Blueprint("consent", __name__)
-
-SCOPES = {
-    "openid": (_("Know that it is you"), _("A number that stands for you, and nothing else.")),
-    "profile": (_("See your name"), _("Your name, language and time zone.")),
-    "email": (_("See your e-mail address"), _("And whether it is confirmed.")),
-    "offline_access": (
-        _("Keep access while you are away"),
-        _("Until you withdraw it on your account page or change your password."),
-    ),
-}
 
 
 @blueprint.get("/login/consent")
@@ -46,7 +35,7 @@ def show() -> Response | str:
         product=catalog().products.get(client.product_key),
         tenant=attempt.to_allow["tenant_name"],
         person=person,
-        scopes=[_described(word, client) for word in sorted(attempt.to_allow["scope"], key=_place)],
+        scopes=[_described(word, client) for word in sorted(attempt.to_allow["scope"], key=place)],
         redirect_host=urlsplit(redirect_uri).netloc or redirect_uri,
         not_me_url=step.page_url("password", attempt, other="1"),
     )
@@ -80,20 +69,5 @@ def _mark(attempt: Attempt) -> str:
     return fingerprint(orjson.dumps(attempt.to_allow).decode())
 
 
-def _place(word: str) -> tuple[int, str]:
-    """The known scopes in their order, then the rest by name."""
-    known = list(SCOPES)
-    return (known.index(word) if word in known else len(known), word)
-
-
 def _described(word: str, client: Client) -> dict[str, object]:
-    title, description = SCOPES.get(word, (word, ""))
-    if word.startswith(PERMISSION):
-        product = catalog().product_of(client)
-        key = word.removeprefix(PERMISSION)
-        return {
-            "name": word,
-            "title": product.permission_names.get(key, key),
-            "description": product.name,
-        }
-    return {"name": word, "title": title, "description": description}
+    return {"name": word, **words_of(word, catalog().product_of(client))._asdict()}

@@ -13,7 +13,7 @@ from idp.directory import tenants as states
 from idp.directory.acting import Mistake
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
-from idp.operators import ending, evidence, tenants, visits
+from idp.operators import ending, evidence, tenants
 from idp.operators.tenants import Invited, Wanted
 from idp.web.context import now, provider
 from idp.web.manage import guard, shell
@@ -161,7 +161,7 @@ def _page(operation: Operation, slug: str, template: str, **values: Any) -> str:
         template,
         seen=tenant,
         facts=tenants.facts(operation, tenant),
-        has_admin=bool(visits.account_admins(operation, tenant)),
+        has_admin=tenants.has_account_admin(operation, tenant),
         **values,
     )
 

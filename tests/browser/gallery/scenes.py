@@ -329,5 +329,8 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "form_post.html",
         {"action": "/answer", "fields": [("code", "c_81"), ("state", "xyz")], "product": LMS},
     ),
-    "mail-locked": ("mail/locked.txt", {"person": AMARA, "until": "14:30", "tries": 5}),
+    "mail-locked": (
+        "mail/sign_in/locked.txt",
+        {"person": AMARA, "until": "14:30", "tries": 5, "reader": "person"},
+    ),
 }
