@@ -3,7 +3,9 @@
 An event belongs to its tenant's chain, or to the platform's if it has no tenant. Its digest is
 SHA-256 over the digest before it (64 hexadecimal digits; `FIRST` for the first event), a line feed,
 and the event as canonical JSON (`Event.form`). The head of each chain is sealed by a key that is
-not in the database, so who can write to the database alone can't rewrite a chain or cut it.
+not in the database: who can write to the database alone can't seal what never was, and can put a
+chain back, with its head, to where it has been. Only heads kept elsewhere find that
+(`audit_inspection.set_back`).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from idp.database import Connection, Database
 
 BATCH = 1000
 MOST = 100  # places that are looked into; after so many, the rest is not read
-LOWEST = -(2**63)
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
 CHANGED = "{event} was changed, or the one before it was written anew"
 MISPLACED = "{event} stands in another place: it was event {first}"
@@ -43,6 +43,8 @@ CUT = "{which} missing: the end was cut"
 REWRITTEN = "the end was written anew: event {first} is another one than was sealed"
 UNSEALED = "the head does not bear our seal: it was changed, or the end was cut"
 HEADLESS = "the head is missing"
+SET_BACK = "event {first} is not the one that was kept: the chain was set back, or written anew"
+STRAY = "rows that have no name of a chain, or no number: {first}"
 ASTRAY = "{event} is listed under another person than it is about"
 UNSEALED_BEFORE = "{event} says that the head before it did not bear our seal"
 BEGUN_ANEW = "the platform's chain tells of its beginning {first} times: it was begun anew"
@@ -185,14 +187,19 @@ _PAGE = (
     )
     .where(
         _TABLE.c.chain == sa.bindparam("chain"),
-        _TABLE.c.seq > sa.bindparam("after"),
+        _TABLE.c.seq >= sa.bindparam("after"),
+        sa.or_(_TABLE.c.seq > sa.bindparam("after"), _TABLE.c.id > sa.bindparam("after_id")),
         _TABLE.c.seq <= sa.bindparam("until"),
     )
-    .order_by(_TABLE.c.seq)
+    .order_by(_TABLE.c.seq, _TABLE.c.id)
     .limit(BATCH)
 )
 _HEAD_OF = sa.select(ChainHead.chain, ChainHead.seq, ChainHead.digest, ChainHead.mac).where(
     ChainHead.chain == sa.bindparam("chain")
+)
+_HEADS = sa.select(ChainHead.chain, ChainHead.seq, ChainHead.digest).order_by(ChainHead.chain)
+_DIGEST = sa.select(_TABLE.c.digest).where(
+    _TABLE.c.chain == sa.bindparam("chain"), _TABLE.c.seq == sa.bindparam("seq")
 )
 _LAST = sa.select(sa.func.max(_TABLE.c.seq)).where(_TABLE.c.chain == sa.bindparam("chain"))
 _CHAINS = sa.union(sa.select(ChainHead.chain), sa.select(_TABLE.c.chain).distinct())
@@ -201,38 +208,72 @@ _BEGINNINGS = sa.select(sa.type_coerce(_TABLE.c.detail, sa.Text)).where(
     _TABLE.c.tag == sa.literal_column(f"'{STARTED}'"),
 )
 
+_IS_NAMELESS: Any = sa.literal_column("typeof(chain) <> 'text'")
+_IS_PLATFORM = sa.bindparam("chain", type_=sa.Text) == PLATFORM
+_STRAY_EVENTS = sa.select(sa.func.count()).where(
+    sa.or_(
+        sa.and_(
+            _TABLE.c.chain == sa.bindparam("chain"),
+            sa.literal_column("typeof(seq) <> 'integer'"),
+        ),
+        sa.and_(_IS_PLATFORM, _IS_NAMELESS),
+    )
+)
+_STRAY_HEADS = sa.select(sa.func.count()).select_from(ChainHead).where(_IS_PLATFORM, _IS_NAMELESS)
+_STRAYS = sa.select(_STRAY_EVENTS.scalar_subquery() + _STRAY_HEADS.scalar_subquery())
+
 
 def stored(database: Database, chain: str, after: int, until: int) -> Iterator[Found]:
-    """The events behind `after`, in their order; a thousand at a time are in memory."""
+    """The events behind `after`, in their order; a thousand at a time are in memory. A place that
+    is taken twice is told twice."""
+    after_id: int | None = HIGHEST
     while True:
         with database.connection() as db:
-            rows = db.rows(_PAGE, chain=chain, after=after, until=until)
+            rows = db.rows(_PAGE, chain=chain, after=after, after_id=after_id, until=until)
         for found in map(_found, rows):
             yield found
-            after = found.seq
+            after, after_id = found.seq, found.id
         if len(rows) < BATCH:
             return
 
 
 def _found(row: tuple[Any, ...]) -> Found:
     row_id, person_id, seq, digest, *event = row
-    return Found(seq, digest, Event._make(event), row_id, person_id)
+    return Found(seq, str(digest), Event._make(event), row_id, person_id)
 
 
 def sealed_head(db: Connection, chain: str) -> Head | None:
-    """The chain's last event, or None where there is no chain."""
+    """The chain's last event, or None where there is no chain. What is of another type than we
+    write is made such that no seal fits it."""
     row = db.row(_HEAD_OF, chain=chain)
-    return Head._make(row) if row else None
+    if row is None:
+        return None
+    name, seq, digest, mac = row
+    return Head(name, seq if isinstance(seq, int) else 0, str(digest), str(mac))
+
+
+def heads(database: Database) -> list[Head]:
+    with database.connection() as db:
+        return [Head(*row) for row in db.rows(_HEADS)]
+
+
+def set_back(database: Database, kept: Iterable[Head]) -> Iterator[Fault]:
+    """What the chains do not have any more of heads that were kept elsewhere; no seal says it."""
+    with database.connection() as db:
+        for head in kept:
+            digests = db.rows(_DIGEST, chain=head.chain, seq=head.seq)
+            if digests != [(head.digest,)]:
+                yield Fault(SET_BACK, head.seq, head.seq)
 
 
 def inspect_all(database: Database) -> Iterator[Report]:
     """Every chain that there is, or that is told of. What tells of their beginnings is read after
     them, since chains begin while we look."""
     with database.connection() as db:
-        chains = {str(row[0]) for row in db.rows(_CHAINS)}
+        named = [chain for (chain,) in db.rows(_CHAINS)]
         beginnings = _beginnings(db)
-    chains |= set(beginnings)
-    for chain in sorted(chains | {PLATFORM} if chains else chains):
+    chains = {chain for chain in named if isinstance(chain, str)} | set(beginnings)
+    for chain in sorted(chains | {PLATFORM} if named or chains else chains):
         with database.connection() as db:
             head = sealed_head(db, chain)
         yield _inspect(database, chain, head, beginnings[chain])
@@ -246,6 +287,21 @@ def inspect(database: Database, chain: str) -> Report:
 
 
 def _inspect(database: Database, chain: str, head: Head | None, beginnings: int) -> Report:
+    report = _walked(database, chain, head, beginnings)
+    strays = _strays(database, chain)
+    return report._replace(faults=[*report.faults, *strays])
+
+
+def _strays(database: Database, chain: str) -> Iterator[Fault]:
+    """SQLite takes a word for a number, and bytes for a word: no order finds such a row."""
+    if database.is_sqlite:
+        with database.connection() as db:
+            ((count,),) = db.rows(_STRAYS, chain=chain)
+        if count:
+            yield Fault(STRAY, count, count)
+
+
+def _walked(database: Database, chain: str, head: Head | None, beginnings: int) -> Report:
     if head is None:
         with database.connection() as db:
             ((last,),) = db.rows(_LAST, chain=chain)
@@ -287,7 +343,7 @@ def _behind(database: Database, head: Head) -> Iterator[Found]:
     """What stands behind the end. The head is read again after it, since events are written while
     we look; each of them with its head."""
     with database.connection() as db:
-        rows = db.rows(_PAGE, chain=head.chain, after=head.seq, until=-LOWEST - 1)
+        rows = db.rows(_PAGE, chain=head.chain, after=head.seq, after_id=HIGHEST, until=HIGHEST)
         newest = sealed_head(db, head.chain) or head
     yield from (found for found in map(_found, rows) if found.seq > newest.seq)
 

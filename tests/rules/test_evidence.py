@@ -319,6 +319,47 @@ def test_the_command_says_that_every_chain_is_whole(either_world: World, northwi
     assert "There is no tenant nobody" in said
 
 
+def test_a_chain_that_was_set_back_with_its_seal_is_found_by_heads_kept_elsewhere(
+    either_world: World, northwind: str
+) -> None:
+    world, file = either_world, either_world.folder / "heads.jsonl"
+    at_first = world.run("SELECT seq, digest, mac FROM audit_chains WHERE chain = :c", c=northwind)
+    with world.held.database.transaction() as db:
+        audit.record(db, "tenant.ended", START + 9, tenant=northwind)
+    code, said = command(world, "heads")
+    assert (code, len(said.splitlines())) == (0, 2), said
+    file.write_text(said)
+    code, said = command(world, "verify", "--heads", str(file))
+    assert code == 0
+    assert "✓ northwind: event 9 is as it was kept\n" in said
+    drop_triggers(world.held.database)
+    world.run("DELETE FROM audit_events WHERE chain = :c AND seq = 9", c=northwind)
+    ((seq, digest, mac),) = at_first
+    back = "UPDATE audit_chains SET seq = :s, digest = :d, mac = :m WHERE chain = :c"
+    world.run(back, s=seq, d=digest, m=mac, c=northwind)
+    assert command(world, "verify")[0] == 0
+    code, said = command(world, "verify", "--heads", str(file))
+    assert code == 1
+    assert "✗ northwind: event 9 is not the one that was kept" in said
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"chain":"platform","seq":"x"}', "[]"])
+def test_what_is_no_file_of_heads_vouches_for_nothing(world: World, text: str) -> None:
+    file = world.folder / "heads.jsonl"
+    file.write_text(text)
+    assert command(world, "verify", "--heads", str(file))[0] != 0
+
+
+def test_a_canonical_form_that_is_not_known_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "FORM", 2)
+    lines = exported(world, PLATFORM)
+    monkeypatch.undo()
+    with pytest.raises(BadEvidence, match="header"):
+        verified(world, lines)
+
+
 def test_the_command_names_what_was_done_and_ends_with_1(
     either_world: World, northwind: str
 ) -> None:
