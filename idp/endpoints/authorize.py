@@ -91,6 +91,10 @@ def _begin(
     assert step
     if "none" in parsed.prompt:
         return _refuse(provider, parsed.reply_to, step.error, step.words)
+    asked = {name: sent.values[name] for name in PARAMETERS if name in sent.values}
+    if not attempts.fits(asked):
+        sentence = "The parameters together are larger than a sign-in keeps."
+        return _refuse(provider, parsed.reply_to, "invalid_request", sentence)
     browser_secret, new_cookie = cookies.browser_secret(provider.settings, request)
     attempt = attempts.begin(
         provider.ephemeral,
@@ -98,7 +102,7 @@ def _begin(
         provider.settings.attempt_lifetime,
         now,
         attempts.AUTHORIZE,
-        parameters={name: sent.values[name] for name in PARAMETERS if name in sent.values},
+        parameters=asked,
     )
     return _show(provider, situation, attempt, new_cookie, now)
 

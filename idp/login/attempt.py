@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from idp.ephemeral import Ephemeral
-from idp.errors import PageRefusal
+from idp.errors import PageRefusal, told
 from idp.secret_values import fingerprint, is_same, new_secret
 
 AUTHORIZE = "authorize"
@@ -21,6 +21,7 @@ LAUNCH = "launch"
 PAGE = "page"
 CONSOLE_PAGE = "console"
 INVITATION = "invitation"
+MAX_KEPT = 6 * 1024  # letters of parameters and target
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,11 @@ def cookie_name(is_https: bool) -> str:
     return "__Host-latchkey-browser" if is_https else "latchkey-browser"
 
 
+def fits(parameters: dict[str, str], target: str = "") -> bool:
+    """Whether we keep so much for somebody of whom we know nothing (security.md S74)."""
+    return len(target) + sum(map(len, (*parameters, *parameters.values()))) <= MAX_KEPT
+
+
 def begin(
     store: Ephemeral,
     browser_secret: str,
@@ -119,6 +125,10 @@ def begin(
     parameters: dict[str, str] | None = None,
     target: str = "",
 ) -> Attempt:
+    """Raises PageRefusal for more than is kept."""
+    if not fits(parameters or {}, target):
+        sentence = told("The request is larger than we read.")
+        raise PageRefusal("invalid_request", sentence, "more than an attempt keeps", 414)
     attempt = Attempt(
         id=new_secret(),
         browser=fingerprint(browser_secret),

@@ -79,6 +79,26 @@ def test_sec_74_a_parameter_that_is_too_long_is_refused_at_once(shared: World, w
     assert peak_of(lambda: send(shared, path)) < MEMORY
 
 
+def test_sec_74_a_stranger_has_us_keep_no_more_than_six_kilobytes(either_world: World) -> None:
+    """Each sign-in that begins is kept for half an hour, for anybody."""
+    world = either_world
+
+    def kept() -> int:
+        return sum(len(text) for (text,) in world.run("SELECT value FROM ephemeral_values"))
+
+    def asked(**parameters: str) -> str:
+        return send(world, asked_with(**parameters)).headers["Location"]
+
+    most = {"state": "s" * 4000, "nonce": "n" * 1000}
+    assert asked(**most).startswith("/login/password?")
+    before = kept()
+    for name in ("login_hint", "id_token_hint"):
+        assert "error=invalid_request" in asked(**most, **{name: "x" * 2000}), name
+    away = send(world, "/manage/northwind?q=" + "x" * 7000)
+    assert away.status_code == 414
+    assert kept() == before
+
+
 BODIES: dict[str, tuple[Any, str]] = {
     "a megabyte": ("x=" + "y" * MEGABYTE, FORM),
     "ten thousand fields": ("&".join(f"f{n}=1" for n in range(10_000)), FORM),
