@@ -4,7 +4,8 @@
 A client of a built-in product is a way into what operators and admins do, and its secret is worth
 as much as the client. Therefore no machine touches one; a client of `platform` is touched by who
 looks after operators, within their own permissions; and one of `console` is made and changed by no
-operator, who would have standing access to a company by it: they disable it, and that is all.
+operator, who would have standing access to a company by it: they disable it, and that is all
+(docs/decisions/0022).
 """
 
 from __future__ import annotations
