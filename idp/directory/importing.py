@@ -68,7 +68,7 @@ class _TakenBack(Exception):
 
 
 def work(database: Database, catalog: Catalog, keys: SecretKeys, now: float) -> bool:
-    """One batch of one import; False if there is none to do."""
+    """One batch of the import that has waited longest; False if there is none to do."""
     with database.engine.begin() as connection:
         due = connection.execute(
             sa.update(_TABLE)
@@ -88,7 +88,7 @@ def work(database: Database, catalog: Catalog, keys: SecretKeys, now: float) -> 
         connection.execute(
             sa.update(_TABLE)
             .where(_TABLE.c.id == due.id, _TABLE.c.state == due.state)
-            .values(locked_until=0.0, **ended)
+            .values(locked_until=now, **ended)
         )
     return True
 

@@ -9,10 +9,11 @@ import pytest
 
 from idp.directory import imports, people_file
 from idp.directory.acting import RECENT, Forbidden, Mistake, RecentSignInNeeded
+from idp.directory.importing import BATCH
 from idp.worker import import_people
 from tests.console.administering import administering
 from tests.console.people_of import add_clerk, administration, letters, member_id, roles
-from tests.world import AMARA, BEN, DANA, World
+from tests.world import AMARA, BEN, DANA, HANA, World
 
 FILE = f"""email,kind,roles,name
 ana@x.example,staff,agent,Ana
@@ -217,3 +218,24 @@ def test_whoever_left_is_invited_like_anybody(either_world: World) -> None:
     made = upload(either_world, f"email,kind,roles,name\n{BEN},staff,agent,Ben\n")
     work(either_world)
     assert came_to(either_world, made, "plan") == {2: "invite"}
+
+
+def test_a_long_import_keeps_no_other_company_waiting(either_world: World) -> None:
+    """A batch of each in turn."""
+    lines = "".join(f"p{number}@x.example,staff,agent\n" for number in range(3 * BATCH))
+    first = upload(either_world, f"email,kind,roles\n{lines}")
+    assert import_people(either_world.held)
+    either_world.clock.move(1)
+    with administering(either_world, HANA, "harbor") as admin:
+        other = imports.upload(admin, b"email,kind,roles\nq@x.example,staff,agent\n", "en")
+    for _turn in range(2):
+        assert import_people(either_world.held)
+        either_world.clock.move(1)
+    states = dict(map(tuple, either_world.run("SELECT id, state FROM people_imports")))
+    assert states == {first: imports.CHECKING, other: imports.CHECKED}
+    last = upload(either_world, "email,kind,roles\nr@x.example,staff,agent\n")
+    assert import_people(either_world.held)
+    either_world.clock.move(1)
+    states = dict(map(tuple, either_world.run("SELECT id, state FROM people_imports")))
+    assert states[last] == imports.CHECKED
+    assert states[first] == imports.CHECKING
