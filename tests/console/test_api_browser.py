@@ -13,7 +13,6 @@ __all__ = ["demo"]
 def test_the_documentation_is_for_everybody(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.issuer}/api/v1/docs")
     expect(page.get_by_role("heading", name="Management API", level=1)).to_be_visible()
-    look_at(page)
     for route in ("access-upload", "clients-change", "nodes-losing", "tenants-take_evidence"):
         page.locator(f"details:has(#{route}) > summary").click()
         expect(page.locator(f"#{route} table").first).to_be_visible()
