@@ -63,6 +63,7 @@ from idp.web.manage import (
     person,
     policy,
     problems,
+    refusals,
     roles,
 )
 from idp.web.manage import audit as audit_log
@@ -271,7 +272,7 @@ def _register_errors(app: Flask) -> None:
 
 
 def _show_refusal(refusal: Refusal) -> Response:
-    log.info("refused", code=refusal.code, why=refusal.detail, request_id=request_id())
+    refusals.tell(refusal)
     response = Response(render_template("error.html", **_told(refusal)), refusal.status)
     if isinstance(refusal, Busy | StoreUnavailable):
         response.headers.add(*RETRY_AFTER)

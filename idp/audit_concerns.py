@@ -62,6 +62,7 @@ CONCERNS: Mapping[str, Concern] = {
     "code.replayed": _ACTOR,
     "refresh_token.replayed": _ACTOR,
     "token.revoked": _ACTOR,
+    "console.refused": _ACTOR,
     "client.refused": _NOBODY,
     "logout.delivered": _ACTOR,
     "logout.undelivered": _ACTOR,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,8 @@ from idp import audit_inspection
 from idp.audit import TAGS, Origin
 from idp.errors import StoreUnavailable
 from idp.sessions import logout
-from tests.world import PASSWORD, START, VICTOR, Visitor, World
+from tests.console.calling import tenants_machine
+from tests.world import AMARA, PASSWORD, START, VICTOR, Visitor, World
 
 Deed = Callable[[World, Visitor], object]
 
@@ -150,3 +152,63 @@ def test_sec_84_every_tag_says_in_a_sentence_what_happened() -> None:
     for tag, sentence in TAGS.items():
         assert tag.count(".") == 1
         assert sentence.endswith(".")
+
+
+def refusals_told(world: World) -> list[tuple[Any, ...]]:
+    return list(
+        world.run(
+            "SELECT u.email, t.slug, e.client_id, e.detail FROM audit_events e"
+            " LEFT JOIN users u ON u.id = e.actor_id LEFT JOIN tenants t ON t.id = e.tenant_id"
+            " WHERE e.tag = 'console.refused' ORDER BY e.id"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("/manage/harbor/people", "/manage/<tenant>/people"),
+        ("/manage/nowhere/people", "/manage/<tenant>/people"),
+        ("/operate/tenants", "/operate/tenants"),
+    ],
+)
+def test_sec_84_whoever_tries_another_companys_console_is_told_of_in_their_own_log(
+    placed: World, path: str, pattern: str
+) -> None:
+    browser = placed.browser()
+    browser.code(AMARA)
+    assert browser.get(path).status_code == 404
+    [(email, slug, client, detail)] = refusals_told(placed)
+    assert (email, slug, client) == (AMARA, "northwind", None)
+    assert {"method": "GET", "path": pattern}.items() <= json.loads(detail).items()
+
+
+def test_sec_84_a_refused_program_is_told_of_by_its_name(placed: World) -> None:
+    caller = tenants_machine(placed, "northwind")
+    assert caller.get("/tenants/harbor/people").status_code == 404
+    [(email, slug, client, detail)] = refusals_told(placed)
+    assert (email, slug, client) == (None, "northwind", "northwind-all")
+    assert json.loads(detail)["path"] == "/api/v1/tenants/<tenant>/people"
+
+
+def test_sec_84_a_flood_of_refusals_writes_twenty_a_minute(either_world: World) -> None:
+    browser = either_world.browser()
+    browser.code(AMARA)
+    for _ in range(25):
+        assert browser.get("/manage/harbor/people").status_code == 404
+    told = refusals_told(either_world)
+    assert len(told) == 20
+    reasons = [json.loads(row[3])["reason"] for row in told]
+    assert reasons[-1] == "more of this minute are in the log"
+    either_world.clock.move(61)
+    browser.get("/manage/harbor/people")
+    assert len(refusals_told(either_world)) == 21
+
+
+def test_sec_84_nobody_is_told_of_who_is_not_known_or_only_mistaken(either_world: World) -> None:
+    assert either_world.get("/manage/harbor/people").status_code == 303
+    assert either_world.get("/api/v1/tenants/harbor/people").status_code == 401
+    browser = either_world.browser()
+    browser.enter("/manage/northwind")
+    browser.get("/manage/northwind/nothing-here")
+    assert refusals_told(either_world) == []

@@ -29,6 +29,7 @@ from idp.errors import BearerRefusal
 from idp.grants import claims
 from idp.tokens.signed_tokens import BadToken
 from idp.web.context import catalog, now, origin, provider
+from idp.web.manage import refusals
 
 
 def at_tenant(slug: str) -> AbstractContextManager[Administration]:
@@ -99,7 +100,16 @@ def _token(product_key: str) -> Bearer | Machine:
     found = find(provider(), claimed, now())
     if found is None or found.product.key != product_key:
         raise _refused("invalid_token", "ended, or meant for something else", 401)
+    _note(found)
     return found
+
+
+def _note(found: Bearer | Machine) -> None:
+    if isinstance(found, Bearer):
+        state = found.state
+        refusals.note(state.user_id, found.client.client_id, state.standing.tenant_id)
+    else:
+        refusals.note(None, found.client.client_id, found.client.tenant_id)
 
 
 def _refused(code: str, detail: str, status: int) -> BearerRefusal:

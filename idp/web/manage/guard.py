@@ -40,6 +40,7 @@ from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
 from idp.web.context import browser_secret, catalog, current_session, now, origin, provider
+from idp.web.manage import refusals
 
 IN_A_PATH = "/:@!$&'()*+,;=~"  # besides letters and digits (RFC 3986 section 3.3)
 KEPT_FOR = 600.0  # seconds that a form waits for its sign-in
@@ -130,6 +131,7 @@ def _visit(slug: str) -> Visit | None:
 def _as_visitor(visit: Visit, recent: bool) -> tuple[TenantName, Actor]:
     """Asked for what the operators' own pages ask."""
     session, _, _ = _decided(None, recent)
+    refusals.note(session.user_id, None, None)
     console = catalog().products[CONSOLE]
     return visit.tenant, visits.visitor(visit, session.user_id, session.auth_time, console)
 
@@ -138,6 +140,7 @@ def _as_member(slug: str, recent: bool) -> tuple[TenantName, Actor]:
     session, decision, entries = _decided(slug, recent)
     if not isinstance(decision, Done) or decision.standing is None:
         raise _not_open([entry.standing for entry in entries], slug)
+    refusals.note(session.user_id, None, decision.standing.tenant_id)
     with provider().database.connection() as db:
         return _named(decision.standing), _member(db, session, decision.standing)
 
@@ -147,6 +150,7 @@ def _at_platform(recent: bool) -> AbstractContextManager[Operation]:
     with provider().database.connection() as db:
         if not operating.is_operator(db, session.user_id):
             raise NotFound("no operator")
+    refusals.note(session.user_id, None, None)
     everything = catalog().products[PLATFORM].permission_keys
     actor = Operator(session.user_id, None, session.auth_time, everything)
     return operation(

@@ -16,6 +16,7 @@ from idp.directory.acting import RECENT, Mistake, RecentSignInNeeded, TooOften
 from idp.errors import BearerRefusal, Busy, Failure, PageRefusal, Refusal, StoreUnavailable, told
 from idp.settings import RETRY_AFTER
 from idp.web.context import provider, request_id
+from idp.web.manage import refusals
 
 PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"
@@ -78,7 +79,7 @@ def problem(error: Exception) -> Response:
 
 def _refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
-        log.info("refused", code=error.code, why=error.detail, request_id=request_id())
+        refusals.tell(error)
         return error
     if isinstance(error, sa.exc.DBAPIError) and (away := provider().database.outage(error.orig)):
         return _refusal(away)
