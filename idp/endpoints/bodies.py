@@ -14,7 +14,7 @@ from typing import Any
 
 from idp.connections import Connections, address_of
 from idp.endpoints.router import Environ, StartResponse, WsgiApp
-from idp.errors import Busy, OAuthRefusal
+from idp.errors import Busy, OAuthRefusal, told
 
 PATIENCE = 10.0  # seconds until a body must be there
 BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
@@ -27,7 +27,8 @@ class CutShort(OAuthRefusal):
     """Less came than was announced."""
 
     def __init__(self) -> None:
-        super().__init__("invalid_request", "The request did not arrive whole.", status=408)
+        sentence = told("The request did not arrive whole.")
+        super().__init__("invalid_request", sentence, status=408)
 
 
 class Arriving:
