@@ -129,8 +129,9 @@ def test_sec_64_a_body_that_no_form_of_ours_sends_does_nothing(
 
 
 def test_sec_64_looking_changes_nothing(world: World, amara: Visitor) -> None:
-    """Whatever stands in the address: an image or a link on any page can make a browser GET."""
-    before = lasting(world)
+    """Whatever stands in the address: an image or a link on any page can make a browser GET. The
+    audit log alone grows, by what was refused and what was handed out."""
+    before, events = unheard(world), len(world.audit())
     query = urlencode(filled(world, csrf_token=token_of(amara)))
     for method, path in forms_and_pages(world.held):
         if method == "GET":
@@ -139,7 +140,17 @@ def test_sec_64_looking_changes_nothing(world: World, amara: Visitor) -> None:
     for method in ("PUT", "DELETE", "PATCH"):
         for path in {path for _, path in forms_and_pages(world.held)}:
             assert amara.client.open(path, method=method, data=filled(world)).status_code == 405
-    assert lasting(world) == before
+    assert unheard(world) == before
+    assert {event["tag"] for event in world.audit()[events:]} == {
+        "console.refused",
+        "audit.exported",
+    }
+
+
+def unheard(world: World) -> list[str]:
+    """All that is kept, but for what the audit log says of it."""
+    heard = ("audit_events:", "audit_chains:", "attempt_limits:")
+    return [line for line in lasting(world) if not line.startswith(heard)]
 
 
 def signed_out(world: World) -> bool:
