@@ -6,14 +6,10 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
-import sqlalchemy as sa
-import structlog
 from flask import Flask, Response, abort, render_template, request
-from flask_babel import gettext as _
 from flask_bootstrap import Bootstrap5
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFProtect
 from granian.utils.proxies import wrap_wsgi_with_proxy_headers
-from werkzeug.exceptions import HTTPException
 
 from idp import logs
 from idp.directory import document_kinds, people_file
@@ -26,10 +22,9 @@ from idp.endpoints.router import (
     StartResponse,
     WsgiApp,
 )
-from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable
 from idp.provider import Provider, provider
-from idp.settings import RETRY_AFTER, settings_from
-from idp.web import brands, home, inbox, languages, presentation
+from idp.settings import settings_from
+from idp.web import brands, error_pages, home, inbox, languages, presentation
 from idp.web.account import profile
 from idp.web.addresses import Address
 from idp.web.context import (
@@ -38,7 +33,6 @@ from idp.web.context import (
     judge_afresh,
     keep_browser_secret,
     orm,
-    request_id,
 )
 from idp.web.context import provider as provider_of_request
 from idp.web.login import (
@@ -63,7 +57,6 @@ from idp.web.manage import (
     person,
     policy,
     problems,
-    refusals,
     roles,
 )
 from idp.web.manage import audit as audit_log
@@ -104,8 +97,6 @@ CONSOLE_PAGES = (
     audit_log,
     operator_visits,
 )
-
-log = structlog.get_logger("pages")
 
 
 def serve_app() -> WsgiApp:
@@ -149,6 +140,10 @@ def create_app(held: Provider) -> Router:
 class _Pages(Flask):
     url_rule_class = Address
 
+    def get_send_file_max_age(self, filename: str | None) -> int | None:
+        """What is everybody's is a file of ours; what is made for somebody has no path."""
+        return super().get_send_file_max_age(filename) if filename else None
+
 
 def create_pages(held: Provider) -> Flask:
     app = _Pages(
@@ -177,7 +172,7 @@ def create_pages(held: Provider) -> Flask:
     app.before_request(_show_handed_page)
     app.before_request(_refuse_foreign_forms)
     app.after_request(keep_browser_secret)
-    _register_errors(app)
+    error_pages.install(app)
     return app
 
 
@@ -254,98 +249,7 @@ def _show_handed_page() -> Response | None:
     if page.name == "form_post.html":
         presentation.allow_form_targets([values["action"]])
     if "refusal" in values:
-        values = _told(values["refusal"])
+        values = error_pages.told_of(values["refusal"])
     response = Response(render_template(page.name, **values), page.status)
     response.headers.extend(page.headers)
     return response
-
-
-def _register_errors(app: Flask) -> None:
-    for error, show in (
-        (Refusal, _show_refusal),
-        (sa.exc.DBAPIError, _show_outage),
-        (CSRFError, _show_expired_form),
-        (HTTPException, _show_http_error),
-        (Exception, _show_failure),
-    ):
-        app.register_error_handler(error, problems.or_page(show))
-
-
-def _show_refusal(refusal: Refusal) -> Response:
-    refusals.tell(refusal)
-    response = Response(render_template("error.html", **_told(refusal)), refusal.status)
-    if isinstance(refusal, Busy | StoreUnavailable):
-        response.headers.add(*RETRY_AFTER)
-    return response
-
-
-def _show_outage(problem: sa.exc.DBAPIError) -> Response:
-    """The database went away under a page's own session, which does not tell it as ours does."""
-    away = provider_of_request().database.outage(problem.orig)
-    return _show_refusal(away) if away else _show_failure(problem)
-
-
-def _show_expired_form(error: CSRFError) -> Response:
-    return _show_refusal(
-        PageRefusal(
-            "forbidden", "This form has expired. Go back and try again.", str(error), status=403
-        )
-    )
-
-
-def _show_http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    if status < 400:
-        return error.get_response()  # type: ignore[return-value]  # a routing redirect
-    title, message = _http_words(status)
-    page = render_template(
-        "error.html",
-        title=title,
-        message=message,
-        code=status,
-        request_id=request_id(),
-        back_url="/",
-        back_label=_("Go to the start"),
-    )
-    response = Response(page, status)
-    if status == 405 and error.response is None:
-        response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
-    return response
-
-
-def _show_failure(error: Exception) -> Response:
-    """Whatever we did not foresee: logged with its trace, told without it."""
-    if isinstance(error, HTTPException):
-        return _show_http_error(error)
-    log.error("failed", exc_info=error, request_id=request_id())
-    return Response(render_template("error.html", **_told(Failure())), 500)
-
-
-def _told(refusal: Refusal) -> dict[str, object]:
-    title = _("This did not work")
-    if isinstance(refusal, Failure):
-        title = _("Something went wrong")
-    if isinstance(refusal, Busy | StoreUnavailable):
-        title = _("One moment")
-    return {
-        "title": title,
-        "message": _(refusal.public_message),
-        "code": refusal.code,
-        "request_id": request_id(),
-        "back_url": "/",
-        "back_label": _("Go to the start"),
-    }
-
-
-def _http_words(status: int) -> tuple[str, str]:
-    if status == 404:
-        return _("Page not found"), _("There is nothing at this address.")
-    if status == 403:
-        return _("Not allowed"), _("This request came from somewhere else than our own page.")
-    if status == 405:
-        return _("This did not work"), _("This address does not answer that kind of request.")
-    if status in (413, 414, 431):
-        return _("Too much"), _("The request is larger than we read.")
-    if status < 500:
-        return _("This did not work"), _("The request can't be read.")
-    return _("Something went wrong"), _("It is not your fault. Please try again in a moment.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -74,17 +75,21 @@ class Connections:
 def _held_sockets() -> Iterator[socket.socket]:
     """Each in turn, under a number of its own, so that it can't become another meanwhile."""
     for link in list(OPEN_FILES.iterdir()) if OPEN_FILES.is_dir() else ():
-        with suppress(OSError), _of_ours(int(link.name)) as held:
-            yield held
+        with suppress(OSError):
+            own = _own_number(int(link.name))
+            if own is not None:
+                with socket.socket(fileno=own) as held:
+                    yield held
 
 
-def _of_ours(number: int) -> socket.socket:
+def _own_number(number: int) -> int | None:
+    """None for what is no socket: to close a file under any number drops every lock that this
+    process has on it (fcntl(2)), and SQLite's are such locks. So one that came in between is left
+    open."""
+    if not stat.S_ISSOCK(os.fstat(number).st_mode):
+        return None
     own = os.dup(number)
-    try:
-        return socket.socket(fileno=own)
-    except OSError:
-        os.close(own)
-        raise
+    return own if stat.S_ISSOCK(os.fstat(own).st_mode) else None
 
 
 def _end(held: socket.socket) -> None:

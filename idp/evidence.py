@@ -18,7 +18,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from idp.audit_chain import FIRST, FORM, Event, Head
-from idp.audit_inspection import Fault, Found, Walk, sealed_head, stored
+from idp.audit_inspection import sealed_head, stored
+from idp.audit_walk import Fault, Found, Walk
 from idp.canonical_json import canonical_json
 from idp.database import Database
 from idp.directory import history

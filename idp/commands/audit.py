@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from idp import audit_inspection, evidence, migrations
 from idp.audit_chain import PLATFORM, Head
-from idp.audit_inspection import Fault
+from idp.audit_walk import Fault
 from idp.canonical_json import canonical_json
 from idp.directory.tenants import Tenant
 from idp.errors import SetupMistake

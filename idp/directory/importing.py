@@ -55,7 +55,7 @@ _TABLE: Any = PeopleImport.__table__
 _NOW = sa.bindparam("now", type_=sa.Double)
 _DUE = (
     sa.select(_TABLE.c.id)
-    .where(_TABLE.c.state.in_([CHECKING, RUNNING]), _TABLE.c.locked_until < _NOW)
+    .where(_TABLE.c.state.in_([CHECKING, RUNNING]), _TABLE.c.locked_until <= _NOW)
     .order_by(_TABLE.c.locked_until)
     .limit(1)
     .with_for_update(skip_locked=True)

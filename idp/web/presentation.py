@@ -113,7 +113,7 @@ def add_headers(response: Response) -> Response:
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if provider().settings.is_https:
         headers["Strict-Transport-Security"] = HSTS
-    if "Cache-Control" not in headers:
+    if not response.cache_control.public:
         headers["Cache-Control"] = "no-store"
     headers.add("Vary", "Cookie")
     return response

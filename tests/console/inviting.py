@@ -34,7 +34,10 @@ def token_in(letter: dict[str, Any], world: World) -> str:
 
 
 def newest_token(world: World) -> str:
-    return token_in(letters(world)[-1], world)
+    """Letters about events may have been written in the same moment."""
+    return token_in(
+        [each for each in letters(world) if each["template"] == "invitation"][-1], world
+    )
 
 
 def accept(world: World, token: str, *, name: str = "Nadia Petrova") -> None:

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 
 from idp import audit, evidence
 from idp.audit_chain import PLATFORM
-from idp.audit_inspection import CHANGED, CUT, INSERTED, MISPLACED, MISSING
+from idp.audit_walk import CHANGED, CUT, INSERTED, MISPLACED, MISSING
 from idp.canonical_json import canonical_json
 from idp.evidence import BadEvidence, Broken, NoEvents
 from idp.tokens import signing_keys

@@ -57,7 +57,7 @@ def failing(away: Away) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database.Connection, "_execute", execute)
         patch.setattr(sa.orm.Session, "_execute_internal", execute_by_session)
-        for place in ("idp.app.log", "idp.endpoints.router.log"):
+        for place in ("idp.web.error_pages.log", "idp.endpoints.router.log"):
             patch.setattr(place, Mock())  # a trace with all its variables takes a second to write
         yield
 

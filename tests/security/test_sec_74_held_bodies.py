@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -160,6 +163,25 @@ def test_sec_74_only_what_came_to_us_is_ended(came_to_us: bool) -> None:
             spared.setblocking(False)
             with pytest.raises(BlockingIOError):
                 spared.recv(1)
+
+
+LOCK = "import sqlite3, sys; sqlite3.connect(sys.argv[1], 0).execute('BEGIN IMMEDIATE')"
+
+
+def test_sec_74_looking_for_connections_lets_go_of_no_lock(tmp_path: Path) -> None:
+    """SQLite's locks are the process's, and any descriptor of the file that is closed drops them:
+    two transactions would write at once."""
+    file = tmp_path / "locked.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE counted (number)")
+        database.execute("BEGIN IMMEDIATE")
+        Connections(1).look(0)
+        Connections(1).end_quiet("127.0.0.1", 0)
+        another = subprocess.run(
+            [sys.executable, "-c", LOCK, file], capture_output=True, text=True, check=False
+        )
+        assert "database is locked" in another.stderr
 
 
 def test_sec_74_a_body_that_was_cut_short_is_not_read_as_a_whole_one(

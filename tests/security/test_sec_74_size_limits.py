@@ -204,6 +204,6 @@ def test_sec_74_a_null_character_is_no_accident_to_any_database(either_world: Wo
     for method, path in rules(either_world.held):
         if method == "POST":
             answer = browser.submit(page, path, **dict.fromkeys(fields, "a\x00b"))
-            assert answer.status_code in (303, 400), path
+            assert answer.status_code in (401 if path.startswith("/api/") else 303, 400), path
         elif not path.startswith(("/static", "/bootstrap")):
             assert browser.get(f"{path}?x=%00&to=%00&attempt=%00").status_code in (303, 400), path

@@ -130,7 +130,7 @@ def test_sec_82_secrets_do_not_show_in_what_is_logged_of_objects(world: World) -
     held = world.held
     shown = repr((held, held.catalog.current(world.clock()), held.key_ring.current(world.clock())))
     assert given.found_in(shown) == set()
-    for key in ("signing_keys", "cookies", "identifiers", "refresh_tokens"):
+    for key in ("sealing", "first_sealing", "cookies", "identifiers", "refresh_tokens"):
         raw: bytes = getattr(held.secret_keys, key)
         assert repr(raw) not in shown
         assert raw.hex() not in shown

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from idp import audit, audit_inspection
 from idp.audit_chain import FIRST, PLATFORM, Event, Head, link
-from idp.audit_inspection import (
+from idp.audit_inspection import BATCH
+from idp.audit_walk import (
     AND_MORE,
     ASTRAY,
-    BATCH,
     BEGUN_ANEW,
     CHANGED,
     CUT,

@@ -60,7 +60,10 @@ def _asker() -> Asker:
     if "asker" in g:
         known: Asker = g.asker
         return known
-    session = current_session() if request.path.startswith(CONSOLE_PATHS) else None
+    try:
+        session = current_session() if request.path.startswith(CONSOLE_PATHS) else None
+    except StoreUnavailable:
+        return NOBODY
     return Asker(session.user_id, None, session.tenant_id) if session else NOBODY
 
 
