@@ -48,11 +48,11 @@ def metered() -> Iterator[Meter]:
 
 
 def cost_of(act: Callable[[], Result], limit: float) -> tuple[Result, float]:
-    """What an act came to, and the seconds that it cost; asked three times before it is too much,
-    since a garbage collection may fall into any of them."""
+    """What an act came to, and the seconds that it cost; asked ten times before it is too much,
+    since a garbage collection, or a busy neighbour, may fall into any of them."""
     with metered() as meter:
         result = act()
-    for _ in range(2):
+    for _ in range(9):
         if meter.seconds >= limit:
             with metered() as meter:
                 result = act()
