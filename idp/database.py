@@ -288,11 +288,11 @@ class Database:
 
     @contextmanager
     def outages_told(self) -> Iterator[None]:
-        """For what goes by the engine: SQLAlchemy wraps what the driver says."""
+        """For what goes by the engine."""
         try:
             yield
-        except sa.exc.DBAPIError as problem:
-            self.tell(problem.orig)
+        except sa.exc.SQLAlchemyError as problem:
+            self.tell(problem)
             raise
 
     def tell(self, problem: BaseException | None) -> None:
@@ -302,8 +302,12 @@ class Database:
             raise away from problem
 
     def outage(self, problem: BaseException | None) -> StoreUnavailable | None:
-        """A refusal if it is the store that failed, and not what was asked of it: it is away, or
-        (SQLite) the file is no database any more."""
+        """A refusal if it is the store that failed, and not what was asked of it: it is away, has
+        no room for one more, or is damaged. SQLAlchemy wraps what the driver says."""
+        if isinstance(problem, sa.exc.TimeoutError):
+            return StoreUnavailable("database: every connection is in use")
+        if isinstance(problem, sa.exc.DBAPIError):
+            return self.outage(problem.orig)
         if isinstance(problem, self.outages) and not isinstance(problem, self.lanes.mistakes):
             return StoreUnavailable(f"database: {problem}")
         return None

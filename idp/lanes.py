@@ -108,15 +108,15 @@ class PostgresLanes:
     PostgreSQL groups commits by itself, so there is one lane."""
 
     begin = "BEGIN"
-    mistakes: tuple[type[Exception], ...] = ()
 
     def __init__(self, url: sa.URL, pool: int, connect_timeout: int) -> None:
         import psycopg
 
         self.outages: tuple[type[Exception], ...] = (
-            psycopg.OperationalError,
-            psycopg.InterfaceError,
+            *(psycopg.OperationalError, psycopg.InterfaceError),
+            psycopg.InternalError,  # damaged, or only reading until it takes over
         )
+        self.mistakes: tuple[type[Exception], ...] = (psycopg.errors.InFailedSqlTransaction,)
         self.turn: Turn | None = None
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connect_timeout = connect_timeout
@@ -263,7 +263,12 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise SetupMistake("LATCHKEY_DATABASE_URL needs a file: sqlite:///data/latchkey.db")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
+    engine = sa.create_engine(
+        url,
+        pool_timeout=CONNECT_TIMEOUT,
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -283,6 +288,7 @@ def postgres_engine(url: sa.URL, pool: int) -> sa.Engine:
         url.set(drivername="postgresql+psycopg"),
         paramstyle="format",
         pool_size=pool,
+        pool_timeout=CONNECT_TIMEOUT,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": OF_EVERY_TENANT},

@@ -20,7 +20,7 @@ log = structlog.get_logger("pages")
 def install(app: Flask) -> None:
     for error, show in (
         (Refusal, _show_refusal),
-        (sa.exc.DBAPIError, _show_outage),
+        (sa.exc.SQLAlchemyError, _show_outage),
         (CSRFError, _show_expired_form),
         (HTTPException, _show_http_error),
         (Exception, _show_failure),
@@ -36,9 +36,9 @@ def _show_refusal(refusal: Refusal) -> Response:
     return response
 
 
-def _show_outage(problem: sa.exc.DBAPIError) -> Response:
+def _show_outage(problem: sa.exc.SQLAlchemyError) -> Response:
     """The database went away under a page's own session, which does not tell it as ours does."""
-    away = provider().database.outage(problem.orig)
+    away = provider().database.outage(problem)
     return _show_refusal(away) if away else _show_failure(problem)
 
 

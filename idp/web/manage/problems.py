@@ -81,7 +81,7 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         refusals.tell(error)
         return error
-    if isinstance(error, sa.exc.DBAPIError) and (away := provider().database.outage(error.orig)):
+    if away := provider().database.outage(error):
         return _refusal(away)
     if isinstance(error, sa.exc.IntegrityError):
         sentence = told("Something else was changed at the same time. Read it again.")
