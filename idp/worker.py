@@ -69,7 +69,6 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
     return {
         "mail": lambda message, now: post_letter(write_letter(message.payload), now),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
-        logout.FALLEN: lambda message, now: follow_fall(held, message, now),
         audit_chain.MESSAGE: lambda message, now: write_event_letters(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
     }
@@ -132,13 +131,6 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
         raise Undelivered("the product refused it: 400", refused=True)
     if status not in (200, 204):
         raise Undelivered(f"the product answered {status}")
-
-
-def follow_fall(held: Provider, message: Message, now: float) -> None:
-    """The transaction that disabled a membership can't see what rests on it in other companies."""
-    fallen = message.payload
-    with held.database.transaction() as db:
-        ending.tell_products(db, fallen["tenant"], now, fallen["user"])
 
 
 def write_event_letters(held: Provider, message: Message, now: float) -> None:

@@ -1,10 +1,10 @@
 """The end of what sign-ins rest on, at the products: they are told, as far as it can be told apart.
 
 Nothing that rests on a membership counts from the moment that it is not in force, since `why_dead`
-reads it with every use. What is left is to let go of the grants, and to sign people out of the
-products that they had open by it. A product's session (`sid`) is one for all companies: it is
-signed out where nothing newer was granted in it than what has ended, and left alone where the
-person has switched since to a company of which that is not so.
+reads it with every use. What is left is to let go of the grants, so that none of them wakes up with
+the membership, and to sign people out of the products that they had open by it. A product's session
+(`sid`) is one for all companies: it is signed out where nothing newer was granted in it than what
+has ended, and left alone where the person has switched since to a company of which that is not so.
 """
 
 from __future__ import annotations
@@ -58,14 +58,12 @@ def _unless_moved_on(to_another: sa.ColumnElement[bool]) -> sa.ColumnElement[boo
 
 
 def _rests_on_tenant(grant: Any) -> sa.ColumnElement[bool]:
-    """Its membership is of the tenant, or came across tenants at the tenant's request."""
-    return sa.exists().where(
-        Membership.id == grant.membership_id,
-        sa.or_(
-            Membership.tenant_id == _TENANT,
-            sa.exists().where(
-                AccessRequest.id == Membership.access_request_id, AccessRequest.tenant_id == _TENANT
-            ),
+    """Its membership is of the tenant, or came across tenants at the tenant's request: a tenant's
+    own transaction sees such a request, and not the membership."""
+    return sa.or_(
+        sa.exists().where(Membership.id == grant.membership_id, Membership.tenant_id == _TENANT),
+        sa.exists().where(
+            AccessRequest.membership_id == grant.membership_id, AccessRequest.tenant_id == _TENANT
         ),
     )
 
@@ -102,6 +100,11 @@ _END = (
     .values(ended_at=sa.bindparam("now"))
 )
 
+_END_OF_PERSON = (
+    sa.update(Grant)
+    .where(Grant.user_id == _USER, _rests_on_tenant(Grant), Grant.ended_at.is_(None))
+    .values(ended_at=sa.bindparam("now"))
+)
 _END_IN_SESSION = _END.where(Grant.session_id == _SESSION)
 
 
@@ -112,13 +115,18 @@ def end_of_tenant(db: Connection, tenant_id: str, now: float) -> int:
     return told
 
 
-def tell_products(db: Connection, tenant_id: str, now: float, user_id: str | None = None) -> int:
+def tell_products(db: Connection, tenant_id: str, now: float) -> int:
     """A back-channel logout for each browser and product that is signed in by what rests on a
-    tenant: its own memberships, and those by which its people were let into other ones. Of one
-    person alone, if that is said. How many. In a transaction that sees every tenant."""
-    if user_id is None:
-        return _tell(db, now, _OF_TENANT, tenant_id=tenant_id)
-    return _tell(db, now, _OF_PERSON, tenant_id=tenant_id, user_id=user_id)
+    tenant: its own memberships, and those by which its people were let into other ones. How many.
+    In a transaction that sees every tenant."""
+    return _tell(db, now, _OF_TENANT, tenant_id=tenant_id)
+
+
+def end_of_person(db: Connection, tenant_id: str, user_id: str, now: float) -> None:
+    """For good, of what rests on a tenant what one person holds, in it and in others."""
+    whose = {"tenant_id": tenant_id, "user_id": user_id}
+    _tell(db, now, _OF_PERSON, **whose)
+    db.run(_END_OF_PERSON, **whose, now=now)
 
 
 def end_in_session(

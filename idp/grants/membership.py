@@ -89,8 +89,7 @@ def disable(admin: Administration, membership_id: str) -> None:
         )
     ).all():
         logout.end(admin.db, session_id, "the membership was disabled", admin.now, admin.origin)
-    ending.end_of_membership(admin.db, someone.user_id, someone.id, admin.now)
-    logout.tell_of_fall(admin.db, admin.tenant.id, someone.user_id, admin.now)
+    ending.end_of_person(admin.db, admin.tenant.id, someone.user_id, admin.now)
     admin.record("person.disabled", **person.about(someone))
 
 

@@ -20,7 +20,6 @@ from idp.sessions import clients
 from idp.sessions.browser import SsoSession
 
 MESSAGE = "backchannel_logout"
-FALLEN = "membership_fallen"
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TOKEN_LIFETIME = 120
 
@@ -74,12 +73,6 @@ def end(db: Connection, session_id: str, reason: str, now: float, origin: Origin
             )
     audit.record(db, "session.ended", now, origin, actor=user_id, session=session_id, reason=reason)
     return True
-
-
-def tell_of_fall(db: Connection, tenant_id: str, user_id: str, now: float) -> None:
-    """A membership is not in force any more. The products that the person is in by it are found by
-    the worker, since they may be open for another tenant, at this one's request."""
-    outbox.enqueue(db, FALLEN, {"tenant": tenant_id, "user": user_id}, now)
 
 
 def receipts(db: Connection, session_id: str) -> list[Receipt]:

@@ -16,11 +16,11 @@ from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User, canonical_email
 from idp.errors import SetupMistake
+from idp.grants import ending
 from idp.provider import Provider
 from idp.registration.changes import Change, Edit
 from idp.registration.tenants import find_tenant
 from idp.secret_values import new_id
-from idp.sessions import logout
 from idp.sessions.browser import SsoSession
 from idp.setup.form import MembershipForm, UserForm
 
@@ -138,7 +138,7 @@ def _apply_membership(
     for column, value in form.stated(("kind", "status"), edit.is_new).items():
         edit.set(column, value)
     if edit.fields.get("status") == FELL:
-        logout.tell_of_fall(db, tenant.id, user.id, now)
+        ending.end_of_person(db, tenant.id, user.id, now)
     if edit.is_new or "roles" in form.model_fields_set:
         _set_roles(session, edit, membership, form.roles)
     session.add(membership)

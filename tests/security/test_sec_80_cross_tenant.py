@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from idp.directory.acting import Administration
 from idp.grants import membership
 from idp.operators import ending, tenants
 from tests.console.access_story import Story, work
@@ -74,8 +75,12 @@ def end(world: World, slug: str) -> None:
 
 
 def disable_at_home(world: World) -> None:
+    turn_at_home(world, membership.disable)
+
+
+def turn_at_home(world: World, turn: Callable[[Administration, str], None]) -> None:
     with administering(world) as admin:
-        membership.disable(admin, member_id(world, BEN))
+        turn(admin, member_id(world, BEN))
 
 
 def apply_to_tenant(world: World, **changed: str) -> None:
@@ -122,6 +127,42 @@ def test_sec_80_a_product_in_which_he_has_moved_on_hears_of_what_it_shows(
     work(story.world)
     has_home_fallen = "receiving" not in fall
     assert told_products(story.world) == (["lms"] if has_home_fallen else [])
+
+
+COMEBACKS: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
+    "in the console": (disable_at_home, lambda world: turn_at_home(world, membership.enable)),
+    "by a file": (
+        lambda world: apply_to_membership(world, status="disabled"),
+        lambda world: apply_to_membership(world, status="active"),
+    ),
+}
+
+
+@pytest.mark.parametrize("is_worker_late", [False, True])
+@pytest.mark.parametrize("way", COMEBACKS)
+def test_sec_80_what_he_held_there_does_not_wake_up_when_he_is_enabled_at_home(
+    story: Story, way: str, is_worker_late: bool
+) -> None:
+    """Offline access outlives its session, and so would a stolen one; he may sign in anew."""
+    world, scope = story.world, "openid offline_access"
+    companies = ("harbor", "northwind")
+    held = [world.browser().tokens(BEN, tenant=each, scope=scope) for each in companies]
+    disable, enable = COMEBACKS[way]
+    disable(world)
+    if not is_worker_late:
+        work(world)
+    enable(world)
+    work(world)
+    for given in held:
+        assert world.introspect(given["access_token"]) == {"active": False}
+        assert world.refresh(given["refresh_token"]).status_code == 400
+    assert world.introspect(tokens(world)["access_token"])["active"] is True
+
+
+def test_sec_80_what_another_holds_there_is_left_alone(story: Story) -> None:
+    given = story.world.browser().tokens(HANA, scope="openid offline_access")
+    disable_at_home(story.world)
+    assert story.world.refresh(given["refresh_token"]).status_code == 200
 
 
 def test_sec_80_who_comes_from_elsewhere_hears_nothing_of_it(story: Story) -> None:
