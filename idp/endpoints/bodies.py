@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
+
 from idp.connections import Connections, address_of
 from idp.endpoints.router import Environ, StartResponse, WsgiApp
 from idp.errors import Busy, OAuthRefusal, told
@@ -21,6 +23,8 @@ BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
 LARGEST = 11 * 1024 * 1024
 PRESSED = 1.0  # seconds that a body is waited for while no thread is left for another
 LOOK_EVERY = 0.2
+
+log = structlog.get_logger("bodies")
 
 
 class CutShort(OAuthRefusal):
@@ -32,25 +36,23 @@ class CutShort(OAuthRefusal):
 
 
 class Arriving:
-    """The `wsgi.input` of a request that announced a body of `length` bytes, or None if it will be
-    known at its end."""
+    """The `wsgi.input` of a request that announced a body of `length` bytes."""
 
-    def __init__(self, bodies: Bodies, source: Any, peer: str, length: int | None) -> None:
+    def __init__(self, bodies: Bodies, source: Any, peer: str, length: int) -> None:
         self._bodies = bodies
         self._source = source
         self._left = length
         self.peer = peer
         self.since = time.monotonic()
-        self.until = self.since + max(PATIENCE, min(length or 0, LARGEST) / BYTES_A_SECOND)
+        self.until = self.since + max(PATIENCE, min(length, LARGEST) / BYTES_A_SECOND)
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, fewer at the end alone. Raises Busy, CutShort."""
         with self._bodies.waiting_for(self):
             part: bytes = self._source.read() if size < 0 else self._source.read(size)
-        if self._left is not None:
-            self._left -= len(part)
-            if self._left > 0 and (size < 0 or len(part) < size):
-                raise CutShort
+        self._left -= len(part)
+        if self._left > 0 and (size < 0 or len(part) < size):
+            raise CutShort
         return part
 
 
@@ -67,11 +69,9 @@ class Bodies:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH", "")
-        if length or "HTTP_TRANSFER_ENCODING" in environ:
-            known = int(length) if length.isascii() and length.isdigit() else None
-            environ["wsgi.input"] = Arriving(
-                self, environ["wsgi.input"], address_of(environ.get("REMOTE_ADDR", "")), known
-            )
+        if length.isascii() and length.isdigit():
+            peer = address_of(environ.get("REMOTE_ADDR", ""))
+            environ["wsgi.input"] = Arriving(self, environ["wsgi.input"], peer, int(length))
         return self._app(environ, start_response)
 
     @contextmanager
@@ -93,7 +93,10 @@ class Bodies:
         while True:
             time.sleep(LOOK_EVERY)
             if self._arriving:
-                self._look(time.monotonic())
+                try:
+                    self._look(time.monotonic())
+                except OSError as problem:  # to look takes descriptors, which may be used up
+                    log.warning("blind", why=str(problem))
 
     def _look(self, now: float) -> None:
         with self._counting:

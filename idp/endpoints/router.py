@@ -173,8 +173,10 @@ def _is_for_people(route: Route | None) -> bool:
 
 
 def _unreadable(environ: Environ) -> PageRefusal | None:
-    """What a page would stumble over or be kept busy by: a query of other characters than ASCII
-    (RFC 3986 section 3.4), and more than we read (security.md S74)."""
+    """What a page would stumble over or be kept busy by: a body of no known length, a query of
+    other characters than ASCII (RFC 3986 section 3.4), and more than we read (security.md S74)."""
+    if _has_no_length(environ):
+        return PageRefusal("invalid_request", "The request can't be read.", "no length", 411)
     query = environ.get("QUERY_STRING", "")
     if not query.isascii():
         return PageRefusal("invalid_request", "The request can't be read.", "query: not ASCII")
@@ -183,6 +185,12 @@ def _unreadable(environ: Environ) -> PageRefusal | None:
     if sum(len(value) for name, value in environ.items() if name[:5] == "HTTP_") > MAX_HEADER:
         return _too_large("headers", 431)
     return None
+
+
+def _has_no_length(environ: Environ) -> bool:
+    """The server gives what came of such a body, whether its end came or not, and a part must not
+    be taken for the whole (RFC 9112 section 8)."""
+    return "HTTP_TRANSFER_ENCODING" in environ
 
 
 def _too_large(what: str, status: int) -> PageRefusal:
@@ -225,20 +233,12 @@ def _header_name(variable: str) -> str:
 def _body(environ: Environ) -> bytes:
     if environ["REQUEST_METHOD"] != "POST":
         return b""
-    if environ.get("HTTP_TRANSFER_ENCODING"):
-        return _chunked_body(environ)
+    if _has_no_length(environ):
+        raise OAuthRefusal("invalid_request", "The request can't be read.", "no length", 411)
     length = environ.get("CONTENT_LENGTH") or "0"
     if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY:
         raise TooLarge(413)
     body: bytes = environ["wsgi.input"].read(int(length))
-    return body
-
-
-def _chunked_body(environ: Environ) -> bytes:
-    """Of a length that is known only when it has been read."""
-    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise TooLarge(413)
     return body
 
 

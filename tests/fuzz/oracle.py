@@ -68,7 +68,7 @@ def check_client_is_told(got: Got) -> None:
         return
     if got.status == 200:
         return
-    assert got.status in (400, 401, 403, 413, 414, 431)
+    assert got.status in (400, 401, 403, 411, 413, 414, 431)
     assert got.header("Content-Type") == "application/json"
     assert got.header("Cache-Control") == "no-store"
     told = json.loads(got.body)

@@ -192,3 +192,46 @@ def test_sec_74_a_body_that_was_cut_short_is_not_read_as_a_whole_one(
         answer = half.recv(65_536)
         assert not answer or b" 408 " in answer
     assert "Traceback" not in Path(running.log).read_text()
+
+
+CHUNKED = (
+    b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n"
+)
+
+
+@pytest.mark.parametrize("path", [b"/token", b"/authorize", b"/login/password", b"/api/v1/whoami"])
+def test_sec_74_a_body_of_no_known_length_is_not_read_at_all(
+    running: RunningProvider, path: bytes
+) -> None:
+    """Whether its end came, the server tells nobody: what was cut short would pass for whole."""
+    address = (running.settings.host, running.settings.port)
+    with socket.create_connection(address, timeout=SECONDS) as cut_short:
+        cut_short.sendall(CHUNKED % path)
+        cut_short.shutdown(socket.SHUT_WR)
+        assert cut_short.recv(65_536).startswith(b"HTTP/1.1 411 ")
+
+
+BLIND_FOR_A_WHILE = """
+import os, resource, threading, time
+from idp.endpoints.bodies import LOOK_EVERY, Bodies
+
+bodies = Bodies(lambda environ, start_response: [], 1, 1)
+bodies._look = lambda now, look=bodies._look: (looks.append(now), look(now))
+looks, opened = [], []
+bodies._arriving[0] = type("Body", (), {"peer": "127.0.0.1", "since": 0.0, "until": 1e12})
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+try:
+    while True:
+        opened.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    bodies.watch()
+while len(looks) < 3:
+    assert threading.active_count() == 2
+    time.sleep(LOOK_EVERY)
+"""
+
+
+def test_sec_74_whoever_watches_goes_on_when_descriptors_have_run_out() -> None:
+    """Who opens as many connections as there may be would otherwise be rid of it for good."""
+    subprocess.run([sys.executable, "-c", BLIND_FOR_A_WHILE], timeout=30, check=True)
