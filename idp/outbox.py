@@ -1,7 +1,8 @@
 """The outbox: what has to reach somebody else, written in the transaction that caused it.
 
-A worker claims due messages, hands each to its sender and writes down how it went. There are two
-lanes, so that nobody's letters wait for a product. Of messages to products a claim takes those to
+A worker claims due messages, hands each to its sender and writes down how it went. There are three
+lanes, so that nobody's letters wait for a product, and what the worker does itself (who is to be
+told of the end of an access, say) for no letter. Of messages to products a claim takes those to
 one receiver, and none to a receiver that another worker is busy with: one that hangs holds up
 itself, and one thread. A message that was delivered or given up stays as its own receipt.
 """
@@ -9,6 +10,7 @@ itself, and one thread. A message that was delivered or given up stays as its ow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,6 +27,7 @@ DELIVERED = "delivered"
 REFUSED = "refused"
 FAILED = "failed"
 
+LETTER = "mail"
 CLAIM_SECONDS = 60.0
 BATCH = 5
 RETRY_AFTER = (1.0, 5.0, 30.0, 120.0, 600.0)
@@ -84,6 +87,7 @@ Sender = Callable[[Message, float], None]
 Watcher = Callable[[Connection, Message, str, str, float], None]
 
 _TABLE: Any = OutboxMessage.__table__
+_LETTER: Any = sa.literal_column(f"'{LETTER}'")
 _NOW = sa.bindparam("now", type_=sa.Double)
 _ENQUEUE = sa.insert(_TABLE).values(
     id=sa.bindparam("id"),
@@ -146,7 +150,8 @@ def _next_receiver() -> sa.Select[Any]:
 
 _NEXT_RECEIVER = _next_receiver()
 _CLAIM_FOR_A_PRODUCT = _claim(_TABLE.c.client_id == _NEXT_RECEIVER.scalar_subquery())
-_CLAIM_LETTERS = _claim(_TABLE.c.client_id.is_(None))
+_CLAIM_LETTERS = _claim(sa.and_(_TABLE.c.client_id.is_(None), _TABLE.c.kind == _LETTER))
+_CLAIM_ERRANDS = _claim(sa.and_(_TABLE.c.client_id.is_(None), _TABLE.c.kind != _LETTER))
 _FINISH = (
     sa.update(_TABLE)
     .where(
@@ -211,13 +216,19 @@ def to_products(database: Database, now: float) -> list[Message]:
 
 
 def letters(database: Database, now: float) -> list[Message]:
-    """Claims a few of all that is for no product."""
+    """Claims a few letters."""
     with database.connection() as db:
         return _messages(db.rows(_CLAIM_LETTERS, now=now))
 
 
+def errands(database: Database, now: float) -> list[Message]:
+    """Claims a few of what is for nobody else."""
+    with database.connection() as db:
+        return _messages(db.rows(_CLAIM_ERRANDS, now=now))
+
+
 Lane = Callable[[Database, float], list[Message]]
-LANES: tuple[Lane, ...] = (letters, to_products)
+LANES: tuple[Lane, ...] = (errands, letters, to_products)
 
 
 def deliver_due(
@@ -228,14 +239,15 @@ def deliver_due(
     lanes: Iterable[Lane] = LANES,
 ) -> int:
     """Claim and send one batch of each lane; how many were claimed. `watch` hears of every final
-    outcome. Where one did not arrive, what comes after it is put off: it would not either, and the
-    claim has to outlast its batch."""
+    outcome. Where one did not arrive, what comes after it is put off: it would not either. So it is
+    where half of the claim's time is over: the claim has to outlast its batch."""
     count = 0
     for lane in lanes:
-        claimed = lane(database, now)
+        claimed, until = lane(database, now), monotonic() + CLAIM_SECONDS / 2
         count += len(claimed)
         for place, message in enumerate(claimed, start=1):
-            if not _deliver(database, senders, message, watch, now):
+            has_arrived = _deliver(database, senders, message, watch, now)
+            if not has_arrived or monotonic() > until:
                 _put_off(database, claimed[place:], now)
                 break
     return count

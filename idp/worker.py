@@ -42,7 +42,7 @@ SWEEP_SECONDS = 60.0
 log = structlog.get_logger("worker")
 
 
-THREADS: Mapping[Lane, int] = {outbox.letters: 2, outbox.to_products: 8}
+THREADS: Mapping[Lane, int] = {outbox.errands: 1, outbox.letters: 2, outbox.to_products: 8}
 
 
 def run(held: Provider, stop: threading.Event) -> None:
@@ -67,7 +67,7 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
     write_letter = partial(letters.write, create_pages(held))
     post_letter = letter_poster(held.settings, held.database)
     return {
-        "mail": lambda message, now: post_letter(write_letter(message.payload), now),
+        outbox.LETTER: lambda message, now: post_letter(write_letter(message.payload), now),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
         audit_chain.MESSAGE: lambda message, now: write_event_letters(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),

@@ -122,7 +122,7 @@ def write(db: Connection, concerned: Concerned, step: str, issuer: str, now: flo
             "ends_on": concerned.ends_at,
             "url": _url(concerned, role, issuer),
         }
-        outbox.enqueue(db, "mail", letter, now)
+        outbox.enqueue(db, outbox.LETTER, letter, now)
 
 
 def _readers(

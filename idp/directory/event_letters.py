@@ -52,7 +52,7 @@ def write(db: Connection, chain: str, seq: int, issuer: str, now: float) -> None
             written.add(reader.id)
             letter = {"to": reader.email, "name": reader.name, "locale": reader.locale}
             letter |= {"reader": kind.name.lower(), "url": issuer + _path(event, company, kind)}
-            outbox.enqueue(db, "mail", {**common, **letter}, now)
+            outbox.enqueue(db, outbox.LETTER, {**common, **letter}, now)
 
 
 def template(tag: str) -> str:

@@ -290,4 +290,4 @@ def _post(
     letter = {"template": "invitation", "to": email, "name": name, "locale": language}
     sealed = keys.encrypt(f"/invitation?token={secret}".encode(), LETTER_SECRET)
     about = {"company": company, "days": LIFETIME_DAYS, "sealed_link": sealed}
-    outbox.enqueue(db, "mail", {**letter, **about}, now)
+    outbox.enqueue(db, outbox.LETTER, {**letter, **about}, now)

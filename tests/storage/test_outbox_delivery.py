@@ -355,3 +355,32 @@ def test_letters_wait_for_no_product(database: Database) -> None:
     senders = {"mail": recorder.send}
     outbox.deliver_due(database, senders, unheard, NOW + 1, [outbox.letters])
     assert recorder.sent == ["letter"]
+
+
+def test_what_its_claim_may_not_outlast_is_put_off_untried(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail server that takes every letter, but its time: another worker would send them too."""
+    monkeypatch.setattr(outbox, "CLAIM_SECONDS", 0.0)
+    enqueue(database, "first", "second", "third", to=None)
+    recorder = Recorder()
+    recorder.deliver(database, NOW)
+    assert len(recorder.sent) == 1
+    assert sorted(row[:2] for row in kept(database)) == [
+        (outbox.DELIVERED, 1),
+        (outbox.PENDING, 0),
+        (outbox.PENDING, 0),
+    ]
+    assert outbox.letters(database, NOW + 0.9) == []
+    assert len(outbox.letters(database, NOW + 1)) == 2
+
+
+def test_what_a_worker_does_itself_waits_for_no_letter(database: Database) -> None:
+    """A company may send ten thousand at once, or the mail server be away."""
+    enqueue(database, "earlier", now=NOW - 1, kind="follow", to=None)
+    enqueue(database, *map(str, range(20)), to=None)
+    enqueue(database, "later", now=NOW + 1, kind="follow", to=None)
+    assert {message.kind for message in outbox.letters(database, NOW + 1)} == {outbox.LETTER}
+    recorder = Recorder()
+    outbox.deliver_due(database, {"follow": recorder.send}, unheard, NOW + 1, [outbox.errands])
+    assert sorted(recorder.sent) == ["earlier", "later"]
