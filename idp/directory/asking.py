@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import access_requests, documents, letters, memberships, users
+from idp.directory import access_requests, documents, granting, letters, memberships, users
 from idp.directory.access_requests import AccessRequest, Action, Side
 from idp.directory.access_steps import (
     check_end,
@@ -28,6 +28,9 @@ from idp.errors import told
 from idp.secret_values import SecretKeys, new_id
 
 MAX_NAME = 200
+TOO_MANY = told(
+    "Your company has 100 requests that are not decided. Withdraw one, or wait for the operators."
+)
 
 
 class Asked(NamedTuple):
@@ -77,7 +80,15 @@ def ask(admin: Administration, asked: Asked) -> AccessRequest:
 
 
 def _add(admin: Administration, request: AccessRequest) -> None:
-    """The database refuses a second one that is open for the same person and company."""
+    """One at a time in each company, so that the count is right. The database refuses a second one
+    that is open for the same person and company."""
+    granting.wait_for_turn(admin)
+    undecided = sa.select(sa.func.count()).where(
+        AccessRequest.tenant_id == admin.tenant.id,
+        AccessRequest.status.in_(access_requests.UNDECIDED),
+    )
+    if (admin.rows.scalar(undecided) or 0) >= access_requests.MOST_UNDECIDED:
+        raise Mistake(company=TOO_MANY)
     try:
         with admin.rows.begin_nested():
             admin.rows.add(request)

@@ -29,16 +29,29 @@ CHANGE = "change"
 SAME = "same"
 REFUSE = "refuse"
 
+OPEN = (CHECKING, CHECKED, RUNNING)
+
 PAGE = 100
+_IS_OPEN = sa.text("state IN ('checking', 'checked', 'running')")
 TWICE = told("This address stands in the file twice.")
+
+ANOTHER = told("Another import of your company's is open. Finish it or drop it first.")
 
 
 class PeopleImport(TenantOwned, Base):
-    """`started_by` is whose rights decide; `locked_until` is the worker's that has it."""
+    """`started_by` is whose rights decide; `locked_until` is the worker's that has it. Of a company
+    one is OPEN at a time."""
 
     __tablename__ = "people_imports"
     __table_args__ = (
         sa.Index("uq_people_imports_id_tenant", "id", "tenant_id", unique=True),
+        sa.Index(
+            "uq_people_imports_open",
+            "tenant_id",
+            unique=True,
+            sqlite_where=_IS_OPEN,
+            postgresql_where=_IS_OPEN,
+        ),
         sa.Index("ix_people_imports_by_time", "tenant_id", "created_at"),
         sa.Index("ix_people_imports_due", "state", "locked_until"),
     )
@@ -108,21 +121,17 @@ _ADD_LINE = sa.insert(_LINES).values(
 
 def upload(admin: Administration, data: bytes, locale: str) -> str:
     """The import's id; the worker tries its lines next. Raises Forbidden, or Mistake."""
-    admin.check("people.manage")
-    actor = admin.actor
-    if actor.user_id is None or actor.visit_id is not None:
-        raise Forbidden("an import acts as one of the company's own people")
+    started_by = sender(admin)
     lines = people_file.read(data)
     made = PeopleImport(
         id=new_id(),
         tenant_id=admin.tenant.id,
-        started_by=actor.user_id,
+        started_by=started_by,
         locale=locale,
         state=CHECKING,
         created_at=admin.now,
     )
-    admin.rows.add(made)
-    admin.rows.flush()
+    _add(admin, made)
     seen: set[str] = set()
     for line in lines:
         canonical = canonical_email(line.email) or line.email
@@ -141,6 +150,31 @@ def upload(admin: Administration, data: bytes, locale: str) -> str:
         )
     admin.record("import.uploaded", **{"import": made.id}, lines=len(lines))
     return made.id
+
+
+def sender(admin: Administration) -> str:
+    """Who may send a file. Raises Forbidden."""
+    admin.check("people.manage")
+    actor = admin.actor
+    if actor.user_id is None or actor.visit_id is not None:
+        raise Forbidden("an import acts as one of the company's own people")
+    return actor.user_id
+
+
+def _add(admin: Administration, made: PeopleImport) -> None:
+    """The database refuses a second one that is open."""
+    try:
+        with admin.rows.begin_nested():
+            admin.rows.add(made)
+    except sa.exc.IntegrityError:
+        raise Mistake(file=ANOTHER) from None
+
+
+def open_one(admin: Administration) -> str | None:
+    """The import that has to be over before the next; its id. Raises Forbidden."""
+    admin.check("people.manage")
+    is_open = sa.select(PeopleImport.id).where(PeopleImport.state.in_(OPEN))
+    return admin.rows.scalar(is_open)
 
 
 def start(admin: Administration, import_id: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from idp.directory import access_requests, asking
 from idp.directory.access_requests import Moved
 from idp.directory.acting import Mistake
 from tests.console.access_story import Story
@@ -85,6 +86,34 @@ def test_of_an_approval_and_a_refusal_at_once_one_counts(restless: Story) -> Non
     assert guests == (1 if restless.status == "approved" else 0)
 
 
+def test_of_approvals_and_ends_at_once_one_of_each_counts_and_in_this_order(
+    restless: Story,
+) -> None:
+    """An end comes too early until it is approved, and is then the last word."""
+    restless.ask().submit()
+    came = race(restless, Story.approve, Story.end, Story.end_as_operator)
+    ended = int(restless.status == "ended")
+    assert came == {DONE: 1 + ended, LATE: AT_ONCE - 1 - ended}
+    tags = [event["tag"] for event in restless.world.audit()]
+    assert tags.count("access.approved") == 3  # in the logs of both companies and of the platform
+    assert tags.count("access.ended") == 3 * ended
+
+
+def test_whoever_comes_too_late_is_told_so_calmly(restless: Story) -> None:
+    restless.ask().submit()
+
+    def deed(number: int) -> str:
+        try:
+            (restless.approve, restless.refuse)[number % 2]()
+        except Moved as late:
+            return late.public_message
+        return DONE
+
+    said = Counter(threads_at_once(deed, AT_ONCE))
+    sentence = "This request is no longer where it was. Look at it again."
+    assert said == {DONE: 1, sentence: AT_ONCE - 1}
+
+
 def test_of_a_withdrawal_and_an_approval_at_once_one_counts(restless: Story) -> None:
     restless.ask().submit()
     assert race(restless, Story.withdraw, Story.approve) == {DONE: 1, LATE: AT_ONCE - 1}
@@ -95,6 +124,24 @@ def test_of_a_withdrawal_and_an_approval_at_once_one_counts(restless: Story) -> 
 def test_of_many_who_ask_for_the_same_at_once_one_has_asked(restless: Story) -> None:
     assert race(restless, Story.ask) == {DONE: 1, TAKEN: AT_ONCE - 1}
     assert counted(restless, "access_requests") == 1
+
+
+def test_many_who_ask_at_once_are_not_let_past_what_a_company_may_ask(
+    restless: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_requests, "MOST_UNDECIDED", 3)
+    Story(restless.world).ask(company="Company of old")
+
+    def deed(number: int) -> str:
+        try:
+            Story(restless.world).ask(company=f"Company {number}")
+        except Mistake as mistake:
+            return mistake.errors["company"]
+        return DONE
+
+    came = Counter(threads_at_once(deed, AT_ONCE))
+    assert came == {DONE: 2, asking.TOO_MANY: AT_ONCE - 2}
+    assert counted(restless, "access_requests") == 3
 
 
 def test_of_two_requests_for_one_company_one_is_approved(restless: Story) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from werkzeug.test import Client
 
 from idp import worker
+from idp.directory import imports
 from idp.directory.acting import RECENT
 from idp.directory.people_file import MAX_BYTES
 from idp.directory.pictures import MAX_BYTES as MAX_LOGO
@@ -75,6 +76,7 @@ def test_its_lines_are_told_part_by_part(amara: Caller) -> None:
     first = told(amara.get(f"{here}/lines?limit=3"))
     rest = told(amara.get(f"{here}/lines?limit=3&cursor={first['next']}"))
     assert (first["items"] + rest["items"], rest["next"]) == (whole, None)
+    assert told(amara.post(f"{here}/drop"))["state"] == "dropped"
     other = sent(amara)
     is_problem(amara.get(f"{other}/lines?limit=3&cursor={first['next']}"), 400)
     spanish = told(amara.get(f"{here}/lines", Accept_Language="es"))["items"]
@@ -83,16 +85,30 @@ def test_its_lines_are_told_part_by_part(amara: Caller) -> None:
 
 def test_a_file_is_dropped_by_whoever_may_and_started_by_who_sent_it(amara: Caller) -> None:
     world = amara.world
-    here, another = sent(amara), sent(amara)
+    here = sent(amara)
     work(world)
     program = tenants_machine(world)
     is_problem(program.post(f"{here}/start"), 403)
     assert told(program.post(f"{here}/drop"))["state"] == "dropped"
+    another = sent(amara)
+    work(world)
     world.run("UPDATE grants SET auth_time = auth_time - :t", t=RECENT + 5)
     is_problem(amara.post(f"{another}/start"), 401)
     for path in (here, f"{here}/lines"):
         is_problem(person(world, scope="people.read").get(path), 403)
         is_problem(person(world, HANA, "harbor").get(path.replace("northwind", "harbor")), 404)
+
+
+def test_one_import_is_open_at_a_time_and_it_is_told_which(amara: Caller) -> None:
+    assert told(amara.get(IMPORTS))["items"] == []
+    here = sent(amara)
+    refused = is_problem(amara.send(IMPORTS, PEOPLE, CSV), 422)
+    assert refused["errors"] == {"file": imports.ANOTHER}
+    (found,) = told(amara.get(IMPORTS))["items"]
+    assert found == told(amara.get(here))
+    is_problem(person(amara.world, scope="people.read").get(IMPORTS), 403)
+    harbor = person(amara.world, HANA, "harbor")
+    assert told(harbor.get(IMPORTS.replace("northwind", "harbor")))["items"] == []
 
 
 def test_what_is_no_file_of_people_is_not_taken(world: World) -> None:

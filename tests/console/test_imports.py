@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -13,6 +15,7 @@ from idp.directory.importing import BATCH
 from idp.worker import import_people
 from tests.console.administering import administering
 from tests.console.people_of import add_clerk, administration, letters, member_id, roles
+from tests.storage.crew import threads_at_once
 from tests.world import AMARA, BEN, DANA, HANA, World
 
 FILE = f"""email,kind,roles,name
@@ -110,6 +113,53 @@ def test_a_line_may_do_no_more_than_its_admin_by_hand(either_world: World) -> No
     assert roles(either_world, AMARA) == {"account_admin"}
 
 
+def test_a_company_has_one_open_import_at_a_time(either_world: World) -> None:
+    """It is checked, or waits to be started, or runs."""
+    made = upload(either_world)
+    for go_on in (work, partial(start, made=made)):
+        assert_there_is_room_for_no_other(either_world, made)
+        go_on(either_world)
+    assert_there_is_room_for_no_other(either_world, made)
+    work(either_world)
+    dropped = upload(either_world)
+    work(either_world)
+    with administering(either_world) as admin:
+        imports.drop(admin, dropped)
+        assert imports.open_one(admin) is None
+    assert upload(either_world)
+
+
+def assert_there_is_room_for_no_other(world: World, made: str) -> None:
+    with pytest.raises(Mistake) as refused:
+        upload(world)
+    assert refused.value.errors == {"file": imports.ANOTHER}
+    with administering(world) as admin:
+        assert imports.open_one(admin) == made
+    with administering(world, HANA, "harbor") as admin:
+        assert imports.open_one(admin) is None
+
+
+def test_of_many_files_that_are_sent_at_once_one_is_taken(either_world: World) -> None:
+    def send(number: int) -> str:
+        try:
+            return upload(either_world, f"email\np{number}@x.example\n")
+        except Mistake as mistake:
+            return mistake.errors["file"]
+
+    came = Counter(threads_at_once(send, 12))
+    assert came.pop(imports.ANOTHER) == 11
+    assert list(either_world.run("SELECT id, state FROM people_imports")) == [
+        (*came, imports.CHECKING)
+    ]
+    assert either_world.run("SELECT count(*) FROM people_import_lines") == [(1,)]
+
+
+def test_the_page_for_a_file_leads_to_the_open_import(world: World) -> None:
+    made = upload(world)
+    page = world.browser().enter("/manage/northwind/imports/new")
+    assert f'href="/manage/northwind/imports/{made}"' in page.text
+
+
 def test_who_may_not_manage_people_imports_nobody(either_world: World) -> None:
     made = upload(either_world)
     for act in (
@@ -118,6 +168,7 @@ def test_who_may_not_manage_people_imports_nobody(either_world: World) -> None:
         lambda admin: imports.drop(admin, made),
         lambda admin: imports.progress(admin, made),
         lambda admin: imports.lines(admin, made),
+        imports.open_one,
     ):
         with (
             administration(either_world, may=frozenset({"people.read"})) as admin,
@@ -233,7 +284,9 @@ def test_a_long_import_keeps_no_other_company_waiting(either_world: World) -> No
         either_world.clock.move(1)
     states = dict(map(tuple, either_world.run("SELECT id, state FROM people_imports")))
     assert states == {first: imports.CHECKING, other: imports.CHECKED}
-    last = upload(either_world, "email,kind,roles\nr@x.example,staff,agent\n")
+    with administering(either_world, HANA, "harbor") as admin:
+        imports.drop(admin, other)
+        last = imports.upload(admin, b"email,kind,roles\nr@x.example,staff,agent\n", "en")
     assert import_people(either_world.held)
     either_world.clock.move(1)
     states = dict(map(tuple, either_world.run("SELECT id, state FROM people_imports")))

@@ -256,3 +256,42 @@ def test_a_consent_becomes_one_for_each_company_that_its_grants_are_for(database
                 )
             )
             assert {row[0] for row in resting} == {"both m", "both m2", "one m2"}
+
+
+IMPORTS = (
+    *(("kept", "t", "checked", 5), ("older", "t", "checked", 4), ("trying", "t", "checking", 3)),
+    *(("over", "t", "done", 6), ("runs", "other", "running", 1), ("newer", "other", "checked", 2)),
+    ("also runs", "other", "running", 0),
+)
+
+
+def test_of_several_open_imports_of_a_company_one_goes_on(database_url: str) -> None:
+    with closing(Database(database_url)) as database:
+        at_revision(database, "0017")
+        for statement in LINKED.split(";"):
+            change(database, statement)
+        change(
+            database,
+            "INSERT INTO tenants (id, slug, name, status, policy, created_at)"
+            " VALUES ('other', 'other', 'O', 'active', '{}', 1)",
+        )
+        for name, tenant, state, made in IMPORTS:
+            change(
+                database,
+                "INSERT INTO people_imports"
+                " (id, tenant_id, started_by, locale, state, created_at, locked_until)"
+                f" VALUES ('{name}', '{tenant}', 'u', 'en', '{state}', {made}, 0)",
+            )
+        migrations.upgrade(database)
+        with database.engine.connect() as connection:
+            found = connection.execute(sa.text("SELECT id, state FROM people_imports"))
+            states = dict(map(tuple, found))
+    assert states == {
+        "kept": "checked",
+        "older": "dropped",
+        "trying": "dropped",
+        "over": "done",
+        "runs": "running",
+        "newer": "dropped",
+        "also runs": "done",
+    }

@@ -93,6 +93,7 @@ def _form(admin: Administration, errors: dict[str, str]) -> str:
     return shell.tenant_page(
         admin,
         "manage/import_new.html",
+        open_one=imports.open_one(admin),
         errors={field: _(sentence) for field, sentence in errors.items()},
     )
 

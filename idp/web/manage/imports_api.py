@@ -61,6 +61,13 @@ def upload(admin: Administration, data: File, query: Language) -> ImportTold:
     return show(admin, imports.upload(admin, data, query.locale))
 
 
+@api.get(IMPORTS, told("See which import is open"), needs=NEEDS)
+def opened(admin: Administration) -> Listing[ImportTold]:
+    """One at most: the next is sent when it is done or dropped."""
+    found = imports.open_one(admin)
+    return listed(ImportTold, [imports.progress(admin, found)] if found else [])
+
+
 @api.get(IMPORT, told("See how far an import is"), needs=NEEDS)
 def show(admin: Administration, people_import: str) -> ImportTold:
     return ImportTold.model_validate(imports.progress(admin, people_import))
