@@ -137,13 +137,19 @@ def key_of(company: str) -> str:
     return " ".join(company.casefold().split())
 
 
+def check_may_submit(admin: Administration, request_id: str) -> tuple[str, AccessRequest]:
+    """Before a form is looked at: who sends it, and for which request. Raises Forbidden, or
+    NotFound."""
+    admin.check("access.request")
+    return person_of(admin), get_asked(admin, request_id)
+
+
 def submit(
     admin: Administration, keys: SecretKeys, request_id: str, sent: Sound | Unacceptable
 ) -> AccessRequest:
     """With its signed form, which was looked at before, it goes to the operators. Raises Mistake
     for what is no such form, Moved unless it is a draft: a form is uploaded once."""
-    admin.check("access.request")
-    sender, request = person_of(admin), get_asked(admin, request_id)
+    sender, request = check_may_submit(admin, request_id)
     if isinstance(sent, Unacceptable):
         raise Mistake(form=str(sent))
     letters.take_room_at_operators(admin.db, admin.tenant.id, admin.now)

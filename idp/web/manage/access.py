@@ -25,6 +25,7 @@ from idp.directory.documents import Document, Sound
 from idp.web.context import catalog, provider
 from idp.web.manage import access_form, access_words, guard, shell
 from idp.web.manage.access_words import NOTHING_TYPED
+from idp.web.manage.guard import Beforehand
 
 blueprint = Blueprint("manage_access", __name__)
 UPLOAD = "manage_access.upload"
@@ -139,7 +140,7 @@ def _signed_form() -> Sound | Unacceptable:
 
 
 @blueprint.post("/manage/<tenant>/access/<request_id>/upload")
-@guard.administers(beforehand=_signed_form)
+@guard.administers(beforehand=Beforehand(asking.check_may_submit, _signed_form))
 def upload(admin: Administration, request_id: str, sent: Sound | Unacceptable) -> Any:
     try:
         found = asking.submit(admin, provider().secret_keys, request_id, sent)

@@ -49,7 +49,9 @@ FORMS = (PDF.content_type, PNG.content_type, JPEG.content_type)
 
 Status = Literal["draft", "submitted", "approved", "active", "refused", "withdrawn", "ended"]
 Form = Annotated[Response, Download((PDF.content_type,))]
-SignedForm = Annotated[Sound | Unacceptable, Upload(FORMS, MAX_BYTES, documents.looked_at)]
+SignedForm = Annotated[
+    Sound | Unacceptable, Upload(FORMS, MAX_BYTES, asking.check_may_submit, documents.looked_at)
+]
 SignedCopy = Annotated[Response, Download(FORMS)]
 
 

@@ -78,10 +78,12 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 @dataclass(frozen=True)
 class Upload:
     """A body that is a file: of which media types, and of how many bytes at most. `look` makes
-    `data` of it, before the transaction, since that may take long."""
+    `data` of it, before the transaction, since that may take long; `check`, which gets the names
+    in the path, says beforehand who may send it."""
 
     media_types: tuple[str, ...]
     largest: int
+    check: Callable[..., object]
     look: Callable[[bytes], Any] = bytes
 
 
@@ -217,8 +219,7 @@ def _answer(route: Route, **names: str) -> Response:
     judge_afresh()
     entering = _enter(route, names)
     with entering as admin:
-        if route.needs and not any(admin.may(permission) for permission in route.needs):
-            raise Forbidden(f"{' or '.join(route.needs)} is missing")
+        _check_needs(route, admin)
         given = {**names, **_read(route, sent, data)}
         current = partial(route.current, admin, **names) if route.current else None
         if current:
@@ -231,11 +232,19 @@ def _answer(route: Route, **names: str) -> Response:
 
 
 def _sent(route: Route, names: dict[str, str]) -> bytes:
-    """A file is awaited from who holds a live token, so that nobody else makes us read it."""
+    """A file is awaited from who may send it, so that nobody else makes us read it, or look."""
     if route.upload:
-        _enter(route, dict(names))
+        own = dict(names)
+        with _enter(route, own) as admin:
+            _check_needs(route, admin)
+            route.upload.check(admin, **own)
         request.max_content_length = route.upload.largest
     return request.get_data() if route.body or route.upload else b""
+
+
+def _check_needs(route: Route, admin: Administration | Operation) -> None:
+    if route.needs and not any(admin.may(permission) for permission in route.needs):
+        raise Forbidden(f"{' or '.join(route.needs)} is missing")
 
 
 def _enter(

@@ -22,7 +22,9 @@ BRANDING = f"{TENANT}/branding"
 LOGO = f"{BRANDING}/logo"
 NEEDS = branding.PERMISSION
 
-Picture = Annotated[bytes, Upload(("image/png", "image/jpeg", "image/webp"), MAX_BYTES)]
+Picture = Annotated[
+    bytes, Upload(("image/png", "image/jpeg", "image/webp"), MAX_BYTES, branding.stored)
+]
 
 
 class BrandingTold(Answer):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import wraps
-from typing import Any
+from functools import partial, wraps
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -39,7 +39,15 @@ from idp.operators.visits import Visit
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
-from idp.web.context import browser_secret, catalog, current_session, now, origin, provider
+from idp.web.context import (
+    browser_secret,
+    catalog,
+    current_session,
+    judge_afresh,
+    now,
+    origin,
+    provider,
+)
 from idp.web.manage import refusals
 
 IN_A_PATH = "/:@!$&'()*+,;=~"  # besides letters and digits (RFC 3986 section 3.3)
@@ -48,24 +56,45 @@ KEPT_FOR = 600.0  # seconds that a form waits for its sign-in
 View = Callable[..., Any]
 
 
+class Beforehand(NamedTuple):
+    """What takes long, and is done outside of the transaction: what `look` makes of what was sent,
+    if `check`, which gets what the view gets, lets it."""
+
+    check: Callable[..., object]
+    look: Callable[[], Any]
+
+
 def administers(
-    *, recent: bool = False, beforehand: Callable[[], Any] | None = None
+    *, recent: bool = False, beforehand: Beforehand | None = None
 ) -> Callable[[View], View]:
     """For a view of `/manage/<tenant>/…`: it gets an `Administration` instead of the slug. `recent`
-    asks for a recent sign-in before a form is shown, rather than after it was filled in.
-    `beforehand` reads what takes long, before anybody is judged and outside of the transaction; the
-    view gets what it gives as `sent`."""
+    asks for a recent sign-in before a form is shown, rather than after it was filled in. What comes
+    of `beforehand` the view gets as `sent`, and whoever sent it is judged again."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(tenant: str, **names: Any) -> Any:
+            enter = partial(_at_tenant, tenant, recent)
             if beforehand:
-                names["sent"] = beforehand()
-            return _entered(view, lambda: _at_tenant(tenant, recent), tenant, names)
+                answer = _entered(_only_checked(beforehand), enter, tenant, names)
+                if answer is not None:
+                    return answer
+                names["sent"] = beforehand.look()
+                judge_afresh()
+            return _entered(view, enter, tenant, names)
 
         return guarded
 
     return decorate
+
+
+def _only_checked(beforehand: Beforehand) -> View:
+    """Answers nothing; only who has to sign in first gets an answer."""
+
+    def check(admin: Administration, **names: Any) -> None:
+        beforehand.check(admin, **names)
+
+    return check
 
 
 def operates(*, recent: bool = False) -> Callable[[View], View]:

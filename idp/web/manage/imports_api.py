@@ -21,7 +21,7 @@ IMPORTS = f"{TENANT}/imports"
 IMPORT = f"{IMPORTS}/<people_import>"
 NEEDS = "people.manage"
 
-File = Annotated[bytes, Upload(("text/csv",), people_file.MAX_BYTES)]
+File = Annotated[bytes, Upload(("text/csv",), people_file.MAX_BYTES, imports.sender)]
 
 
 class Language(Sent):
