@@ -76,7 +76,7 @@ def test_the_whole_way_by_its_pages(either_world: World) -> None:
     hana = inside(world, HANA, "/manage/harbor")
     here = f"/manage/harbor/access/{story.id}"
     page = hana.get(f"{here}/roles").text
-    role = re.findall(r'name="roles" value="(\w+)"[^>]*><span>Member advisor', page)
+    role = re.findall(r'value="(\w+)"[^>]*><span class="choice-main">Member advisor', page)
     assert post(hana, f"{here}/roles", roles=role, kind="customer").status_code == 303
     assert story.status == "active"
     assert story.row.ends_at is not None

@@ -351,7 +351,7 @@ def test_before_a_role_is_deleted_its_people_and_what_they_lose_are_shown(
     page = browser.enter(f"{ROLES}/{role_id}/delete")
     assert "1 person has this role" in page.text
     assert BEN in page.text
-    assert re.search(r"open any more\">\s*Secure Payments\s*<", page.text)
+    assert re.search(r"Loses\">\s*Secure Payments\s*<", page.text)
     answer = browser.follow(save(browser, page))
     assert "is deleted" in answer.text
     assert either_world.run("SELECT count(*) FROM roles WHERE id = :id", id=role_id) == [(0,)]

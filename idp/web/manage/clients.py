@@ -146,6 +146,7 @@ def _page(operation: Operation, client: Client, **values: Any) -> str:
         operation,
         "manage/client.html",
         client=client,
+        product_name=products.get_product(operation, client.product_key).name,
         shown=shown,
         sections=client_fields.SECTIONS,
         secrets=clients.secrets_of(client, operation.now),

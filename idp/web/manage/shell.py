@@ -15,36 +15,84 @@ from idp.web.context import current_session
 
 
 class Entry(NamedTuple):
-    """`path` follows the tenant's or the operators'; shown to who holds one of `permissions`."""
+    """`path` follows the tenant's or the operators'; shown to who holds one of `permissions`.
+    What is `within` belongs to it too, at addresses of its own."""
 
     path: str
     label: Any
+    about: Any
     icon: str
     permissions: tuple[str, ...]
+    within: tuple[str, ...] = ()
 
 
 TENANT_PAGES: tuple[Entry, ...] = (
-    Entry("/people", _("People"), "users", ("people.read",)),
-    Entry("/roles", _("Roles"), "id-badge-2", ("roles.manage",)),
-    Entry("/audit", _("Audit log"), "history", ("audit.read",)),
-    Entry("/visits", _("Visits of operators"), "eye", ("audit.read",)),
-    Entry("/branding", _("Branding"), "palette", ("branding.manage",)),
-    Entry("/domains", _("Verified domains"), "world", ("domains.manage",)),
-    Entry("/policy", _("Sign-in policy"), "shield-lock", ("policy.manage",)),
     Entry(
-        *("/access", _("Other companies"), "arrows-exchange"),
-        ("access.request", "access.receive"),
+        *("/people", _("People"), _("Who is here, their roles and sessions; invite and import")),
+        *("users", ("people.read",), ("/invitations", "/imports")),
+    ),
+    Entry(
+        *("/roles", _("Roles"), _("What people can open, and do there")),
+        *("id-badge-2", ("roles.manage",)),
+    ),
+    Entry(
+        *("/access", _("Other companies"), _("Your people elsewhere, and people from elsewhere")),
+        *("arrows-exchange", ("access.request", "access.receive")),
+    ),
+    Entry(
+        *("/policy", _("Sign-in policy"), _("How long a sign-in is good")),
+        *("shield-lock", ("policy.manage",)),
+    ),
+    Entry(
+        *("/domains", _("Verified domains"), _("Domains that are proven to be this company's")),
+        *("world", ("domains.manage",)),
+    ),
+    Entry(
+        *("/branding", _("Branding"), _("Name, colour, logo, names of products")),
+        *("palette", ("branding.manage",)),
+    ),
+    Entry(
+        *("/visits", _("Visits of operators"), _("Who of the platform acted here, and why")),
+        *("eye", ("audit.read",)),
+    ),
+    Entry(
+        *("/audit", _("Audit log"), _("Who did what and when; search and export")),
+        *("history", ("audit.read",)),
     ),
 )
 OPERATOR_PAGES: tuple[Entry, ...] = (
-    Entry("/tenants", _("Tenants"), "building", ("tenants.manage",)),
-    Entry("/products", _("Products"), "apps", ("products.manage",)),
-    Entry("/clients", _("Clients"), "plug-connected", ("products.manage",)),
-    Entry("/keys", _("Signing keys"), "key", ("keys.manage",)),
-    Entry("/operators", _("Operators"), "shield", ("operators.manage",)),
-    Entry("/audit", _("Audit log"), "history", ("platform.audit",)),
-    Entry("/health", _("Health"), "activity", ("platform.health",)),
-    Entry("/access", _("Access requests"), "arrows-exchange", ("access.decide",)),
+    Entry(
+        *("/tenants", _("Tenants"), _("The companies: make, visit, suspend, end")),
+        *("building", ("tenants.manage",)),
+    ),
+    Entry(
+        *("/access", _("Access requests"), _("Who asks to enter another company; decide")),
+        *("arrows-exchange", ("access.decide",)),
+    ),
+    Entry(
+        *("/products", _("Products"), _("What is opened, and what roles select from")),
+        *("apps", ("products.manage",)),
+    ),
+    Entry(
+        *("/clients", _("Clients"), _("What signs people in or calls as a machine")),
+        *("plug-connected", ("products.manage",)),
+    ),
+    Entry(
+        *("/keys", _("Signing keys"), _("What tokens are signed by; rotate and revoke")),
+        *("key", ("keys.manage",)),
+    ),
+    Entry(
+        *("/operators", _("Operators"), _("Who looks after the platform")),
+        *("shield", ("operators.manage",)),
+    ),
+    Entry(
+        *("/health", _("Health"), _("Whether the platform is well")),
+        *("activity", ("platform.health",)),
+    ),
+    Entry(
+        *("/audit", _("Audit log"), _("Who did what and when; search and export")),
+        *("history", ("platform.audit",)),
+    ),
 )
 
 
@@ -76,8 +124,9 @@ def _page(
         {
             "url": base + entry.path,
             "label": entry.label,
+            "about": entry.about,
             "icon": entry.icon,
-            "current": _is_at(base + entry.path, base),
+            "current": any(_is_at(f"{base}{path}") for path in (entry.path, *entry.within)),
         }
         for entry in entries
         if any(admin.may(permission) for permission in entry.permissions)
@@ -92,6 +141,6 @@ def _page(
     )
 
 
-def _is_at(url: str, base: str) -> bool:
-    """The page itself or one below it; the overview is only itself."""
-    return request.path == url or (url != base and request.path.startswith(f"{url}/"))
+def _is_at(url: str) -> bool:
+    """The page itself or one below it."""
+    return request.path == url or request.path.startswith(f"{url}/")

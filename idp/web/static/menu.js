@@ -10,3 +10,6 @@ if (menu) {
     menu.querySelector("summary").focus();
   });
 }
+
+// On a phone the navigation is one line that scrolls: begin where the person is.
+document.querySelector(".console-nav li [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
