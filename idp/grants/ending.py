@@ -4,7 +4,7 @@ Nothing that rests on a membership counts from the moment that it is not in forc
 reads it with every use. What is left is to let go of the grants, so that none of them wakes up with
 the membership, and to sign people out of the products that they had open by it. A product's session
 (`sid`) is one for all companies: it is signed out where nothing newer was granted in it than what
-has ended, and left alone where the person has switched since to a company of which that is not so.
+has ended, and left alone where the product has gone on since in a company of which that is not so.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def _unless_moved_on(to_another: sa.ColumnElement[bool]) -> sa.ColumnElement[boo
         _newer.session_id == Grant.session_id,
         _newer.client_id == Grant.client_id,
         _newer.created_at > Grant.created_at,
+        _newer.code_used_at.is_not(None),
         to_another,
     )
 

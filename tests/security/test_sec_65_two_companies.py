@@ -100,3 +100,17 @@ def test_sec_65_a_product_is_told_once_that_a_membership_is_disabled(either_worl
         membership.disable(admin, member)
     told = either_world.run("SELECT client_id FROM outbox WHERE kind = 'backchannel_logout'")
     assert told == [("lms",)]
+
+
+def test_sec_65_a_code_that_no_product_has_spent_is_no_move_to_another_company(
+    either_world: World,
+) -> None:
+    """Whoever expects to be disabled would else keep the product from hearing of it."""
+    browser, _ = signed_in(either_world, "northwind")
+    either_world.clock.move(1)
+    browser.code(PRIYA, tenant="harbor")
+    member = member_id(either_world, PRIYA)
+    with administering(either_world, AMARA) as admin:
+        membership.disable(admin, member)
+    told = either_world.run("SELECT client_id FROM outbox WHERE kind = 'backchannel_logout'")
+    assert told == [("lms",)]
