@@ -63,10 +63,6 @@ _DUE = (
 _COLUMNS = [_TABLE.c[name] for name in ("id", "tenant_id", "started_by", "locale", "state")]
 
 
-class _TakenBack(Exception):
-    """Ends a trial: nothing of it is kept."""
-
-
 def work(database: Database, catalog: Catalog, keys: SecretKeys, now: float) -> bool:
     """One batch of the import that has waited longest; False if there is none to do."""
     with database.engine.begin() as connection:
@@ -111,18 +107,9 @@ def _do(
     now: float,
 ) -> None:
     """One line, and what came of it."""
-    came_to: tuple[str, str | None] = (REFUSE, None)
-    try:
-        with _acting(database, catalog, due, now) as admin:
-            line = admin.rows.get_one(ImportLine, (due.id, number))
-            came_to = _come_to(admin, keys, line, due.locale)
-            if is_trial:
-                raise _TakenBack
-            _write_down(admin, line, is_trial, came_to)
-    except _TakenBack:
-        with _acting(database, catalog, due, now) as admin:
-            line = admin.rows.get_one(ImportLine, (due.id, number))
-            _write_down(admin, line, is_trial, came_to)
+    with _acting(database, catalog, due, now) as admin:
+        line = admin.rows.get_one(ImportLine, (due.id, number))
+        _write_down(admin, line, is_trial, _come_to(admin, keys, line, due.locale, is_trial))
 
 
 def _write_down(
@@ -164,10 +151,10 @@ def _actor(db: Connection, catalog: Catalog, due: Any, now: float) -> Actor:
 
 
 def _come_to(
-    admin: Administration, keys: SecretKeys, line: ImportLine, locale: str
+    admin: Administration, keys: SecretKeys, line: ImportLine, locale: str, is_trial: bool
 ) -> tuple[str, str | None]:
-    """What the line came to, and why it was refused; what a refusal had written is taken back. What
-    the trial refused is not tried again."""
+    """What the line came to, and why it was refused; what a trial or a refusal had written is taken
+    back. What the trial refused is not tried again."""
     if line.plan == REFUSE:
         return REFUSE, line.reason
     savepoint = admin.rows.begin_nested()
@@ -179,7 +166,10 @@ def _come_to(
     except Forbidden:
         savepoint.rollback()
         return REFUSE, NOT_ALLOWED
-    savepoint.commit()
+    if is_trial:
+        savepoint.rollback()
+    else:
+        savepoint.commit()
     return came_to, None
 
 
