@@ -11,6 +11,7 @@ from werkzeug.test import Client, TestResponse
 
 from idp.app import create_pages
 from idp.errors import StoreUnavailable
+from idp.web.manage import api_document
 from idp.web.manage.api_nouns import NOUNS
 from tests.console.calling import (
     APP,
@@ -178,6 +179,47 @@ def test_the_document_is_public_sound_and_complete(world: World) -> None:
     scopes = told["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]["scopes"]
     assert scopes["people.read"] == "See people"
     assert {"tenants.manage", "keys.manage"} <= set(scopes)
+
+
+@pytest.mark.parametrize("path", ["openapi.json", "docs"])
+def test_what_the_api_tells_of_itself_is_made_once_and_not_sent_again(
+    world: World, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = nobody(world)
+    first = asked.get(f"/{path}")
+    for maker in ("document", "parameters"):
+        monkeypatch.delattr(api_document, maker)
+    assert asked.get(f"/{path}").data == first.data
+    again = asked.get(f"/{path}", If_None_Match=first.headers["ETag"])
+    assert (again.status_code, again.data) == (304, b"")
+    assert asked.get(f"/{path}", If_None_Match='"another"').status_code == 200
+    assert "no-store" not in first.headers["Cache-Control"]
+    assert "Set-Cookie" not in first.headers
+
+
+def test_the_page_about_the_api_is_kept_in_each_language(world: World) -> None:
+    asked, tags = nobody(world), ("en", "es", "xx", "es-MX")
+    pages, again = (
+        {tag: asked.get("/docs", Accept_Language=tag) for tag in tags} for _time in range(2)
+    )
+    assert "API de administración" in pages["es"].text
+    assert pages["es"].data == pages["es-MX"].data != pages["en"].data == pages["xx"].data
+    assert {tag: page.data for tag, page in again.items()} == {
+        tag: page.data for tag, page in pages.items()
+    }
+    assert "Accept-Language" in pages["es"].headers["Vary"]
+    spanish = asked.get("/docs", Accept_Language="es", If_None_Match=pages["en"].headers["ETag"])
+    assert spanish.status_code == 200
+
+
+def test_the_document_follows_a_permission_that_has_another_name(world: World) -> None:
+    first = nobody(world).get("/openapi.json")
+    world.run("UPDATE permissions SET name = 'Look at people' WHERE key = 'people.read'")
+    world.run("UPDATE catalog_version SET version = version + 1")
+    world.clock.move(2)
+    second = nobody(world).get("/openapi.json", If_None_Match=first.headers["ETag"])
+    assert second.status_code == 200
+    assert "Look at people" in second.text
 
 
 def routes_of(world: World) -> list[Any]:

@@ -41,8 +41,14 @@ TEXT = {"type": "string"}
 FILE = {"type": "string", "format": "binary"}
 
 
-def document(nouns: Sequence[Noun], settings: Settings, catalog: Catalog) -> Json:
-    """It depends on the issuer and the permissions alone."""
+def scopes(catalog: Catalog) -> dict[str, str]:
+    """Permission -> its name. With the issuer, all that the document depends on."""
+    products = (catalog.products[key] for key in (CONSOLE, PLATFORM))
+    return {key: name for product in products for key, name in product.permission_names.items()}
+
+
+def document(nouns: Sequence[Noun], settings: Settings, named: dict[str, str]) -> Json:
+    """`named` are the scopes."""
     routes = [route for noun in nouns for route in noun.routes]
     return {
         "openapi": "3.1.0",
@@ -57,7 +63,7 @@ def document(nouns: Sequence[Noun], settings: Settings, catalog: Catalog) -> Jso
         "components": {
             "schemas": _schemas(routes),
             "responses": {f"problem_{status}": _refusal(status) for status in REFUSALS},
-            "securitySchemes": {SCHEME: _scheme(settings, catalog)},
+            "securitySchemes": {SCHEME: _scheme(settings, named)},
         },
     }
 
@@ -207,20 +213,18 @@ def _schema_name(model: type[BaseModel]) -> str:
     return re.sub(r"\W", "_", model.__name__)
 
 
-def _scheme(settings: Settings, catalog: Catalog) -> Json:
-    products = (catalog.products[key] for key in (CONSOLE, PLATFORM))
-    scopes = {key: name for product in products for key, name in product.permission_names.items()}
+def _scheme(settings: Settings, named: dict[str, str]) -> Json:
     token = f"{settings.issuer}/token"
     return {
         "type": "oauth2",
         "description": "Each permission is a scope. What a token may do is what it was given and"
         " what the roles behind it allow.",
         "flows": {
-            "clientCredentials": {"tokenUrl": token, "scopes": scopes},
+            "clientCredentials": {"tokenUrl": token, "scopes": named},
             "authorizationCode": {
                 "authorizationUrl": f"{settings.issuer}/authorize",
                 "tokenUrl": token,
-                "scopes": scopes,
+                "scopes": named,
             },
         },
     }

@@ -2,42 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
+from flask_babel import get_locale
 from pydantic import BaseModel
 
 from idp.web.context import catalog, provider
-from idp.web.manage import api_document
+from idp.web.manage import api_document, repeats
 from idp.web.manage.api import Noun, Route
 from idp.web.manage.problems import PREFIX
 
 
+class _Made(NamedTuple):
+    """What was made `of` something, and its ETag."""
+
+    of: object
+    body: bytes
+    tag: str
+
+
+class _Kept:
+    """What costs much to make and hardly ever changes: the last of each name, of which there are
+    few."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, _Made] = {}
+
+    def answer(self, name: str, of: object, make: Callable[[], bytes], mimetype: str) -> Response:
+        """Made anew if it would be of something else; 304 to who has it."""
+        made = self._made.get(name)
+        if made is None or made.of != of:
+            body = make()
+            made = self._made[name] = _Made(of, body, repeats.tag_of(body))
+        response = Response(made.body, mimetype=mimetype)
+        response.headers["ETag"] = made.tag
+        response.cache_control.public = response.cache_control.no_cache = True
+        response.vary.add("Accept-Language")
+        return response.make_conditional(request)  # type: ignore[return-value]
+
+
 def blueprint_for(nouns: Sequence[Noun]) -> Blueprint:
     about = Blueprint("api_about", __name__, url_prefix=PREFIX)
+    kept = _Kept()
 
     @about.get("/openapi.json", provide_automatic_options=False)
     def document() -> Response:
-        described = api_document.document(nouns, provider().settings, catalog())
-        return Response(orjson.dumps(described), mimetype="application/json")
-
-    @about.get("/docs", provide_automatic_options=False)
-    def page() -> str:
-        return render_template(
-            "manage/api.html",
-            nouns=nouns,
-            prefix=PREFIX,
-            base=provider().settings.issuer + PREFIX,
-            for_people=api_document.FOR_PEOPLE,
-            refusals=api_document.REFUSALS,
-            refusals_of=api_document.refusals,
-            parameters_of=_parameters,
-            fields_of=_fields,
+        settings, named = provider().settings, api_document.scopes(catalog())
+        return kept.answer(
+            "document",
+            named,
+            lambda: orjson.dumps(api_document.document(nouns, settings, named)),
+            "application/json",
         )
 
+    @about.get("/docs", provide_automatic_options=False)
+    def page() -> Response:
+        return kept.answer(f"page {get_locale()}", None, lambda: _page(nouns), "text/html")
+
     return about
+
+
+def _page(nouns: Sequence[Noun]) -> bytes:
+    return render_template(
+        "manage/api.html",
+        nouns=nouns,
+        prefix=PREFIX,
+        base=provider().settings.issuer + PREFIX,
+        for_people=api_document.FOR_PEOPLE,
+        refusals=api_document.REFUSALS,
+        refusals_of=api_document.refusals,
+        parameters_of=_parameters,
+        fields_of=_fields,
+    ).encode()
 
 
 class Field(NamedTuple):
