@@ -1,7 +1,7 @@
 """Bodies on their way: how many threads wait for one at once, and for how long (security.md S74).
 
 A thread that reads a body waits for whoever sends it. So some threads never do, bodies have a time
-to be there, and when all that may wait do, those who have waited longest are given up for the next.
+to be there, and while all that may wait do, who has waited longest is given up for the next.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from idp.errors import Busy, OAuthRefusal, told
 PATIENCE = 10.0  # seconds until a body must be there
 BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
 LARGEST = 11 * 1024 * 1024
-PRESSED = 1.0  # seconds that a body is waited for while no thread is left for another
+PRESSED = 1.0  # seconds that the oldest is waited for while no thread is left for another
 LOOK_EVERY = 0.2
 
 log = structlog.get_logger("bodies")
@@ -102,10 +102,17 @@ class Bodies:
         with self._counting:
             arriving = list(self._arriving.values())
         self._connections.look(now)
+        if len(arriving) >= self._most:
+            _give_up_the_oldest(arriving, now)
         for body in arriving:
-            until = body.since + PRESSED if len(arriving) >= self._most else body.until
-            if now > until + 2 * LOOK_EVERY:
+            if now > body.until + 2 * LOOK_EVERY:
                 self._connections.end_quiet(body.peer, PRESSED)
-            elif now > until:
+            elif now >= body.until:
                 since = body.since
                 self._connections.end_waiting(body.peer, since - LOOK_EVERY, since + 2 * LOOK_EVERY)
+
+
+def _give_up_the_oldest(arriving: Iterable[Arriving], now: float) -> None:
+    oldest = min(arriving, key=lambda body: body.since)
+    if now > oldest.since + PRESSED:
+        oldest.until = min(oldest.until, now)

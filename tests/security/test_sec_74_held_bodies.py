@@ -148,6 +148,27 @@ def test_sec_74_a_sign_in_that_waits_beside_them_is_not_given_up(running: Runnin
         assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
 
 
+def test_sec_74_who_has_waited_longest_is_given_up_alone(running: RunningProvider) -> None:
+    """As many uploads as there may be are no attack: one makes room for the next."""
+    with ExitStack() as uploads:
+        oldest, *others = [
+            _waited(uploads.enter_context(held(running, 1))[0], seconds=PRESSED)
+            for _ in range(THREADS_FOR_BODIES)
+        ]
+        assert b" 408 " in oldest.recv(65_536)
+        for each in others:
+            _waited(each, seconds=2 * LOOK_EVERY)
+
+
+def _waited(half: socket.socket, seconds: float) -> socket.socket:
+    """It is not ended in that time."""
+    half.settimeout(seconds)
+    with pytest.raises(TimeoutError):
+        half.recv(1)
+    half.settimeout(SECONDS)
+    return half
+
+
 @pytest.mark.parametrize("came_to_us", [True, False])
 def test_sec_74_only_what_came_to_us_is_ended(came_to_us: bool) -> None:
     """What we connected to ourselves has the same address, where all is on one machine."""
