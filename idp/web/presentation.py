@@ -115,7 +115,7 @@ def add_headers(response: Response) -> Response:
         headers["Strict-Transport-Security"] = HSTS
     if not response.cache_control.public:
         headers["Cache-Control"] = "no-store"
-    headers.add("Vary", "Cookie")
+    response.vary.add("Cookie")
     return response
 
 

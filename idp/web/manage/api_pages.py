@@ -39,7 +39,6 @@ class _Kept:
             made = self._made[name] = _Made(of, body, repeats.tag_of(body))
         response = Response(made.body, mimetype=mimetype)
         response.headers["ETag"] = made.tag
-        response.cache_control.public = response.cache_control.no_cache = True
         response.vary.add("Accept-Language")
         return response.make_conditional(request)  # type: ignore[return-value]
 
