@@ -14,6 +14,10 @@ from tests.machine.demo_process import Demo
 __all__ = ["demo"]
 
 ROLES = "/manage/northwind/roles"
+ON_TOP = """box => {
+  const { left, top, width, height } = box.getBoundingClientRect();
+  return document.elementFromPoint(left + width / 2, top + height / 2) === box;
+}"""
 
 
 def box(page: Page, node: str) -> Locator:
@@ -125,3 +129,18 @@ def test_an_agent_opens_payments_by_a_new_role_without_signing_in_again(
     expect(agent).to_have_url(re.compile(re.escape(demo.payments)))
     expect(agent.get_by_text("Ben").first).to_be_visible()
     agent.context.close()
+
+
+def test_where_the_keys_are_can_be_seen(demo: Demo, page: Page) -> None:
+    """Each box has an outline, and what stays at the bottom hides none of them."""
+    make_role(page, demo, "Seen")
+    page.emulate_media(reduced_motion="reduce")
+    page.set_viewport_size({"width": 390, "height": 500})
+    boxes = page.locator('input[name="node"]:enabled')
+    boxes.first.focus()
+    for number in range(boxes.count()):
+        focused = boxes.nth(number)
+        expect(focused).to_be_focused()
+        assert focused.evaluate("box => getComputedStyle(box).outlineStyle") == "solid"
+        assert focused.evaluate(ON_TOP), number
+        page.keyboard.press("ArrowDown")
