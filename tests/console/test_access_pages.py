@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from fpdf import FPDF
 from pypdf import PdfReader
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
@@ -117,6 +118,24 @@ def test_the_form_is_printed_with_what_was_asked_in_any_script(story: Story) -> 
         assert said in text
     again = browser.get(f"/manage/northwind/access/{story.id}/form.pdf")
     assert again.data == answer.data
+
+
+@pytest.mark.parametrize(("reason", "is_wide"), [("Învățare\nи обучение", False), ("字", True)])
+def test_the_wide_font_is_opened_for_who_needs_it(
+    story: Story, monkeypatch: pytest.MonkeyPatch, reason: str, is_wide: bool
+) -> None:
+    """It takes 90 MB and half a second, where the rest takes a tenth."""
+    opened: list[str] = []
+    add_font = FPDF.add_font
+
+    def noted(page: FPDF, family: str, style: str, path: str) -> None:
+        opened.append(family)
+        add_font(page, family, style, path)
+
+    monkeypatch.setattr(FPDF, "add_font", noted)
+    story.ask(reason=reason)
+    inside(story.world).get(f"/manage/northwind/access/{story.id}/form.pdf")
+    assert opened == (["text", "han"] if is_wide else ["text"])
 
 
 def test_the_form_speaks_the_language_of_who_prints_it(story: Story) -> None:

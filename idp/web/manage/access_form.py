@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask_babel import format_date
 from flask_babel import gettext as _
@@ -30,7 +30,9 @@ INK, QUIET, LINE = 20, 95, 190  # greys
 def drawn(listed: Listed, names: Mapping[str, str], products: Mapping[str, str]) -> bytes:
     """`names` of people and `products` by their keys."""
     request = listed.request
-    page = _page(datetime.fromtimestamp(request.asked_at, UTC))
+    written = (listed.asking, listed.name, listed.email, request.receiving_name, request.reason)
+    words = "".join((*written, *names.values(), *products.values()))
+    page = _page(datetime.fromtimestamp(request.asked_at, UTC), words)
     page.set_title(_("Request for access to another company"))
     _heading(page, request.id)
     asked_on = format_date(datetime.fromtimestamp(request.asked_at, UTC), "long", rebase=False)
@@ -51,7 +53,8 @@ def drawn(listed: Listed, names: Mapping[str, str], products: Mapping[str, str])
     return bytes(page.output())
 
 
-def _page(made_at: datetime) -> FPDF:
+def _page(made_at: datetime, words: str) -> FPDF:
+    """The font of a whole continent takes 90 MB to look at: it is for `words` that need it."""
     from fpdf import FPDF
 
     page = FPDF(format="A4")
@@ -60,8 +63,10 @@ def _page(made_at: datetime) -> FPDF:
     page.set_auto_page_break(auto=True, margin=MARGIN)
     latin, han = _fonts()
     page.add_font("text", "", latin)
-    page.add_font("han", "", han)
-    page.set_fallback_fonts(["han"])
+    text: Any = page.fonts["text"]
+    if any(letter.isprintable() and ord(letter) not in text.cmap for letter in words):
+        page.add_font("han", "", han)
+        page.set_fallback_fonts(["han"])
     page.add_page()
     return page
 
