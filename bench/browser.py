@@ -90,7 +90,10 @@ class Browser:
         for header in answer.headers.get_all("Set-Cookie", []):
             name, _, value = header.partition(";")[0].partition("=")
             self.cookies[name] = value
-        return answer.headers.get("Location", ""), answer.read().decode()
+        page = answer.read().decode()
+        if answer.status >= 400:
+            raise Unexpected(f"{target} is {answer.status}: {page[:600]}")
+        return answer.headers.get("Location", ""), page
 
 
 def _path(location: str) -> str:

@@ -1,8 +1,8 @@
 """The outbox: what has to reach somebody else, written in the transaction that caused it.
 
-A worker claims due messages, hands each to its sender and writes down how it went. There are three
-lanes, so that nobody's letters wait for a product, and what the worker does itself (who is to be
-told of the end of an access, say) for no letter. Of messages to products a claim takes those to
+A worker claims due messages and delivers them (`delivery.py`). There are three lanes, so that
+nobody's letters wait for a product, and what the worker does itself (who is to be told of the end
+of an access, say) for no letter. Of messages to products a claim takes those to
 one receiver, and none to a receiver that another worker is busy with: one that hangs holds up
 itself, and one thread. A message that was delivered or given up stays as its own receipt.
 """
@@ -10,16 +10,13 @@ itself, and one thread. A message that was delivered or given up stays as its ow
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from time import monotonic
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection, Database, JsonText
-from idp.errors import StoreUnavailable
 from idp.secret_values import new_id
 
 PENDING = "pending"
@@ -30,9 +27,6 @@ FAILED = "failed"
 LETTER = "mail"
 CLAIM_SECONDS = 60.0
 BATCH = 5
-RETRY_AFTER = (1.0, 5.0, 30.0, 120.0, 600.0)
-
-log = structlog.get_logger("outbox")
 
 
 class OutboxMessage(Base):
@@ -72,19 +66,6 @@ class Message(NamedTuple):
     client_id: str | None
     attempts: int
 
-
-class Undelivered(Exception):
-    """It did not arrive. `refused` means that trying again would not help, `is_ours` that the fault
-    is not the receiver's."""
-
-    def __init__(self, reason: str, refused: bool = False, is_ours: bool = False) -> None:
-        super().__init__(reason)
-        self.refused = refused
-        self.is_ours = is_ours
-
-
-Sender = Callable[[Message, float], None]
-Watcher = Callable[[Connection, Message, str, str, float], None]
 
 _TABLE: Any = OutboxMessage.__table__
 _LETTER: Any = sa.literal_column(f"'{LETTER}'")
@@ -152,13 +133,14 @@ _NEXT_RECEIVER = _next_receiver()
 _CLAIM_FOR_A_PRODUCT = _claim(_TABLE.c.client_id == _NEXT_RECEIVER.scalar_subquery())
 _CLAIM_LETTERS = _claim(sa.and_(_TABLE.c.client_id.is_(None), _TABLE.c.kind == _LETTER))
 _CLAIM_ERRANDS = _claim(sa.and_(_TABLE.c.client_id.is_(None), _TABLE.c.kind != _LETTER))
+_IN_HAND = (  # of whoever claimed it, and has not been given up for lost
+    _TABLE.c.id == sa.bindparam("message_id"),
+    _TABLE.c.status == PENDING,
+    _TABLE.c.attempts == sa.bindparam("attempt"),
+)
 _FINISH = (
     sa.update(_TABLE)
-    .where(
-        _TABLE.c.id == sa.bindparam("message_id"),
-        _TABLE.c.status == PENDING,
-        _TABLE.c.attempts == sa.bindparam("attempt"),
-    )
+    .where(*_IN_HAND)
     .values(
         status=sa.bindparam("new_status"),
         last_error=sa.bindparam("error"),
@@ -169,11 +151,7 @@ _FINISH = (
 )
 _PUT_OFF = (
     sa.update(_TABLE)
-    .where(
-        _TABLE.c.id == sa.bindparam("message_id"),
-        _TABLE.c.status == PENDING,
-        _TABLE.c.attempts == sa.bindparam("attempt"),
-    )
+    .where(*_IN_HAND)
     .values(
         attempts=_TABLE.c.attempts - 1,
         run_at=sa.bindparam("again_at", type_=sa.Double),
@@ -231,38 +209,26 @@ Lane = Callable[[Database, float], list[Message]]
 LANES: tuple[Lane, ...] = (errands, letters, to_products)
 
 
-def deliver_due(
-    database: Database,
-    senders: Mapping[str, Sender],
-    watch: Watcher,
-    now: float,
-    lanes: Iterable[Lane] = LANES,
-) -> int:
-    """Claim and send one batch of each lane; how many were claimed. `watch` hears of every final
-    outcome. Where one did not arrive, what comes after it is put off: it would not either. So it is
-    where half of the claim's time is over: the claim has to outlast its batch."""
-    count = 0
-    for lane in lanes:
-        claimed, until = lane(database, now), monotonic() + CLAIM_SECONDS / 2
-        count += len(claimed)
-        for place, message in enumerate(claimed, start=1):
-            has_arrived = _deliver(database, senders, message, watch, now)
-            if not has_arrived or monotonic() > until:
-                _put_off(database, claimed[place:], now)
-                break
-    return count
+def finish(
+    db: Connection, message: Message, status: str, error: str, again_at: float, now: float
+) -> bool:
+    """How a try went. False for a claim that was given up for lost: somebody else has it."""
+    return bool(
+        db.run(
+            _FINISH,
+            message_id=message.id,
+            attempt=message.attempts,
+            new_status=status,
+            error=error or None,
+            again_at=again_at,
+            done_at=None if status == PENDING else now,
+        )
+    )
 
 
-def _put_off(database: Database, messages: Iterable[Message], now: float) -> None:
+def put_off(db: Connection, message: Message, again_at: float) -> None:
     """Not tried, so no try is counted."""
-    with database.connection() as db:
-        for message in messages:
-            db.run(
-                _PUT_OFF,
-                message_id=message.id,
-                attempt=message.attempts,
-                again_at=now + RETRY_AFTER[0],
-            )
+    db.run(_PUT_OFF, message_id=message.id, attempt=message.attempts, again_at=again_at)
 
 
 def _messages(rows: Iterable[tuple[Any, ...]]) -> list[Message]:
@@ -272,55 +238,3 @@ def _messages(rows: Iterable[tuple[Any, ...]]) -> list[Message]:
 def _message(row: tuple[Any, ...]) -> Message:
     message = Message._make(row)
     return message._replace(payload=orjson.loads(row[2]))
-
-
-def _deliver(
-    database: Database,
-    senders: Mapping[str, Sender],
-    message: Message,
-    watch: Watcher,
-    now: float,
-) -> bool:
-    """False where its receiver was not to be reached."""
-    status, error, again_at = DELIVERED, "", now
-    problem = _problem_of_sending(senders, message, now)
-    if problem:
-        error = str(problem)
-        if problem.refused:
-            status = REFUSED
-        elif message.attempts > len(RETRY_AFTER):
-            status = FAILED
-        else:
-            status, again_at = PENDING, now + RETRY_AFTER[message.attempts - 1]
-    with database.transaction() as db:
-        done_at = None if status == PENDING else now
-        finished = db.run(
-            _FINISH,
-            message_id=message.id,
-            attempt=message.attempts,
-            new_status=status,
-            error=error or None,
-            again_at=again_at,
-            done_at=done_at,
-        )
-        if finished and done_at is not None:
-            watch(db, message, status, error, now)
-    return problem is None or problem.refused or problem.is_ours
-
-
-def _problem_of_sending(
-    senders: Mapping[str, Sender], message: Message, now: float
-) -> Undelivered | None:
-    """What no sender foresaw is a failed try too: it must not stop the ones that come after."""
-    if message.attempts > len(RETRY_AFTER) + 1:
-        return Undelivered("whoever tried to send it never came back", is_ours=True)
-    try:
-        senders[message.kind](message, now)
-    except Undelivered as problem:
-        return problem
-    except StoreUnavailable:
-        raise
-    except Exception as problem:
-        log.exception("failed", message=message.id, kind=message.kind)
-        return Undelivered(f"unforeseen: {type(problem).__name__}", is_ours=True)
-    return None

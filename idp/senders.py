@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Database
-from idp.outbox import Undelivered
+from idp.delivery import Undelivered
 from idp.secret_values import new_id
 from idp.settings import Settings
 

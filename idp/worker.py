@@ -8,10 +8,11 @@ from functools import partial
 
 import structlog
 
-from idp import audit, audit_chain, outbox, retention
+from idp import audit, audit_chain, delivery, outbox, retention
 from idp.app import create_pages
 from idp.audit import NOWHERE
 from idp.database import Connection
+from idp.delivery import Sender, Undelivered
 from idp.directory import (
     access_letters,
     access_requests,
@@ -26,7 +27,7 @@ from idp.directory.operating import NOBODY, operation
 from idp.errors import StoreUnavailable
 from idp.grants import ending
 from idp.operators import health
-from idp.outbox import Lane, Message, Sender, Undelivered
+from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
 from idp.provider import Provider
 from idp.senders import letter_poster
@@ -79,7 +80,7 @@ def _deliver_until(
 ) -> None:
     while not stop.is_set():
         try:
-            claimed = outbox.deliver_due(held.database, senders, watch, held.clock(), [lane])
+            claimed = delivery.deliver_due(held.database, senders, watch, held.clock(), [lane])
         except StoreUnavailable as problem:
             log.warning("away", why=problem.detail)
             stop.wait(AWAY_SECONDS)

@@ -6,6 +6,7 @@ then put in order; where many meet all of them, the order is walked until the pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -23,7 +24,14 @@ FEW = 20_000
 MAX_SEARCH = 1000
 MAX_SEARCH_WORDS = 8
 
-Matches = sa.Select[str]
+Found = sa.Select[str, str]  # sort name and id of memberships
+
+
+class Condition(NamedTuple):
+    """Who meets it: the ids of their memberships, and these with their sort names."""
+
+    ids: sa.Select[str]
+    found: Found
 
 
 class Wanted(NamedTuple):
@@ -63,55 +71,95 @@ def people(
     admin.check("people.read")
     bound = ("people", *wanted)
     after = paging.opened(keys, admin.tenant.id, bound, cursor) if cursor else None
-    statement = _statement(admin, wanted)
-    if statement is None:
+    found = _found(admin, wanted)
+    if found is None:
         return Page([], None)
-    if after is not None:
-        statement = statement.where(sa.tuple_(*map(sa.literal, after)) < _ORDER)
-    rows = admin.rows.execute(statement.limit(size + 1), {"now": admin.now}).all()
+    rows = admin.rows.execute(_listed(found, after, size + 1), {"now": admin.now}).all()
     names = _role_names(admin, [row.id for row in rows[:size]])
-    found = [
+    people = [
         Listed._make((row.id, row.user_id, *row[3:], tuple(names.get(row.id, ()))))
         for row in rows[:size]
     ]
     if len(rows) <= size:
-        return Page(found, None)
+        return Page(people, None)
     last = rows[size - 1]
-    return Page(found, paging.seal(keys, admin.tenant.id, bound, (last.sort_name, last.id)))
+    return Page(people, paging.seal(keys, admin.tenant.id, bound, (last.sort_name, last.id)))
 
 
-_ORDER = sa.tuple_(Membership.sort_name, Membership.id)
-_LISTED: sa.Select[Any] = (
-    sa.select(
-        Membership.id,
-        Membership.user_id,
-        Membership.sort_name,
-        User.name,
-        User.email,
-        Membership.kind,
-        STATUS_NOW,
-        Membership.source,
-        User.status,
+def _listed(found: Found, after: Sequence[Any] | None, size: int) -> sa.Select[Any]:
+    """So many of those who were found, behind the place `after`: what is shown of somebody is read
+    for nobody else."""
+    sort_name, member = found.selected_columns
+    if after is not None:
+        found = found.where(sa.tuple_(*map(sa.literal, after)) < sa.tuple_(sort_name, member))
+    page = found.order_by(sort_name, member).limit(size).subquery()
+    sort_name, member = page.columns
+    return (
+        sa.select(
+            Membership.id,
+            Membership.user_id,
+            sort_name,
+            User.name,
+            User.email,
+            Membership.kind,
+            STATUS_NOW,
+            Membership.source,
+            User.status,
+        )
+        .join_from(page, Membership, Membership.id == member)
+        .join(User, User.id == Membership.user_id)
+        .order_by(sort_name, member)
     )
-    .join(User, User.id == Membership.user_id)
-    .order_by(Membership.sort_name, Membership.id)
-)
 
 
-def _statement(admin: Administration, wanted: Wanted) -> sa.Select[Any] | None:
-    """None where nobody can be meant."""
+def _found(admin: Administration, wanted: Wanted) -> Found | None:
+    """Everybody who is meant: their sort name and their membership's id. None where nobody can
+    be."""
     words = folded(wanted.search).split() if len(wanted.search) <= MAX_SEARCH else []
     if wanted.search.strip() and not 0 < len(words) <= MAX_SEARCH_WORDS:
         return None
-    statement = _LISTED.where(Membership.tenant_id == admin.tenant.id)
-    if wanted.status:
-        statement = statement.where(*_with_status(admin, wanted.status))
-    if wanted.kind:
-        statement = statement.where(Membership.kind == wanted.kind)
     conditions = [_with_word(admin, word) for word in words]
     if wanted.role:
         conditions.append(_with_role(admin, wanted.role))
-    return _narrowed(admin, statement, conditions)
+    counted = sorted(((_how_many(admin, each), each) for each in conditions), key=lambda e: e[0])
+    rarest_first = [each for _, each in counted]
+    if counted and counted[0][0] <= FEW:
+        return _gathered(admin, wanted, rarest_first)
+    return _in_order(admin, wanted, rarest_first)
+
+
+def _gathered(admin: Administration, wanted: Wanted, conditions: list[Condition]) -> Found:
+    """The few who meet the first condition, put in order; then the others are asked about one after
+    the other, until there are enough."""
+    few = conditions[0].found.distinct()
+    ordered = few.order_by(*few.selected_columns).offset(0).subquery()
+    sort_name, member = ordered.columns
+    is_one = sa.select(Membership.id).where(Membership.tenant_id == admin.tenant.id)
+    if wanted.status:
+        is_one = is_one.where(sa.literal(wanted.status) == STATUS_NOW)
+    if wanted.kind:
+        is_one = is_one.where(Membership.kind == wanted.kind)
+    asked = [is_one, *(each.ids for each in conditions[1:])]
+    return sa.select(sort_name, member).where(*(_holds(each, member) for each in asked))
+
+
+def _in_order(admin: Administration, wanted: Wanted, conditions: list[Condition]) -> Found:
+    """Many meet each condition, so one after the other is asked, and the page is soon full."""
+    found = sa.select(Membership.sort_name, Membership.id)
+    found = found.where(Membership.tenant_id == admin.tenant.id)
+    if wanted.status:
+        found = found.where(*_with_status(admin, wanted.status))
+    if wanted.kind:
+        found = found.where(Membership.kind == wanted.kind)
+    return found.where(*(_holds(each.ids, Membership.id) for each in conditions))
+
+
+def _holds(ids: sa.Select[Any], member: Any) -> sa.ColumnElement[bool]:
+    """Looked up for one membership at a time: a value of its own, where a planner would make a join
+    of an EXISTS and gather everybody who meets it."""
+    is_theirs = ids.selected_columns[0] == member
+    one: sa.Select[Any] = ids.with_only_columns(sa.literal_column("1")).where(is_theirs).limit(1)
+    return one.correlate(member.table).scalar_subquery() == sa.literal_column("1")
 
 
 def _with_status(admin: Administration, status: str) -> list[sa.ColumnElement[bool]]:
@@ -124,38 +172,26 @@ def _with_status(admin: Administration, status: str) -> list[sa.ColumnElement[bo
     return [Membership.status == status, is_running]
 
 
-def _with_word(admin: Administration, word: str) -> Matches:
-    return sa.select(PersonWord.membership_id).where(
+def _with_word(admin: Administration, word: str) -> Condition:
+    ids = sa.select(PersonWord.membership_id).where(
         PersonWord.tenant_id == admin.tenant.id,
         PersonWord.word >= word,
         PersonWord.word < word + LAST,
     )
+    return Condition(ids, ids.with_only_columns(PersonWord.sort_name, PersonWord.membership_id))
 
 
-def _with_role(admin: Administration, key: str) -> Matches:
+def _with_role(admin: Administration, key: str) -> Condition:
     role_id = admin.rows.scalar(sa.select(Role.id).where(Role.key == key))
-    return sa.select(MembershipRole.membership_id).where(MembershipRole.role_id == (role_id or ""))
+    ids = sa.select(MembershipRole.membership_id).where(MembershipRole.role_id == (role_id or ""))
+    sort_name = sa.select(Membership.sort_name).where(Membership.id == MembershipRole.membership_id)
+    place = sort_name.scalar_subquery().label("sort_name")
+    return Condition(ids, ids.with_only_columns(place, MembershipRole.membership_id))
 
 
-def _narrowed(
-    admin: Administration, statement: sa.Select[Any], conditions: list[Matches]
-) -> sa.Select[Any]:
-    """All conditions hold. The one that the fewest meet is gathered, if they are few."""
-    counted = sorted(((_how_many(admin, each), each) for each in conditions), key=lambda e: e[0])
-    for place, (count, matches) in enumerate(counted):
-        if place == 0 and count <= FEW:
-            statement = statement.where(Membership.id.in_(matches))
-        else:
-            column = matches.selected_columns[0]
-            statement = statement.where(
-                matches.where(column == Membership.id).correlate(Membership).exists()
-            )
-    return statement
-
-
-def _how_many(admin: Administration, matches: Matches) -> int:
+def _how_many(admin: Administration, condition: Condition) -> int:
     """Counted no further than matters."""
-    some = matches.limit(FEW + 1).subquery()
+    some = condition.ids.limit(FEW + 1).subquery()
     return admin.rows.scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 

@@ -25,7 +25,8 @@ _PIECES = re.compile(r"\w+")
 
 
 class PersonWord(TenantOwned, Base):
-    """One word of a member's name or address, `folded`; they are found by how it begins."""
+    """One word of a member's name or address, `folded`; they are found by how it begins, and with
+    it comes their place in the order, so that a page is found without reading who is on it."""
 
     __tablename__ = "person_words"
     __table_args__ = (
@@ -34,11 +35,12 @@ class PersonWord(TenantOwned, Base):
             ["memberships.id", "memberships.tenant_id"],
             ondelete="CASCADE",
         ),
-        sa.Index("ix_person_words_member", "membership_id", "word"),
+        sa.Index("ix_person_words_member", "membership_id", "tenant_id", "word"),
     )
 
     tenant_id: Mapped[str] = mapped_column(primary_key=True)
     word: Mapped[str] = mapped_column(ByteText, primary_key=True)
+    sort_name: Mapped[str] = mapped_column(ByteText, primary_key=True)
     membership_id: Mapped[str] = mapped_column(primary_key=True)
 
 
@@ -56,7 +58,7 @@ _SORT_BY = (
 )
 _FORGET = sa.delete(_WORDS).where(_WORDS.c.membership_id == sa.bindparam("membership_id"))
 _ADD = sa.insert(_WORDS).values(
-    {name: sa.bindparam(name) for name in ("tenant_id", "word", "membership_id")}
+    {name: sa.bindparam(name) for name in ("tenant_id", "word", "sort_name", "membership_id")}
 )
 
 
@@ -64,10 +66,12 @@ def keep(db: Connection, user_id: str) -> None:
     """Write down anew how the person is found in each tenant that the transaction reaches. What the
     ORM has not flushed yet is not seen."""
     for membership_id, tenant_id, name, email in db.rows(_MEMBERSHIPS_OF, user_id=user_id):
-        db.run(_SORT_BY, membership_id=membership_id, new_sort_name=sort_name(name, email))
+        place = sort_name(name, email)
+        db.run(_SORT_BY, membership_id=membership_id, new_sort_name=place)
         db.run(_FORGET, membership_id=membership_id)
+        whose = {"tenant_id": tenant_id, "membership_id": membership_id, "sort_name": place}
         for word in words_of(name, email):
-            db.run(_ADD, tenant_id=tenant_id, word=word, membership_id=membership_id)
+            db.run(_ADD, word=word, **whose)
 
 
 def folded(text: str) -> str:

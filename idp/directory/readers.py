@@ -24,7 +24,7 @@ class Reader(NamedTuple):
 COLUMNS = (User.id, User.email, User.name, User.locale)
 _IS_ACTIVE = User.status == sa.literal_column(f"'{users.ACTIVE}'")
 _BY_ID = sa.select(*COLUMNS).where(User.id == sa.bindparam("user_id"))
-_OPERATORS = sa.select(*COLUMNS).where(User.is_operator.is_(sa.true()), _IS_ACTIVE)
+_OPERATORS = sa.select(*COLUMNS).where(User.is_operator, _IS_ACTIVE)
 _ACCOUNT_ADMINS = account_admins_in.IN_FORCE.where(Role.tenant_id == sa.bindparam("tenant_id"))
 
 

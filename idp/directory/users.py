@@ -26,7 +26,7 @@ class User(Base):
             "ix_users_operators",
             "id",
             postgresql_where=sa.text("is_operator"),
-            sqlite_where=sa.text("is_operator"),
+            sqlite_where=sa.text("is_operator = 1"),
         ),
     )
 

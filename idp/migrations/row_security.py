@@ -9,33 +9,39 @@ from __future__ import annotations
 
 from alembic import op
 
-_VISIBLE = (
-    "current_setting('latchkey.tenants', true) = '*'"
-    " OR {column} = ANY (string_to_array(current_setting('latchkey.tenants', true), ','))"
-)
+# In subqueries of their own, so that each is asked once for a query. A planner that sees the
+# comparison itself takes it for rare, and would rather sort a long table than read its index.
+_EVERY = "(SELECT current_setting('latchkey.tenants', true) = '*')"
+_NAMED = "(SELECT string_to_array(current_setting('latchkey.tenants', true), ','))::text[]"
 
 
 def enable(table: str, *columns: str) -> None:
     """Only rows of which one of the columns names a tenant of the transaction are there."""
     if op.get_bind().dialect.name != "postgresql":
         return
-    visible = " OR ".join(_VISIBLE.format(column=column) for column in columns or ("tenant_id",))
     _enable(table)
-    op.execute(f"CREATE POLICY tenants ON {table} USING ({visible})")
+    op.execute(f"CREATE POLICY tenants ON {table} USING ({_visible(columns)})")
+
+
+def compare_once(table: str, *columns: str) -> None:
+    """The same for a table that had it in the first form."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"ALTER POLICY tenants ON {table} USING ({_visible(columns)})")
 
 
 def enable_for_readers(table: str) -> None:
     """Rows of other tenants are not seen, and may be added: what one tenant's transaction does can
-    have to be told to the platform. The setting is compared once for each query, in a form that the
-    planner does not take for rare, or it would rather sort a long table than read its index."""
+    have to be told to the platform."""
     if op.get_bind().dialect.name != "postgresql":
         return
     _enable(table)
-    everything, _or, own = _VISIBLE.format(column="tenant_id").partition(" OR ")
-    op.execute(
-        f"CREATE POLICY tenants ON {table} FOR SELECT USING ((SELECT {everything}) OR {own})"
-    )
+    op.execute(f"CREATE POLICY tenants ON {table} FOR SELECT USING ({_visible(())})")
     op.execute(f"CREATE POLICY additions ON {table} FOR INSERT WITH CHECK (true)")
+
+
+def _visible(columns: tuple[str, ...]) -> str:
+    own = (f"{column} = ANY ({_NAMED})" for column in columns or ("tenant_id",))
+    return " OR ".join((_EVERY, *own))
 
 
 def _enable(table: str) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from idp import worker
 from idp.audit import NOWHERE
+from idp.delivery import deliver_due
 from idp.directory import asking, deciding, receiving
 from idp.directory.access_requests import AccessRequest, Action
 from idp.directory.asking import Asked
@@ -18,7 +19,7 @@ from idp.directory.documents import looked_at
 from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import PLATFORM
 from idp.directory.roles import Role
-from idp.outbox import OutboxMessage, deliver_due
+from idp.outbox import OutboxMessage
 from tests.console.administering import administering
 from tests.world import AMARA, BEN, HANA, OLU, World
 

@@ -120,9 +120,9 @@ def add_clerk(world: World, email: str) -> None:
 
 def post_everything(world: World) -> None:
     """The worker's rounds, until nothing is due."""
-    from idp import outbox, worker
+    from idp import delivery, worker
 
-    while outbox.deliver_due(
+    while delivery.deliver_due(
         world.held.database, senders_of(world.held), worker.watch, world.clock()
     ):
         pass

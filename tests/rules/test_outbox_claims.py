@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp import outbox, outgoing, senders
+from idp import delivery, outbox, outgoing, senders
 from idp.sessions import logout
 
 
@@ -16,4 +16,4 @@ def test_a_logout_token_made_at_the_beginning_of_a_batch_is_good_at_its_end() ->
 
 
 def test_each_wait_is_longer_than_the_one_before() -> None:
-    assert list(outbox.RETRY_AFTER) == sorted(set(outbox.RETRY_AFTER))
+    assert list(delivery.RETRY_AFTER) == sorted(set(delivery.RETRY_AFTER))

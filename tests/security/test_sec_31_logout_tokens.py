@@ -14,7 +14,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
-from idp import outbox, worker
+from idp import delivery, worker
 from idp.sessions.logout import LOGOUT_EVENT, MESSAGE
 from idp.worker import tell_product, watch
 from tests.security.protocol import KEEPING, answer_to, is_refused, of_people, redeem, register
@@ -51,7 +51,7 @@ def signed_out_of(world: World, *client_ids: str) -> tuple[Visitor, dict[str, di
 def deliver(world: World) -> int:
     senders = {MESSAGE: partial(tell_product, world.held)}
     held = world.held
-    return sum(iter(lambda: outbox.deliver_due(held.database, senders, watch, held.clock()), 0))
+    return sum(iter(lambda: delivery.deliver_due(held.database, senders, watch, held.clock()), 0))
 
 
 def opened(world: World, token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -109,6 +109,13 @@ def test_no_page_of_people_reads_a_table_from_end_to_end(large: Database, what: 
                     ), plan
 
 
+def test_who_was_found_by_one_word_is_looked_up_for_the_next(large: Database) -> None:
+    """And nobody else: another word may have a hundred thousand."""
+    with administering(large) as admin:
+        of_the_page = plans(admin, SEARCHES["two words"], "")[-2]
+    assert "ix_person_words_member" in of_the_page, of_the_page
+
+
 def test_the_largest_tenant_has_a_tenth_of_the_people(large: Database) -> None:
     with administering(large) as admin:
         names, cursor, pages = 0, "", 0

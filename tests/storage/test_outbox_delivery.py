@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from idp import outbox
+from idp import delivery, outbox
 from idp.database import Connection, Database
+from idp.delivery import Undelivered
 from idp.errors import Refusal, StoreUnavailable
-from idp.outbox import Message, OutboxMessage, Undelivered
+from idp.outbox import Message, OutboxMessage
 from tests.storage.crew import PROCESSES, Crew, Prepared
 
 NOW = 1_795_000_000.0
@@ -57,7 +58,7 @@ class Recorder:
         self.outcomes.append((message.payload["name"], status, error))
 
     def deliver(self, database: Database, now: float) -> int:
-        return outbox.deliver_due(database, {"mail": self.send}, self.watch, now)
+        return delivery.deliver_due(database, {"mail": self.send}, self.watch, now)
 
 
 def kept(database: Database) -> list[tuple[Any, ...]]:
@@ -78,7 +79,7 @@ def test_a_message_reaches_its_sender_as_it_was_written(database: Database) -> N
         payload = {"to": "ö@é.example", "n": [1, None, "漢字 \u0000"]}
         outbox.enqueue(db, "mail", payload, NOW, session_id="s-1", client_id="lms")
     senders = {"mail": lambda message, now: heard.append((message, now))}
-    assert outbox.deliver_due(database, senders, unheard, NOW + 1) == 1
+    assert delivery.deliver_due(database, senders, unheard, NOW + 1) == 1
     [(message, now)] = heard
     assert message[1:] == ("mail", payload, "s-1", "lms", 1)
     assert now == NOW + 1
@@ -128,7 +129,7 @@ def test_a_failed_message_waits_longer_each_time_and_is_given_up_after_the_last(
     enqueue(database, "letter")
     recorder = Recorder(Undelivered(f"try {number}") for number in range(1, 10))
     now = NOW
-    for number, wait in enumerate(outbox.RETRY_AFTER, start=1):
+    for number, wait in enumerate(delivery.RETRY_AFTER, start=1):
         assert recorder.deliver(database, now) == 1
         assert recorder.deliver(database, now + wait - 0.001) == 0
         assert kept(database) == [(outbox.PENDING, number, f"try {number}", None)]
@@ -166,7 +167,7 @@ def test_a_message_that_breaks_its_sender_holds_up_no_other(database: Database) 
         if message.payload["name"] == "poison":
             raise ValueError("a secret that belongs in no column")
 
-    assert outbox.deliver_due(database, {"mail": send}, recorder.watch, NOW) == 2
+    assert delivery.deliver_due(database, {"mail": send}, recorder.watch, NOW) == 2
     assert recorder.outcomes == [("letter", outbox.DELIVERED, "")]
     assert sorted(kept(database)) == [
         (outbox.DELIVERED, 1, None, NOW),
@@ -202,7 +203,7 @@ def test_what_the_watcher_writes_stands_or_falls_with_the_receipt(database: Data
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        outbox.deliver_due(database, {"mail": Recorder().send}, fail, NOW)
+        delivery.deliver_due(database, {"mail": Recorder().send}, fail, NOW)
     assert kept(database) == [(outbox.PENDING, 1, None, None)]
 
 
@@ -225,7 +226,7 @@ def claim_and_die(url: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with closing(Database(url)) as database:
-        outbox.deliver_due(database, {"mail": die}, unheard, NOW)
+        delivery.deliver_due(database, {"mail": die}, unheard, NOW)
 
 
 def test_a_worker_whose_claim_has_lapsed_gives_away_nothing_of_the_next_ones(
@@ -246,10 +247,10 @@ def test_a_worker_whose_claim_has_lapsed_gives_away_nothing_of_the_next_ones(
         assert third.deliver(database, lapsed + 10) == 0
 
     senders = {"mail": fail_late}
-    first = threading.Thread(target=outbox.deliver_due, args=(database, senders, unheard, NOW))
+    first = threading.Thread(target=delivery.deliver_due, args=(database, senders, unheard, NOW))
     first.start()
     wait_until_claimed(database)
-    outbox.deliver_due(database, {"mail": send_meanwhile}, unheard, lapsed)
+    delivery.deliver_due(database, {"mail": send_meanwhile}, unheard, lapsed)
     assert kept(database) == [(outbox.DELIVERED, 2, None, lapsed)]
 
 
@@ -298,7 +299,7 @@ class Hanging:
 
     def begin(self, database: Database) -> threading.Thread:
         """A worker that is held up by what it sends."""
-        deliver = partial(outbox.deliver_due, database, {"mail": self.send}, unheard, NOW)
+        deliver = partial(delivery.deliver_due, database, {"mail": self.send}, unheard, NOW)
         thread = threading.Thread(target=deliver)
         thread.start()
         assert self.begun.acquire(timeout=30)
@@ -353,7 +354,7 @@ def test_letters_wait_for_no_product(database: Database) -> None:
     enqueue(database, "letter", now=NOW + 1, to=None)
     recorder = Recorder()
     senders = {"mail": recorder.send}
-    outbox.deliver_due(database, senders, unheard, NOW + 1, [outbox.letters])
+    delivery.deliver_due(database, senders, unheard, NOW + 1, [outbox.letters])
     assert recorder.sent == ["letter"]
 
 
@@ -382,5 +383,5 @@ def test_what_a_worker_does_itself_waits_for_no_letter(database: Database) -> No
     enqueue(database, "later", now=NOW + 1, kind="follow", to=None)
     assert {message.kind for message in outbox.letters(database, NOW + 1)} == {outbox.LETTER}
     recorder = Recorder()
-    outbox.deliver_due(database, {"follow": recorder.send}, unheard, NOW + 1, [outbox.errands])
+    delivery.deliver_due(database, {"follow": recorder.send}, unheard, NOW + 1, [outbox.errands])
     assert sorted(recorder.sent) == ["earlier", "later"]
