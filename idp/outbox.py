@@ -2,9 +2,9 @@
 
 A worker claims due messages and delivers them (`delivery.py`). There are three lanes, so that
 nobody's letters wait for a product, and what the worker does itself (who is to be told of the end
-of an access, say) for no letter. Of messages to products a claim takes those to
-one receiver, and none to a receiver that another worker is busy with: one that hangs holds up
-itself, and one thread. A message that was delivered or given up stays as its own receipt.
+of an access, say) for no letter. Of messages to products a claim takes those to one receiver, and
+none to a receiver that another worker is busy with: one that hangs holds up itself, and one thread.
+A message that was delivered or given up stays as its own receipt.
 """
 
 from __future__ import annotations
