@@ -4,6 +4,7 @@ Each pytest process (xdist worker) starts a server when a test first asks for it
 own end. Nothing is ever skipped: a tool that is missing is a failure that says what to install.
 """
 
+import gc
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.machine.browser import running_chromium
+from tests.machine.kept import keep
 from tests.machine.postgres import Postgres, start_postgres
 from tests.machine.redis_server import RedisServer, start_redis
-from tests.machine.templates import keep_templates
 from tests.world import (
     either_world,
     furnished_folder,
@@ -33,7 +34,7 @@ __all__ = [  # fixtures, found by name
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-keep_templates()
+keep()
 
 NOTHING_IS_SKIPPED = "This was skipped, and nothing here may be: {}"
 
@@ -120,6 +121,11 @@ def page(chromium: "Browser") -> Iterator["Page"]:
     context = chromium.new_context()
     yield context.new_page()
     context.close()
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: the garbage collector need not go over it again and again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
