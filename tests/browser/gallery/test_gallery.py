@@ -8,7 +8,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
@@ -19,13 +18,11 @@ from werkzeug.serving import make_server
 from idp.web.languages import read_catalog
 from tests.browser.gallery.app import ROOT, TRANSLATIONS, create_gallery
 from tests.browser.gallery.scenes import SCENES
+from tests.machine.axe import barriers
 
 PAGES = [scene for scene, (template, _) in SCENES.items() if template.endswith(".html")]
 WIDTHS = (1280, 390)
 SCHEMES: tuple[Any, ...] = ("light", "dark")
-STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-AXE_RUN = """tags => axe.run({runOnly: tags, resultTypes: ["violations"]}).then(
-    found => found.violations.map(v => [v.id, v.nodes.map(n => [n.html, n.failureSummary])]))"""
 
 Gallery = Callable[..., str]
 
@@ -88,12 +85,11 @@ def test_a_page_bars_nobody_in_either_theme_or_width(gallery, visitor, complaint
     visitor.goto(f"{gallery()}/{scene}")
     for menu in visitor.locator("details").all():
         menu.evaluate("menu => menu.open = true")
-    visitor.evaluate(AXE_SCRIPT)
     for width in WIDTHS:
         visitor.set_viewport_size({"width": width, "height": 900})
         for scheme in SCHEMES:
             visitor.emulate_media(color_scheme=scheme)
-            assert visitor.evaluate(AXE_RUN, STANDARDS) == [], f"{scheme} at {width} px"
+            assert barriers(visitor) == [], f"{scheme} at {width} px"
     assert complaints == []
 
 
@@ -106,10 +102,9 @@ def test_any_colour_an_operator_may_choose_stays_readable(gallery, visitor, colo
     )
     visitor.goto(f"{gallery()}/sign-in-from-product")
     visitor.unroute("**/product-colors.css")
-    visitor.evaluate(AXE_SCRIPT)
     for scheme in SCHEMES:
         visitor.emulate_media(color_scheme=scheme)
-        assert visitor.evaluate(AXE_RUN, ["wcag2aa"]) == [], scheme
+        assert barriers(visitor) == [], scheme
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
