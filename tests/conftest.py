@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 keep()
 
+LONG_FILES = (
+    *("fuzz/*.py", "browser/*.py", "test_gallery.py", "*_browser.py", "concurrency/*.py"),
+    *("test_sec_7?_*.py", "test_access_rules.py", "test_evidence.py", "test_demo_start.py"),
+)
 NOTHING_IS_SKIPPED = "This was skipped, and nothing here may be: {}"
 
 
@@ -121,6 +125,11 @@ def page(chromium: "Browser") -> Iterator["Page"]:
     context = chromium.new_context()
     yield context.new_page()
     context.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long begin first, so that nobody is left with one at the end."""
+    items.sort(key=lambda item: not any(item.path.match(long) for long in LONG_FILES))
 
 
 def pytest_collection_finish() -> None:
