@@ -43,10 +43,11 @@ def known_keys(session: Session, ring: KeyRing, now: float) -> list[KnownKey]:
 
 
 def _state(key: SigningKey, ring: KeyRing, now: float) -> State:
-    view = ring.find(key.kid)
-    if view is None:
+    """The ring may be a second old: a key that it does not hold yet has just been made."""
+    if key.revoked_at is not None:
         return State.REVOKED
-    if view.active_from > now:
+    view = ring.find(key.kid)
+    if view is None or view.active_from > now:
         return State.WAITING
     if ring.signer(view.alg, now) is view:
         return State.SIGNING

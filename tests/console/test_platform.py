@@ -66,6 +66,18 @@ def test_a_revoked_key_is_gone_and_its_tokens_with_it(either_world: World) -> No
     assert world.audit("signing_key.revoked")[0]["actor"] == user_id(world, OLU)
 
 
+def test_what_has_just_been_done_to_a_key_is_told_before_the_ring_is_read_again(
+    world: World,
+) -> None:
+    signing = known(world)[State.SIGNING]
+    with operation(world) as opened:
+        keys.rotate(opened, world.held.secret_keys, LEAD)
+    assert set(known(world)) == {State.SIGNING, State.WAITING}
+    with operation(world) as opened:
+        keys.revoke(opened, world.held.secret_keys, signing, "ES256")
+    assert known(world)[State.REVOKED].kid == signing.kid
+
+
 @pytest.mark.parametrize("typed", ["", "es256", "RS256", "yes"])
 def test_revoking_wants_the_algorithm_typed(either_world: World, typed: str) -> None:
     signing = known(either_world)[State.SIGNING]
