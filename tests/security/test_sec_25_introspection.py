@@ -233,3 +233,19 @@ def test_sec_25_a_machine_is_described_as_it_is_registered_now(either_world: Wor
     of_people = {"grant_types": ["authorization_code"], "redirect_uris": ["https://x.example/"]}
     register(world, replace(machine, form=of_people))
     assert seen_by(world, KEEPING, token) == INACTIVE
+
+
+def test_sec_25_a_machine_of_another_company_has_nothing_of_one_that_had_its_name(
+    either_world: World,
+):
+    world = either_world
+    register(world, OF_NORTHWIND, KEEPING)
+    token = machine_token(world, OF_NORTHWIND)
+    assert seen_by(world, KEEPING, token)["active"] is True
+    world.run(
+        "UPDATE clients SET tenant_id = (SELECT id FROM tenants WHERE slug = 'harbor')"
+        " WHERE client_id = :client",
+        client=OF_NORTHWIND.client_id,
+    )
+    register(world, MACHINE)
+    assert seen_by(world, KEEPING, token) == INACTIVE

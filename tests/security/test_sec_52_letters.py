@@ -137,3 +137,15 @@ def test_sec_52_twenty_at_once_are_still_five(either_world: World) -> None:
         each.join()
     assert outcomes.count("sent") == AN_HOUR - 1
     assert len(outcomes) == 20
+
+
+def test_sec_52_an_hour_begins_with_the_first_letter_and_not_with_the_last(
+    either_world: World,
+) -> None:
+    made = invite(either_world)
+    either_world.clock.move(HOUR - 1)
+    for _again in range(AN_HOUR - 1):
+        send_again(either_world, made)
+    either_world.clock.move(1)
+    send_again(either_world, made)
+    assert len(letters(either_world)) == AN_HOUR + 1

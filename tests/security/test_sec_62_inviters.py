@@ -231,3 +231,19 @@ def test_sec_62_the_first_account_admin_is_the_first(either_world: World, lost: 
     else:
         either_world.run("UPDATE users SET status = 'disabled' WHERE is_operator")
     is_over(either_world, token)
+
+
+@pytest.mark.parametrize("has_roles", [True, False])
+def test_sec_62_an_invitation_of_before_its_inviter_was_written_down_gives_no_roles(
+    either_world: World, has_roles: bool
+) -> None:
+    token = by_ben(either_world)
+    kept = "role_ids" if has_roles else "'[]'"
+    either_world.run(
+        f"UPDATE invitations SET source = 'file', invited_by = NULL, role_ids = {kept}"
+    )
+    if has_roles:
+        is_over(either_world, token)
+    else:
+        accept(either_world, token)
+        assert roles(either_world, NADIA) == set()

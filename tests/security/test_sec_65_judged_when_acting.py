@@ -96,3 +96,19 @@ def test_sec_65_a_session_that_ends_while_its_file_arrives_uploads_nothing(
 
 def csrf_of(page: TestResponse) -> str:
     return page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+
+
+def test_sec_65_a_token_that_runs_out_while_its_file_arrives_uploads_nothing(
+    either_world: World,
+) -> None:
+    sent = EnvironBuilder(
+        "/api/v1/tenants/northwind/imports",
+        method="POST",
+        data=b"email,kind,roles\nnew@x.example,staff,agent\n",
+        content_type="text/csv",
+    )
+    sent.headers["Authorization"] = f"Bearer {person(either_world).token}"
+    later = either_world.settings.access_token_lifetime + 1
+    refused = slowly(either_world, sent, lambda: either_world.clock.move(later))
+    assert refused.status_code == 401, refused.get_data(as_text=True)
+    assert list(either_world.run("SELECT id FROM people_imports")) == []

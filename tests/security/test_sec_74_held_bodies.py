@@ -20,7 +20,7 @@ import pytest
 import requests
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
-from idp.connections import Connections
+from idp.connections import OPEN_FILES, Connections
 from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.world import World
@@ -197,8 +197,10 @@ def test_sec_74_looking_for_connections_lets_go_of_no_lock(tmp_path: Path) -> No
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("CREATE TABLE counted (number)")
         database.execute("BEGIN IMMEDIATE")
+        before = len(list(OPEN_FILES.iterdir()))
         Connections(1).look(0)
         Connections(1).end_quiet("127.0.0.1", 0)
+        assert len(list(OPEN_FILES.iterdir())) == before
         another = subprocess.run(
             [sys.executable, "-c", LOCK, file], capture_output=True, text=True, check=False
         )

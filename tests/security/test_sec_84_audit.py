@@ -16,8 +16,10 @@ from idp import audit_inspection
 from idp.audit import TAGS, Origin
 from idp.errors import StoreUnavailable
 from idp.sessions import logout
-from tests.console.calling import tenants_machine
-from tests.world import AMARA, PASSWORD, START, VICTOR, Visitor, World
+from tests.console.administering import with_roles
+from tests.console.calling import person, platforms_machine, tenants_machine
+from tests.console.operations import operator, send
+from tests.world import AMARA, OLU, PASSWORD, PRIYA, START, VICTOR, Visitor, World
 
 Deed = Callable[[World, Visitor], object]
 
@@ -212,3 +214,37 @@ def test_sec_84_nobody_is_told_of_who_is_not_known_or_only_mistaken(either_world
     browser.enter("/manage/northwind")
     browser.get("/manage/northwind/nothing-here")
     assert refusals_told(either_world) == []
+
+
+def test_sec_84_whoever_lacks_a_right_is_told_of_where_they_lack_it(either_world: World) -> None:
+    """Not in the company that their browser has been at last."""
+    with_roles(either_world, PRIYA, {"reader": {"permissions": {"console": ["people.read"]}}})
+    browser = either_world.browser()
+    browser.tokens(PRIYA, tenant="harbor")
+    assert browser.get("/manage/northwind/people").status_code == 200
+    assert browser.get("/manage/northwind/audit").status_code == 403
+    [(email, slug, client, detail)] = refusals_told(either_world)
+    assert (email, slug, client) == (PRIYA, "northwind", None)
+    assert json.loads(detail)["reason"] == "audit.read is missing"
+
+
+def test_sec_84_a_program_at_the_wrong_console_is_told_of(either_world: World) -> None:
+    caller = tenants_machine(either_world, "northwind")
+    assert platforms_machine(either_world).get("/tenants/northwind/people").status_code == 401
+    assert refusals_told(either_world) == []
+    assert person(either_world).get("/tenants/harbor/people").status_code == 404
+    assert caller.get("/tenants/northwind/people/nobody").status_code == 404
+    told = [row[:3] for row in refusals_told(either_world)]
+    assert told == [(AMARA, "northwind", "console-app"), (None, "northwind", "northwind-all")]
+
+
+def test_sec_84_an_operator_is_told_of_in_the_platforms_log(either_world: World) -> None:
+    """At their own pages and on a visit, whatever company they were at before."""
+    browser = operator(either_world)
+    either_world.run(
+        "UPDATE sessions SET tenant_id = (SELECT id FROM tenants WHERE slug = 'harbor')"
+    )
+    assert browser.get("/operate/tenants/nowhere").status_code == 404
+    send(browser, "/operate/tenants/northwind/visit", minutes="15", reason="Their admin is away")
+    assert browser.get("/manage/northwind/people/nobody").status_code == 404
+    assert [row[:3] for row in refusals_told(either_world)] == [(OLU, None, None)] * 2
