@@ -25,7 +25,7 @@ from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.world import World
 
-SECONDS = 3.0
+SECONDS = PATIENCE - 1  # a busy machine may need them; nobody has been given up by then
 HALF = (
     b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 60000\r\n\r\nx"
@@ -70,12 +70,12 @@ def asks_for_a_token(running: RunningProvider) -> int:
 def test_sec_74_half_sent_bodies_stop_nobody_else(
     running: RunningProvider, count: int, path: bytes
 ) -> None:
+    started = time.monotonic()
     with held(running, count, path):
         assert answers(running, "/jwks") == 200
         assert answers(running, "/") == 200
-        deadline = time.monotonic() + PRESSED + 5 * LOOK_EVERY + 1
         while (status := asks_for_a_token(running)) == 503:
-            assert time.monotonic() < deadline
+            assert time.monotonic() - started < SECONDS
         assert status == 401
 
 
@@ -117,11 +117,11 @@ def test_sec_74_who_finds_no_room_is_told_to_come_again(world: World) -> None:
 def test_sec_74_a_body_that_never_comes_is_given_up(
     running: RunningProvider, before: bytes, trickles: bool
 ) -> None:
+    started = time.monotonic()
     with held(running, 1, before=before) as [half]:
-        started = time.monotonic()
         half.settimeout(0.5)
         while not _has_ended(half, trickles):
-            assert time.monotonic() - started < PATIENCE + 10 * LOOK_EVERY
+            assert time.monotonic() - started < 3 * PATIENCE
             assert asks_for_a_token(running) == 401
         assert time.monotonic() - started > PATIENCE - 1
 
@@ -143,7 +143,7 @@ def test_sec_74_a_sign_in_that_waits_beside_them_is_not_given_up(running: Runnin
     with requests.Session() as visitor, held(running, THREADS_FOR_BODIES) as sockets:
         assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
         for half in sockets:
-            half.settimeout(PRESSED + 10 * LOOK_EVERY)
+            half.settimeout(SECONDS)
             assert b" 408 " in half.recv(65_536)
         assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
 
