@@ -27,7 +27,7 @@ def subject(world: World, email: str) -> str:
     return str(found)
 
 
-def test_sec_77_a_person_who_is_made_again_is_another_person(world: World) -> None:
+def test_sec_77_a_person_who_is_made_again_is_another_person(either_world: World) -> None:
     """Nothing of the first one comes back with the name: no sub, no consent, no session."""
     newcomer = "newcomer@northwind.example"
     described: dict[str, Any] = {
@@ -36,9 +36,9 @@ def test_sec_77_a_person_who_is_made_again_is_another_person(world: World) -> No
         "password": PASSWORD,
         "memberships": [{"tenant": "northwind", "roles": ["agent"]}],
     }
-    world.apply(users=[described])
-    browser = world.browser()
-    given, first = browser.tokens(newcomer), subject(world, newcomer)
+    either_world.apply(users=[described])
+    browser = either_world.browser()
+    given, first = browser.tokens(newcomer), subject(either_world, newcomer)
     for statement in (
         "DELETE FROM client_sessions",
         "DELETE FROM grants WHERE user_id = :u",
@@ -47,35 +47,35 @@ def test_sec_77_a_person_who_is_made_again_is_another_person(world: World) -> No
         "DELETE FROM passwords WHERE user_id = :u",
         "DELETE FROM users WHERE id = :u",
     ):
-        world.run(statement, **({"u": first} if ":u" in statement else {}))
-    world.apply(users=[described])
-    assert subject(world, newcomer) != first
+        either_world.run(statement, **({"u": first} if ":u" in statement else {}))
+    either_world.apply(users=[described])
+    assert subject(either_world, newcomer) != first
     assert sent_back(browser.authorize(prompt="none"))["error"] == "login_required"
-    assert world.userinfo(given["access_token"]).status_code == 401
-    assert world.refresh(given["refresh_token"]).status_code == 400
+    assert either_world.userinfo(given["access_token"]).status_code == 401
+    assert either_world.refresh(given["refresh_token"]).status_code == 400
 
 
-def test_sec_77_every_id_is_random_and_of_one_kind_alone(world: World) -> None:
+def test_sec_77_every_id_is_random_and_of_one_kind_alone(either_world: World) -> None:
     ids = [
         row[0]
         for table in ("users", "tenants", "memberships", "roles")
-        for row in world.run(f"SELECT id FROM {table}")
+        for row in either_world.run(f"SELECT id FROM {table}")
     ]
     assert len(set(ids)) == len(ids)
     assert all(len(each) == 32 and set(each) <= set("0123456789abcdef") for each in ids)
 
 
-def test_sec_77_a_token_of_one_company_gives_nothing_of_the_other(world: World) -> None:
+def test_sec_77_a_token_of_one_company_gives_nothing_of_the_other(either_world: World) -> None:
     """Priya sends payouts for Harbor, and looks at loans for Northwind."""
-    browser = world.browser()
+    browser = either_world.browser()
     northwind = browser.tokens(PRIYA, tenant="northwind")
     harbor = browser.tokens(PRIYA, client_id="payments", tenant="harbor")
     assert "payouts.send" in claims_of(harbor["access_token"])["permissions"]
     for told in (
         claims_of(northwind["access_token"]),
         claims_of(northwind["id_token"]),
-        world.userinfo(northwind["access_token"]).json or {},
-        world.introspect(northwind["access_token"]),
+        either_world.userinfo(northwind["access_token"]).json or {},
+        either_world.introspect(northwind["access_token"]),
     ):
         assert told["tenant"] == "northwind"
         assert not any(key.startswith("payouts") for key in told["permissions"])
@@ -83,17 +83,17 @@ def test_sec_77_a_token_of_one_company_gives_nothing_of_the_other(world: World) 
         assert "harbor" not in json.dumps(told).lower()
 
 
-def test_sec_77_refreshing_keeps_the_company_that_was_chosen(world: World) -> None:
-    browser = world.browser()
+def test_sec_77_refreshing_keeps_the_company_that_was_chosen(either_world: World) -> None:
+    browser = either_world.browser()
     northwind = browser.tokens(PRIYA, tenant="northwind")["refresh_token"]
     browser.tokens(PRIYA, tenant="harbor")
-    renewed = world.refresh(northwind, tenant="harbor").json or {}
+    renewed = either_world.refresh(northwind, tenant="harbor").json or {}
     assert claims_of(renewed["access_token"])["tenant"] == "northwind"
 
 
-def test_sec_77_a_company_that_one_is_not_in_cannot_be_named(world: World) -> None:
+def test_sec_77_a_company_that_one_is_not_in_cannot_be_named(either_world: World) -> None:
     for tenant in ("harbor", "HARBOR", "harbor ", "no-such-company", "northwind harbor"):
-        browser = world.browser()
+        browser = either_world.browser()
         page = browser.sign_in(AMARA, tenant=tenant)
         assert page.status_code == 403, tenant
         assert "Harbor" not in page.text
@@ -104,9 +104,9 @@ def test_sec_77_a_company_that_one_is_not_in_cannot_be_named(world: World) -> No
         assert "code" not in answer
 
 
-def test_sec_77_the_choice_of_a_company_is_among_ones_own(world: World) -> None:
-    world.apply(tenants=[{"slug": "other", "name": "Other Lending"}])
-    browser = world.browser()
+def test_sec_77_the_choice_of_a_company_is_among_ones_own(either_world: World) -> None:
+    either_world.apply(tenants=[{"slug": "other", "name": "Other Lending"}])
+    browser = either_world.browser()
     page = browser.sign_in(PRIYA)
     assert "Other Lending" not in page.text
     for tenant in ("other", "", "no-such-company"):
@@ -116,27 +116,27 @@ def test_sec_77_the_choice_of_a_company_is_among_ones_own(world: World) -> None:
     assert "code" in sent_back(browser.follow(browser.submit(page, tenant="harbor")))
 
 
-def test_sec_77_a_code_of_one_product_is_nothing_at_another(world: World) -> None:
-    code = world.browser().code(AMARA, "payments")
+def test_sec_77_a_code_of_one_product_is_nothing_at_another(either_world: World) -> None:
+    code = either_world.browser().code(AMARA, "payments")
     for client in ("lms", "connections"):
-        refused = world.redeem(code, client, redirect_uri="http://localhost:8002/callback")
+        refused = either_world.redeem(code, client, redirect_uri="http://localhost:8002/callback")
         assert (refused.json or {})["error"] == "invalid_grant"
-    assert world.redeem(code, "payments").status_code == 200
+    assert either_world.redeem(code, "payments").status_code == 200
 
 
-def test_sec_77_the_menu_lists_ones_own_companies_alone(world: World) -> None:
+def test_sec_77_the_menu_lists_ones_own_companies_alone(either_world: World) -> None:
     for email, slugs in ((AMARA, {"northwind"}), (HANA, {"harbor"})):
-        token = world.browser().tokens(email)["access_token"]
-        menu = world.get("/switcher", Authorization=f"Bearer {token}").json or {}
+        token = either_world.browser().tokens(email)["access_token"]
+        menu = either_world.get("/switcher", Authorization=f"Bearer {token}").json or {}
         assert {tenant["slug"] for tenant in menu["tenants"]} == slugs
 
 
-def test_sec_77_a_session_of_somebody_else_cannot_be_ended(world: World) -> None:
-    ben, amara = world.browser(), world.browser()
+def test_sec_77_a_session_of_somebody_else_cannot_be_ended(either_world: World) -> None:
+    ben, amara = either_world.browser(), either_world.browser()
     ben.code(BEN)
     amara.code(AMARA)
-    sessions = dict(world.run("SELECT user_id, id FROM sessions"))
-    theirs = sessions[subject(world, BEN)]
+    sessions = dict(either_world.run("SELECT user_id, id FROM sessions"))
+    theirs = sessions[subject(either_world, BEN)]
     page = amara.get("/account")
     assert theirs not in page.text
     answer = amara.submit(page, "/account/sessions", session=theirs)
