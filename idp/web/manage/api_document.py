@@ -25,7 +25,9 @@ REFUSALS = {
     401: told("No live bearer token for this product, or too old a sign-in for the change."),
     403: told("The token, or the roles behind it, does not allow this."),
     404: told("There is nothing of this company's at the address."),
+    408: told("The body did not arrive whole, or not in time."),
     409: told("Something else was changed at the same time. Read again, and try again."),
+    411: told("The body's length is not said."),
     412: told("It was changed since it was read."),
     413: told("The body is larger than is taken here: 64 KiB, or what is said of a file."),
     414: told("The query is longer than 16 KiB."),
@@ -169,23 +171,17 @@ def _success(route: Route) -> Json:
 
 
 def refusals(route: Route) -> Iterator[int]:
-    yield from (400, 401, 403, 404)
-    if route.method != "GET":
-        yield 409
-    if route.current:
-        yield 412
+    """In order."""
     is_sent = route.body or route.upload
-    if is_sent:
-        yield 413
-    yield 414
-    if is_sent:
-        yield 415
-    yield 422
-    if route.current and route.method != "DELETE":
-        yield 428
-    if route.method == "POST":
-        yield 429
-    yield from (431, 503)
+    possible = {
+        **dict.fromkeys((400, 401, 403, 404, 414, 422, 431, 503), True),
+        **dict.fromkeys((408, 411, 413, 415), is_sent),
+        409: route.method != "GET",
+        412: route.current,
+        428: route.current and route.method != "DELETE",
+        429: route.method == "POST",
+    }
+    yield from sorted(status for status, may_be in possible.items() if may_be)
 
 
 def _refusal(status: int) -> Json:

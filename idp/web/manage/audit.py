@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
 from flask import Blueprint, Response, request
 from flask_babel import gettext as _
 
 from idp.directory import history
 from idp.directory.acting import Administration
-from idp.directory.history import Reader, Told, Wanted
+from idp.directory.history import Reader, Wanted
 from idp.directory.operating import Operation
-from idp.directory.people_file import written
 from idp.web.context import provider
-from idp.web.manage import audit_detail, audit_evidence, filled_in, guard, shell
+from idp.web.manage import audit_detail, audit_evidence, audit_table, filled_in, guard, shell
 from idp.web.manage.audit_words import WORDS, client_name, subjects
 
 blueprint = Blueprint("manage_audit", __name__)
-
-COLUMNS = (
-    *("event", "time", "tag", "person", "email", "person_id", "client"),
-    *("address", "request", "detail"),
-)
 
 
 @blueprint.get("/manage/<tenant>/audit")
@@ -125,24 +117,7 @@ def _event(reader: Reader, name: str) -> dict[str, Any]:
 def _table(reader: Reader, whose: str) -> Response:
     """What the page was narrowed to, all of it."""
     wanted, errors = _wanted(_asked())
-    pages = history.every_event(reader, wanted)
-    answer = Response(_lines(iter(()) if errors else pages), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{whose}-audit.csv"'
-    return answer
-
-
-def _lines(pages: Iterator[list[Told]]) -> Iterator[bytes]:
-    yield written([list(COLUMNS)]).encode()
-    for page in pages:
-        yield written([_row(told) for told in page]).encode()
-
-
-def _row(told: Told) -> list[str]:
-    entry = told.entry
-    at = datetime.fromtimestamp(entry.at, UTC).isoformat()
-    who = [told.actor, told.email, entry.actor_id or "", entry.client_id or ""]
-    detail = orjson.dumps(entry.detail).decode()
-    return [entry.name, at, entry.tag, *who, entry.address, entry.request_id, detail]
+    return audit_table.download(reader, whose, None if errors else wanted)
 
 
 def _asked() -> dict[str, str]:

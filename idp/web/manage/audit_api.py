@@ -14,7 +14,7 @@ from idp.directory.history import Reader, Told, Wanted
 from idp.directory.operating import Operation
 from idp.errors import told
 from idp.web.context import provider
-from idp.web.manage import audit_evidence
+from idp.web.manage import audit_evidence, audit_table
 from idp.web.manage.api import (
     PLATFORM,
     TENANT,
@@ -26,18 +26,24 @@ from idp.web.manage.api import (
     Part,
     listed,
 )
+from idp.web.manage.json_reading import Sent
 
 api = Noun("audit", told("Audit log"))
 
 
 Evidence = Annotated[Response, Download((audit_evidence.MEDIA_TYPE,))]
+Table = Annotated[Response, Download((audit_table.MEDIA_TYPE,))]
 
 
-class EventsWanted(Part):
+class Narrowed(Sent):
     tag: str = Field("", max_length=64, description=told("The beginning of a tag."))
     who: str = Field("", max_length=254, description=told("A person's e-mail address or id."))
     since: AwareDatetime | None = None
     until: AwareDatetime | None = Field(None, description=told("Events before this moment."))
+
+
+class EventsWanted(Narrowed, Part):
+    """A part of what it is narrowed to."""
 
 
 class AuditEvent(Answer):
@@ -84,6 +90,16 @@ def one_of_platform(operation: Operation, event: str) -> AuditEvent:
     return _told(history.event(operation, event))
 
 
+@api.get(f"{TENANT}/audit-table", told("Export the audit log as a table"), needs="audit.read")
+def table_of_tenant(admin: Administration, query: Narrowed) -> Table:
+    return audit_table.download(admin, admin.tenant.slug, _wanted(query))
+
+
+@api.get(f"{PLATFORM}/audit-table", told("Export the audit log as a table"), needs="platform.audit")
+def table_of_platform(operation: Operation, query: Narrowed) -> Table:
+    return audit_table.download(operation, "platform", _wanted(query))
+
+
 @api.get(f"{TENANT}/audit-evidence", told("Export the audit log with proof"), needs="audit.read")
 def evidence_of_tenant(admin: Administration) -> Evidence:
     return audit_evidence.download(admin, admin.tenant.slug)
@@ -97,8 +113,12 @@ def evidence_of_platform(operation: Operation) -> Evidence:
 
 
 def _found(reader: Reader, query: EventsWanted) -> history.Page:
-    wanted = Wanted(query.tag, query.who, _seconds(query.since), _seconds(query.until))
-    return history.events(reader, provider().secret_keys, wanted, query.cursor, query.limit)
+    keys = provider().secret_keys
+    return history.events(reader, keys, _wanted(query), query.cursor, query.limit)
+
+
+def _wanted(query: Narrowed) -> Wanted:
+    return Wanted(query.tag, query.who, _seconds(query.since), _seconds(query.until))
 
 
 def _listed(page: history.Page) -> Listing[AuditEvent]:

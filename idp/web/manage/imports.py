@@ -9,8 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from idp.directory import imports, people_file
 from idp.directory.acting import Administration, Mistake
-from idp.directory.imports import ImportLine
-from idp.web.manage import filled_in, guard, shell
+from idp.web.manage import filled_in, guard, import_report, shell
 
 blueprint = Blueprint("manage_imports", __name__)
 
@@ -77,16 +76,7 @@ def drop(admin: Administration, people_import: str) -> AnyResponse:
 @blueprint.get(f"{ADDRESS}/<people_import>/report.csv")
 @guard.administers()
 def report(admin: Administration, people_import: str) -> Response:
-    heading = ["line", "email", "kind", "roles", "planned", "done", "reason"]
-    rows = [_fields(line) for line in imports.lines(admin, people_import, size=None)]
-    answer = Response(people_file.written([heading, *rows]), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = 'attachment; filename="import-report.csv"'
-    return answer
-
-
-def _fields(line: ImportLine) -> list[str]:
-    words = [line.plan or "", line.outcome or "", _(line.reason) if line.reason else ""]
-    return [str(line.number), line.email, line.kind, line.roles, *words]
+    return import_report.download(admin, people_import)
 
 
 def _form(admin: Administration, errors: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from flask import Response
 from flask_babel import gettext as _
 from pydantic import Field
 
@@ -12,7 +13,19 @@ from idp.directory.acting import Administration
 from idp.directory.imports import ImportLine
 from idp.errors import told
 from idp.web.context import provider
-from idp.web.manage.api import LOCALE, TENANT, Answer, Listing, Moment, Noun, Part, Upload, listed
+from idp.web.manage import import_report
+from idp.web.manage.api import (
+    LOCALE,
+    TENANT,
+    Answer,
+    Download,
+    Listing,
+    Moment,
+    Noun,
+    Part,
+    Upload,
+    listed,
+)
 from idp.web.manage.json_reading import Sent
 
 api = Noun("imports", told("Imports of people"))
@@ -22,6 +35,8 @@ IMPORT = f"{IMPORTS}/<people_import>"
 NEEDS = "people.manage"
 
 File = Annotated[bytes, Upload(("text/csv",), people_file.MAX_BYTES, imports.sender)]
+
+Table = Annotated[Response, Download((import_report.MEDIA_TYPE,))]
 
 
 class Language(Sent):
@@ -78,6 +93,11 @@ def report(admin: Administration, people_import: str, query: Part) -> Listing[Li
     keys = provider().secret_keys
     page = imports.page(admin, keys, people_import, query.cursor, query.limit)
     return listed(LineTold, map(_line_told, page.lines), page.next)
+
+
+@api.get(f"{IMPORT}/report", told("Take an import's report as a table"), needs=NEEDS)
+def table(admin: Administration, people_import: str) -> Table:
+    return import_report.download(admin, people_import)
 
 
 @api.post(f"{IMPORT}/start", told("Start an import"), needs=NEEDS, status=200, is_for_people=True)
