@@ -11,7 +11,7 @@ from idp.answered_once import AnsweredRequest
 from idp.database import Database
 from idp.directory.imports import PeopleImport
 from idp.ephemeral import EphemeralValue
-from idp.grants.grant import Grant, RevokedToken
+from idp.grants.grant_row import Grant, RevokedToken
 from idp.limits import AttemptLimit
 from idp.outbox import PENDING, OutboxMessage
 from idp.sessions.browser import SsoSession

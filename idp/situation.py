@@ -9,6 +9,7 @@ from typing import NamedTuple
 from idp.database import Connection
 from idp.directory import memberships, users
 from idp.directory.catalog import ProductView
+from idp.directory.operator_standing import AnyStanding, operator_standing
 from idp.directory.products import CONSOLE
 from idp.grants import consent
 from idp.login.attempt import CONSOLE_PAGE, Attempt
@@ -52,8 +53,8 @@ def assess(
     if proven.user_id and asked.product:
         entries = _entries(provider, db, proven.user_id, asked.product, now)
     if proven.user_id and parsed and asked.needs_consent and not proven.consent_is_fresh:
-        given = consent.find(db, proven.user_id, parsed.client.client_id)
-        allowed = {each.membership_id: Allowed(each.consent_id, each.scope) for each in given}
+        given = consent.find(db, proven.user_id, parsed.client)
+        allowed = {each.rests_on: Allowed(each.consent_id, each.scope) for each in given}
         proven = replace(proven, allowed=allowed)
     decision = next_step(asked, proven, entries, now)
     return Situation(parsed, attempt, session, proven, entries, decision)
@@ -79,9 +80,13 @@ def at_console(
 def _entries(
     provider: Provider, db: Connection, user_id: str, product: ProductView, now: float
 ) -> list[Entry]:
+    found: Sequence[AnyStanding]
+    if product.is_platform:
+        found = [operator_standing(db, user_id)]
+    else:
+        found = memberships.standings(db, user_id, product.key, now)
     return [
-        Entry(standing, lifetimes(provider.settings, standing.tenant_policy))
-        for standing in memberships.standings(db, user_id, product.key, now)
+        Entry(standing, lifetimes(provider.settings, standing.tenant_policy)) for standing in found
     ]
 
 

@@ -115,6 +115,16 @@ class Standing(NamedTuple):
     role_names: str | None = None
 
     @property
+    def operator_term(self) -> None:
+        """It is no operator's (`operator_standing`)."""
+        return None
+
+    @property
+    def rests_on(self) -> str:
+        """What consents are given for."""
+        return self.membership_id
+
+    @property
     def is_active(self) -> bool:
         """Person, membership and tenant: all three have to be in force."""
         return (

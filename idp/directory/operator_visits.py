@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection
-from idp.directory import users
+from idp.directory import clients, users
 from idp.directory.acting import Rights
+from idp.directory.clients import Client
 from idp.directory.roles import TOP_RANK
 from idp.directory.users import User
 from idp.tenancy import TenantOwned
@@ -21,7 +22,9 @@ VISITOR = Rights(TOP_RANK - 1, False, frozenset())
 
 
 class OperatorVisit(TenantOwned, Base):
-    """`operator_id` is a person. `ended_by` is whoever ended it before `until`."""
+    """`operator_id` is a person. `client_id` is the client by whose token they began it, None for
+    the console: it is good there and nowhere else. `ended_by` is whoever ended it before
+    `until`."""
 
     __tablename__ = "operator_visits"
     __table_args__ = (
@@ -32,6 +35,7 @@ class OperatorVisit(TenantOwned, Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"))
     operator_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"))
+    client_id: Mapped[str | None]
     reason: Mapped[str]
     started_at: Mapped[float]
     until: Mapped[float]
@@ -48,13 +52,22 @@ IS_OPERATOR = (
 _GOES_ON = (
     sa.select(OperatorVisit.id)
     .join(User, User.id == OperatorVisit.operator_id)
-    .where(OperatorVisit.id == sa.bindparam("visit_id"), *IS_LIVE, *IS_OPERATOR)
+    .outerjoin(Client, Client.client_id == OperatorVisit.client_id)
+    .where(
+        OperatorVisit.id == sa.bindparam("visit_id"),
+        sa.or_(
+            OperatorVisit.client_id.is_(None),
+            Client.status == sa.literal_column(f"'{clients.ACTIVE}'"),
+        ),
+        *IS_LIVE,
+        *IS_OPERATOR,
+    )
 )
 _OPERATES = sa.select(User.id).where(User.id == sa.bindparam("user_id"), *IS_OPERATOR)
 
 
 def goes_on(db: Connection, visit_id: str, now: float) -> bool:
-    """It has not ended, and its operator is one still."""
+    """It has not ended, its operator is one still, and its client may go on."""
     return db.row(_GOES_ON, visit_id=visit_id, now=now) is not None
 
 

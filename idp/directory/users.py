@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection
+from idp.secret_values import new_id
 
 ACTIVE = "active"
 DISABLED = "disabled"
@@ -18,7 +19,8 @@ SPECIALS = frozenset('()<>[]:;,\\"')  # RFC 5322 section 3.2.3: a header reads t
 
 class User(Base):
     """`id` is the `sub` of every token. Nothing that was proven before `sessions_valid_after`
-    counts any more: a password change or a disabling moves it (product.md S8)."""
+    counts any more: a password change or a disabling moves it (product.md S8). `operator_term`
+    names the time for which somebody is an operator (`as_operator`)."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -41,6 +43,7 @@ class User(Base):
     zoneinfo: Mapped[str] = mapped_column(default="UTC")
     status: Mapped[str] = mapped_column(default=ACTIVE)
     is_operator: Mapped[bool] = mapped_column(default=False)
+    operator_term: Mapped[str | None]
     sessions_valid_after: Mapped[float] = mapped_column(default=0.0)
     last_tenant_id: Mapped[str | None] = mapped_column(sa.ForeignKey("tenants.id"))
     created_at: Mapped[float]
@@ -75,6 +78,12 @@ _REMEMBER_TENANT = (
     .where(User.id == sa.bindparam("user_id"))
     .values(last_tenant_id=sa.bindparam("tenant_id"))
 )
+
+
+def as_operator(is_operator: bool) -> dict[str, bool | str | None]:
+    """The columns that make somebody an operator, or one no more. Each time is another term, so
+    that nothing that was granted in an earlier one wakes up."""
+    return {"is_operator": is_operator, "operator_term": new_id() if is_operator else None}
 
 
 def find_by_email(db: Connection, canonical: str) -> Person | None:

@@ -150,7 +150,7 @@ def _answer_from_session(
         db, parsed, evidence, session.id, standing, consent_id, provider.settings, now
     )
     browser.touch(db, session, now)
-    if session.tenant_id != standing.tenant_id:
+    if standing.tenant_id not in (None, session.tenant_id):
         browser.enter_tenant(db, session.id, standing.tenant_id)
     return _reply(
         parsed.reply_to,
@@ -242,7 +242,8 @@ def _fields(
     standing = decision.standing
     _remember_tenant(db, request, situation, evidence.user_id, now)
     consent_id = _given_consent(db, request, situation, evidence.user_id, now)
-    browser.enter_tenant(db, session_id, standing.tenant_id)
+    if standing.tenant_id is not None:
+        browser.enter_tenant(db, session_id, standing.tenant_id)
     code = authorization_code.issue(
         db, parsed, evidence, session_id, standing, consent_id, provider.settings, now
     )
@@ -288,8 +289,7 @@ def _given_consent(
     return consent.give(
         db,
         user_id,
-        decision.standing.membership_id,
-        decision.standing.tenant_id,
+        decision.standing,
         parsed.client.client_id,
         proven.consented,
         now,

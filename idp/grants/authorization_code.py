@@ -11,10 +11,11 @@ from idp.audit import Origin
 from idp.database import Connection, Database
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
-from idp.directory.memberships import Standing
+from idp.directory.operator_standing import AnyStanding
 from idp.errors import OAuthRefusal
 from idp.grants import grant, refresh_token
-from idp.grants.grant import Grant, GrantState, Replayed
+from idp.grants.grant import GrantState, Replayed
+from idp.grants.grant_row import Grant
 from idp.oidc import pkce
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.scopes import OFFLINE_ACCESS
@@ -29,6 +30,7 @@ _ISSUED = (
     "client_id",
     "user_id",
     "membership_id",
+    "operator_term",
     "session_id",
     "consent_id",
     "scope",
@@ -72,7 +74,7 @@ def issue(
     request: AuthorizationRequest,
     evidence: Evidence,
     session_id: str,
-    standing: Standing,
+    standing: AnyStanding,
     consent_id: str | None,
     settings: Settings,
     now: float,
@@ -86,6 +88,7 @@ def issue(
         client_id=request.client.client_id,
         user_id=evidence.user_id,
         membership_id=standing.membership_id,
+        operator_term=standing.operator_term,
         session_id=session_id,
         consent_id=consent_id,
         scope=" ".join(request.scope),

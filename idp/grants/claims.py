@@ -14,6 +14,7 @@ import orjson
 
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
+from idp.directory.operator_standing import OperatorStanding
 from idp.grants.grant import GrantState
 from idp.oidc.scopes import claims_of
 from idp.secret_values import new_id
@@ -145,11 +146,14 @@ def _authentication(state: GrantState) -> dict[str, Any]:
 def standing(state: GrantState, client: Client, product: ProductView) -> dict[str, Any]:
     """Our own products act with all that the person may; others with what they are registered for
     and the person was shown for this grant (security.md S30), and they learn of no roles. What came
-    across tenants carries the id of its grant (product.md N3)."""
+    across tenants carries the id of its grant (product.md N3). An operator is of no tenant, and
+    what they may is cut to the nodes that the client asked for as scopes."""
     permissions = state.standing.permissions(product)
     if not client.first_party:
         allowed = _asked(state, "permissions").intersection(client.permissions)
         permissions = [key for key in permissions if key in allowed]
+    if isinstance(state.standing, OperatorStanding):
+        return {"permissions": [key for key in permissions if key in state.scope.split()]}
     granted = state.standing.access_request_id
     return {
         **({"cross_tenant_grant": granted} if granted else {}),

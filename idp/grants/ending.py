@@ -18,11 +18,14 @@ from idp.database import Connection, Statement
 from idp.directory.access_requests import AccessRequest
 from idp.directory.clients import Client
 from idp.directory.memberships import Membership
-from idp.grants.grant import Grant
+from idp.directory.users import User
+from idp.grants.consent import Consent
+from idp.grants.grant_row import Grant
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.sessions.logout import MESSAGE
 
+_CONSENTS: Any = Consent.__table__
 _newer = sa.orm.aliased(Grant)
 _TENANT = sa.bindparam("tenant_id", type_=sa.Text)
 _USER = sa.bindparam("user_id", type_=sa.Text)
@@ -106,6 +109,17 @@ _END_OF_PERSON = (
     .where(Grant.user_id == _USER, _rests_on_tenant(Grant), Grant.ended_at.is_(None))
     .values(ended_at=sa.bindparam("now"))
 )
+_OF_OPERATOR = _OPEN.where(Grant.user_id == _USER, Grant.operator_term.is_not(None))
+_END_OF_OPERATOR = (
+    sa.update(Grant)
+    .where(Grant.user_id == _USER, Grant.operator_term.is_not(None), Grant.ended_at.is_(None))
+    .values(ended_at=sa.bindparam("now"))
+)
+_FORGET_CONSENTS = sa.delete(_CONSENTS).where(
+    _CONSENTS.c.operator_term
+    == sa.select(User.operator_term).where(User.id == _USER).scalar_subquery()
+)
+
 _END_IN_SESSION = _END.where(Grant.session_id == _SESSION)
 
 
@@ -144,6 +158,13 @@ def end_of_membership(db: Connection, user_id: str, membership_id: str, now: flo
     whose = {"user_id": user_id, "membership_id": membership_id}
     _tell(db, now, _OF_MEMBERSHIP, **whose)
     db.run(_END, **whose, now=now)
+
+
+def end_of_operator(db: Connection, user_id: str, now: float) -> None:
+    """What somebody holds at the platform's clients, before they are an operator no more."""
+    _tell(db, now, _OF_OPERATOR, user_id=user_id)
+    db.run(_END_OF_OPERATOR, user_id=user_id, now=now)
+    db.run(_FORGET_CONSENTS, user_id=user_id)
 
 
 def _tell(db: Connection, now: float, signed_in: Statement, **whose: str) -> int:

@@ -7,73 +7,29 @@ everything it needs read in one statement.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
 from idp.audit import Origin
-from idp.database import Base, Connection, Database, Upsert
+from idp.database import Connection, Database, Upsert
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.memberships import STANDING_COLUMNS, Membership, Standing
+from idp.directory.operator_standing import TERM, AnyStanding, OperatorStanding
+from idp.directory.products import PLATFORM
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import OAuthRefusal
 from idp.grants.consent import Consent
+from idp.grants.grant_row import Grant, RevokedToken
 from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.policies.sessions import lifetimes
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.settings import Settings
-
-
-class Grant(Base):
-    """`scope` and `amr` are separated by spaces; `claims` is the JSON of the `claims` parameter.
-
-    `code_*` until the code is spent, `refresh_*` from then on: `refresh_hash` is the SHA-256 of the
-    family's handle and `generation` counts its rotations. `is_offline` survives sign-out.
-    `consent_id` names what it rests on, and stays when that is withdrawn.
-    """
-
-    __tablename__ = "grants"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    client_id: Mapped[str] = mapped_column(sa.ForeignKey("clients.client_id", ondelete="CASCADE"))
-    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
-    membership_id: Mapped[str] = mapped_column(sa.ForeignKey("memberships.id"))
-    session_id: Mapped[str] = mapped_column(sa.ForeignKey("sessions.id"))
-    consent_id: Mapped[str | None]
-    scope: Mapped[str]
-    is_offline: Mapped[bool]
-    auth_time: Mapped[float]
-    acr: Mapped[str]
-    amr: Mapped[str]
-    nonce: Mapped[str | None]
-    claims: Mapped[str]
-    created_at: Mapped[float]
-    code_hash: Mapped[str] = mapped_column(unique=True)
-    redirect_uri: Mapped[str | None]
-    code_challenge: Mapped[str | None]
-    code_expires_at: Mapped[float]
-    code_used_at: Mapped[float | None]
-    refresh_hash: Mapped[str | None] = mapped_column(unique=True)
-    generation: Mapped[int]
-    rotated_at: Mapped[float | None]
-    grace_uses: Mapped[int]
-    idle_expires_at: Mapped[float | None]
-    expires_at: Mapped[float] = mapped_column(index=True)
-    ended_at: Mapped[float | None]
-
-
-class RevokedToken(Base):
-    """An access token revoked before its time (RFC 7009); kept until it would have expired."""
-
-    __tablename__ = "revoked_tokens"
-
-    jti: Mapped[str] = mapped_column(primary_key=True)
-    expires_at: Mapped[float] = mapped_column(index=True)
 
 
 class Replayed(Exception):
@@ -123,7 +79,7 @@ class GrantState(NamedTuple):
     zoneinfo: str
     updated_at: float
     is_token_revoked: int
-    standing: Standing
+    standing: AnyStanding
 
 
 _HAS_CLIENT_SESSION = (
@@ -135,55 +91,72 @@ _HAS_CLIENT_SESSION = (
 _IS_TOKEN_REVOKED = (
     sa.select(sa.func.count()).where(RevokedToken.jti == sa.bindparam("jti")).scalar_subquery()
 )
-_STATE = (
-    sa.select(
-        Grant.id,
-        Grant.client_id,
-        Grant.user_id,
-        Grant.session_id,
-        Consent.id,
-        Grant.scope,
-        Grant.is_offline,
-        Grant.auth_time,
-        Grant.acr,
-        Grant.amr,
-        Grant.nonce,
-        Grant.claims,
-        Grant.redirect_uri,
-        Grant.code_challenge,
-        Grant.code_expires_at,
-        Grant.code_used_at,
-        Grant.generation,
-        Grant.rotated_at,
-        Grant.idle_expires_at,
-        Grant.expires_at,
-        Grant.ended_at,
-        SsoSession.ended_at,
-        SsoSession.expires_at,
-        _HAS_CLIENT_SESSION,
-        User.sessions_valid_after,
-        User.email,
-        User.email_verified_at,
-        User.name,
-        User.given_name,
-        User.family_name,
-        User.locale,
-        User.zoneinfo,
-        User.updated_at,
-        _IS_TOKEN_REVOKED,
-        *STANDING_COLUMNS,
-    )
-    .select_from(Grant)
-    .join(User, User.id == Grant.user_id)
-    .join(Membership, Membership.id == Grant.membership_id)
-    .join(Tenant, Tenant.id == Membership.tenant_id)
-    .join(SsoSession, SsoSession.id == Grant.session_id)
-    .outerjoin(Consent, Consent.id == Grant.consent_id)
+_OF_GRANT = (
+    Grant.id,
+    Grant.client_id,
+    Grant.user_id,
+    Grant.session_id,
+    Consent.id,
+    Grant.scope,
+    Grant.is_offline,
+    Grant.auth_time,
+    Grant.acr,
+    Grant.amr,
+    Grant.nonce,
+    Grant.claims,
+    Grant.redirect_uri,
+    Grant.code_challenge,
+    Grant.code_expires_at,
+    Grant.code_used_at,
+    Grant.generation,
+    Grant.rotated_at,
+    Grant.idle_expires_at,
+    Grant.expires_at,
+    Grant.ended_at,
+    SsoSession.ended_at,
+    SsoSession.expires_at,
+    _HAS_CLIENT_SESSION,
+    User.sessions_valid_after,
+    User.email,
+    User.email_verified_at,
+    User.name,
+    User.given_name,
+    User.family_name,
+    User.locale,
+    User.zoneinfo,
+    User.updated_at,
+    _IS_TOKEN_REVOKED,
 )
+
+
+class _Statements(NamedTuple):
+    """The state of a grant by its id, its code or its refresh token: one statement each."""
+
+    by_id: sa.Select[Any]
+    by_code: sa.Select[Any]
+    by_refresh: sa.Select[Any]
+
+
+def _statements(standing: Iterable[Any], *, joins: Iterable[tuple[Any, Any]] = ()) -> _Statements:
+    state = sa.select(*_OF_GRANT, *standing).select_from(Grant)
+    for table, condition in ((User, User.id == Grant.user_id), *joins):
+        state = state.join(table, condition)
+    state = state.join(SsoSession, SsoSession.id == Grant.session_id)
+    state = state.outerjoin(Consent, Consent.id == Grant.consent_id)
+    key: Any = sa.bindparam("key")
+    keys = (Grant.id, Grant.code_hash, Grant.refresh_hash)
+    return _Statements(*(state.where(column == key) for column in keys))
+
+
 _OWN_COLUMNS = len(GrantState._fields) - 1
-_BY_CODE = _STATE.where(Grant.code_hash == sa.bindparam("key"))
-_BY_REFRESH = _STATE.where(Grant.refresh_hash == sa.bindparam("key"))
-_BY_ID = _STATE.where(Grant.id == sa.bindparam("key"))
+_OF_MEMBERS = _statements(
+    STANDING_COLUMNS,
+    joins=(
+        (Membership, Membership.id == Grant.membership_id),
+        (Tenant, Tenant.id == Membership.tenant_id),
+    ),
+)
+_OF_OPERATORS = _statements((sa.case((Grant.operator_term == TERM, TERM)), User.status))
 
 _END = (
     sa.update(Grant)
@@ -202,28 +175,34 @@ _REVOKED = sa.select(RevokedToken.jti).where(RevokedToken.jti == sa.bindparam("j
 
 def find_by_code(db: Connection, code_hash: str, client: Client, now: float) -> GrantState | None:
     """As `client` may have it, who brings the code; it may be another's."""
-    row = db.row(_BY_CODE, key=code_hash, product=client.product_key, jti="", now=now)
-    return _found(row, client)
+    return _read(db, _statements_for(client).by_code, code_hash, client, now)
 
 
 def find_by_refresh(
     db: Connection, refresh_hash: str, client: Client, now: float
 ) -> GrantState | None:
-    row = db.row(_BY_REFRESH, key=refresh_hash, product=client.product_key, jti="", now=now)
-    return _found(row, client)
+    return _read(db, _statements_for(client).by_refresh, refresh_hash, client, now)
 
 
 def find(db: Connection, grant_id: str, jti: str, client: Client, now: float) -> GrantState | None:
     """For an access token: its grant, and whether the token itself was revoked."""
-    row = db.row(_BY_ID, key=grant_id, product=client.product_key, jti=jti, now=now)
-    return _found(row, client)
+    return _read(db, _statements_for(client).by_id, grant_id, client, now, jti)
 
 
-def _found(row: tuple[Any, ...] | None, client: Client) -> GrantState | None:
+def _statements_for(client: Client) -> _Statements:
+    """A client of the platform's finds what operators have, and no other does."""
+    return _OF_OPERATORS if client.product_key == PLATFORM else _OF_MEMBERS
+
+
+def _read(
+    db: Connection, statement: sa.Select[Any], key: str, client: Client, now: float, jti: str = ""
+) -> GrantState | None:
     """Without the scope that was taken from the client since (security.md S19)."""
+    row = db.row(statement, key=key, product=client.product_key, jti=jti, now=now)
     if row is None:
         return None
-    state = GrantState._make((*row[:_OWN_COLUMNS], Standing(*row[_OWN_COLUMNS:])))
+    kind = OperatorStanding if client.product_key == PLATFORM else Standing
+    state = GrantState._make((*row[:_OWN_COLUMNS], kind(*row[_OWN_COLUMNS:])))
     allowed = client.scope.split()
     scope = [word for word in state.scope.split() if word in allowed]
     return state._replace(
@@ -235,7 +214,8 @@ def check_alive(
     state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
 ) -> None:
     """Raises invalid_grant unless everything it rests on is still so: the grant, the person, the
-    membership, the tenant, a role that opens the product, and the session unless offline."""
+    membership, the tenant, a role that opens the product, and the session unless offline; for the
+    platform, that the person is an operator still, and not again."""
     reason = why_dead(state, client, product, settings, now)
     if reason:
         raise OAuthRefusal("invalid_grant", "The grant is no longer valid.", reason)
@@ -264,7 +244,7 @@ def why_dead(
     if state.is_token_revoked:
         return "the token was revoked"
     if not state.standing.opens(product):
-        return "the membership does not open the product"
+        return "the membership, or being an operator, does not open the product"
     return ""
 
 

@@ -21,7 +21,7 @@ from idp.directory.memberships import Membership
 from idp.directory.person import Member
 from idp.errors import told
 from idp.grants import ending
-from idp.grants.grant import Grant
+from idp.grants.grant_row import Grant
 from idp.sessions import logout
 from idp.sessions.browser import SsoSession
 

@@ -21,7 +21,8 @@ from idp.directory.clients import Client
 from idp.directory.memberships import Membership
 from idp.errors import OAuthRefusal
 from idp.grants import grant
-from idp.grants.grant import Grant, GrantState, Replayed
+from idp.grants.grant import GrantState, Replayed
+from idp.grants.grant_row import Grant
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
 from idp.settings import Settings
 
@@ -187,11 +188,11 @@ def _keep(
 
 def end_family(
     db: Connection, refresh_hash: str, client_id: str, now: float
-) -> tuple[str, str] | None:
+) -> tuple[str, str | None] | None:
     """Revocation by the client that holds it (RFC 7009 section 2.1). The ids of the person and the
-    tenant that it was for; None if there was nothing to end."""
+    tenant that it was for, None for the platform; None if there was nothing to end."""
     row = db.row(_END_FAMILY, key=refresh_hash, holder_id=client_id, now=now)
-    return (str(row[0]), str(row[1])) if row else None
+    return (row[0], row[1]) if row else None
 
 
 def _invalid(detail: str) -> OAuthRefusal:

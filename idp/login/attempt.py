@@ -68,10 +68,10 @@ class Attempt:
         )
 
     def ask_to_allow(
-        self, user_id: str, tenant_id: str, tenant_name: str, scope: frozenset[str]
+        self, user_id: str, tenant_id: str | None, tenant_name: str, scope: frozenset[str]
     ) -> Attempt:
         """Kept from the moment it is asked: a yes gives what was shown, whatever has changed in the
-        meantime."""
+        meantime. The platform is no tenant."""
         shown = {
             "user_id": user_id,
             "tenant_id": tenant_id,

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from idp.directory.catalog import ProductView
-from idp.directory.memberships import Standing
+from idp.directory.operator_standing import AnyStanding
 from idp.policies import assurance
 from idp.policies.sessions import Lifetimes
 
@@ -67,7 +67,7 @@ class Allowed(NamedTuple):
 class Proven:
     """What is known of the person. `is_fresh` means proven in this very attempt; `chosen_tenant_id`
     was chosen in it, the others are remembered. `consented` was given in it, for
-    `consented_tenant_id`; `allowed` before, by the membership that it is for."""
+    `consented_tenant_id`; `allowed` before, by what it is for (`Standing.rests_on`)."""
 
     user_id: str | None = None
     auth_time: float = 0.0
@@ -88,10 +88,10 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing is left to ask. `standing` is the membership that the product opens in, and
-    `consent_id` the consent from before that it rests on."""
+    """Nothing is left to ask. `standing` is the membership that the product opens in, or the
+    operator's, and `consent_id` the consent from before that it rests on."""
 
-    standing: Standing | None = None
+    standing: AnyStanding | None = None
     consent_id: str | None = None
 
 
@@ -105,9 +105,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class ToAllow:
-    """`Step.CONSENT`, and the membership that the client would act by."""
+    """`Step.CONSENT`, and what the client would act by."""
 
-    standing: Standing
+    standing: AnyStanding
 
 
 Decision = Step | ToAllow | Done | Refused
@@ -115,14 +115,16 @@ Decision = Step | ToAllow | Done | Refused
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A membership, with the lifetimes that its tenant allows a session."""
+    """A membership, with the lifetimes that its tenant allows a session; or how somebody stands as
+    an operator, with the platform's."""
 
-    standing: Standing
+    standing: AnyStanding
     lifetimes: Lifetimes
 
 
 def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float) -> Decision:
-    """`entries` are all memberships of the person that have not ended, active or not."""
+    """`entries` are all memberships of the person that have not ended, active or not; where a
+    client of the platform's asks, how they stand as an operator, which is for no tenant."""
     if not _is_known(asked, proven, now):
         return Step.PASSWORD
     if "select_account" in asked.prompt and not (proven.account_confirmed or proven.is_fresh):
@@ -143,7 +145,7 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         if proven.turned_back:
             return Refused("access_denied", "The person did not allow it.")
         return ToAllow(entry.standing)
-    allowed = proven.allowed.get(entry.standing.membership_id)
+    allowed = proven.allowed.get(entry.standing.rests_on)
     return Done(entry.standing, allowed.consent_id if allowed else None)
 
 
@@ -205,5 +207,5 @@ def _has_consented(asked: Asked, proven: Proven, entry: Entry) -> bool:
     if proven.consent_is_fresh:
         is_for_it = proven.consented_tenant_id == entry.standing.tenant_id
         return is_for_it and asked.scope <= proven.consented
-    allowed = proven.allowed.get(entry.standing.membership_id)
+    allowed = proven.allowed.get(entry.standing.rests_on)
     return "consent" not in asked.prompt and allowed is not None and asked.scope <= allowed.scope

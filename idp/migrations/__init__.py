@@ -30,7 +30,7 @@ from idp.directory import (
     users,
 )
 from idp.errors import SetupMistake
-from idp.grants import consent, grant
+from idp.grants import consent, grant_row
 from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
 from idp.sessions import browser
@@ -45,7 +45,7 @@ TABLES = (
     *(branding, catalog, clients, domains, imports),
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
-    *(consent, grant, browser, client_sessions, signing_keys),
+    *(consent, grant_row, browser, client_sessions, signing_keys),
     *(ending, operator_visits),
 )
 LOCK = 0x1A7C

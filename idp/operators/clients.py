@@ -103,7 +103,7 @@ def register(operation: Operation, values: Mapping[str, Any]) -> Saved:
     form = filled_in(ClientForm, values)
     if operation.rows.get(Client, form.client_id) is not None:
         raise Mistake(client_id=told("This id is another client's."))
-    _check_may_touch(operation, form.product, form.permissions)
+    _check_may_touch(operation, form.product, (*form.permissions, *form.scope.split()))
     return _save(operation, form, "client.registered")
 
 
@@ -121,32 +121,38 @@ def _check_may_write(operation: Operation) -> None:
 
 def _check_may_change(operation: Operation, client: Client) -> None:
     _check_may_write(operation)
-    _check_may_touch(operation, client.product_key, client.permissions)
+    _check_may_touch(operation, client.product_key, _reach(client))
 
 
-def _check_may_touch(operation: Operation, product: str, permissions: Collection[str]) -> None:
-    if not _may_touch(operation, product, permissions):
-        raise Forbidden(f"a client of {product} with {' '.join(permissions) or 'nothing'}")
+def _reach(client: Client) -> tuple[str, ...]:
+    """What it may itself, and what it may have of the people who sign in at it."""
+    return (*client.permissions, *client.scope.split())
 
 
-def _may_touch(operation: Operation, product: str, permissions: Collection[str]) -> bool:
+def _check_may_touch(operation: Operation, product: str, reach: Collection[str]) -> None:
+    if not _may_touch(operation, product, reach):
+        raise Forbidden(f"a client of {product} with {' '.join(reach) or 'nothing'}")
+
+
+def _may_touch(operation: Operation, product: str, reach: Collection[str]) -> bool:
     if product not in BUILT_IN:
         return True
+    nodes = operation.catalog.products[product].permission_keys.intersection(reach)
     return (
         product != CONSOLE
         and _may_stop(operation, product)
-        and operation.actor.permissions.issuperset(permissions)
+        and operation.actor.permissions.issuperset(nodes)
     )
 
 
 def _may_stop(operation: Operation, product: str) -> bool:
-    is_person = operation.actor.client_id is None
+    is_person = operation.actor.user_id is not None
     return product not in BUILT_IN or (is_person and operation.may("operators.manage"))
 
 
 def may_change(operation: Operation, client: Client) -> bool:
     """What a page offers: to change it, to give it secrets, to let it go on."""
-    return _may_touch(operation, client.product_key, client.permissions)
+    return _may_touch(operation, client.product_key, _reach(client))
 
 
 def products_with_clients(operation: Operation) -> list[Product]:
@@ -164,7 +170,7 @@ def _save(operation: Operation, form: ClientForm, tag: str) -> Saved:
             changes = apply_clients(rows, [form], keeper, operation.now)
             check_launch_clients(rows, (), (form.client_id,))
             client = rows.get_one(Client, form.client_id)
-            _check_may_touch(operation, client.product_key, client.permissions)
+            _check_may_touch(operation, client.product_key, _reach(client))
     except sa.exc.IntegrityError:
         raise Mistake(client_id=told("This id is another client's.")) from None
     if changes:

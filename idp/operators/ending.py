@@ -29,7 +29,7 @@ from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
 from idp.grants.ending import end_of_tenant
-from idp.grants.grant import Grant
+from idp.grants.grant_row import Grant
 from idp.sessions.browser import SsoSession
 from idp.tenancy import TenantOwned
 

@@ -11,6 +11,7 @@ from idp.directory.acting import Forbidden, Mistake, NotFound
 from idp.directory.operating import Operation
 from idp.directory.users import User, canonical_email
 from idp.errors import told
+from idp.grants import ending
 
 
 class Colleague(NamedTuple):
@@ -51,7 +52,7 @@ def add(operation: Operation, claimed_email: str) -> Colleague:
             User.status == users.ACTIVE,
             User.is_operator.is_(sa.false()),
         )
-        .values(is_operator=True)
+        .values(**users.as_operator(True))
         .returning(User.id, User.name, User.email, User.status)
     ).first()
     if added is None:
@@ -64,8 +65,8 @@ def add(operation: Operation, claimed_email: str) -> Colleague:
 
 
 def remove(operation: Operation, user_id: str) -> Colleague:
-    """Their visits end with it. Never oneself, and never the last one who can sign in. Raises
-    Forbidden, RecentSignInNeeded, NotFound, or Mistake."""
+    """Their visits and their tokens end with it. Never oneself, and never the last one who can
+    sign in. Raises Forbidden, RecentSignInNeeded, NotFound, or Mistake."""
     _in_turn(operation)
     if user_id == operation.actor.user_id:
         raise Mistake(operator=told("You can't remove yourself: another operator can."))
@@ -73,7 +74,9 @@ def remove(operation: Operation, user_id: str) -> Colleague:
     left = [each for each in _all(operation) if each.id != user_id and each.status == users.ACTIVE]
     if not left:
         raise Mistake(operator=told("This is the last operator: add another one first."))
-    operation.rows.execute(sa.update(User).where(User.id == user_id).values(is_operator=False))
+    ending.end_of_operator(operation.db, user_id, operation.now)
+    removed = sa.update(User).where(User.id == user_id).values(**users.as_operator(False))
+    operation.rows.execute(removed)
     operation.record("operator.removed", person=user_id)
     return colleague
 

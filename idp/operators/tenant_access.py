@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from idp.database import Connection
 from idp.directory.memberships import Membership
-from idp.grants.grant import Grant
+from idp.grants.grant_row import Grant
 from idp.sessions.browser import SsoSession
 
 _NOW = sa.bindparam("now", type_=sa.Double)

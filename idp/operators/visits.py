@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp import audit
-from idp.audit import Origin
 from idp.database import Connection
 from idp.directory import granting, operator_visits, tenants
 from idp.directory.acting import Actor, Administration, Forbidden, Mistake, NotFound
@@ -62,6 +60,8 @@ _LIVE = (
     )
     .order_by(OperatorVisit.until.desc())
 )
+_LIVE_AT_CONSOLE = _LIVE.where(OperatorVisit.client_id.is_(None))
+_LIVE_BY_CLIENT = _LIVE.where(OperatorVisit.client_id == sa.bindparam("client_id"))
 _END = (
     sa.update(OperatorVisit)
     .where(
@@ -72,20 +72,36 @@ _END = (
     .values(ended_at=_NOW, ended_by=sa.bindparam("who"))
     .returning(OperatorVisit.id)
 )
+_SEEN = (
+    sa.select(OperatorVisit, User.name, User.email)
+    .join(User, User.id == OperatorVisit.operator_id)
+    .order_by(OperatorVisit.started_at.desc())
+    .limit(SHOWN)
+)
 
 
-def find_live(db: Connection, slug: str, operator_id: str, now: float) -> Visit | None:
-    """The operator's visit to that tenant, while it lasts, and while they are one."""
-    row = db.row(_LIVE, slug=slug, operator_id=operator_id, now=now)
+def find_live(
+    db: Connection, slug: str, operator_id: str, now: float, client_id: str | None = None
+) -> Visit | None:
+    """The operator's visit to that tenant, while it lasts, and while they are one: the one that
+    they began at the console, or by a token of that client."""
+    statement = _LIVE_BY_CLIENT if client_id else _LIVE_AT_CONSOLE
+    row = db.row(statement, slug=slug, operator_id=operator_id, client_id=client_id, now=now)
     return Visit(row[0], Name(*row[1:4]), row[4]) if row else None
 
 
-def visitor(visit: Visit, operator_id: str, auth_time: float, console: ProductView) -> Actor:
+def visitor(
+    visit: Visit,
+    operator_id: str,
+    auth_time: float,
+    console: ProductView,
+    client_id: str | None = None,
+) -> Actor:
     """Everything that the console does, but nothing to an account admin, and nothing of the
     console's is handed on."""
     return Actor(
         user_id=operator_id,
-        client_id=None,
+        client_id=client_id,
         auth_time=auth_time,
         permissions=console.permission_keys,
         rights=operator_visits.VISITOR,
@@ -97,9 +113,7 @@ def begin(operation: Operation, tenant: Tenant, reason: str, minutes: int) -> Op
     """Raises Forbidden, RecentSignInNeeded, or Mistake."""
     operation.check("tenants.manage")
     operation.check_recent()
-    operator_id = operation.actor.user_id
-    if operator_id is None:
-        raise Forbidden("a client has no visits: only a person acts for a tenant")
+    operator_id = _person_of(operation)
     _check(tenant, reason, minutes)
     end(operation, tenant.slug)  # one at a time
     now = operation.now
@@ -107,6 +121,7 @@ def begin(operation: Operation, tenant: Tenant, reason: str, minutes: int) -> Op
         id=new_id(),
         tenant_id=tenant.id,
         operator_id=operator_id,
+        client_id=operation.actor.client_id,
         reason=reason.strip(),
         started_at=now,
         until=now + minutes * 60,
@@ -123,6 +138,12 @@ def begin(operation: Operation, tenant: Tenant, reason: str, minutes: int) -> Op
     return visit
 
 
+def _person_of(operation: Operation) -> str:
+    if operation.actor.user_id is None:
+        raise Forbidden("a client has no visits: only a person acts for a tenant")
+    return operation.actor.user_id
+
+
 def _check(tenant: Tenant, reason: str, minutes: int) -> None:
     errors = {}
     if not 10 <= len(reason.strip()) <= MAX_REASON:
@@ -136,12 +157,14 @@ def _check(tenant: Tenant, reason: str, minutes: int) -> None:
 
 
 def end(operation: Operation, slug: str) -> bool:
-    """The operator's own visit to the tenant; False when it is over already."""
+    """The operator's own visit to the tenant, wherever they began it; False when it is over
+    already."""
     operator_id, has_ended = operation.actor.user_id or "", False
-    while visit := find_live(operation.db, slug, operator_id, operation.now):
-        has_ended = _ended(
-            operation.db, visit.tenant.id, visit.id, operator_id, operation.now, operation.origin
-        )
+    rows = operation.db.rows(_LIVE, slug=slug, operator_id=operator_id, now=operation.now)
+    for visit_id, tenant_id, *_name in rows:
+        if _has_ended(operation, tenant_id, visit_id, operator_id):
+            operation.record("visit.ended", tenant=tenant_id, visit=visit_id)
+            has_ended = True
     return has_ended
 
 
@@ -150,30 +173,57 @@ def end_by_tenant(admin: Administration, visit_id: str) -> None:
     visit or one that is over."""
     if not granting.is_account_admin(admin):
         raise Forbidden("only an account admin ends a visit")
-    who = admin.actor.user_id or admin.actor.client_id or ""
-    if not _ended(admin.db, admin.tenant.id, visit_id, who, admin.now, admin.origin):
+    if not _has_ended(admin, admin.tenant.id, visit_id, admin.actor.user_id):
         raise NotFound("no visit that goes on")
+    admin.record("visit.ended", visit=visit_id)
 
 
-def _ended(
-    db: Connection, tenant_id: str, visit_id: str, who: str, now: float, origin: Origin
+def _has_ended(
+    by: Administration | Operation, tenant_id: str, visit_id: str, who: str | None
 ) -> bool:
-    if db.row(_END, visit_id=visit_id, visited_id=tenant_id, who=who, now=now) is None:
-        return False
-    audit.record(db, "visit.ended", now, origin, actor=who, tenant=tenant_id, visit=visit_id)
-    return True
+    """One conditional write: of all who end it, one does."""
+    row = by.db.row(_END, visit_id=visit_id, visited_id=tenant_id, who=who, now=by.now)
+    return row is not None
+
+
+def own(operation: Operation, tenant: Tenant) -> list[Seen]:
+    """The operator's to this tenant, by the client that they act by, the latest first, at most
+    SHOWN. Raises Forbidden."""
+    operation.check("tenants.manage")
+    rows = operation.rows.execute(_SEEN.where(*_is_own(operation, tenant)))
+    return [_seen(*row, operation.now) for row in rows]
+
+
+def get_own(operation: Operation, tenant: Tenant, visit_id: str) -> Seen:
+    """Raises Forbidden, or NotFound for another's."""
+    operation.check("tenants.manage")
+    found = _SEEN.where(OperatorVisit.id == visit_id, *_is_own(operation, tenant))
+    row = operation.rows.execute(found).first()
+    if row is None:
+        raise NotFound("no visit of theirs")
+    return _seen(*row, operation.now)
+
+
+def _is_own(operation: Operation, tenant: Tenant) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        OperatorVisit.tenant_id == tenant.id,
+        OperatorVisit.operator_id == operation.actor.user_id,
+        OperatorVisit.client_id == operation.actor.client_id,
+    )
+
+
+def end_own(operation: Operation, tenant: Tenant, visit_id: str) -> None:
+    """At once. Raises Forbidden, or NotFound for another's and for one that is over."""
+    operator_id, seen = _person_of(operation), get_own(operation, tenant, visit_id)
+    if not _has_ended(operation, tenant.id, seen.id, operator_id):
+        raise NotFound("no visit that goes on")
+    operation.record("visit.ended", tenant=tenant.id, visit=seen.id)
 
 
 def of_tenant(admin: Administration) -> list[Seen]:
     """The latest first, at most SHOWN: the audit log has them all. Raises Forbidden."""
     admin.check("audit.read")
-    rows = admin.rows.execute(
-        sa.select(OperatorVisit, User.name, User.email)
-        .join(User, User.id == OperatorVisit.operator_id)
-        .order_by(OperatorVisit.started_at.desc())
-        .limit(SHOWN)
-    )
-    return [_seen(visit, name, email, admin.now) for visit, name, email in rows]
+    return [_seen(*row, admin.now) for row in admin.rows.execute(_SEEN)]
 
 
 def _seen(visit: OperatorVisit, name: str, email: str, now: float) -> Seen:

@@ -55,7 +55,7 @@ def apply_users(
     changes: list[Change] = []
     for form in forms:
         so_far = len(changes)
-        user, edit = _apply(session, form, now)
+        user, edit = _apply(session, db, form, now)
         if form.password is not None and session.get(Password, user.id) is None:
             edit.note("password", None, "set")
             if not dry_run:
@@ -72,7 +72,7 @@ def apply_users(
     return changes
 
 
-def _apply(session: Session, form: UserForm, now: float) -> tuple[User, Edit]:
+def _apply(session: Session, db: Connection, form: UserForm, now: float) -> tuple[User, Edit]:
     canonical = _canonical(form)
     found = session.scalar(sa.select(User).where(User.email_canonical == canonical))
     user = found or User(
@@ -84,13 +84,23 @@ def _apply(session: Session, form: UserForm, now: float) -> tuple[User, Edit]:
         edit.set(column, value)
     if edit.is_new or "operator" in form.model_fields_set:
         edit.note("operator", user.is_operator, form.operator)
-        user.is_operator = form.operator
+        _make_operator(db, user, form.operator, now)
     if was_active and user.status == users.DISABLED:
         user.sessions_valid_after = _after_every_sign_in(session, user, now)
     user.updated_at = user.updated_at or now
     session.add(user)
     session.flush()
     return user, edit
+
+
+def _make_operator(db: Connection, user: User, is_operator: bool, now: float) -> None:
+    """Whoever is one already stays it for the same term."""
+    if bool(user.is_operator) == is_operator:
+        return
+    if not is_operator:
+        ending.end_of_operator(db, user.id, now)
+    for column, value in users.as_operator(is_operator).items():
+        setattr(user, column, value)
 
 
 def _after_every_sign_in(session: Session, user: User, now: float) -> float:

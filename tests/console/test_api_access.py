@@ -226,20 +226,23 @@ def test_a_program_looks_and_takes_no_step_that_is_a_persons(either_world: World
     """Every route that says so refuses a program's token, and changes nothing."""
     world = either_world
     story, program = Story(world).ask(), tenants_machine(world)
+    platforms, queued = platforms_machine(world), Story(world).ask(email=DANA).submit()
     with administering(world) as admin:
         an_import = imports.upload(admin, b"email\nx@y.example", "en")
-    assert len(told(program.get(OURS))["items"]) == 1
+    assert len(told(program.get(OURS))["items"]) == 2
     assert told(program.get(f"{OURS}/{story.id}"))["may"] == ["submit", "withdraw"]
     assert program.get(f"{OURS}/{story.id}/form").mimetype == PDF
     routes = [route for noun in NOUNS for route in noun.routes if route.is_for_people]
-    assert len(routes) >= 8
+    assert len(routes) >= 13
     for route in routes:
-        path = route.path.replace("<tenant>", "northwind").replace("<request_id>", story.id)
-        path = re.sub(r"<\w+>", an_import, path)
+        caller, found = (program, story) if route.is_tenants else (platforms, queued)
+        path = re.sub("<tenant>|<company>", "northwind", route.path)
+        path = re.sub(r"<\w+>", an_import, path.replace("<request_id>", found.id))
         if route.upload:
-            sent = program.send(path, SIGNED, route.upload.media_types[0])
+            sent = caller.send(path, SIGNED, route.upload.media_types[0])
         else:
-            sent = program(route.method, path, route.body.example if route.body else None)
+            sent = caller(route.method, path, route.body.example if route.body else None)
         is_problem(sent, 403)
-    assert story.status == "draft"
-    assert world.run("SELECT count(*) FROM access_requests") == [(1,)]
+    assert (story.status, queued.status) == ("draft", "submitted")
+    assert world.run("SELECT count(*) FROM access_requests") == [(2,)]
+    assert world.run("SELECT count(*) FROM operator_visits") == [(0,)]

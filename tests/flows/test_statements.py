@@ -4,13 +4,16 @@ session touched within the minute. A statement more is a round trip more (speed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from tests.world import Visitor, World
+from tests.console.calling import secret_of
+from tests.console.operators_tokens import DESK, NODES, refreshed, register, signed_in
+from tests.world import Visitor, World, sent_back
 
 
 class CountingDriver:
@@ -150,6 +153,28 @@ def test_single_sign_on_needs_three(visitor: Visitor, statements: Counter) -> No
 
     sent = statements.during(ask, 303)
     assert len(sent) <= 3, sent
+
+
+def test_an_operators_token_needs_no_more_than_anybody_elses(
+    either_world: World, statements: Counter
+) -> None:
+    register(either_world)
+    browser, headers = either_world.browser(), either_world.basic(DESK, secret_of(DESK))
+    signed_in(browser)
+    statements.sent.clear()
+    answer = browser.authorize(DESK, prompt="none", scope=f"openid {NODES}")
+    assert len(statements.sent) <= 3, statements.sent
+    statements.sent.clear()
+    code = sent_back(answer)["code"]
+    given = either_world.redeem(code, DESK, secret=secret_of(DESK)).json or {}
+    assert len(statements.sent) <= 2, statements.sent
+    for token in (given["access_token"], given["refresh_token"]):
+        ask = partial(either_world.post, "/introspect", headers, token=token)
+        assert len(statements.during(ask)) <= 1, statements.sent
+    sent = statements.during(lambda: either_world.userinfo(given["access_token"]))
+    assert len(sent) <= 1, sent
+    sent = statements.during(lambda: refreshed(either_world, given))
+    assert len(sent) <= 2, sent
 
 
 def test_the_counter_counts(either_world: World, statements: Counter) -> None:

@@ -26,6 +26,7 @@ from idp.web.manage.api import PLATFORM
 from tests.console.access_story import SIGNED, Story
 from tests.console.administering import administering
 from tests.console.calling import Caller, nobody, person, platforms_machine, tenants_machine
+from tests.console.operators_tokens import operators_app
 from tests.console.test_api_imports_and_branding import picture
 from tests.world import AMARA, World
 
@@ -35,6 +36,7 @@ CALLERS: dict[str, Callable[[World], Caller]] = {
     "a company's program": tenants_machine,
     "an account admin": lambda world: person(world, AMARA),
     "the platform's program": platforms_machine,
+    "an operator": operators_app,
     "nobody": nobody,
 }
 # Files that are what they say, and some that are not.
@@ -59,6 +61,7 @@ THERE = {
     "node": "SELECT key FROM permissions WHERE key = 'connections.read'",
     "request_id": "SELECT id FROM access_requests",
     "people_import": "SELECT id FROM people_imports",
+    "visit_id": "SELECT id FROM operator_visits",
 }
 
 
@@ -81,6 +84,7 @@ def test_the_api_is_what_its_document_says(world: World, mode: GenerationMode) -
     """What was made up once is sent by everybody who could have a part in it: to make it up is what
     takes long. That tokens are good for their own addresses alone is S76's."""
     schema, callers = loaded(world), {who: call(world) for who, call in CALLERS.items()}
+    begin_a_visit(callers["an operator"])
     Story(world).ask().submit().approve()
     with administering(world) as admin:
         imports.upload(admin, FILES["text/csv"], "en")
@@ -93,9 +97,15 @@ def test_the_api_is_what_its_document_says(world: World, mode: GenerationMode) -
             check(operation, mode, [authority(each) for each in by_whom], there)
 
 
+def begin_a_visit(caller: Caller) -> None:
+    """So that there is one to ask for."""
+    new = {"reason": "Ticket 4711 again", "minutes": 60}
+    assert caller.post("/platform/tenants/northwind/visits", new).status_code == 201
+
+
 def whose(path: str) -> list[str]:
     if path.removeprefix("/api/v1").startswith(PLATFORM):
-        return ["the platform's program", "nobody"]
+        return ["the platform's program", "an operator", "nobody"]
     return ["a company's program", "an account admin", "nobody"]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
+from idp.directory.operator_standing import AnyStanding, OperatorStanding
 from idp.login.next_step import (
     Allowed,
     Asked,
@@ -59,13 +60,18 @@ OFFICER = ADMIN._replace(
 )
 AGENT = ADMIN._replace(role_keys="agent", has_all_permissions=0, permission_keys=None)
 
+PLATFORM = replace(PAYMENTS, key="platform", is_platform=True)
+OPERATOR = OperatorStanding("a-term", "active")
+NO_OPERATOR = OperatorStanding(None, "active")
+
+AT_PLATFORM = Asked(product=PLATFORM, scope=frozenset({"openid"}))
 ASKED = Asked(product=PAYMENTS, scope=frozenset({"openid"}))
 SIGNED_IN = Proven(user_id="u", auth_time=NOW - HOUR, last_seen_at=NOW - 60, acr="aal1")
 FRESH = replace(SIGNED_IN, auth_time=NOW - 5, is_fresh=True)
 CONSENTED = replace(SIGNED_IN, consented=frozenset({"openid"}), consent_is_fresh=True)
 
 
-def entry(standing: Standing, idle: float = HOUR, absolute: float = 24 * HOUR) -> Entry:
+def entry(standing: AnyStanding, idle: float = HOUR, absolute: float = 24 * HOUR) -> Entry:
     return Entry(standing, Lifetimes(idle, absolute))
 
 
@@ -292,6 +298,92 @@ ROWS = {
         replace(SIGNED_IN, turned_back=True),
         ONE,
         Refused("access_denied", "The person did not allow it."),
+    ),
+    "an operator at a client of the platform's": (
+        AT_PLATFORM,
+        SIGNED_IN,
+        [entry(OPERATOR)],
+        Done(OPERATOR),
+    ),
+    "nobody is known at a client of the platform's": (AT_PLATFORM, Proven(), [], Step.PASSWORD),
+    "no operator": (AT_PLATFORM, SIGNED_IN, [entry(NO_OPERATOR)], Step.NOT_OPEN),
+    "no operator, and the person turns back": (
+        AT_PLATFORM,
+        replace(SIGNED_IN, turned_back=True),
+        [entry(NO_OPERATOR)],
+        Refused("access_denied", "The person's roles do not open this product."),
+    ),
+    "an operator who is disabled": (
+        AT_PLATFORM,
+        SIGNED_IN,
+        [entry(OPERATOR._replace(user_status="disabled"))],
+        Step.NOT_OPEN,
+    ),
+    "an account admin at a client of the platform's": (AT_PLATFORM, SIGNED_IN, TWO, Step.NOT_OPEN),
+    "an operator at a product of a company's": (
+        ASKED,
+        SIGNED_IN,
+        [entry(OPERATOR)],
+        Step.NOT_OPEN,
+    ),
+    "no company is chosen for the platform, whatever is remembered": (
+        AT_PLATFORM,
+        replace(
+            SIGNED_IN,
+            chosen_tenant_id="t-north",
+            session_tenant_id="t-north",
+            last_tenant_id="t-harbor",
+        ),
+        [entry(OPERATOR)],
+        Done(OPERATOR),
+    ),
+    "a company is named to the platform": (
+        replace(AT_PLATFORM, tenant="northwind"),
+        SIGNED_IN,
+        [entry(OPERATOR)],
+        Step.NOT_OPEN,
+    ),
+    "a client of a company's at the platform": (
+        replace(AT_PLATFORM, client_tenant_id="t-north"),
+        SIGNED_IN,
+        [entry(OPERATOR)],
+        Step.NOT_OPEN,
+    ),
+    "the platform allows no session that old": (
+        AT_PLATFORM,
+        SIGNED_IN,
+        [entry(OPERATOR, absolute=HOUR - 1)],
+        Step.PASSWORD,
+    ),
+    "another's client asks an operator": (
+        replace(AT_PLATFORM, needs_consent=True),
+        SIGNED_IN,
+        [entry(OPERATOR)],
+        ToAllow(OPERATOR),
+    ),
+    "an operator has allowed it before": (
+        replace(AT_PLATFORM, needs_consent=True),
+        allowed("a-term", "openid"),
+        [entry(OPERATOR)],
+        Done(OPERATOR, "a-consent"),
+    ),
+    "they allowed it in an earlier term": (
+        replace(AT_PLATFORM, needs_consent=True),
+        allowed("an-earlier-term", "openid"),
+        [entry(OPERATOR)],
+        ToAllow(OPERATOR),
+    ),
+    "they allow it now": (
+        replace(AT_PLATFORM, needs_consent=True),
+        CONSENTED,
+        [entry(OPERATOR)],
+        Done(OPERATOR),
+    ),
+    "what is allowed now is for a company": (
+        replace(AT_PLATFORM, needs_consent=True),
+        replace(CONSENTED, consented_tenant_id="t-north"),
+        [entry(OPERATOR)],
+        ToAllow(OPERATOR),
     ),
     "no product asks": (Asked(), SIGNED_IN, [], Done()),
     "no product asks, and nobody is known": (Asked(), Proven(), [], Step.PASSWORD),

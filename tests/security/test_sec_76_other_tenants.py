@@ -13,6 +13,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.console.calling import Caller, nobody, person, platforms_machine, tenants_machine
+from tests.console.operators_tokens import operators_app
 from tests.security.other_tenants import (
     CANARY,
     OURS,
@@ -119,6 +120,7 @@ def test_sec_76_no_token_reaches_what_is_anothers(two: TwoCompanies) -> None:
         "a program": (program(tenants_machine(world)), {404}),
         "an account admin": (program(person(world, AMARA)), {404}),
         "the platform's program": (program(platforms_machine(world)), {401}),
+        "an operator": (program(operators_app(world)), {404}),
         "a member with a product's token": (program(product), {401}),
         "nobody": (program(nobody(world)), {401}),
     }

@@ -13,6 +13,7 @@ from idp.directory.operating import Operation
 from idp.operators import clients
 from tests.console.calling import Caller, machine, secret_of, tenants_machine
 from tests.console.operations import EVERY_RIGHT, operation, operator
+from tests.console.operators_tokens import DESK, NODES, OTHER, form_of, operators_app
 from tests.world import World
 
 MACHINE = {
@@ -187,3 +188,45 @@ def test_sec_79_pages_offer_what_may_be_done(world: World) -> None:
     for offered in ("/edit", "/secrets"):
         assert f"/operate/clients/northwind-hr{offered}" not in own
         assert f"/operate/clients/lms{offered}" in browser.get("/operate/clients/lms").text
+
+
+def test_sec_79_by_a_token_nobody_makes_a_client_that_reaches_further(
+    either_world: World,
+) -> None:
+    """Neither what it may itself, nor what people who sign in at it would hand it."""
+    narrow = operators_app(either_world, scope="products.manage operators.manage")
+    before = kept(either_world)
+    app = {**form_of(OTHER, permissions=[]), "scope": "openid keys.manage"}
+    app.pop("client_secret")
+    for form in ({**MACHINE, **PLATFORMS}, app, {**MACHINE, **TENANTS}):
+        assert narrow.post("/platform/clients", form).status_code == 403, form
+    for path, body in (
+        ("/platform/clients/platform-automation/secrets", {"hours": 24}),
+        (f"/platform/clients/{DESK}/secrets", {"hours": 24}),
+        ("/platform/clients/northwind-hr/secrets", {"hours": 24}),
+    ):
+        assert narrow.post(path, body).status_code == 403, path
+    assert kept(either_world) == before
+
+
+@pytest.mark.parametrize("missing", ["products.manage", "operators.manage"])
+def test_sec_79_a_token_without_either_permission_touches_none(
+    either_world: World, missing: str
+) -> None:
+    caller = operators_app(either_world, scope=NODES.replace(missing, "").replace("  ", " "))
+    before = kept(either_world)
+    assert caller.post("/platform/clients", {**MACHINE, **PLATFORMS}).status_code == 403
+    assert kept(either_world) == before
+
+
+def test_sec_79_by_a_token_an_operator_registers_up_to_what_it_carries(
+    either_world: World,
+) -> None:
+    caller = operators_app(either_world, scope="products.manage operators.manage keys.manage")
+    made = caller.post("/platform/clients", {**MACHINE, **PLATFORMS})
+    assert made.status_code == 201, made.text
+    either_world.clock.move(2)
+    program = machine(either_world, "night-door", (made.json or {})["client_secret"])
+    assert (program.get("/platform").json or {})["permissions"] == ["keys.manage"]
+    [event] = either_world.audit("client.registered")
+    assert (event["actor"] is not None, event["client"]) == (True, DESK)

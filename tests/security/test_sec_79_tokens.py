@@ -16,6 +16,7 @@ from idp.operators import tenants, visits
 from tests.console.administering import administering, with_roles
 from tests.console.calling import APP, MACHINES, person, tenants_machine
 from tests.console.operations import operation, user_id
+from tests.console.operators_tokens import DESK, register
 from tests.console.people_of import member_id, roles
 from tests.world import AMARA, BEN, DANA, OLU, World
 
@@ -118,14 +119,15 @@ def test_sec_79_the_person_behind_a_client_is_looked_at_again(either_world: Worl
         granting.in_turn(admin, "people.manage")
 
 
-def visitor(world: World) -> Actor:
-    with operation(world) as opened:
+def visitor(world: World, client_id: str | None = None) -> Actor:
+    with operation(world, client_id=client_id) as opened:
         visits.begin(opened, tenants.get_tenant(opened, "northwind"), "Ticket 4711 again", 15)
     olu = user_id(world, OLU)
     with operation(world) as opened:
-        visit = visits.find_live(opened.db, "northwind", olu, opened.now)
+        visit = visits.find_live(opened.db, "northwind", olu, opened.now, client_id)
         assert visit is not None
-        return visits.visitor(visit, olu, opened.now, opened.catalog.products["console"])
+        console = opened.catalog.products["console"]
+        return visits.visitor(visit, olu, opened.now, console, client_id)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +148,20 @@ def test_sec_79_a_visit_is_looked_at_again_when_its_turn_comes(
     either_world.run(over)
     with acting_as(either_world, actor) as admin, pytest.raises(Forbidden):
         granting.in_turn(admin, "people.manage")
+
+
+@pytest.mark.parametrize("is_by_client", [True, False])
+def test_sec_79_the_client_of_a_visit_is_looked_at_again(
+    either_world: World, is_by_client: bool
+) -> None:
+    register(either_world)
+    actor = visitor(either_world, DESK if is_by_client else None)
+    with acting_as(either_world, actor) as admin:
+        granting.in_turn(admin, "people.manage")
+    either_world.run("UPDATE clients SET status = 'disabled' WHERE client_id = :c", c=DESK)
+    with acting_as(either_world, actor) as admin:
+        if not is_by_client:
+            granting.in_turn(admin, "people.manage")
+            return
+        with pytest.raises(Forbidden):
+            granting.in_turn(admin, "people.manage")

@@ -295,3 +295,47 @@ def test_of_several_open_imports_of_a_company_one_goes_on(database_url: str) -> 
         "newer": "dropped",
         "also runs": "done",
     }
+
+
+GIVEN_BY_A_MEMBER = """
+INSERT INTO consents (id, membership_id, client_id, scope, given_at) VALUES ('c', 'm', 'c', 'x', 1);
+UPDATE users SET is_operator = true WHERE id = 'u';
+INSERT INTO users (id, email, email_canonical, name, given_name, family_name, locale, zoneinfo,
+status, is_operator, sessions_valid_after, created_at, updated_at)
+VALUES ('v', 'v', 'v', 'V', '', '', 'en', 'UTC', 'active', false, 0, 1, 1);
+INSERT INTO operator_visits (id, tenant_id, operator_id, reason, started_at, until)
+VALUES ('o', 't', 'u', 'r', 1, 9)
+"""
+
+
+def test_operators_get_a_term_and_what_members_hold_stays(database_url: str) -> None:
+    """Consents and grants that are there are of memberships; visits were begun in the console."""
+    with closing(Database(database_url, seal=KEYS.seal)) as database:
+        at_revision(database, "0018")
+        client, _old_consent, *grants = client_and_grants("c", m="NULL", m2="5")
+        for statement in f"{LINKED};{ALLOWED}".split(";"):
+            if statement.strip():
+                change(database, statement)
+        for statement in (client, *grants, *GIVEN_BY_A_MEMBER.split(";")):
+            change(database, statement)
+        migrations.upgrade(database)
+        assert migrations.differences(database) == []
+        with database.engine.connect() as connection:
+            users = connection.execute(sa.text("SELECT id, operator_term FROM users"))
+            terms = {row[0]: row[1] for row in users}
+            held = connection.execute(
+                sa.text(
+                    "SELECT membership_id, operator_term FROM grants UNION ALL"
+                    " SELECT membership_id, operator_term FROM consents"
+                )
+            )
+            assert sorted(map(tuple, held)) == [("m", None), ("m", None), ("m2", None)]
+            visit = connection.execute(sa.text("SELECT id, client_id FROM operator_visits"))
+            assert [tuple(row) for row in visit] == [("o", None)]
+        assert len(terms["u"]) == 32
+        assert terms["v"] is None
+        for table in ("grants", "consents"):
+            with pytest.raises(sa.exc.IntegrityError, match="one_standing"):
+                change(database, f"UPDATE {table} SET membership_id = NULL")
+            with pytest.raises(sa.exc.IntegrityError):
+                change(database, f"UPDATE {table} SET membership_id = 'nobodys'")

@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
+
+from flask_babel import gettext
+from pydantic import AwareDatetime, Field
 
 from idp.directory import access_lists, deciding
-from idp.directory.access_requests import Side
+from idp.directory.access_requests import AccessRequest, Action, Side
 from idp.directory.documents import Document
 from idp.directory.operating import Operation
 from idp.errors import told
 from idp.web.context import provider
 from idp.web.manage import access_words
 from idp.web.manage.access_api import AccessLine, AccessTold, SignedCopy, line_of, request_told
-from idp.web.manage.api import PLATFORM, Listing, Noun, Part, listed
+from idp.web.manage.api import PLATFORM, Answer, Listing, Noun, Part, listed
+from idp.web.manage.json_reading import Sent
 
 api = Noun("access_queue", told("Access requests"))
 
 REQUESTS = f"{PLATFORM}/access-requests"
 REQUEST = f"{REQUESTS}/<request_id>"
 NEEDS = "access.decide"
+ACTIONS = (Action.APPROVE, Action.REFUSE, Action.END)
 
 
 class QueueWanted(Part):
     status: Literal["submitted", "approved", "active", "refused", "withdrawn", "ended"] = (
         "submitted"
     )
+
+
+class CompanyNamed(Answer):
+    slug: str
+    name: str
+
+
+class QueueTold(AccessTold):
+    """`named` are the companies that the form may mean. `why_not` says why the person who asks may
+    not decide about it."""
+
+    named: list[CompanyNamed]
+    why_not: str | None
+
+
+class Approval(Sent):
+    example: ClassVar[dict[str, Any]] = {"company": "harbor", "end": "2027-06-30T00:00:00Z"}
+
+    company: str = Field(max_length=120, description=told("The short name of the one to enter."))
+    end: AwareDatetime | None = Field(None, description=told("When it is to end by itself."))
+    confirm: str = Field(
+        "", max_length=120, description=told("The short name again, if the form has another name.")
+    )
+
+
+class AccessRefusal(Sent):
+    example: ClassVar[dict[str, Any]] = {"reason": "The form is not signed."}
+
+    reason: str = Field(max_length=4000, description=told("The company that asked reads it."))
 
 
 @api.get(REQUESTS, told("List access requests"), needs=NEEDS)
@@ -36,11 +70,29 @@ def listing(operation: Operation, query: QueueWanted) -> Listing[AccessLine]:
 
 
 @api.get(REQUEST, told("See an access request"), needs=NEEDS)
-def show(operation: Operation, request_id: str) -> AccessTold:
-    """Operators decide in the console: who decides is a person, and a company's people don't."""
-    found = deciding.get_request(operation, request_id)
-    document = operation.rows.get(Document, found.document_id or "")
-    return request_told(operation, found, Side.OPERATOR, document, ())
+def show(operation: Operation, request_id: str) -> QueueTold:
+    return _told(operation, deciding.get_request(operation, request_id))
+
+
+@api.post(f"{REQUEST}/approve", told("Approve an access request"), NEEDS, 200, is_for_people=True)
+def approve(operation: Operation, request_id: str, body: Approval) -> QueueTold:
+    """The membership is there from then on, and opens nothing until it has roles. Nobody decides
+    about what they asked for, about themselves, or for a company of their own."""
+    end = None if body.end is None else body.end.timestamp()
+    return _told(
+        operation, deciding.approve(operation, request_id, body.company, end, body.confirm)
+    )
+
+
+@api.post(f"{REQUEST}/refuse", told("Refuse an access request"), NEEDS, 200, is_for_people=True)
+def refuse(operation: Operation, request_id: str, body: AccessRefusal) -> QueueTold:
+    return _told(operation, deciding.refuse(operation, request_id, body.reason))
+
+
+@api.post(f"{REQUEST}/end", told("End an access"), NEEDS, 200, is_for_people=True)
+def end(operation: Operation, request_id: str) -> QueueTold:
+    """At once. Whoever operates may end one, also one that they may not decide about."""
+    return _told(operation, deciding.end(operation, request_id))
 
 
 @api.post(f"{REQUEST}/signed", told("Take the signed form"), needs=NEEDS, status=200)
@@ -48,3 +100,13 @@ def signed(operation: Operation, request_id: str) -> SignedCopy:
     """By POST, since each reading is written down."""
     found, content = deciding.signed_form(operation, provider().secret_keys, request_id)
     return access_words.signed_download(found, content)
+
+
+def _told(operation: Operation, request: AccessRequest) -> QueueTold:
+    document = operation.rows.get(Document, request.document_id or "")
+    whole = request_told(operation, request, Side.OPERATOR, document, ACTIONS)
+    is_person = operation.actor.user_id is not None
+    why_not = deciding.why_not(operation, request) if is_person else ""
+    named = deciding.companies_named(operation, request.receiving_name)
+    more = {"named": named, "why_not": gettext(why_not) if why_not else None}
+    return QueueTold.model_validate({**whole.model_dump(), **more})

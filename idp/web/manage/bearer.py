@@ -2,7 +2,8 @@
 
 A token is meant for the product `console` (a tenant's) or `platform` (the operators'), and carries
 as scopes the permissions that it may use: what somebody may do is what their roles allow *and* the
-token was given.
+token was given. An operator's token is good at a tenant's addresses while a visit lasts that was
+begun by the same client, and never otherwise.
 """
 
 from __future__ import annotations
@@ -23,19 +24,25 @@ from idp.directory.acting import (
     TenantName,
     administration,
 )
+from idp.directory.memberships import Standing
 from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import CONSOLE, PLATFORM
 from idp.errors import BearerRefusal
 from idp.grants import claims
+from idp.operators import visits
 from idp.tokens.signed_tokens import BadToken
 from idp.web.context import catalog, now, origin, provider
 from idp.web.manage import refusals
 
 
 def at_tenant(slug: str) -> AbstractContextManager[Administration]:
-    """For `/tenants/<tenant>/…`. Raises BearerRefusal; NotFound for a token of another tenant."""
-    found = _token(CONSOLE)
-    actor, tenant = _person(found) if isinstance(found, Bearer) else _machine(found)
+    """For `/tenants/<tenant>/…`. Raises BearerRefusal; NotFound for a token of another tenant, and
+    for an operator's who does not visit it."""
+    found = _token(CONSOLE, PLATFORM)
+    if found.product.key == PLATFORM:
+        actor, tenant = _visitor(found, slug)
+    else:
+        actor, tenant = _person(found) if isinstance(found, Bearer) else _machine(found)
     if tenant.slug != slug:
         raise NotFound(f"a token of {tenant.slug} at {slug}")
     return administration(
@@ -44,11 +51,12 @@ def at_tenant(slug: str) -> AbstractContextManager[Administration]:
 
 
 def at_platform() -> AbstractContextManager[Operation]:
-    """For what is the platform's: a client of the platform's own. Raises BearerRefusal."""
+    """For what is the platform's: an operator, or a program of the platform's own. Raises
+    BearerRefusal."""
     found = _token(PLATFORM)
-    if isinstance(found, Bearer) or found.client.tenant_id is not None:
-        raise _refused("insufficient_scope", "a person's or a tenant's token", 403)
-    actor = Operator(None, found.client.client_id, None, _granted(found))
+    if found.client.tenant_id is not None:
+        raise _refused("insufficient_scope", "a tenant's token", 403)
+    actor = _operator(found) if isinstance(found, Bearer) else _program(found)
     return operation(
         provider().database, catalog(), actor, now(), origin(), read_only=_is_reading()
     )
@@ -58,13 +66,39 @@ def _is_reading() -> bool:
     return request.method in ("GET", "HEAD")
 
 
-def _person(found: Bearer) -> tuple[Actor, TenantName]:
+def _operator(found: Bearer) -> Operator:
     state = found.state
-    held = claims.standing(state, found.client, found.product)["permissions"]
+    return Operator(state.user_id, found.client.client_id, state.auth_time, _held(found))
+
+
+def _program(found: Machine) -> Operator:
+    return Operator(None, found.client.client_id, None, _granted(found))
+
+
+def _visitor(found: Bearer | Machine, slug: str) -> tuple[Actor, TenantName]:
+    """Whoever may begin a visit by the token may act in it. Raises BearerRefusal for a machine,
+    which has none."""
+    if isinstance(found, Machine):
+        raise _refused("invalid_token", "meant for the platform", 401)
+    if "tenants.manage" not in _held(found):
+        raise _refused("insufficient_scope", "a visit needs tenants.manage", 403)
+    state, client_id = found.state, found.client.client_id
     with provider().database.connection() as db:
-        whole = acting.rights_of(db, state.standing.membership_id)
-        tenant = acting.tenant_name(db, state.standing.tenant_id)
-    permissions = frozenset(held).intersection(found.scope)
+        visit = visits.find_live(db, slug, state.user_id, now(), client_id)
+    if visit is None:
+        raise NotFound(f"no visit to {slug} by this client")
+    console = catalog().products[CONSOLE]
+    actor = visits.visitor(visit, state.user_id, state.auth_time, console, client_id)
+    return actor, visit.tenant
+
+
+def _person(found: Bearer) -> tuple[Actor, TenantName]:
+    state, standing = found.state, found.state.standing
+    assert isinstance(standing, Standing)  # `grant.find` gives no other to a client of the console
+    with provider().database.connection() as db:
+        whole = acting.rights_of(db, standing.membership_id)
+        tenant = acting.tenant_name(db, standing.tenant_id)
+    permissions = _held(found)
     rights = granting.by_client(whole, permissions)
     actor = Actor(state.user_id, found.client.client_id, state.auth_time, permissions, rights)
     return actor, tenant
@@ -81,12 +115,18 @@ def _machine(found: Machine) -> tuple[Actor, TenantName]:
     return Actor(None, found.client.client_id, None, permissions, rights), tenant
 
 
+def _held(found: Bearer) -> frozenset[str]:
+    """What the person may do now, of what the token was given."""
+    held = claims.standing(found.state, found.client, found.product)["permissions"]
+    return frozenset(held).intersection(found.scope)
+
+
 def _granted(found: Machine) -> frozenset[str]:
     return frozenset(found.permissions).intersection(found.scope)
 
 
-def _token(product_key: str) -> Bearer | Machine:
-    """The live token of the request, meant for this product. Raises BearerRefusal."""
+def _token(*product_keys: str) -> Bearer | Machine:
+    """The live token of the request, meant for one of these products. Raises BearerRefusal."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise _refused("", "no bearer token", 401)
@@ -98,7 +138,7 @@ def _token(product_key: str) -> Bearer | Machine:
         access_tokens.find_by_claims if "grant_id" in claimed else access_tokens.find_machine
     )
     found = find(provider(), claimed, now())
-    if found is None or found.product.key != product_key:
+    if found is None or found.product.key not in product_keys:
         raise _refused("invalid_token", "ended, or meant for something else", 401)
     _note(found)
     return found

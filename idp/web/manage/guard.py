@@ -167,8 +167,9 @@ def _as_visitor(visit: Visit, recent: bool) -> tuple[TenantName, Actor]:
 
 def _as_member(slug: str, recent: bool) -> tuple[TenantName, Actor]:
     session, decision, entries = _decided(slug, recent)
-    if not isinstance(decision, Done) or decision.standing is None:
-        raise _not_open([entry.standing for entry in entries], slug)
+    if not isinstance(decision, Done) or not isinstance(decision.standing, Standing):
+        theirs = [e.standing for e in entries if isinstance(e.standing, Standing)]
+        raise _not_open(theirs, slug)
     refusals.note(session.user_id, None, decision.standing.tenant_id)
     with provider().database.connection() as db:
         return _named(decision.standing), _member(db, session, decision.standing)

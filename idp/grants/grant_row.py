@@ -1,0 +1,60 @@
+"""The row of a grant, and the mark of an access token that was revoked. What they mean is told by
+`grant.py`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base
+from idp.grants.consent import ONE_STANDING
+
+
+class Grant(Base):
+    """`scope` and `amr` are separated by spaces; `claims` is the JSON of the `claims` parameter.
+
+    `code_*` until the code is spent, `refresh_*` from then on: `refresh_hash` is the SHA-256 of the
+    family's handle and `generation` counts its rotations. `is_offline` survives sign-out.
+    `consent_id` names what it rests on, and stays when that is withdrawn. What an operator has for
+    the platform rests on no membership, but on the term for which they are one (`User`).
+    """
+
+    __tablename__ = "grants"
+    __table_args__ = (sa.CheckConstraint(ONE_STANDING, name="one_standing"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(sa.ForeignKey("clients.client_id", ondelete="CASCADE"))
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    membership_id: Mapped[str | None] = mapped_column(sa.ForeignKey("memberships.id"))
+    operator_term: Mapped[str | None]
+    session_id: Mapped[str] = mapped_column(sa.ForeignKey("sessions.id"))
+    consent_id: Mapped[str | None]
+    scope: Mapped[str]
+    is_offline: Mapped[bool]
+    auth_time: Mapped[float]
+    acr: Mapped[str]
+    amr: Mapped[str]
+    nonce: Mapped[str | None]
+    claims: Mapped[str]
+    created_at: Mapped[float]
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    redirect_uri: Mapped[str | None]
+    code_challenge: Mapped[str | None]
+    code_expires_at: Mapped[float]
+    code_used_at: Mapped[float | None]
+    refresh_hash: Mapped[str | None] = mapped_column(unique=True)
+    generation: Mapped[int]
+    rotated_at: Mapped[float | None]
+    grace_uses: Mapped[int]
+    idle_expires_at: Mapped[float | None]
+    expires_at: Mapped[float] = mapped_column(index=True)
+    ended_at: Mapped[float | None]
+
+
+class RevokedToken(Base):
+    """An access token revoked before its time (RFC 7009); kept until it would have expired."""
+
+    __tablename__ = "revoked_tokens"
+
+    jti: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[float] = mapped_column(index=True)
