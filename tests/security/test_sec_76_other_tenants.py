@@ -74,7 +74,7 @@ def check_nothing_is_there(
         before = two.dump()
         for path in attempts(two, address):
             for who, (ask, expected) in asks.items():
-                is_barred = who == "a program" and is_for_people(address)
+                is_barred = who == "a program" and is_tenants_and_for_people(address)
                 statuses = {403, 404} if is_barred else expected
                 answer, what = ask(address, path), f"{who}: {address.method} {path}"
                 assert answer.status_code in statuses, f"{what}: {answer.status} {answer.text}"
@@ -82,8 +82,9 @@ def check_nothing_is_there(
         assert two.dump() == before, str(address)
 
 
-def is_for_people(address: Address) -> bool:
-    return address.route is not None and address.route.is_for_people
+def is_tenants_and_for_people(address: Address) -> bool:
+    route = address.route
+    return route is not None and route.is_tenants and route.is_for_people
 
 
 def chosen(two: TwoCompanies, *, api: bool, tenants: bool) -> list[Address]:
