@@ -311,7 +311,7 @@ VALUES ('o', 't', 'u', 'r', 1, 9)
 def test_operators_get_a_term_and_what_members_hold_stays(database_url: str) -> None:
     """Consents and grants that are there are of memberships; visits were begun in the console."""
     with closing(Database(database_url, seal=KEYS.seal)) as database:
-        at_revision(database, "0018")
+        at_revision(database, "0019")
         client, _old_consent, *grants = client_and_grants("c", m="NULL", m2="5")
         for statement in f"{LINKED};{ALLOWED}".split(";"):
             if statement.strip():

@@ -8,8 +8,8 @@ from alembic import op
 
 from idp.secret_values import new_id
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
