@@ -148,13 +148,20 @@ def test_sec_65_being_made_an_operator_again_wakes_nothing(
 ) -> None:
     """Not what was offline, nor what was allowed to another's client; in the same second."""
     ours, others = begin(either_world, scope=scope), begin(either_world, OTHER, scope)
+    before = term(either_world)
     WAYS[way](ours)
+    assert either_world.run("SELECT count(*) FROM consents") == [(0,)]
     make_operator(either_world, AMARA)
+    assert term(either_world) not in (before, [(None,)])
     assert is_alive(ours) == is_alive(others) == {False}
     silent = sent_back(others.browser.authorize(OTHER, prompt="none", scope=f"openid {NODES}"))
     assert silent["error"] == "consent_required"
     again = signed_in(either_world.browser(), DESK, AMARA)
     assert Caller(either_world, again["access_token"]).get("/platform").status_code == 200
+
+
+def term(world: World) -> Any:
+    return world.run("SELECT operator_term FROM users WHERE email = :e", e=AMARA)
 
 
 def test_sec_65_a_grant_of_an_earlier_term_is_dead_whoever_forgot_to_end_it(

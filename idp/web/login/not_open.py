@@ -47,10 +47,7 @@ def submit() -> Response:
 
 
 def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, str] | None:
-    """The tenant to name: the asked one, or the only one; never one that the person is not in, and
-    none for the platform."""
-    if product.is_platform:
-        return None
+    """The tenant to name: the asked one, or the only one; never one that the person is not in."""
     with provider().database.connection() as db:
         found = memberships.standings(db, user_id, product.key, now())
     asked = attempt.parameters.get("tenant")
