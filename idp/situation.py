@@ -147,6 +147,7 @@ def _who(db: Connection, attempt: Attempt | None, session: BrowserSession | None
         user_id=session.user_id,
         auth_time=session.auth_time,
         last_seen_at=session.last_seen_at,
+        left_tenants=frozenset(session.left_tenants.split()),
         acr=session.acr,
         session_tenant_id=session.tenant_id,
         last_tenant_id=session.last_tenant_id,

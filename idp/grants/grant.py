@@ -68,6 +68,7 @@ class GrantState(NamedTuple):
     ended_at: float | None
     session_ended_at: float | None
     session_expires_at: float
+    left_tenants: str
     has_client_session: int
     sessions_valid_after: float
     email: str
@@ -115,6 +116,7 @@ _OF_GRANT = (
     Grant.ended_at,
     SsoSession.ended_at,
     SsoSession.expires_at,
+    SsoSession.left_tenants,
     _HAS_CLIENT_SESSION,
     User.sessions_valid_after,
     User.email,
@@ -229,12 +231,8 @@ def why_dead(
         return "the grant has ended"
     if state.auth_time < state.sessions_valid_after:
         return "the person's sign-ins were ended"
-    if not state.is_offline and (
-        state.session_ended_at is not None or state.session_expires_at <= now
-    ):
-        return "the session has ended"
-    if not state.is_offline and _is_older_than_its_tenant_allows(state, settings, now):
-        return "older than the tenant's sessions"
+    if reason := _why_signed_out(state, settings, now):
+        return reason
     if client.tenant_id not in (None, state.standing.tenant_id):
         return "the client is another tenant's"
     if not client.first_party and state.consented is None:
@@ -245,6 +243,18 @@ def why_dead(
         return "the token was revoked"
     if not state.standing.opens(product):
         return "the membership, or being an operator, does not open the product"
+    return ""
+
+
+def _why_signed_out(state: GrantState, settings: Settings, now: float) -> str:
+    if state.standing.tenant_id in state.left_tenants.split():
+        return "the tenant has signed the session out"
+    if state.is_offline:
+        return ""
+    if state.session_ended_at is not None or state.session_expires_at <= now:
+        return "the session has ended"
+    if _is_older_than_its_tenant_allows(state, settings, now):
+        return "older than the tenant's sessions"
     return ""
 
 

@@ -5,7 +5,8 @@ ending the sessions tells the products too, and ending the grants keeps what was
 up when the membership is enabled again.
 
 A browser's session may have been at several companies. An admin sees and ends what is of theirs: a
-session that is at this company now, and of any other what it holds here.
+session that is at this company now, and of any other what it holds here. Whatever goes on elsewhere
+comes back to this company only with another proof of who it is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from idp.directory.person import Member
 from idp.errors import told
 from idp.grants import ending
 from idp.grants.grant_row import Grant
-from idp.sessions import logout
+from idp.sessions import browser, logout
 from idp.sessions.browser import SsoSession
 
 
@@ -67,6 +68,8 @@ def end_sessions(
         for row in _live(admin, someone, idle)
         if session_id in (None, row.id) and _end_here(admin, someone, row)
     ]
+    if ended and session_id is None:
+        browser.leave_tenant(admin.db, someone.user_id, admin.tenant.id)
     if ended:
         admin.record("person.sessions_ended", **person.about(someone), sessions=ended)
     return len(ended)
@@ -89,6 +92,7 @@ def disable(admin: Administration, membership_id: str) -> None:
         )
     ).all():
         logout.end(admin.db, session_id, "the membership was disabled", admin.now, admin.origin)
+    browser.leave_tenant(admin.db, someone.user_id, admin.tenant.id)
     ending.end_of_person(admin.db, admin.tenant.id, someone.user_id, admin.now)
     admin.record("person.disabled", **person.about(someone))
 
@@ -140,6 +144,7 @@ def _end_here(admin: Administration, someone: Member, session: SsoSession) -> bo
     if session.tenant_id == admin.tenant.id:
         return logout.end(admin.db, session.id, "an admin ended it", admin.now, admin.origin)
     ending.end_in_session(admin.db, someone.user_id, someone.id, session.id, admin.now)
+    browser.leave_tenant(admin.db, someone.user_id, admin.tenant.id, session.id)
     return True
 
 

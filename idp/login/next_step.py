@@ -66,8 +66,9 @@ class Allowed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Proven:
     """What is known of the person. `is_fresh` means proven in this very attempt; `chosen_tenant_id`
-    was chosen in it, the others are remembered. `consented` was given in it, for
-    `consented_tenant_id`; `allowed` before, by what it is for (`Standing.rests_on`)."""
+    was chosen in it, the others are remembered, and those in `left_tenants` want another proof.
+    `consented` was given in it, for `consented_tenant_id`; `allowed` before, by what it is for
+    (`Standing.rests_on`)."""
 
     user_id: str | None = None
     auth_time: float = 0.0
@@ -78,6 +79,7 @@ class Proven:
     other_account: bool = False
     chosen_tenant_id: str | None = None
     session_tenant_id: str | None = None
+    left_tenants: frozenset[str] = frozenset()
     last_tenant_id: str | None = None
     consented: frozenset[str] = frozenset()
     consent_is_fresh: bool = False
@@ -137,7 +139,7 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
     entry = _entry(open_entries, asked, proven)
     if entry is None:
         return Step.TENANT
-    if _is_too_old(entry, proven, now):
+    if not _counts_in(entry, proven, now):
         return Step.PASSWORD
     if not assurance.satisfies(proven.acr, asked.essential_acr):
         return Refused("unmet_authentication_requirements", "The wanted acr can't be reached.")
@@ -163,10 +165,12 @@ def _is_known(asked: Asked, proven: Proven, now: float) -> bool:
     return asked.max_age is None or (asked.max_age > 0 and age <= asked.max_age)
 
 
-def _is_too_old(entry: Entry, proven: Proven, now: float) -> bool:
-    """The tenant that the product opens in may allow shorter sessions than the platform."""
-    return not proven.is_fresh and entry.lifetimes.is_over(
-        proven.auth_time, proven.last_seen_at, now
+def _counts_in(entry: Entry, proven: Proven, now: float) -> bool:
+    """The tenant that the product opens in may allow shorter sessions than the platform, and may
+    have signed this one out."""
+    return proven.is_fresh or not (
+        entry.standing.tenant_id in proven.left_tenants
+        or entry.lifetimes.is_over(proven.auth_time, proven.last_seen_at, now)
     )
 
 

@@ -22,7 +22,9 @@ TOUCH_AFTER = 60.0
 
 
 class SsoSession(Base):
-    """`amr` is separated by spaces. `expires_at` is the platform's absolute limit."""
+    """`amr` is separated by spaces. `expires_at` is the platform's absolute limit. `left_tenants`,
+    separated by spaces, are those that have signed it out of themselves, until it is proven anew.
+    """
 
     __tablename__ = "sessions"
 
@@ -30,6 +32,7 @@ class SsoSession(Base):
     secret_hash: Mapped[str] = mapped_column(unique=True)
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
     tenant_id: Mapped[str | None]
+    left_tenants: Mapped[str] = mapped_column(server_default="")
     auth_time: Mapped[float]
     amr: Mapped[str]
     acr: Mapped[str]
@@ -47,6 +50,7 @@ class BrowserSession(NamedTuple):
     id: str
     user_id: str
     tenant_id: str | None
+    left_tenants: str
     auth_time: float
     amr: str
     acr: str
@@ -62,6 +66,7 @@ _FIND = (
         _TABLE.c.id,
         _TABLE.c.user_id,
         _TABLE.c.tenant_id,
+        _TABLE.c.left_tenants,
         _TABLE.c.auth_time,
         _TABLE.c.amr,
         _TABLE.c.acr,
@@ -108,6 +113,7 @@ _RENEW = (
             name: sa.bindparam(name)
             for name in ("secret_hash", "auth_time", "amr", "acr", "last_seen_at", "expires_at")
         }
+        | {"left_tenants": ""}
     )
     .returning(_TABLE.c.id)
 )
@@ -116,6 +122,12 @@ _TOUCH = (
     .where(_TABLE.c.id == sa.bindparam("session_id"))
     .values(last_seen_at=sa.bindparam("now"))
 )
+_LEAVE_TENANT = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.user_id == sa.bindparam("owner_id"), _TABLE.c.ended_at.is_(None))
+    .values(left_tenants=_TABLE.c.left_tenants + " " + sa.bindparam("left_id", type_=sa.Text))
+)
+_LEAVE_TENANT_IN_ONE = _LEAVE_TENANT.where(_TABLE.c.id == sa.bindparam("session_id"))
 _SET_TENANT = (
     sa.update(_TABLE)
     .where(_TABLE.c.id == sa.bindparam("session_id"))
@@ -224,3 +236,15 @@ def touch(db: Connection, session: BrowserSession, now: float) -> None:
 def enter_tenant(db: Connection, session_id: str, tenant_id: str) -> None:
     """The tenant that products open in from now on, unless one is named."""
     db.run(_SET_TENANT, session_id=session_id, tenant_id=tenant_id)
+
+
+def leave_tenant(
+    db: Connection, user_id: str, tenant_id: str, session_id: str | None = None
+) -> None:
+    """Their sessions, or the one, open nothing there until the person has proven who they are once
+    more."""
+    whose = {"owner_id": user_id, "left_id": tenant_id}
+    if session_id is None:
+        db.run(_LEAVE_TENANT, **whose)
+    else:
+        db.run(_LEAVE_TENANT_IN_ONE, **whose, session_id=session_id)

@@ -87,6 +87,24 @@ ROWS = {
     "nobody is known": (ASKED, Proven(), [], Step.PASSWORD),
     "signed in, and a role opens the product": (ASKED, SIGNED_IN, ONE, Done(ADMIN)),
     "just signed in": (ASKED, FRESH, ONE, Done(ADMIN)),
+    "signed out of the tenant since": (
+        ASKED,
+        replace(SIGNED_IN, left_tenants=frozenset({ADMIN.tenant_id})),
+        ONE,
+        Step.PASSWORD,
+    ),
+    "signed out of another tenant": (
+        ASKED,
+        replace(SIGNED_IN, left_tenants=frozenset({"another"})),
+        ONE,
+        Done(ADMIN),
+    ),
+    "signed out of the tenant, proven again": (
+        ASKED,
+        replace(FRESH, left_tenants=frozenset({ADMIN.tenant_id})),
+        ONE,
+        Done(ADMIN),
+    ),
     "prompt=login with an old sign-in": (
         replace(ASKED, prompt=frozenset({"login"})),
         SIGNED_IN,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from idp.directory import person
 from idp.grants import membership
 from idp.grants.membership import OpenSession
 from tests.console.administering import administering
 from tests.console.people_of import member_id
-from tests.world import AMARA, BEN, HANA, PRIYA, Visitor, World
+from tests.world import AMARA, BEN, HANA, PRIYA, Visitor, World, sent_back
 
 IDLE = 86400.0
 OFFLINE = "openid offline_access"
@@ -63,6 +65,57 @@ def test_sec_65_of_a_session_that_went_on_elsewhere_only_ones_own_part_ends(
     assert seen(either_world, AMARA, "northwind") == []
     assert either_world.run("SELECT ended_at FROM sessions") == [(None,)]
     assert len(seen(either_world, HANA, "harbor")) == 1
+
+
+def opens(browser: Visitor, tenant: str) -> bool:
+    answer = browser.authorize("lms", tenant=tenant, prompt="none")
+    return "code" in sent_back(answer)
+
+
+@pytest.mark.parametrize("which", ["all", "the one"])
+def test_sec_65_who_was_signed_out_of_a_company_comes_back_by_another_proof_alone(
+    either_world: World, which: str
+) -> None:
+    """A stolen cookie would else be safe after one switch of company."""
+    browser, _ = signed_in(either_world, "northwind")
+    either_world.clock.move(1)
+    _, there = signed_in(either_world, "harbor", browser=browser)
+    ((session,),) = either_world.run("SELECT id FROM sessions")
+    assert end(either_world, AMARA, "northwind", session if which == "the one" else None) == 1
+    assert not opens(browser, "northwind")
+    assert opens(browser, "harbor")
+    assert is_alive(either_world, there)
+    signed_in(either_world, "northwind", browser=browser)
+    assert opens(browser, "northwind")
+    assert opens(browser, "harbor")
+
+
+def test_sec_65_nor_do_they_come_back_by_another_session_of_theirs(either_world: World) -> None:
+    signed_in(either_world, "northwind")
+    elsewhere, _ = signed_in(either_world, "harbor")
+    assert end(either_world, AMARA, "northwind") == 1
+    assert not opens(elsewhere, "northwind")
+    assert opens(elsewhere, "harbor")
+
+
+def test_sec_65_a_code_that_crossed_with_the_end_is_worth_nothing(either_world: World) -> None:
+    browser, _ = signed_in(either_world, "northwind")
+    code = browser.code(PRIYA, tenant="northwind")
+    northwind = "(SELECT id FROM tenants WHERE slug = 'northwind')"
+    either_world.run(f"UPDATE sessions SET left_tenants = ' ' || {northwind} RETURNING id")
+    assert either_world.redeem(code).status_code == 400
+
+
+def test_sec_65_who_was_disabled_and_let_in_again_signs_in_again(either_world: World) -> None:
+    browser, _ = signed_in(either_world, "northwind")
+    either_world.clock.move(1)
+    signed_in(either_world, "harbor", browser=browser)
+    member = member_id(either_world, PRIYA)
+    for turn in (membership.disable, membership.enable):
+        with administering(either_world, AMARA) as admin:
+            turn(admin, member)
+    assert not opens(browser, "northwind")
+    assert opens(browser, "harbor")
 
 
 def test_sec_65_products_of_another_company_are_not_told(either_world: World) -> None:
