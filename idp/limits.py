@@ -6,7 +6,7 @@ blinded identifier, the same for people who exist and people who don't.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -70,6 +70,11 @@ def _take(insert: Callable[..., Any]) -> sa.Executable:
 
 _RESERVE = Upsert(_reserve)
 _TAKE = Upsert(_take)
+_GIVE_BACK = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.key == sa.bindparam("limit_key"))
+    .values(failed=_TABLE.c.failed - 1)
+)
 _CLEAR = sa.delete(_TABLE).where(_TABLE.c.key == sa.bindparam("key"))
 
 
@@ -86,6 +91,18 @@ def reserve(db: Connection, key: str, now: float, threshold: int, duration: floa
 def take(db: Connection, key: str, now: float, most: int, window: float) -> bool:
     """One of `most` within `window` seconds, counted from the first; False if none is left."""
     return db.row(_TAKE, key=key, now=now, most=most, window=window) is not None
+
+
+def take_each(db: Connection, now: float, rations: Sequence[tuple[str, int, float]]) -> int | None:
+    """One of each ration: its key, how many, in which window. None if there was one of all, else
+    the place of the first that has none left, and nothing was taken. In a
+    transaction."""
+    for place, (key, most, window) in enumerate(rations):
+        if not take(db, key, now, most, window):
+            for had, _most, _window in rations[:place]:
+                db.run(_GIVE_BACK, limit_key=had)
+            return place
+    return None
 
 
 def clear(db: Connection, key: str) -> None:

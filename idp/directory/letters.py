@@ -22,13 +22,17 @@ REQUESTS_A_DAY = 50  # of a company, each of which is written to every operator
 def take_room(db: Connection, keys: SecretKeys, tenant_id: str, email: str, now: float) -> None:
     """For one more invitation. Raises TooOften."""
     address = keys.blind(canonical_email(email) or email)
-    for most, window in TO_AN_ADDRESS:
-        if not limits.take(db, f"letters:{window:.0f}:{address}", now, most, window):
-            sentence = told("This address has had many invitations. Wait before you send another.")
-            raise TooOften(window, email=sentence)
-    if not limits.take(db, f"letters:{tenant_id}", now, OF_A_COMPANY, DAY):
-        sentence = told("Your company has sent as many invitations as it may in a day.")
-        raise TooOften(DAY, email=sentence)
+    of_address = [
+        (f"letters:{window:.0f}:{address}", most, window) for most, window in TO_AN_ADDRESS
+    ]
+    lacking = limits.take_each(db, now, [*of_address, (f"letters:{tenant_id}", OF_A_COMPANY, DAY)])
+    if lacking is None:
+        return
+    if lacking < len(TO_AN_ADDRESS):
+        sentence = told("This address has had many invitations. Wait before you send another.")
+        raise TooOften(TO_AN_ADDRESS[lacking][1], email=sentence)
+    sentence = told("Your company has sent as many invitations as it may in a day.")
+    raise TooOften(DAY, email=sentence)
 
 
 def take_room_at_operators(db: Connection, tenant_id: str, now: float) -> None:

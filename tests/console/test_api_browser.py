@@ -23,4 +23,4 @@ def test_the_documentation_is_for_everybody(page: Page, demo: Demo) -> None:
 
 def test_a_link_to_one_address_opens_it(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.issuer}/api/v1/docs#imports-upload")
-    expect(page.get_by_text("text/csv")).to_be_visible()
+    expect(page.locator("#imports-upload").get_by_text("text/csv")).to_be_visible()

@@ -29,6 +29,7 @@ def make_role(page: Page, demo: Demo, name: str) -> None:
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Continue to access").click()
     expect(page.get_by_text("It opens nothing yet.")).to_be_visible()
+    page.wait_for_load_state()
 
 
 def test_a_branch_is_ticked_with_its_top_box_and_a_dash_tells_of_what_is_below(

@@ -105,6 +105,19 @@ def test_sec_52_a_company_sends_no_more_than_its_share(
     assert len(letters(either_world)) == 2
 
 
+def test_sec_52_what_is_refused_takes_nothing_of_what_the_address_may_get(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = invite(either_world)
+    with monkeypatch.context() as spent:
+        spent.setattr(rationed, "OF_A_COMPANY", 1)
+        for _again in range(AN_HOUR):
+            with pytest.raises(TooOften):
+                send_again(either_world, made)
+    send_again(either_world, made)
+    assert len(letters(either_world)) == 2
+
+
 def test_sec_52_operators_get_no_more_requests_than_a_companys_share(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
