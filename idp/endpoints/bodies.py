@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -23,6 +22,7 @@ BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
 LARGEST = 11 * 1024 * 1024
 PRESSED = 1.0  # seconds that the oldest is waited for while no thread is left for another
 LOOK_EVERY = 0.2
+IS_THERE = 0.1  # seconds in which a body is read that has arrived, beside many others
 
 log = structlog.get_logger("bodies")
 
@@ -43,13 +43,16 @@ class Arriving:
         self._source = source
         self._left = length
         self.peer = peer
-        self.since = time.monotonic()
+        self.since = self.begun = time.monotonic()
         self.until = self.since + max(PATIENCE, min(length, LARGEST) / BYTES_A_SECOND)
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, fewer at the end alone. Raises Busy, CutShort."""
-        with self._bodies.waiting_for(self):
+        self._bodies.begin(self)
+        try:
             part: bytes = self._source.read() if size < 0 else self._source.read(size)
+        finally:
+            self._bodies.end(self)
         self._left -= len(part)
         if self._left > 0 and (size < 0 or len(part) < size):
             raise CutShort
@@ -63,7 +66,7 @@ class Bodies:
     def __init__(self, app: WsgiApp, most: int, port: int) -> None:
         self._app = app
         self._most = most
-        self._counting = threading.Lock()
+        self._room = threading.Condition(threading.Lock())
         self._arriving: dict[int, Arriving] = {}
         self._connections = Connections(port)
 
@@ -74,16 +77,23 @@ class Bodies:
             environ["wsgi.input"] = Arriving(self, environ["wsgi.input"], peer, int(length))
         return self._app(environ, start_response)
 
-    @contextmanager
-    def waiting_for(self, body: Arriving) -> Iterator[None]:
-        with self._counting:
-            if len(self._arriving) >= self._most:
-                raise Busy("as many bodies are on their way as may be")
+    def begin(self, body: Arriving) -> None:
+        """Raises Busy where there is no room and none is to be expected: of those on their way the
+        last has been waited for longer than it takes to read what is there."""
+        with self._room:
+            while len(self._arriving) >= self._most:
+                last = max(other.begun for other in self._arriving.values())
+                left = last + IS_THERE - time.monotonic()
+                if left <= 0:
+                    raise Busy("as many bodies are on their way as may be")
+                self._room.wait(left)
+            body.begun = time.monotonic()
             self._arriving[id(body)] = body
-        try:
-            yield
-        finally:
+
+    def end(self, body: Arriving) -> None:
+        with self._room:
             del self._arriving[id(body)]
+            self._room.notify()
 
     def watch(self) -> None:
         """From now on, in a thread of its own, end the connections of bodies that don't come."""
@@ -99,7 +109,7 @@ class Bodies:
                     log.warning("blind", why=str(problem))
 
     def _look(self, now: float) -> None:
-        with self._counting:
+        with self._room:
             arriving = list(self._arriving.values())
         self._connections.look(now)
         if len(arriving) >= self._most:

@@ -21,6 +21,7 @@ import requests
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from idp.connections import OPEN_FILES, Connections
+from idp.endpoints import bodies
 from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.world import World
@@ -110,6 +111,22 @@ def test_sec_74_who_finds_no_room_is_told_to_come_again(world: World) -> None:
     assert page.status_code == 503
     assert refused.headers["Retry-After"] == page.headers["Retry-After"]
     assert visitor.post("/token", data=TOKEN).status_code == 401
+
+
+def test_sec_74_as_many_as_there_are_threads_are_read_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bodies that are there: who has to wait a moment for another's is not sent away."""
+    monkeypatch.setattr(bodies, "IS_THERE", 30.0)
+    first, bounded = Waits(), Bodies(world.app, 1, world.settings.port)
+    environ = EnvironBuilder("/token", method="POST").get_environ()
+    environ.update({"wsgi.input": first, "CONTENT_LENGTH": "3"})
+    waiting = threading.Thread(target=run_wsgi_app, args=(bounded, environ))
+    waiting.start()
+    assert first.is_read.wait(30)
+    threading.Timer(0.05, first.is_let_go.set).start()
+    assert Client(bounded).post("/token", data=TOKEN).status_code == 401
+    waiting.join()
 
 
 @pytest.mark.parametrize("before", [b"", WHOLE_BEFORE], ids=["alone", "behind a whole request"])
