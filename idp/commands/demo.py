@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from urllib.error import URLError
+from http.client import HTTPException
 from urllib.request import urlopen
 
 import click
@@ -191,7 +191,7 @@ def _answers(address: str) -> bool:
     try:
         with urlopen(address, timeout=2) as answer:  # noqa: S310 - an address of our own
             return bool(answer.status == 200)
-    except (URLError, OSError):
+    except (OSError, HTTPException):  # nobody is there yet; or we are, by a port of our own
         return False
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-from tests.machine.processes import LOOPBACK, start_server, stop_server, wait_until
+from tests.machine.processes import LOOPBACK, free_port, start_server, stop_server, wait_until
 
 PORTS = 4
 OUR_OWN = Path(sys.executable).with_name("idp")
@@ -63,30 +63,11 @@ def start_demo(folder: Path, program: Path = OUR_OWN) -> Demo:
 
 def begin_demo(folder: Path, program: Path = OUR_OWN) -> Demo:
     """Returns at once."""
-    port = _free_ports()
+    port = free_port(PORTS)
     log = folder / "demo.log"
     log.unlink(missing_ok=True)
     command: list[str | Path] = ["env", "--chdir", folder, program, "demo", "--port", str(port)]
     return Demo(port, start_server(command, log), log)
-
-
-def _free_ports() -> int:
-    """The first of four free ports in a row."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            first: int = probe.getsockname()[1]
-        if first + PORTS < 65536 and all(_is_free(first + n) for n in range(PORTS)):
-            return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
 
 
 def _answers(port: int) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -81,6 +83,21 @@ def test_a_machine_that_does_not_know_itself_is_told_how_to(
     answer = CliRunner().invoke(commands_demo.demo)
     assert isinstance(answer.exception, SetupMistake)
     assert str(answer.exception).endswith("Add this line to /etc/hosts: 127.0.0.1 no name")
+
+
+def test_an_answer_that_is_none_is_waited_past() -> None:
+    """A connection to a port that nobody listens on may have been given that port itself."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def repeat() -> None:
+            heard, _ = listening.accept()
+            with heard:
+                heard.sendall(heard.recv(1024))
+
+        echo = threading.Thread(target=repeat)
+        echo.start()
+        assert not commands_demo._answers(f"http://127.0.0.1:{listening.getsockname()[1]}/healthz")
+        echo.join()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
