@@ -15,12 +15,13 @@ import sqlalchemy as sa
 
 from idp import outbox
 from idp.database import Connection, Statement
-from idp.directory.access_requests import AccessRequest
+from idp.directory.access_requests import GRANTED, AccessRequest
 from idp.directory.clients import Client
 from idp.directory.memberships import Membership
 from idp.directory.users import User
 from idp.grants.consent import Consent
 from idp.grants.grant_row import Grant
+from idp.sessions import browser
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.sessions.logout import MESSAGE
@@ -109,6 +110,15 @@ _END_OF_PERSON = (
     .where(Grant.user_id == _USER, _rests_on_tenant(Grant), Grant.ended_at.is_(None))
     .values(ended_at=sa.bindparam("now"))
 )
+_LET_IN_BY = (
+    sa.select(AccessRequest.receiving_tenant_id)
+    .distinct()
+    .where(
+        AccessRequest.tenant_id == _TENANT,
+        AccessRequest.user_id == _USER,
+        AccessRequest.status.in_(sa.literal_column(f"'{each}'") for each in GRANTED),
+    )
+)
 _OF_OPERATOR = _OPEN.where(Grant.user_id == _USER, Grant.operator_term.is_not(None))
 _END_OF_OPERATOR = (
     sa.update(Grant)
@@ -138,19 +148,24 @@ def tell_products(db: Connection, tenant_id: str, now: float) -> int:
 
 
 def end_of_person(db: Connection, tenant_id: str, user_id: str, now: float) -> None:
-    """For good, of what rests on a tenant what one person holds, in it and in others."""
+    """For good, of what rests on a tenant what one person holds, in it and in others. No browser
+    of theirs comes back to any of them without another proof."""
     whose = {"tenant_id": tenant_id, "user_id": user_id}
     _tell(db, now, _OF_PERSON, **whose)
     db.run(_END_OF_PERSON, **whose, now=now)
+    for left_id in (tenant_id, *(row[0] for row in db.rows(_LET_IN_BY, **whose))):
+        browser.leave_tenant(db, user_id, left_id)
 
 
 def end_in_session(
-    db: Connection, user_id: str, membership_id: str, session_id: str, now: float
+    db: Connection, tenant_id: str, user_id: str, membership_id: str, session_id: str, now: float
 ) -> None:
-    """What one browser holds by a membership, where the rest of its session is another's."""
+    """What one browser holds by a membership of the tenant, where the rest of its session is
+    another's; nor does it come back without another proof."""
     whose = {"user_id": user_id, "membership_id": membership_id, "session_id": session_id}
     _tell(db, now, _OF_SESSION, **whose)
     db.run(_END_IN_SESSION, **whose, now=now)
+    browser.leave_tenant(db, user_id, tenant_id, session_id)
 
 
 def end_of_membership(db: Connection, user_id: str, membership_id: str, now: float) -> None:

@@ -92,7 +92,6 @@ def disable(admin: Administration, membership_id: str) -> None:
         )
     ).all():
         logout.end(admin.db, session_id, "the membership was disabled", admin.now, admin.origin)
-    browser.leave_tenant(admin.db, someone.user_id, admin.tenant.id)
     ending.end_of_person(admin.db, admin.tenant.id, someone.user_id, admin.now)
     admin.record("person.disabled", **person.about(someone))
 
@@ -143,8 +142,8 @@ def _products(admin: Administration, someone: Member, session_id: str) -> tuple[
 def _end_here(admin: Administration, someone: Member, session: SsoSession) -> bool:
     if session.tenant_id == admin.tenant.id:
         return logout.end(admin.db, session.id, "an admin ended it", admin.now, admin.origin)
-    ending.end_in_session(admin.db, someone.user_id, someone.id, session.id, admin.now)
-    browser.leave_tenant(admin.db, someone.user_id, admin.tenant.id, session.id)
+    tenant_id, whose = admin.tenant.id, (someone.user_id, someone.id)
+    ending.end_in_session(admin.db, tenant_id, *whose, session.id, admin.now)
     return True
 
 

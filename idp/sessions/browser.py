@@ -122,10 +122,15 @@ _TOUCH = (
     .where(_TABLE.c.id == sa.bindparam("session_id"))
     .values(last_seen_at=sa.bindparam("now"))
 )
+_LEFT = sa.bindparam("left_id", type_=sa.Text)
 _LEAVE_TENANT = (
     sa.update(_TABLE)
-    .where(_TABLE.c.user_id == sa.bindparam("owner_id"), _TABLE.c.ended_at.is_(None))
-    .values(left_tenants=_TABLE.c.left_tenants + " " + sa.bindparam("left_id", type_=sa.Text))
+    .where(
+        _TABLE.c.user_id == sa.bindparam("owner_id"),
+        _TABLE.c.ended_at.is_(None),
+        ~_TABLE.c.left_tenants.contains(_LEFT),
+    )
+    .values(left_tenants=_TABLE.c.left_tenants + " " + _LEFT)
 )
 _LEAVE_TENANT_IN_ONE = _LEAVE_TENANT.where(_TABLE.c.id == sa.bindparam("session_id"))
 _SET_TENANT = (

@@ -15,7 +15,7 @@ from tests.console.administering import administering
 from tests.console.operations import operation
 from tests.console.people_of import member_id
 from tests.flows.test_cross_tenant import assert_nothing_is_open, tokens, told_products
-from tests.world import BEN, HANA, World, claims_of
+from tests.world import BEN, HANA, World, claims_of, sent_back
 
 ID_OF_BEN = f"(SELECT id FROM users WHERE email = '{BEN}')"
 AT_HOME = f"user_id = {ID_OF_BEN} AND source = 'home'"
@@ -157,6 +157,21 @@ def test_sec_80_what_he_held_there_does_not_wake_up_when_he_is_enabled_at_home(
         assert world.introspect(given["access_token"]) == {"active": False}
         assert world.refresh(given["refresh_token"]).status_code == 400
     assert world.introspect(tokens(world)["access_token"])["active"] is True
+
+
+@pytest.mark.parametrize("way", COMEBACKS)
+@pytest.mark.parametrize("company", ["harbor", "northwind"])
+def test_sec_80_no_browser_comes_back_without_a_proof_when_he_is_enabled_at_home(
+    story: Story, way: str, company: str
+) -> None:
+    browser = story.world.browser()
+    browser.tokens(BEN, tenant="northwind")
+    browser.tokens(BEN, tenant="harbor")
+    for turn in COMEBACKS[way]:
+        turn(story.world)
+    silent = sent_back(browser.authorize(tenant=company, prompt="none"))
+    assert silent["error"] == "login_required"
+    assert browser.tokens(BEN, tenant=company)
 
 
 def test_sec_80_what_another_holds_there_is_left_alone(story: Story) -> None:
