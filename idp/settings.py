@@ -47,6 +47,8 @@ class Settings:
     session_idle_lifetime: int = 3600
     session_absolute_lifetime: int = 86400
     attempt_lifetime: int = 1800
+    second_factor_lifetime: int = 12 * 3600
+    operator_second_factor: bool = False
 
     lockout_threshold: int = 5
     lockout_duration: int = 1800

@@ -33,6 +33,9 @@ FAILED_WORDS = "We could not sign you in. Check your details, or reset your pass
 
 
 class Password(Base):
+    """`must_change` is why another one has to be chosen at the next sign-in, empty if it need
+    not."""
+
     __tablename__ = "passwords"
 
     user_id: Mapped[str] = mapped_column(
@@ -40,10 +43,13 @@ class Password(Base):
     )
     hash: Mapped[str]
     changed_at: Mapped[float]
+    must_change: Mapped[str] = mapped_column(server_default="")
 
 
 _HASH_OF = sa.select(Password.hash).where(Password.user_id == sa.bindparam("user_id"))
-_CHANGED_AT = sa.select(Password.changed_at).where(Password.user_id == sa.bindparam("user_id"))
+_STATE = sa.select(Password.changed_at, Password.must_change).where(
+    Password.user_id == sa.bindparam("user_id")
+)
 _REHASH = (
     sa.update(Password)
     .where(Password.user_id == sa.bindparam("owner_id"), Password.hash == sa.bindparam("old_hash"))
@@ -234,7 +240,8 @@ def find_hash(db: Connection, user_id: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def changed_at(db: Connection, user_id: str) -> float | None:
-    """When the password was last changed, or None for a person who has none."""
-    row = db.row(_CHANGED_AT, user_id=user_id)
-    return float(row[0]) if row else None
+def find_state(db: Connection, user_id: str) -> tuple[float, str] | None:
+    """When the password was last changed and why it has to be (`Password`), or None for a person
+    who has none."""
+    row = db.row(_STATE, user_id=user_id)
+    return (float(row[0]), str(row[1])) if row else None

@@ -69,7 +69,8 @@ class AccessRequest(TenantOwned, Base):
     it, `receiving_key` the same for comparing; `receiving_tenant_id` is what the operator found
     under that name, and unknown before the approval, so that asking tells nobody which companies
     exist and the other company hears of nothing that was not approved. `products` are keys,
-    separated by spaces. `ended_by` is also who withdrew it, and `ended_side` theirs."""
+    separated by spaces. With `second_factor`, whoever approved it wants one of the guest.
+    `ended_by` is also who withdrew it, and `ended_side` theirs."""
 
     __tablename__ = "access_requests"
     __table_args__ = (
@@ -105,6 +106,7 @@ class AccessRequest(TenantOwned, Base):
     decided_by: Mapped[str | None] = mapped_column(sa.ForeignKey("users.id"))
     decided_at: Mapped[float | None]
     decision_reason: Mapped[str | None]
+    second_factor: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     configured_by: Mapped[str | None] = mapped_column(sa.ForeignKey("users.id"))
     configured_at: Mapped[float | None]
     ended_by: Mapped[str | None] = mapped_column(sa.ForeignKey("users.id"))

@@ -98,6 +98,10 @@ class ProductView:
     launch_client_id: str | None
     permission_keys: frozenset[str]
     is_platform: bool = False
+    second_factor: bool = False
+    second_factor_minutes: int | None = None
+    password_max_age_days: int | None = None
+    password_max_age_since: float = 0.0
     permission_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -161,5 +165,9 @@ def _view(product: Product) -> ProductView:
         launch_client_id=product.launch_client_id,
         permission_keys=frozenset(node.key for node in product.permissions),
         is_platform=product.is_platform,
+        second_factor=product.second_factor,
+        second_factor_minutes=product.second_factor_minutes,
+        password_max_age_days=product.password_max_age_days,
+        password_max_age_since=product.password_max_age_since or 0.0,
         permission_names={node.key: node.name for node in product.permissions},
     )

@@ -37,7 +37,8 @@ class Membership(TenantOwned, Base):
     access request `access_request_id`, opens `only_products` (keys, separated by spaces), is over
     from `ends_at` on, whoever has noticed, and counts only while the request and what it rests on
     do (`STATUS_IN_FORCE`). One that has ended stays: what was granted by it never wakes up, and a
-    new one may be made. `sort_name` is kept by `person_words`."""
+    new one may be made. `sort_name` is kept by `person_words`. An admin has chosen who
+    `second_factor_selected`; the person did without one at `second_factor_skipped_at`."""
 
     __tablename__ = "memberships"
     __table_args__ = (
@@ -65,6 +66,8 @@ class Membership(TenantOwned, Base):
     access_request_id: Mapped[str | None]
     only_products: Mapped[str | None]
     ends_at: Mapped[float | None]
+    second_factor_selected: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    second_factor_skipped_at: Mapped[float | None]
     created_at: Mapped[float]
 
     roles: Mapped[list[MembershipRole]] = relationship(
@@ -95,7 +98,9 @@ class MembershipRole(TenantOwned, Base):
 class Standing(NamedTuple):
     """One membership and what its roles select of one product. `role_keys` and `permission_keys`
     are separated by spaces, in no order, with repeats. `access_request_id`, `only_products` and
-    `ends_at` are a cross-tenant membership's. What follows is for pages, not read with a grant."""
+    `ends_at` are a cross-tenant membership's. What follows is for signing in and for pages, not
+    read with a grant: of a guest, `home_…` is the company that asked for them, and
+    `grant_second_factor` whether the approval wants one."""
 
     membership_id: str
     tenant_id: str
@@ -113,6 +118,14 @@ class Standing(NamedTuple):
     ends_at: float | None = None
     tenant_name: str = ""
     role_names: str | None = None
+    second_factor_selected: bool | int = False
+    second_factor_skipped_at: float | None = None
+    grant_second_factor: bool | int | None = None
+    home_name: str | None = None
+    home_policy: str | None = None
+    home_kind: str | None = None
+    home_selected: bool | int | None = None
+    home_skipped_at: float | None = None
 
     @property
     def operator_term(self) -> None:
@@ -236,15 +249,34 @@ STANDING_COLUMNS = (
     Membership.only_products,
     Membership.ends_at,
 )
+_GRANT, _AT_HOME, _HOME = aliased(AccessRequest), aliased(Membership), aliased(Tenant)
 _STANDINGS = (
     sa.select(
         *STANDING_COLUMNS,
         Tenant.name,
         of_roles(joined_by_line(Role.name)),
+        Membership.second_factor_selected,
+        Membership.second_factor_skipped_at,
+        _GRANT.second_factor,
+        _HOME.name,
+        sa.type_coerce(_HOME.policy, sa.Text),
+        _AT_HOME.kind,
+        _AT_HOME.second_factor_selected,
+        _AT_HOME.second_factor_skipped_at,
     )
     .select_from(Membership)
     .join(Tenant, Tenant.id == Membership.tenant_id)
     .join(User, User.id == Membership.user_id)
+    .outerjoin(_GRANT, _GRANT.id == Membership.access_request_id)
+    .outerjoin(_HOME, _HOME.id == _GRANT.tenant_id)
+    .outerjoin(
+        _AT_HOME,
+        sa.and_(
+            _AT_HOME.user_id == Membership.user_id,
+            _AT_HOME.tenant_id == _GRANT.tenant_id,
+            _AT_HOME.status != _ENDED,
+        ),
+    )
     .where(Membership.user_id == sa.bindparam("user_id"), HAS_NOT_ENDED)
     .order_by(Tenant.name)
 )

@@ -49,13 +49,17 @@ class OperatorStanding(NamedTuple):
         return None
 
     @property
+    def is_active(self) -> bool:
+        return self.operator_term is not None and self.user_status == users.ACTIVE
+
+    @property
     def rests_on(self) -> str:
         return self.operator_term or ""
 
     def permissions(self, product: ProductView) -> list[str]:
         """All nodes of the platform's tree: each operator has them."""
-        is_one = self.operator_term is not None and self.user_status == users.ACTIVE
-        return sorted(product.permission_keys) if is_one and product.is_platform else []
+        is_theirs = self.is_active and product.is_platform
+        return sorted(product.permission_keys) if is_theirs else []
 
     def opens(self, product: ProductView) -> bool:
         return bool(self.permissions(product))

@@ -15,7 +15,9 @@ BUILT_IN = (CONSOLE, PLATFORM)
 class Product(Base):
     """`resource` is the `aud` of its access tokens (RFC 8707); `color` is #rrggbb; `icon` the name
     of a Tabler icon. `launch_client_id` is the client that the switcher opens it by. One that
-    `is_platform` is the operators': no tenant's role selects anything of it."""
+    `is_platform` is the operators': no tenant's role selects anything of it. Whoever opens it needs
+    a `second_factor`, not older than `second_factor_minutes`, and a password not older than
+    `password_max_age_days`, which has been so since `password_max_age_since`."""
 
     __tablename__ = "products"
 
@@ -28,6 +30,10 @@ class Product(Base):
     launch_client_id: Mapped[str | None]
     position: Mapped[int] = mapped_column(default=0)
     is_platform: Mapped[bool] = mapped_column(default=False)
+    second_factor: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    second_factor_minutes: Mapped[int | None]
+    password_max_age_days: Mapped[int | None]
+    password_max_age_since: Mapped[float | None]
 
     permissions: Mapped[list[Permission]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="Permission.position"

@@ -26,13 +26,12 @@ from idp.oidc.authorization_request import (
     AuthorizationRequest,
     RefusedRequest,
     ReplyTo,
-    parse,
 )
 from idp.oidc.parameters import Malformed, Parameters
-from idp.provider import Provider, read_id_token
+from idp.provider import Provider
 from idp.sessions import browser, logout
 from idp.sessions.browser import BrowserSession, Evidence
-from idp.situation import Situation, assess
+from idp.situation import Situation, assess, read_request, resumed
 
 LOCAL_PAGES = frozenset({"/", "/account"})
 
@@ -48,22 +47,12 @@ def authorize(provider: Provider, request: Request) -> Response | Page:
     if "attempt" in sent.values:
         return _resume(provider, request, sent.values["attempt"])
     try:
-        parsed = _parse(provider, sent)
+        parsed = read_request(provider, sent, provider.clock())
         if request.method == "POST":
             return _asked_again_by_get(sent)
         return _begin(provider, request, parsed, sent)
     except RefusedRequest as refusal:
         return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
-
-
-def _parse(provider: Provider, sent: Parameters) -> AuthorizationRequest:
-    now = provider.clock()
-
-    def subject_of(hint: str) -> str | None:
-        claims = read_id_token(provider, hint, now)
-        return None if claims is None else str(claims["sub"])
-
-    return parse(sent, provider.catalog.current(now), subject_of)
 
 
 def _asked_again_by_get(sent: Parameters) -> Response:
@@ -112,15 +101,12 @@ def _resume(provider: Provider, request: Request, attempt_id: str) -> Response |
     now = provider.clock()
     browser_secret, _ = cookies.browser_secret(provider.settings, request)
     attempt = attempts.load(provider.ephemeral, attempt_id, browser_secret, now)
-    parsed = None
-    if attempt.destination == attempts.AUTHORIZE:
-        try:
-            parsed = _parse(provider, Parameters(attempt.parameters, frozenset()))
-        except RefusedRequest as refusal:
-            return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
-    with provider.database.connection(durable=False) as db:
-        session = _find_session(provider, db, request, now)
-        situation = assess(provider, db, parsed, attempt, session, now)
+    try:
+        with provider.database.connection(durable=False) as db:
+            session = _find_session(provider, db, request, now)
+            situation = resumed(provider, db, attempt, session, now)
+    except RefusedRequest as refusal:
+        return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
     if situation.step:
         return _show(provider, situation, attempt, (), now)
     return _finish(provider, request, situation, attempt, now)
@@ -143,11 +129,8 @@ def _answer_from_session(
     assert session and parsed and isinstance(situation.decision, Done)
     standing, consent_id = situation.decision.standing, situation.decision.consent_id
     assert standing
-    evidence = Evidence(
-        session.user_id, session.auth_time, frozenset(session.amr.split()), session.acr
-    )
     code = authorization_code.issue(
-        db, parsed, evidence, session.id, standing, consent_id, provider.settings, now
+        db, parsed, situation.evidence, session.id, standing, consent_id, provider.settings, now
     )
     browser.touch(db, session, now)
     if standing.tenant_id not in (None, session.tenant_id):
@@ -200,23 +183,27 @@ def _finish(
 def _signed_in(
     provider: Provider, db: Connection, request: Request, situation: Situation, now: float
 ) -> tuple[str, Evidence, tuple[tuple[str, str], ...]]:
-    """The session's id, what it rests on, and the cookie to set. A fresh proof gives the session a
-    new secret; a session of somebody else in this browser ends."""
-    session, proven, attempt = situation.session, situation.proven, situation.attempt
-    assert proven.user_id and attempt
-    if not proven.is_fresh:
+    """The session's id, what the grant rests on, and the cookie to set. Any proof gives the session
+    a new secret, and a second factor alone nothing else: what the session had stays. A session of
+    somebody else in this browser ends."""
+    session, proven = situation.session, situation.proven
+    if not proven.fresh:
         assert session
-        amr = frozenset(session.amr.split())
-        return session.id, Evidence(session.user_id, session.auth_time, amr, session.acr), ()
-    evidence = Evidence(proven.user_id, proven.auth_time, frozenset(attempt.proven), proven.acr)
+        return session.id, situation.evidence, ()
+    whole = Evidence(situation.evidence.user_id, proven.proofs)
     absolute = provider.settings.session_absolute_lifetime
     started = None
     if session and session.user_id == proven.user_id:
-        started = browser.renew(db, session.id, evidence, absolute, now, request.origin)
+        started = browser.renew(
+            *(db, session.id, whole, absolute, now, request.origin), is_whole=proven.is_fresh
+        )
     elif session:
         logout.end(db, session.id, "another person signed in", now, request.origin)
-    started = started or browser.start(db, evidence, absolute, now, request.origin)
-    return started.session_id, evidence, cookies.set_session(provider.settings, started.secret)
+    if started is None and not proven.is_fresh:
+        raise attempts.AttemptOver("the session that a second factor added to has ended")
+    started = started or browser.start(db, whole, absolute, now, request.origin)
+    headers = cookies.set_session(provider.settings, started.secret)
+    return started.session_id, situation.evidence, headers
 
 
 def _fields(

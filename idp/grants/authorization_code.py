@@ -19,6 +19,7 @@ from idp.grants.grant_row import Grant
 from idp.oidc import pkce
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.scopes import OFFLINE_ACCESS
+from idp.policies import assurance
 from idp.secret_values import SecretKeys, fingerprint, new_id, new_secret
 from idp.sessions import clients
 from idp.sessions.browser import Evidence, SsoSession
@@ -94,8 +95,8 @@ def issue(
         scope=" ".join(request.scope),
         is_offline=OFFLINE_ACCESS in request.scope,
         auth_time=evidence.auth_time,
-        acr=evidence.acr,
-        amr=" ".join(sorted(evidence.amr)),
+        acr=assurance.reported(evidence.proofs, (*request.essential_acr, *request.acr_values)),
+        amr=" ".join(evidence.amr),
         nonce=request.nonce,
         claims=_asked_of(request),
         created_at=now,

@@ -14,6 +14,7 @@ import orjson
 
 from idp.ephemeral import Ephemeral
 from idp.errors import PageRefusal, told
+from idp.policies.assurance import Proof
 from idp.secret_values import fingerprint, is_same, new_secret
 
 AUTHORIZE = "authorize"
@@ -28,10 +29,11 @@ MAX_KEPT = 6 * 1024  # letters of parameters and target
 class Attempt:
     """`destination` is AUTHORIZE (with the request's `parameters`), LAUNCH (`target` is a product's
     key), INVITATION (`target` is its token), PAGE or CONSOLE_PAGE (`target` is a path of ours; the
-    console's has the `tenant` and the `max_age` that its page asks for as `parameters`). `user_id`
-    proved `proven` (method to time), and `chosen_by` chose the rest: a choice counts for the one
-    who made it alone. `to_allow` is what the consent page shows (of `ask_to_allow`), and
-    `consented` what of that was allowed.
+    console's has the `tenant`, the `max_age` and the `acr` that its page asks for as `parameters`,
+    one of the account's its `max_age` and `own_level`). `user_id` proved `proven`, by method, and
+    got their first second factor `first_enrolled_at`; `chosen_by` chose the rest: a choice counts
+    for the one who made it alone. `to_allow` is what the consent page shows (of `ask_to_allow`),
+    and `consented` what of that was allowed.
     `began_as` is the id without any proof, `left` one whose proof has moved on."""
 
     id: str
@@ -41,7 +43,8 @@ class Attempt:
     parameters: dict[str, str] = field(default_factory=dict)
     target: str = ""
     user_id: str = ""
-    proven: dict[str, float] = field(default_factory=dict)
+    proven: dict[str, Proof] = field(default_factory=dict)
+    first_enrolled_at: float = 0.0
     chosen_by: str = ""
     account_confirmed: bool = False
     other_account: bool = False
@@ -49,19 +52,32 @@ class Attempt:
     to_allow: dict[str, Any] = field(default_factory=dict)
     consented: dict[str, Any] = field(default_factory=dict)
     turned_back: bool = False
+    skipped: bool = False
     began_as: str = ""
     left: str = ""
 
-    def prove(self, user_id: str, method: str, now: float) -> Attempt:
-        """One thing is proven. Proof of another person forgets what the first one proved. It has a
-        new id: whoever knew the old one, and planted the cookie, has proven nothing (security.md
-        S63). The one without a proof stays as it is, for a form that is sent twice."""
-        earlier = self.proven if user_id == self.user_id else {}
+    def prove(
+        self,
+        user_id: str,
+        method: str,
+        now: float,
+        enrolled_at: float = 0.0,
+        *,
+        first: bool = False,
+    ) -> Attempt:
+        """One thing is proven, by an authenticator that was enrolled then; `first` if just now, as
+        the first that the person has. Proof of another person forgets what the first one proved. It
+        has a new id: whoever knew the old one, and planted the cookie, has proven nothing
+        (security.md S63). The one without a proof stays as it is, for a form that is sent twice."""
+        is_same_person = user_id == self.user_id
+        earlier = self.proven if is_same_person else {}
+        first_enrolled_at = self.first_enrolled_at if is_same_person else 0.0
         return replace(
             self,
             id=new_secret(),
             user_id=user_id,
-            proven={**earlier, method: now},
+            proven={**earlier, method: Proof(now, enrolled_at)},
+            first_enrolled_at=now if first else first_enrolled_at,
             other_account=False,
             began_as=self.began_as or self.id,
             left=self.id if self.proven else "",
@@ -91,6 +107,7 @@ _NOTHING_CHOSEN: dict[str, Any] = {
     "tenant_id": "",
     "consented": {},
     "turned_back": False,
+    "skipped": False,
 }
 
 
@@ -146,8 +163,9 @@ def save(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> Non
     if attempt.left:
         store.take(_key(attempt.left), now)
     if remaining > 0:
-        kept = orjson.dumps({k: v for k, v in asdict(attempt).items() if k != "id"}).decode()
-        store.put(_key(attempt.id), kept, remaining, now)
+        kept = {k: v for k, v in asdict(attempt).items() if k != "id"}
+        kept["proven"] = {method: list(proof) for method, proof in attempt.proven.items()}
+        store.put(_key(attempt.id), orjson.dumps(kept).decode(), remaining, now)
 
 
 def load(store: Ephemeral, claimed_id: str, browser_secret: str, now: float) -> Attempt:
@@ -176,4 +194,5 @@ def _key(attempt_id: str) -> str:
 
 
 def _attempt(attempt_id: str, kept: dict[str, Any]) -> Attempt:
-    return Attempt(id=attempt_id, **kept)
+    proven = {method: Proof(*proof) for method, proof in kept.pop("proven").items()}
+    return Attempt(id=attempt_id, proven=proven, **kept)

@@ -6,17 +6,20 @@ order in which a person meets the steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
 from idp.directory.catalog import ProductView
 from idp.directory.operator_standing import AnyStanding
-from idp.policies import assurance
-from idp.policies.sessions import Lifetimes
+from idp.policies import assurance, mfa, password_age
+from idp.policies.assurance import FIRST, PASSWORD, SECOND, Proof, Proofs
+from idp.policies.mfa import Asking, Requirement, Side
+from idp.policies.password_age import AgeRule
+from idp.policies.sessions import WALK, Lifetimes
 
-WALK = 300.0  # seconds that a person may take through the pages, whatever `max_age` says
+CUSTOMER = "customer"
 
 
 class Step(Enum):
@@ -29,6 +32,15 @@ class Step(Enum):
         "The person has to choose an account.",
     )
     TENANT = ("tenant", "interaction_required", "The person has to choose a company.")
+    SECOND_FACTOR = (
+        *("second_factor", "interaction_required"),
+        "The person has to prove a second factor.",
+    )
+    ENROL = ("enrol", "interaction_required", "The person has to set up a second factor.")
+    NEW_PASSWORD = (
+        *("new_password", "interaction_required"),
+        "The person has to choose another password.",
+    )
     CONSENT = ("consent", "consent_required", "The person has to allow it.")
     NOT_OPEN = (
         *("not_open", "access_denied"),
@@ -43,7 +55,9 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the request and the product ask. Without a `product`, signing in is all there is."""
+    """What the request and the product ask. Without a `product`, signing in is all there is: as
+    well as the person's own companies want it, and with `own_level` by a second factor of theirs if
+    they have one. `acr_values` are a wish, of which the least is met if that can be."""
 
     product: ProductView | None = None
     prompt: frozenset[str] = frozenset()
@@ -52,6 +66,9 @@ class Asked:
     tenant: str | None = None
     client_tenant_id: str | None = None
     essential_acr: tuple[str, ...] = ()
+    acr_values: tuple[str, ...] = ()
+    own_level: bool = False
+    is_platform: bool = False
     scope: frozenset[str] = frozenset()
     needs_consent: bool = False
 
@@ -63,18 +80,38 @@ class Allowed(NamedTuple):
     scope: frozenset[str]
 
 
+class Enrolled(NamedTuple):
+    """An authenticator of the person's: its method, and when it was enrolled."""
+
+    method: str
+    enrolled_at: float
+
+
+class PasswordState(NamedTuple):
+    """`must_change` is why another one has to be chosen first, empty if it need not."""
+
+    changed_at: float
+    must_change: str
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What is known of the person. `is_fresh` means proven in this very attempt; `chosen_tenant_id`
-    was chosen in it, the others are remembered, and those in `left_tenants` want another proof.
-    `consented` was given in it, for `consented_tenant_id`; `allowed` before, by what it is for
-    (`Standing.rests_on`)."""
+    """What is known of the person. Of `proofs`, those of the methods `fresh` were made in this very
+    attempt; `enrolled` are the person's authenticators, None while nobody has looked.
+    `chosen_tenant_id` was chosen in the attempt, the others are remembered, and those in
+    `left_tenants` want another proof. `consented` was given in it, for `consented_tenant_id`;
+    `allowed` before, by what it is for (`Standing.rests_on`). `first_enrolled_at` is when the
+    person got their first second factor, in this attempt; `skipped` that they did without in it.
+    `password` is None for whoever has none."""
 
     user_id: str | None = None
-    auth_time: float = 0.0
+    proofs: Proofs = field(default_factory=dict)
+    fresh: frozenset[str] = frozenset()
+    enrolled: tuple[Enrolled, ...] | None = None
+    first_enrolled_at: float = 0.0
+    skipped: bool = False
+    password: PasswordState | None = None
     last_seen_at: float = 0.0
-    acr: str = ""
-    is_fresh: bool = False
     account_confirmed: bool = False
     other_account: bool = False
     chosen_tenant_id: str | None = None
@@ -86,6 +123,15 @@ class Proven:
     consented_tenant_id: str | None = None
     allowed: Mapping[str, Allowed] = field(default_factory=dict)
     turned_back: bool = False
+
+    @property
+    def is_fresh(self) -> bool:
+        """Signed in anew, not only added to."""
+        return bool(self.fresh & FIRST)
+
+    @property
+    def auth_time(self) -> float:
+        return assurance.auth_time(self.proofs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +158,38 @@ class ToAllow:
     standing: AnyStanding
 
 
-Decision = Step | ToAllow | Done | Refused
+@dataclass(frozen=True, slots=True)
+class ToProve:
+    """`Step.SECOND_FACTOR`: one of these `methods` of the person's, for the `requirement`; or, with
+    `before_enrolling`, any that they have, before they may add one. None where nobody has looked
+    which they have: the decision is then to be made again."""
+
+    requirement: Requirement
+    methods: frozenset[str] | None
+    before_enrolling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToEnrol:
+    """`Step.ENROL`: the person has nothing that the `requirement` counts."""
+
+    requirement: Requirement
+
+
+Decision = Step | ToAllow | ToProve | ToEnrol | Done | Refused
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A membership, with the lifetimes that its tenant allows a session; or how somebody stands as
-    an operator, with the platform's."""
+    """A membership, with the lifetimes that its tenant allows a session, whose rules on second
+    factors hold (`sides`, `is_granted`: `mfa.requirement`), and how old a password may be; or how
+    somebody stands as an operator, with the platform's."""
 
     standing: AnyStanding
     lifetimes: Lifetimes
+    sides: tuple[Side, ...] = ()
+    is_granted: bool = False
+    password_ages: tuple[AgeRule, ...] = ()
 
 
 def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float) -> Decision:
@@ -132,7 +200,7 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
     if "select_account" in asked.prompt and not (proven.account_confirmed or proven.is_fresh):
         return Step.SELECT_ACCOUNT
     if asked.product is None:
-        return Done()
+        return _more(asked, proven, entries, entries, now) or Done()
     open_entries = [e for e in entries if _opens(e, asked.product, asked)]
     if not open_entries:
         return _not_open(proven)
@@ -141,8 +209,9 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         return Step.TENANT
     if not _counts_in(entry, proven, now):
         return Step.PASSWORD
-    if not assurance.satisfies(proven.acr, asked.essential_acr):
-        return Refused("unmet_authentication_requirements", "The wanted acr can't be reached.")
+    more = _more(asked, proven, [entry], entries, now)
+    if more is not None:
+        return more
     if asked.needs_consent and not _has_consented(asked, proven, entry):
         if proven.turned_back:
             return Refused("access_denied", "The person did not allow it.")
@@ -151,18 +220,31 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
     return Done(entry.standing, allowed.consent_id if allowed else None)
 
 
+def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
+    """The proofs that the request lets count: `prompt=login` those of this attempt, `max_age` those
+    that are younger, though nobody has to hurry through the pages."""
+    return {
+        method: proof
+        for method, proof in proven.proofs.items()
+        if _may_count(asked, method in proven.fresh, now - proof.at)
+    }
+
+
+def _may_count(asked: Asked, is_fresh: bool, age: float) -> bool:
+    if is_fresh:
+        return asked.max_age is None or age <= max(asked.max_age, WALK)
+    if "login" in asked.prompt:
+        return False
+    return asked.max_age is None or (asked.max_age > 0 and age <= asked.max_age)
+
+
 def _is_known(asked: Asked, proven: Proven, now: float) -> bool:
     """Somebody is signed in, is the one who was asked for, and recently enough."""
     if proven.user_id is None or proven.other_account:
         return False
     if asked.hinted_subject is not None and asked.hinted_subject != proven.user_id:
         return False
-    age = now - proven.auth_time
-    if proven.is_fresh:
-        return asked.max_age is None or age <= max(asked.max_age, WALK)
-    if "login" in asked.prompt:
-        return False
-    return asked.max_age is None or (asked.max_age > 0 and age <= asked.max_age)
+    return not FIRST.isdisjoint(counting(asked, proven, now))
 
 
 def _counts_in(entry: Entry, proven: Proven, now: float) -> bool:
@@ -172,6 +254,100 @@ def _counts_in(entry: Entry, proven: Proven, now: float) -> bool:
         entry.standing.tenant_id in proven.left_tenants
         or entry.lifetimes.is_over(proven.auth_time, proven.last_seen_at, now)
     )
+
+
+def required(asked: Asked, entries: Iterable[Entry], *, own_level: bool = False) -> Requirement:
+    """The second factor that it takes to go on as these `entries`."""
+    asking = _asking(asked, own_level)
+    each = [
+        mfa.requirement(asking, entry.sides, is_granted=entry.is_granted)
+        for entry in entries
+        if entry.standing.is_active
+    ]
+    return mfa.together(each or [mfa.requirement(asking, ())])
+
+
+def _asking(asked: Asked, own_level: bool) -> Asking:
+    essential = assurance.least(asked.essential_acr)
+    acr = essential or assurance.least(asked.acr_values)
+    return Asking(asked.product, acr, essential is not None, asked.is_platform, own_level)
+
+
+def _more(
+    asked: Asked, proven: Proven, going_on: Sequence[Entry], entries: Sequence[Entry], now: float
+) -> Decision | None:
+    """What is still missing of somebody whose first factor counts: a second one, or another
+    password."""
+    if asked.essential_acr and assurance.least(asked.essential_acr) is None:
+        return Refused("unmet_authentication_requirements", "The wanted acr can't be reached.")
+    proofs = counting(asked, proven, now)
+    own_level = asked.own_level and proven.enrolled != ()
+    requirement = required(asked, going_on, own_level=own_level)
+    return (
+        _second_factor(proven, proofs, requirement, entries, now)
+        or _password_again(proven, proofs, going_on)
+        or _new_password(proven, proofs, going_on, now)
+    )
+
+
+def _second_factor(
+    proven: Proven,
+    proofs: Proofs,
+    requirement: Requirement,
+    entries: Sequence[Entry],
+    now: float,
+) -> Decision | None:
+    if requirement.was_skipped or requirement.is_met(proofs, proven.fresh, now):
+        return None
+    if proven.turned_back:
+        return Refused("access_denied", "The person did not prove a second factor.")
+    if proven.enrolled is None:
+        return ToProve(requirement, None)
+    would_do = {each.method for each in proven.enrolled if requirement.counts(*each)}
+    if would_do:
+        return ToProve(requirement, frozenset(would_do))
+    if requirement.may_skip and proven.skipped:
+        return None
+    theirs = own_methods(proven.enrolled, entries)
+    if theirs and SECOND.isdisjoint(proofs):
+        return ToProve(requirement, theirs, before_enrolling=True)
+    return ToEnrol(requirement)
+
+
+def own_methods(enrolled: Iterable[Enrolled], entries: Iterable[Entry]) -> frozenset[str]:
+    """By what somebody proves that they may add, change or remove an authenticator. One that no
+    company of theirs counts any more, since all have turned their policy off and on again, is as
+    good as none (product.md M5)."""
+    since = [e.sides[0].rule.since for e in entries if e.standing.is_active and e.sides]
+    return frozenset(
+        each.method for each in enrolled if not since or each.enrolled_at >= min(since)
+    )
+
+
+def _password_again(proven: Proven, proofs: Proofs, going_on: Iterable[Entry]) -> Step | None:
+    """After a customer's first enrolment, where the company wants it so (product.md M6)."""
+    wanted = any(
+        side.rules.password_after_enrolment and side.kind == CUSTOMER
+        for entry in going_on
+        for side in entry.sides
+    )
+    if not wanted or not proven.first_enrolled_at or proven.password is None:
+        return None
+    last = proofs.get(PASSWORD, Proof(0.0)).at
+    return Step.PASSWORD if last <= proven.first_enrolled_at else None
+
+
+def _new_password(
+    proven: Proven, proofs: Proofs, going_on: Iterable[Entry], now: float
+) -> Step | None:
+    """Asked of those who have proven themselves by a password: one that must be changed, or is too
+    old for what they open."""
+    if proven.password is None or PASSWORD not in proofs:
+        return None
+    ages = [age for entry in going_on for age in entry.password_ages]
+    due_at = password_age.due_at(ages, proven.password.changed_at, proven.user_id or "")
+    is_due = due_at is not None and now >= due_at
+    return Step.NEW_PASSWORD if proven.password.must_change or is_due else None
 
 
 def _not_open(proven: Proven) -> Decision:

@@ -59,6 +59,7 @@ class AuthorizationRequest:
     max_age: int | None
     hinted_subject: str | None
     essential_acr: tuple[str, ...]
+    acr_values: tuple[str, ...]
     claims: dict[str, list[str]]
     consent_scope: frozenset[str]
     tenant: str | None
@@ -90,7 +91,8 @@ def parse(sent: Parameters, catalog: Catalog, read_hint: HintReader) -> Authoriz
             prompt=frozenset(sent.words("prompt")),
             max_age=_max_age(sent, client),
             hinted_subject=_hinted_subject(sent, read_hint),
-            essential_acr=_essential_acr(_claims(sent)),
+            essential_acr=_acr(sent, is_essential=True),
+            acr_values=(*sent.words("acr_values"), *_acr(sent, is_essential=False)),
             claims=_claim_names(sent, client),
             consent_scope=consent_scope(sent, client),
             tenant=sent.get("tenant"),
@@ -249,10 +251,11 @@ def _claim_names(sent: Parameters, client: Client) -> dict[str, list[str]]:
     return {place: names for place, names in asked.items() if names}
 
 
-def _essential_acr(claims: dict[str, Any]) -> tuple[str, ...]:
-    """The classes that `claims` makes essential (OpenID Connect Core section 5.5.1.1)."""
-    asked = (claims.get("id_token") or {}).get("acr") or {}
-    if not asked.get("essential"):
+def _acr(sent: Parameters, *, is_essential: bool) -> tuple[str, ...]:
+    """The classes that `claims` makes essential, or else wishes for, as `acr_values` does (OpenID
+    Connect Core section 5.5.1.1)."""
+    asked = (_claims(sent).get("id_token") or {}).get("acr") or {}
+    if bool(asked.get("essential")) != is_essential:
         return ()
     values = asked.get("values") or ([asked["value"]] if "value" in asked else [])
     return tuple(str(value) for value in values)

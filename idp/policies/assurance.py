@@ -1,18 +1,121 @@
-"""Authentication context classes: what a sign-in amounted to, in `acr` and `amr`."""
+"""Assurance: by which methods somebody has proven who they are, and what that amounts to.
+
+`acr` and `amr` (OpenID Connect Core section 2, RFC 8176) come from here, and nowhere else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import orjson
+
+PASSWORD = "password"
+PASSKEY = "passkey"
+SECURITY_KEY = "security_key"
+TOTP = "totp"
+SMS = "sms"
+EMAIL = "email"
+RECOVERY = "recovery"
+
+LAPSED_PASSKEY = "lapsed_passkey"  # a passkey, once its second factor has lapsed
+
+FIRST = frozenset({PASSWORD, PASSKEY, LAPSED_PASSKEY})
+SECOND = frozenset({PASSKEY, SECURITY_KEY, TOTP, SMS, EMAIL, RECOVERY})
+
 ONE_FACTOR = "aal1"
-SUPPORTED = (ONE_FACTOR,)
-PASSWORD_AMR = "pwd"
+TWO_FACTORS = "aal2"
+PHISHING_RESISTANT = "phr"
+SUPPORTED = (ONE_FACTOR, TWO_FACTORS, PHISHING_RESISTANT)  # from the weakest
+
+RAISE = {
+    ONE_FACTOR: frozenset(FIRST),
+    TWO_FACTORS: frozenset({PASSKEY, SECURITY_KEY, TOTP, RECOVERY}),
+    PHISHING_RESISTANT: frozenset({PASSKEY, SECURITY_KEY}),
+}
+
+_AMR: Mapping[str, tuple[str, ...]] = {
+    PASSWORD: ("pwd",),
+    PASSKEY: ("mfa", "pop", "user"),
+    LAPSED_PASSKEY: ("pop",),
+    SECURITY_KEY: ("pop",),
+    TOTP: ("otp",),
+    SMS: ("sms",),
+    EMAIL: ("otp",),
+    RECOVERY: ("otp",),
+}
 
 
-def achieved(amr: frozenset[str]) -> str:
-    """The class that the methods used (`amr`, RFC 8176) add up to."""
-    del amr  # one class until second factors exist
+class Proof(NamedTuple):
+    """When a method was proven, and when the authenticator that did it was enrolled."""
+
+    at: float
+    enrolled_at: float = 0.0
+
+
+Proofs = Mapping[str, Proof]
+
+
+def to_text(proofs: Proofs) -> str:
+    return orjson.dumps({method: list(proof) for method, proof in proofs.items()}).decode()
+
+
+def from_text(text: str) -> dict[str, Proof]:
+    return {method: Proof(*proof) for method, proof in orjson.loads(text).items()}
+
+
+def auth_time(proofs: Proofs) -> float:
+    """The last proof of a first factor: a second one adds to it, and makes it no younger."""
+    return max((proof.at for method, proof in proofs.items() if method in FIRST), default=0.0)
+
+
+def lasting(proofs: Proofs, since: float) -> Proofs:
+    """A raised level lapses: of what was proven before, the first factor is left."""
+    if all(proof.at >= since for proof in proofs.values()):
+        return proofs
+    left = {m: proof for m, proof in proofs.items() if proof.at >= since or m in FIRST}
+    if PASSKEY in left and left[PASSKEY].at < since:
+        left[LAPSED_PASSKEY] = left.pop(PASSKEY)
+    return left
+
+
+def achieved(methods: Iterable[str]) -> str:
+    """The class that the methods add up to. A code by SMS or e-mail satisfies a policy that allows
+    it, and raises nothing: the network and the mailbox are somebody else's (NIST SP 800-63B-4
+    section 3.1.3)."""
+    proven = frozenset(methods)
+    if not proven & FIRST:
+        return ""
+    for acr in (PHISHING_RESISTANT, TWO_FACTORS):
+        if proven & RAISE[acr]:
+            return acr
     return ONE_FACTOR
 
 
-def satisfies(acr: str, wanted: tuple[str, ...]) -> bool:
-    """Whether `acr` is one of the classes that a request insists on; none means any."""
-    return not wanted or acr in wanted
+def amr(methods: Iterable[str]) -> list[str]:
+    """RFC 8176: `pop` for any key, since without attestation nobody knows where it is kept; `mfa`
+    for two factors."""
+    proven = frozenset(methods)
+    words = {word for method in proven for word in _AMR[method]}
+    if proven & FIRST and proven & SECOND:
+        words.add("mfa")
+    return sorted(words)
+
+
+def reported(methods: Iterable[str], wanted: Iterable[str]) -> str:
+    """The `acr` to tell a client: the highest of those that it asked for and that is reached, so
+    that it finds its own word; else what is reached (OpenID Connect Core section 5.5.1.1)."""
+    acr = achieved(methods)
+    reached = [each for each in SUPPORTED if each in wanted and rank(each) <= rank(acr)]
+    return reached[-1] if reached else acr
+
+
+def rank(acr: str) -> int:
+    """-1 for a class that we do not know, or none."""
+    return SUPPORTED.index(acr) if acr in SUPPORTED else -1
+
+
+def least(wanted: Iterable[str]) -> str | None:
+    """The weakest of the classes that would do, or None where we know none of them."""
+    known = [each for each in SUPPORTED if each in wanted]
+    return known[0] if known else None

@@ -9,6 +9,8 @@ import orjson
 
 from idp.settings import Settings
 
+WALK = 300.0  # seconds that a person may take through the pages, however fresh a proof has to be
+
 
 class Limit(NamedTuple):
     """What a tenant may state of its policy: `least` to `most` of its unit, which is `seconds`

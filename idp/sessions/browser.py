@@ -13,17 +13,22 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
 from idp.audit import Origin
+from idp.credentials.password import Password
 from idp.database import Base, Connection
 from idp.directory import users
 from idp.directory.users import User
+from idp.policies import assurance
+from idp.policies.assurance import Proofs
 from idp.secret_values import fingerprint, new_id, new_secret
 
 TOUCH_AFTER = 60.0
 
 
 class SsoSession(Base):
-    """`amr` is separated by spaces. `expires_at` is the platform's absolute limit. `left_tenants`,
-    separated by spaces, are those that have signed it out of themselves, until it is proven anew.
+    """`proofs` is the JSON of what the person has proven in it (`assurance.Proofs`), `auth_time`
+    when they last proved a first factor. `expires_at` is the platform's absolute limit.
+    `left_tenants`, separated by spaces, are those that have signed it out of themselves, until it
+    is proven anew.
     """
 
     __tablename__ = "sessions"
@@ -34,8 +39,7 @@ class SsoSession(Base):
     tenant_id: Mapped[str | None]
     left_tenants: Mapped[str] = mapped_column(server_default="")
     auth_time: Mapped[float]
-    amr: Mapped[str]
-    acr: Mapped[str]
+    proofs: Mapped[str]
     address: Mapped[str]
     user_agent: Mapped[str]
     created_at: Mapped[float]
@@ -52,12 +56,13 @@ class BrowserSession(NamedTuple):
     tenant_id: str | None
     left_tenants: str
     auth_time: float
-    amr: str
-    acr: str
+    proofs: str
     last_seen_at: float
     email: str
     name: str
     last_tenant_id: str | None
+    password_changed_at: float | None
+    password_must_change: str | None
 
 
 _TABLE: Any = SsoSession.__table__
@@ -68,15 +73,17 @@ _FIND = (
         _TABLE.c.tenant_id,
         _TABLE.c.left_tenants,
         _TABLE.c.auth_time,
-        _TABLE.c.amr,
-        _TABLE.c.acr,
+        _TABLE.c.proofs,
         _TABLE.c.last_seen_at,
         User.email,
         User.name,
         User.last_tenant_id,
+        Password.changed_at,
+        Password.must_change,
     )
     .select_from(SsoSession)
     .join(User, User.id == SsoSession.user_id)
+    .outerjoin(Password, Password.user_id == SsoSession.user_id)
     .where(
         SsoSession.secret_hash == sa.bindparam("secret_hash"),
         SsoSession.ended_at.is_(None),
@@ -95,8 +102,7 @@ _START = sa.insert(_TABLE).values(
             "user_id",
             "tenant_id",
             "auth_time",
-            "amr",
-            "acr",
+            "proofs",
             "address",
             "user_agent",
             "created_at",
@@ -111,12 +117,12 @@ _RENEW = (
     .values(
         {
             name: sa.bindparam(name)
-            for name in ("secret_hash", "auth_time", "amr", "acr", "last_seen_at", "expires_at")
+            for name in ("secret_hash", "auth_time", "proofs", "last_seen_at", "expires_at")
         }
-        | {"left_tenants": ""}
     )
     .returning(_TABLE.c.id)
 )
+_RENEW_WHOLE = _RENEW.values(left_tenants="")
 _TOUCH = (
     sa.update(_TABLE)
     .where(_TABLE.c.id == sa.bindparam("session_id"))
@@ -141,12 +147,18 @@ _SET_TENANT = (
 
 
 class Evidence(NamedTuple):
-    """What a finished sign-in proved: by which methods (`amr`), and when."""
+    """What a finished sign-in has proven."""
 
     user_id: str
-    auth_time: float
-    amr: frozenset[str]
-    acr: str
+    proofs: Proofs
+
+    @property
+    def auth_time(self) -> float:
+        return assurance.auth_time(self.proofs)
+
+    @property
+    def amr(self) -> list[str]:
+        return assurance.amr(self.proofs)
 
 
 class Started(NamedTuple):
@@ -179,8 +191,7 @@ def start(
         user_id=evidence.user_id,
         tenant_id=None,
         auth_time=evidence.auth_time,
-        amr=" ".join(sorted(evidence.amr)),
-        acr=evidence.acr,
+        proofs=assurance.to_text(evidence.proofs),
         address=origin.address,
         user_agent=origin.user_agent[:300],
         created_at=now,
@@ -198,16 +209,19 @@ def renew(
     absolute_lifetime: float,
     now: float,
     origin: Origin,
+    *,
+    is_whole: bool,
 ) -> Started | None:
-    """The same session after a fresh proof by the same person; None if it has ended meanwhile."""
+    """The same session after a fresh proof by the same person; None if it has ended meanwhile. One
+    that `is_whole` is a sign-in of its own, and not a second factor alone: it lets the session back
+    into the tenants that had signed it out."""
     secret = new_secret()
     row = db.row(
-        _RENEW,
+        _RENEW_WHOLE if is_whole else _RENEW,
         session_id=session_id,
         secret_hash=fingerprint(secret),
         auth_time=evidence.auth_time,
-        amr=" ".join(sorted(evidence.amr)),
-        acr=evidence.acr,
+        proofs=assurance.to_text(evidence.proofs),
         last_seen_at=now,
         expires_at=evidence.auth_time + absolute_lifetime,
     )
@@ -227,7 +241,7 @@ def _record_sign_in(
         origin,
         actor=evidence.user_id,
         session=session_id,
-        amr=sorted(evidence.amr),
+        amr=evidence.amr,
         user_agent=origin.user_agent[:300],
     )
 

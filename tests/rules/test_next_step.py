@@ -14,16 +14,20 @@ from idp.login.next_step import (
     Asked,
     Done,
     Entry,
+    PasswordState,
     Proven,
     Refused,
     Step,
     ToAllow,
     next_step,
 )
+from idp.policies.assurance import Proof
+from idp.policies.password_age import AgeRule
 from idp.policies.sessions import Lifetimes
 
 NOW = 1_795_000_000.0
 HOUR = 3600.0
+DAY = 24 * HOUR
 PAYMENTS = ProductView(
     key="payments",
     name="Secure Payments",
@@ -66,8 +70,8 @@ NO_OPERATOR = OperatorStanding(None, "active")
 
 AT_PLATFORM = Asked(product=PLATFORM, scope=frozenset({"openid"}))
 ASKED = Asked(product=PAYMENTS, scope=frozenset({"openid"}))
-SIGNED_IN = Proven(user_id="u", auth_time=NOW - HOUR, last_seen_at=NOW - 60, acr="aal1")
-FRESH = replace(SIGNED_IN, auth_time=NOW - 5, is_fresh=True)
+SIGNED_IN = Proven(user_id="u", proofs={"password": Proof(NOW - HOUR)}, last_seen_at=NOW - 60)
+FRESH = replace(SIGNED_IN, proofs={"password": Proof(NOW - 5)}, fresh=frozenset({"password"}))
 CONSENTED = replace(SIGNED_IN, consented=frozenset({"openid"}), consent_is_fresh=True)
 
 
@@ -117,11 +121,58 @@ ROWS = {
         ONE,
         Done(ADMIN),
     ),
+    "the password must be changed": (
+        ASKED,
+        replace(FRESH, password=PasswordState(NOW - HOUR, "temporary")),
+        ONE,
+        Step.NEW_PASSWORD,
+    ),
+    "the password must be changed, and nothing is opened yet": (
+        Asked(),
+        replace(FRESH, password=PasswordState(NOW - HOUR, "temporary")),
+        ONE,
+        Step.NEW_PASSWORD,
+    ),
+    "a password that must be changed, and a passkey in its stead": (
+        ASKED,
+        replace(
+            FRESH,
+            proofs={"passkey": Proof(NOW - 5)},
+            fresh=frozenset({"passkey"}),
+            password=PasswordState(NOW - HOUR, "temporary"),
+        ),
+        ONE,
+        Done(ADMIN),
+    ),
+    "a password a second too young to be too old": (
+        ASKED,
+        replace(SIGNED_IN, password=PasswordState(NOW - 90 * DAY + 1, "")),
+        [replace(entry(ADMIN), password_ages=(AgeRule(90, 0.0),))],
+        Done(ADMIN),
+    ),
+    "a password too old for the product": (
+        ASKED,
+        replace(SIGNED_IN, password=PasswordState(NOW - 90 * DAY, "")),
+        [replace(entry(ADMIN), password_ages=(AgeRule(90, 0.0),))],
+        Step.NEW_PASSWORD,
+    ),
+    "an old password, and the rule is new": (
+        ASKED,
+        replace(SIGNED_IN, password=PasswordState(NOW - 900 * DAY, "")),
+        [replace(entry(ADMIN), password_ages=(AgeRule(90, NOW - 80 * DAY),))],
+        Done(ADMIN),
+    ),
+    "nobody without a password has one that is too old": (
+        ASKED,
+        replace(SIGNED_IN, proofs={"passkey": Proof(NOW - HOUR)}),
+        [replace(entry(ADMIN), password_ages=(AgeRule(30, 0.0),))],
+        Done(ADMIN),
+    ),
     "max_age passed": (replace(ASKED, max_age=3599), SIGNED_IN, ONE, Step.PASSWORD),
     "max_age just reached": (replace(ASKED, max_age=3600), SIGNED_IN, ONE, Done(ADMIN)),
     "max_age=0 is like prompt=login": (
         replace(ASKED, max_age=0),
-        replace(SIGNED_IN, auth_time=NOW),
+        replace(SIGNED_IN, proofs={"password": Proof(NOW)}),
         ONE,
         Step.PASSWORD,
     ),
@@ -251,13 +302,13 @@ ROWS = {
         Step.PASSWORD,
     ),
     "an essential acr that was reached": (
-        replace(ASKED, essential_acr=("aal1", "aal2")),
+        replace(ASKED, essential_acr=("aal2", "aal1")),
         SIGNED_IN,
         ONE,
         Done(ADMIN),
     ),
     "an essential acr that can't be reached": (
-        replace(ASKED, essential_acr=("aal2",)),
+        replace(ASKED, essential_acr=("aal3", "urn:another")),
         FRESH,
         ONE,
         Refused("unmet_authentication_requirements", "The wanted acr can't be reached."),
@@ -416,7 +467,8 @@ def test_the_next_step_is(name: str) -> None:
 
 def test_every_step_has_a_row() -> None:
     found = {row[3] for row in ROWS.values()}
-    assert {*Step} - {Step.CONSENT} <= found
+    elsewhere = {Step.SECOND_FACTOR, Step.ENROL}  # test_second_factor_steps.py
+    assert {*Step} - {Step.CONSENT} - elsewhere <= found
     assert ToAllow(ADMIN) in found
 
 

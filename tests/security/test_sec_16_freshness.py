@@ -8,7 +8,7 @@ from typing import Any
 from tests.security.protocol import ASKING, KEEPING, ask, of_people, register
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World, claims_of, sent_back
 
-IMPOSSIBLE = json.dumps({"id_token": {"acr": {"essential": True, "values": ["aal3", "phr"]}}})
+IMPOSSIBLE = json.dumps({"id_token": {"acr": {"essential": True, "values": ["aal3", "urn:gold"]}}})
 POSSIBLE = json.dumps({"id_token": {"acr": {"essential": True, "values": ["phr", "aal1"]}}})
 
 
@@ -141,6 +141,6 @@ def test_sec_16_nor_does_signing_in_again_reach_it(world: World):
 def test_sec_16_the_class_is_what_was_reached_and_not_what_was_asked(world: World):
     visitor = world.browser()
     visitor.sign_in()
-    for changed in ({"acr_values": "aal3 phr"}, {"claims": POSSIBLE}, {}):
+    for changed in ({"acr_values": "aal3 urn:gold"}, {"claims": POSSIBLE}, {}):
         claims = id_claims(world, visitor.code(**changed))
         assert (claims["acr"], claims["amr"]) == ("aal1", ["pwd"])

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from idp.credentials import password
 from idp.database import Connection
 from idp.directory.switcher import Opening, launch_url
 from idp.errors import PageRefusal
@@ -40,14 +39,13 @@ def show() -> Response | str:
         return _sign_in_first()
     opened = menu.openings(signed_in)
     with provider().database.connection() as db:
-        changed_at = password.changed_at(db, signed_in.user_id)
         sessions = _sessions(db, signed_in)
         consents = [_consent(given) for given in consent.given_by(db, signed_in.user_id)]
     return render_template(
         "account/profile.html",
         menu=menu.of(signed_in, opened),
         person=signed_in,
-        password_changed=changed_at,
+        password_changed=signed_in.password_changed_at,
         sessions=sessions,
         tenants=[_tenant(opening) for opening in opened],
         consents=consents,

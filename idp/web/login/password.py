@@ -13,7 +13,7 @@ from idp.credentials.password import SignInRefused
 from idp.directory.catalog import ProductView
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
-from idp.policies.assurance import PASSWORD_AMR
+from idp.policies.assurance import PASSWORD
 from idp.web.context import browser_secret, catalog, now, origin, provider
 from idp.web.login import step
 from idp.web.presentation import allow_form_targets, product_targets
@@ -50,7 +50,7 @@ def submit() -> Response | tuple[str, int]:
     except SignInRefused:
         words = _("We could not sign you in. Check your details, or reset your password.")
         return sign_in_page(attempt, email=email, error=words), 400
-    return step.proceed((attempt or _begin()).prove(person.id, PASSWORD_AMR, now()))
+    return step.proceed((attempt or _begin()).prove(person.id, PASSWORD, now()))
 
 
 def sign_in_page(

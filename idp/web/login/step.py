@@ -8,12 +8,16 @@ from urllib.parse import urlencode
 from flask import g, redirect, request
 from werkzeug.wrappers import Response
 
+from idp import situation
 from idp.directory import users
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.products import CONSOLE
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
+from idp.login.next_step import Step
+from idp.oidc.authorization_request import RefusedRequest
+from idp.situation import Situation
 from idp.web import brands
 from idp.web.context import browser_secret, catalog, current_session, now, provider
 from idp.web.presentation import allow_form_targets, product_targets
@@ -38,6 +42,17 @@ def load() -> Attempt:
     own = attempt.parameters.get("redirect_uri")  # proven before the attempt began
     allow_form_targets([*product_targets(catalog()), *redirect_uris, own])
     return attempt
+
+
+def asked(attempt: Attempt, step: Step) -> Situation | None:
+    """The situation in which the sign-in wants this very step, or None: then there is nothing to
+    show and nothing to take, and `/authorize` says what comes next."""
+    try:
+        with provider().database.connection() as db:
+            found = situation.resumed(provider(), db, attempt, current_session(), now())
+    except RefusedRequest:
+        return None
+    return found if found.step is step else None
 
 
 def _hinted_tenant(attempt: Attempt) -> str:

@@ -193,8 +193,9 @@ def _decided(slug: str | None, recent: bool) -> tuple[BrowserSession, Decision, 
     asked."""
     session, max_age = current_session(), int(RECENT) if recent else None
     with provider().database.connection() as db:
-        decision, entries = situation.at_console(provider(), db, session, slug, max_age, now())
-        if session is None or (isinstance(decision, Step) and decision is not Step.NOT_OPEN):
+        asked = situation.asked_by_console(provider(), slug, max_age, None, now())
+        decision, entries = situation.at_page(provider(), db, session, asked, now())
+        if session is None or situation.step_of(decision) not in (None, Step.NOT_OPEN):
             raise SignInFirst(slug, max_age)
         browser.touch(db, session, now())
     return session, decision, entries
