@@ -16,6 +16,13 @@ from idp.errors import SetupMistake
 PREFIX = "LATCHKEY_"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ARGON2_FLOOR_KIB = 19 * 1024
+BOUNDS = {
+    "lockout_threshold": (3, 10),
+    "lockout_duration": (60, 3600),
+    "second_factor_threshold": (3, 10),
+    "second_factor_pause": (60, 3600),
+    "access_token_lifetime": (60, 3600),
+}
 HSTS = "max-age=63072000; includeSubDomains"  # what browsers are told of an https issuer
 RETRY_AFTER = ("Retry-After", "1")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -52,6 +59,8 @@ class Settings:
 
     lockout_threshold: int = 5
     lockout_duration: int = 1800
+    second_factor_threshold: int = 5
+    second_factor_pause: int = 1800
     argon2_memory_kib: int = 19 * 1024
     argon2_time_cost: int = 2
     argon2_parallelism: int = 1
@@ -67,10 +76,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_issuer(self.issuer)
-        if not 3 <= self.lockout_threshold <= 10:
-            raise SetupMistake("LATCHKEY_LOCKOUT_THRESHOLD must lie between 3 and 10.")
-        if not 60 <= self.lockout_duration <= 3600:
-            raise SetupMistake("LATCHKEY_LOCKOUT_DURATION must lie between 60 and 3600 seconds.")
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                setting = PREFIX + name.upper()
+                raise SetupMistake(f"{setting} must lie between {least} and {most}.")
         if not 1 <= self.code_lifetime <= 60:
             raise SetupMistake("LATCHKEY_CODE_LIFETIME must be at most 60 seconds.")
         if self.log_level not in LOG_LEVELS:
@@ -89,8 +98,6 @@ class Settings:
                 "LATCHKEY_ARGON2_SLOTS and LATCHKEY_ARGON2_QUEUE together must leave two of"
                 " LATCHKEY_THREADS free, so that a flood of sign-ins stops nothing else."
             )
-        if not 60 <= self.access_token_lifetime <= 3600:
-            raise SetupMistake("LATCHKEY_ACCESS_TOKEN_LIFETIME must lie between 60 and 3600.")
         if self.signing_key_lead < self.jwks_max_age:
             raise SetupMistake(
                 "LATCHKEY_SIGNING_KEY_LEAD must be at least LATCHKEY_JWKS_MAX_AGE: a key has to be"

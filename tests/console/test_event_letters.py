@@ -36,6 +36,12 @@ PERSON, ADMINS, OPERATORS = {BEN}, {AMARA, DANA}, {OLU}
 WHO = {
     "sign_in.locked": PERSON,
     "consent.given": PERSON,
+    "factor.enrolled": PERSON,
+    "factor.removed": PERSON,
+    "recovery_codes.made": PERSON,
+    "recovery_codes.used": PERSON,
+    "second_factor.paused": PERSON,
+    "second_factor.switched_off": PERSON,
     "signing_key.revoked": OPERATORS,
     "tenant.suspended": ADMINS | OPERATORS,
     "tenant.resumed": ADMINS,
@@ -59,7 +65,8 @@ WHO = {
     "policy.changed": ADMINS,
     "audit.chain_broken": ADMINS | OPERATORS,
 }
-OF_THE_PLATFORM = ("operator.", "signing_key.", "sign_in.", "consent.")
+OF_THEMSELVES = ("sign_in.", "consent.", "factor.", "recovery_codes.", "second_factor.")
+OF_THE_PLATFORM = ("operator.", "signing_key.", *OF_THEMSELVES)
 DETAIL: dict[str, Any] = {
     "before": ["agent"],
     "after": ["account_admin", "agent"],
@@ -70,6 +77,8 @@ DETAIL: dict[str, Any] = {
     "tries": 5,
     "until": 1_795_000_900.0,
     "kid": "key-1",
+    "method": "totp",
+    "left": 9,
     "secret": CANARY,
 }
 
@@ -85,7 +94,7 @@ def tell(world: World, tag: str, **changed: Any) -> list[dict[str, Any]]:
     """Record it about Ben, and take what is then to be posted."""
     world.run("DELETE FROM outbox")
     tenant = None if tag.startswith(OF_THE_PLATFORM) else company(world, "northwind").id
-    actor = user_id(world, BEN if tag.startswith(("sign_in.", "consent.")) else AMARA)
+    actor = user_id(world, BEN if tag.startswith(OF_THEMSELVES) else AMARA)
     values = {"actor": actor, "tenant": tenant, "client": "lms", "person": user_id(world, BEN)}
     with world.held.database.transaction() as db:
         audit.record(db, tag, world.clock(), **{**values, **DETAIL, **changed})

@@ -60,7 +60,10 @@ CODE = re.compile(
     r"\b(?:_Fault|OAuthRefusal|BearerRefusal|PageRefusal|Refused|RefusedRequest|__init__)"
     r'\(\s*"([a-z_]+)"'
 )
-TO_PEOPLE = {"sign_in_failed"}  # words on the sign-in page, which nobody is sent a code with
+TO_PEOPLE = {
+    "sign_in_failed",
+    "second_factor_failed",
+}  # words on the sign-in page, which nobody is sent a code with
 
 
 def section(page: str, heading: str) -> str:

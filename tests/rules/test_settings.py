@@ -23,6 +23,8 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "code_lifetime": ("30", 30),
         "signing_key_lead": ("900", 900),
         "log_level": ("DEBUG", "DEBUG"),
+        "second_factor_threshold": ("7", 7),
+        "second_factor_pause": ("600", 600),
         "argon2_slots": ("1", 1),
         "argon2_queue": ("3", 3),
     }
@@ -98,6 +100,8 @@ def test_any_other_issuer_is_refused(issuer: str) -> None:
     [
         ("LOCKOUT_THRESHOLD", ("3", "10"), ("2", "11", "0")),
         ("LOCKOUT_DURATION", ("60", "3600"), ("59", "3601", "0")),
+        ("SECOND_FACTOR_THRESHOLD", ("3", "10"), ("2", "11", "0")),
+        ("SECOND_FACTOR_PAUSE", ("60", "3600"), ("59", "3601", "0")),
         ("CODE_LIFETIME", ("1", "60"), ("0", "61")),
         ("SIGNING_KEY_LEAD", ("300",), ("299", "0")),
         ("JWKS_MAX_AGE", ("600",), ("601",)),

@@ -14,6 +14,9 @@ from idp.web.context import catalog
 
 SUBJECTS: dict[str, Any] = {
     "sign_in": _("Signing in"),
+    "factor": _("Second factors"),
+    "recovery_codes": _("Recovery codes"),
+    "second_factor": _("Codes of second factors"),
     "session": _("Sessions"),
     "tenant": _("Companies"),
     "consent": _("Consent"),
@@ -43,6 +46,13 @@ WORDS: dict[str, Any] = {
     "sign_in.failed": _("Sign-in refused"),
     "sign_in.locked": _("Sign-in paused after wrong passwords"),
     "sign_in.refused": _("Product not opened"),
+    "factor.enrolled": _("Second factor enrolled"),
+    "factor.removed": _("Second factor removed"),
+    "recovery_codes.made": _("Recovery codes made"),
+    "recovery_codes.used": _("Recovery code used"),
+    "second_factor.failed": _("Second factor refused"),
+    "second_factor.paused": _("Second factors paused after wrong codes"),
+    "second_factor.switched_off": _("Second factor switched off after wrong codes"),
     "session.ended": _("Session ended"),
     "tenant.chosen": _("Company chosen"),
     "consent.given": _("Consent given"),
