@@ -331,7 +331,7 @@ def _password_again(proven: Proven, proofs: Proofs, going_on: Iterable[Entry]) -
         for entry in going_on
         for side in entry.sides
     )
-    if not wanted or not proven.first_enrolled_at or proven.password is None:
+    if not wanted or proven.password is None:
         return None
     last = proofs.get(PASSWORD, Proof(0.0)).at
     return Step.PASSWORD if last <= proven.first_enrolled_at else None

@@ -93,11 +93,11 @@ def achieved(methods: Iterable[str]) -> str:
 
 
 def amr(methods: Iterable[str]) -> list[str]:
-    """RFC 8176: `pop` for any key, since without attestation nobody knows where it is kept; `mfa`
-    for two factors."""
+    """RFC 8176, of methods with a first factor: `pop` for any key, since without attestation nobody
+    knows where it is kept; `mfa` for two factors."""
     proven = frozenset(methods)
     words = {word for method in proven for word in _AMR[method]}
-    if proven & FIRST and proven & SECOND:
+    if proven & SECOND:
         words.add("mfa")
     return sorted(words)
 

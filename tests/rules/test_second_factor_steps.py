@@ -58,6 +58,9 @@ FREE = at(Mode.OFF)
 REQUIRED = at(Mode.REQUIRED)
 OPTIONAL = at(Mode.OPTIONAL)
 AFTER_A_BREAK = at(Mode.REQUIRED, since=NOW - DAY)
+ONLY_APPS = TenantRules({}, frozenset({"passkey", "totp"}), {"payments": 5}, False)
+STRICT_HERE = at(Mode.OFF, rules=ONLY_APPS)
+LENDER = ADMIN._replace(role_keys="lender")
 HAS_TOTP = replace(ONE_FACTOR, enrolled=(TOTP,))
 WITH_PASSKEY = replace(ONE_FACTOR, proofs={"passkey": Proof(NOW - 60)})
 
@@ -110,6 +113,33 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         FREE,
         PROVE_TOTP,
     ),
+    "what is older than the minutes that are allowed is not of this attempt": (
+        replace(ASKED, product=replace(STRICT, second_factor_minutes=1)),
+        proven("totp", 61),
+        FREE,
+        PROVE_TOTP,
+    ),
+    "a company demands one for the product alone": (PLAIN, HAS_TOTP, STRICT_HERE, PROVE_TOTP),
+    "and not for another": (
+        replace(PLAIN, product=replace(PAYMENTS, key="lms")),
+        HAS_TOTP,
+        [replace(STRICT_HERE[0], standing=LENDER)],
+        Done(LENDER),
+    ),
+    "the shortest time counts": (ASKED, proven("totp", 301), STRICT_HERE, PROVE_TOTP),
+    "what the product and the company take together": (
+        ASKED,
+        proven("totp", 300),
+        STRICT_HERE,
+        DONE,
+    ),
+    "a recovery code stands in for what a company allows": (
+        PLAIN,
+        proven("recovery", 60),
+        STRICT_HERE,
+        DONE,
+    ),
+    "a key is allowed as a passkey is": (PLAIN, proven("security_key", 60), STRICT_HERE, DONE),
     "a passkey is both factors": (ASKED, WITH_PASSKEY, FREE, DONE),
     "a lapsed passkey is the first alone": (
         ASKED,
@@ -231,6 +261,12 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         proven("totp", 60),
         AFTER_A_BREAK,
         ENROL,
+    ),
+    "while the policy is off, what was enrolled before it counts": (
+        ASKED,
+        proven("totp", 60),
+        at(Mode.OFF, since=NOW - DAY),
+        DONE,
     ),
     "one by what was enrolled since does": (
         PLAIN,
