@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
+import requests
 from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from relying_parties.base.api_access import challenge_for_fresh_sign_in, token_with
+from relying_parties.base.api_access import challenge_for, token_with
 from relying_parties.base.app import create_product_app
 from relying_parties.base.configuration import Configuration, configuration_from_environment
 from relying_parties.base.expiring import ExpiringValues
 from relying_parties.base.gate import check_form_token, signed_in
-from relying_parties.base.pages import NO_PERMISSION, problem_page
+from relying_parties.base.pages import AWAY, NO_PERMISSION, problem_page
 from relying_parties.base.product import Face, Section, current_product
 from relying_parties.base.sessions import AppSession
-from relying_parties.base.sign_in import send_to_fresh_sign_in
+from relying_parties.base.sign_in import send_to_step_up
+from relying_parties.base.step_up import StepUp, read_challenge
 from relying_parties.sample_data.payouts import Ledger, Payee, Payout, ledger_of
 
 FACE = Face(
@@ -36,7 +38,8 @@ FACE = Face(
 )
 PORT = 8002
 THRESHOLD = Decimal(10_000)
-FRESH_SIGN_IN_SECONDS = 300
+TWO_FACTORS = StepUp(("aal2", "phr"), max_age=300)
+API_TIMEOUT_SECONDS = 10
 DRAFT_SECONDS = 900
 screens = Blueprint("payments", __name__)
 
@@ -56,7 +59,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Draft:
-    """A large order that waits until its sender has signed in again."""
+    """A large order that waits until its sender has proven who they are, twice over."""
 
     order: Order
     sub: str
@@ -115,22 +118,26 @@ def review(session: AppSession, draft_id: str) -> str:
         order=order,
         draft_id=draft_id,
         threshold=THRESHOLD,
-        is_fresh=_is_fresh(session.claims),
+        is_strong=TWO_FACTORS.is_shown_by(session.claims, current_product().clock()),
     )
 
 
 @screens.post("/payouts/review/<draft_id>")
 @signed_in(permission="payouts.send")
-def send_reviewed(session: AppSession, draft_id: str) -> Response:
-    """Large payouts need a sign-in of the last five minutes; the provider is asked for one."""
+def send_reviewed(session: AppSession, draft_id: str) -> Any:
+    """By our own API, which has the last word: what its challenge asks for is asked of the
+    provider, and the person comes back here."""
     check_form_token(session)
-    draft = _own_draft(draft_id, session)
-    if not _is_fresh(session.claims):
-        return send_to_fresh_sign_in(f"/payouts/review/{draft_id}", max_age=FRESH_SIGN_IN_SECONDS)
-    if not _drafts().spend(f"sent {draft_id}", DRAFT_SECONDS):
-        return redirect("/", 303)
+    order = _own_draft(draft_id, session).order
+    _ledger(session.tenant).names[session.sub] = session.name
+    answer = _ask_api(session, order, key=draft_id)
+    asked = read_challenge(answer.headers.get("WWW-Authenticate"))
+    if asked:
+        return send_to_step_up(f"/payouts/review/{draft_id}", asked)
+    if answer.status_code != 201:
+        return problem_page(AWAY)
     _drafts().delete(draft_id)
-    return _sent(_send(_ledger(session.tenant), draft.order, session.name))
+    return redirect(f"/payouts/{answer.json()['reference']}?sent=1", 303)
 
 
 @screens.get("/payouts/<reference>")
@@ -159,9 +166,12 @@ def api_send_payout(claims: dict[str, Any]) -> Any:
     order, problems = read_order(fields, ledger)
     if order is None:
         return {"error": "invalid_request", "fields": problems}, 422
-    if order.is_large and not _is_fresh(claims):
-        return challenge_for_fresh_sign_in(max_age=FRESH_SIGN_IN_SECONDS)
-    return _as_json(_send(ledger, order, str(claims["sub"]))), 201
+    if order.is_large and not TWO_FACTORS.is_shown_by(claims, current_product().clock()):
+        return challenge_for(TWO_FACTORS)
+    sender = str(claims["sub"])
+    key = request.headers.get("Idempotency-Key", "")
+    sent = _send(ledger, order, ledger.names.get(sender, sender), key and f"{sender} {key}")
+    return _as_json(sent), 201
 
 
 def read_order(fields: Mapping[str, str], ledger: Ledger) -> tuple[Order | None, dict[str, str]]:
@@ -200,9 +210,26 @@ def _form(ledger: Ledger, entered: Mapping[str, str], problems: dict[str, str]) 
     )
 
 
-def _send(ledger: Ledger, order: Order, sender: str) -> Payout:
+def _send(ledger: Ledger, order: Order, sender: str, key: str = "") -> Payout:
     now = current_product().clock()
-    return ledger.send(order.payee, order.amount, order.purpose, sender=sender, now=now)
+    return ledger.send(order.payee, order.amount, order.purpose, sender=sender, now=now, key=key)
+
+
+def _ask_api(session: AppSession, order: Order, *, key: str) -> requests.Response:
+    """Each draft is sent once, however often somebody presses the button."""
+    return requests.post(
+        current_product().configuration.own_url("/api/payouts"),
+        json={
+            "payee": order.payee.key,
+            "amount": str(order.amount),
+            "purpose": order.purpose,
+        },
+        headers={
+            "Authorization": f"Bearer {session.tokens.access_token}",
+            "Idempotency-Key": key,
+        },
+        timeout=API_TIMEOUT_SECONDS,
+    )
 
 
 def _sent(payout: Payout) -> Response:
@@ -215,11 +242,6 @@ def _own_draft(draft_id: str, session: AppSession) -> Draft:
     if draft is None or (draft.sub, draft.tenant) != (session.sub, session.tenant):
         abort(404)
     return draft
-
-
-def _is_fresh(claims: Mapping[str, Any]) -> bool:
-    signed_in_at = float(claims.get("auth_time", 0))
-    return current_product().clock() - signed_in_at <= FRESH_SIGN_IN_SECONDS
 
 
 def _ledger(tenant: str) -> Ledger:

@@ -6,9 +6,11 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
+from relying_parties.base import step_up
 from relying_parties.base.issuer_keys import TokenRefused, check_claims
 from relying_parties.base.product import Product, current_product
 from relying_parties.base.provider import ProviderAway
+from relying_parties.base.step_up import StepUp
 
 ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 View = Callable[..., Any]
@@ -53,10 +55,10 @@ def verify_access_token(token: str, product: Product) -> dict[str, Any]:
     return verified.claims
 
 
-def challenge_for_fresh_sign_in(*, max_age: int) -> Response:
-    """RFC 9470: the token is good, but the sign-in behind it is too old for this request."""
-    text = "a more recent sign-in is required"
-    return _challenge(401, "insufficient_user_authentication", text, max_age=str(max_age))
+def challenge_for(wanted: StepUp) -> Response:
+    """RFC 9470: the token is good, but the sign-in behind it too weak or too old for this."""
+    text = "a stronger or more recent sign-in is required"
+    return _challenge(401, step_up.ERROR, text, **wanted.parameters)
 
 
 def _challenge(status: int, error: str = "", description: str = "", **more: str) -> Response:

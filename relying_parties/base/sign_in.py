@@ -72,10 +72,9 @@ def login() -> AnyResponse:
     return _send_to_provider(product, target=target or "/", parameters=parameters)
 
 
-def send_to_fresh_sign_in(target: str, *, max_age: int) -> AnyResponse:
-    """Ask the provider to make sure again who this is before something weighty (`max_age`)."""
-    product = current_product()
-    return _send_to_provider(product, target=target, parameters={"max_age": str(max_age)})
+def send_to_step_up(target: str, parameters: dict[str, str]) -> AnyResponse:
+    """Ask the provider to make sure again who this is: `parameters` are a challenge's."""
+    return _send_to_provider(current_product(), target=target, parameters=parameters)
 
 
 def _send_to_provider(product: Product, *, target: str, parameters: dict[str, str]) -> AnyResponse:

@@ -26,12 +26,14 @@ class Payout:
 
 @dataclass
 class Ledger:
-    """One tenant's payouts, newest first."""
+    """One tenant's payouts, newest first. `names` are those of the senders whom it has seen."""
 
     prefix: str
     payees: tuple[Payee, ...]
     available: Decimal
     payouts: list[Payout]
+    names: dict[str, str] = field(default_factory=dict)
+    _sent: dict[str, Payout] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def find(self, reference: str) -> Payout | None:
@@ -41,16 +43,21 @@ class Ledger:
         return next((payee for payee in self.payees if payee.key == key), None)
 
     def send(
-        self, payee: Payee, amount: Decimal, purpose: str, *, sender: str, now: float
+        self, payee: Payee, amount: Decimal, purpose: str, *, sender: str, now: float, key: str = ""
     ) -> Payout:
-        """Add a payout, take it from what is available, and number it after the newest."""
+        """Add a payout, take it from what is available, and number it after the newest. With a
+        `key` that was used before, it is the one that was sent then."""
         created = datetime.fromtimestamp(int(now), UTC)
         with self._lock:
+            if key in self._sent:
+                return self._sent[key]
             latest = max(int(payout.reference.rpartition("-")[2]) for payout in self.payouts)
             reference = f"{self.prefix}-{latest + 1}"
             payout = Payout(reference, payee, amount, purpose, created, "scheduled", sender)
             self.payouts.insert(0, payout)
             self.available -= amount
+            if key:
+                self._sent[key] = payout
         return payout
 
     def total(self, status: str) -> Decimal:

@@ -146,6 +146,7 @@ class StandInProvider:
             "iat": now,
             "exp": now + 600,
             "auth_time": now,
+            "acr": "aal2",
             "tenant_id": "t-1",
             "tenant": tenant or "northwind",
             "roles": ["account_admin"],

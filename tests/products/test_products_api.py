@@ -7,8 +7,10 @@ import requests
 from joserfc.jwk import ECKey
 
 
-def ask(product, path, token=None, *, scheme="Bearer", **options):
+def ask(product, path, token=None, *, scheme="Bearer", key=None, **options):
     headers = {"Authorization": f"{scheme} {token}"} if token else {}
+    if key:
+        headers["Idempotency-Key"] = key
     method = "POST" if "json" in options else "GET"
     return requests.request(method, product.url(path), headers=headers, timeout=10, **options)
 
@@ -115,14 +117,30 @@ def test_an_order_that_makes_no_sense_is_explained(provider, payouts, body):
     assert "purpose" in answer.json()["fields"]
 
 
-def test_a_large_payout_asks_for_a_recent_sign_in(provider, payouts):
-    """RFC 9470: the challenge says how old the sign-in may be."""
+@pytest.mark.parametrize(
+    "weak",
+    [{"auth_time": int(time.time()) - 900}, {"acr": "aal1"}, {"acr": None}, {"acr": ["aal2"]}],
+    ids=["too old", "one factor", "no class", "no word"],
+)
+def test_a_large_payout_asks_for_a_recent_second_factor(provider, payouts, weak):
+    """RFC 9470: the challenge says how strong and how old the sign-in may be."""
     large = ORDER | {"amount": "10,000"}
-    old = provider.access_token("payments", auth_time=int(time.time()) - 900)
-    answer = ask(payouts, "/api/payouts", old, json=large)
+    answer = ask(payouts, "/api/payouts", provider.access_token("payments", **weak), json=large)
     assert answer.status_code == 401
     challenge = answer.headers["WWW-Authenticate"]
     assert 'error="insufficient_user_authentication"' in challenge
     assert 'max_age="300"' in challenge
+    assert 'acr_values="aal2 phr"' in challenge
     fresh = provider.access_token("payments")
     assert ask(payouts, "/api/payouts", fresh, json=large).status_code == 201
+
+
+def test_a_payout_with_a_key_is_sent_once(provider, payouts):
+    def send(sub, key=None):
+        token = provider.access_token("payments", sub=sub)
+        return ask(payouts, "/api/payouts", token, key=key, json=ORDER).json()["reference"]
+
+    first = send("person-1", "a")
+    assert send("person-1", "a") == first
+    others = [send("person-1", "b"), send("person-2", "a"), send("person-1"), send("person-1")]
+    assert len({first, *others}) == 5

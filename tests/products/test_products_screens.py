@@ -133,8 +133,9 @@ def test_a_wrong_amount_is_explained_beside_its_field(payouts, visitor, amount):
     assert "Bottles, second delivery" in page.text
 
 
-def test_a_large_payout_needs_a_recent_sign_in(provider, payouts, visitor):
-    provider.claims = {"auth_time": int(time.time()) - 3600}
+@pytest.mark.parametrize("weak", [{"auth_time": int(time.time()) - 3600}, {"acr": "aal1"}])
+def test_a_large_payout_needs_a_recent_second_factor(provider, payouts, visitor, weak):
+    provider.claims = weak
     form = visitor.get(payouts.url("/payouts/new"))
     large = ORDER | {"amount": "25000", "form_token": visitor.form_token(form)}
     review = visitor.post(payouts.url("/payouts"), data=large)
@@ -143,6 +144,7 @@ def test_a_large_payout_needs_a_recent_sign_in(provider, payouts, visitor):
     token = {"form_token": visitor.form_token(review)}
     review = visitor.post(review.url, data=token)
     assert provider.asked[-1]["max_age"] == "300"
+    assert provider.asked[-1]["acr_values"] == "aal2 phr"
     assert "Send $25,000.00" in review.text
     token = {"form_token": visitor.form_token(review)}
     assert "On its way" in visitor.post(review.url, data=token).text
