@@ -22,6 +22,7 @@ from pydantic import (
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
 from idp.oidc.client_metadata import CLIENT_ID, SCOPE_WORD
+from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
 from idp.policies.sessions import ABSOLUTE, IDLE
 
 MIN_CLIENT_SECRET = 32
@@ -58,6 +59,7 @@ RoleKey = Annotated[
 ]
 Uri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=2048)]
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
+FreshMinutes = Annotated[int, Field(ge=LEAST_MINUTES, le=MOST_MINUTES)]
 ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
 
 
@@ -150,11 +152,35 @@ class ClientForm(Form):
         return self
 
 
+class KindForm(Form):
+    """`since` is when the mode was last turned on again, and `was_on` remembers of one that is off
+    that it was on before. Left out, both follow from what is stored."""
+
+    mode: Literal["off", "selected", "optional", "required"]
+    since: float | None = Field(default=None, ge=0)
+    was_on: bool | None = None
+
+
 class PolicyForm(Form):
     """What a tenant demands beyond the platform."""
 
     session_idle_minutes: int | None = Field(default=None, ge=IDLE.least, le=IDLE.most)
     session_absolute_hours: int | None = Field(default=None, ge=ABSOLUTE.least, le=ABSOLUTE.most)
+    second_factor: dict[Literal["staff", "customer", "organization"], KindForm] | None = Field(
+        default=None, description="By kind of membership. Kinds that are left out stay."
+    )
+    second_factor_methods: list[Literal["passkey", "totp", "sms", "email"]] | None = Field(
+        default=None, description="Those that count; passkey always does."
+    )
+    second_factor_products: dict[ProductKey, FreshMinutes | None] | None = Field(
+        default=None, description="Products that demand one, and the minutes that it stays fresh."
+    )
+    password_after_enrolment: bool | None = Field(
+        default=None, description="Ask customers for the password again once they have enrolled."
+    )
+    reset_needs_second_admin: bool | None = Field(
+        default=None, description="Another admin has to approve a reset of second factors."
+    )
 
 
 class RoleForm(Form):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,8 +13,9 @@ from idp.directory.products import PLATFORM, Permission
 from idp.directory.roles import ACCOUNT_ADMIN, TOP_RANK, Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import FormMistake
+from idp.policies.second_factor_terms import BY_KIND, BY_PRODUCT, turned
 from idp.registration.changes import Change, Edit
-from idp.registration.form import RoleForm, TenantForm
+from idp.registration.form import KindForm, RoleForm, TenantForm
 from idp.secret_values import new_id
 
 Node = tuple[str, str]
@@ -47,7 +48,7 @@ def _apply(session: Session, form: TenantForm, nodes: set[Node], now: float) -> 
     edit = Edit("tenant", form.slug, tenant, is_new=found is None)
     for column, value in form.stated(("name", "status"), edit.is_new).items():
         edit.set(column, value)
-    _set_policy(edit, tenant, form)
+    _set_policy(edit, tenant, form, {key for key, _ in nodes}, now)
     session.add(tenant)
     session.flush()
     changes = edit.changes()
@@ -56,14 +57,31 @@ def _apply(session: Session, form: TenantForm, nodes: set[Node], now: float) -> 
     return changes
 
 
-def _set_policy(edit: Edit, tenant: Tenant, form: TenantForm) -> None:
+def _set_policy(
+    edit: Edit, tenant: Tenant, form: TenantForm, products: set[str], now: float
+) -> None:
     """Only what the file states; null goes back to the platform's."""
     policy: dict[str, Any] = dict(tenant.policy)
     for name in form.policy.model_fields_set:
         policy[name] = getattr(form.policy, name)
+    if form.policy.second_factor is not None:
+        kinds = form.policy.second_factor
+        policy[BY_KIND] = _kinds(tenant.policy.get(BY_KIND, {}), kinds, now)
+    for key in sorted((form.policy.second_factor_products or {}).keys() - products):
+        raise FormMistake(f"tenant {form.slug}", BY_PRODUCT, f"there is no product {key}.")
     policy = {name: value for name, value in policy.items() if value is not None}
     if policy != tenant.policy:
         edit.set("policy", policy)
+
+
+def _kinds(
+    before: Mapping[str, Mapping[str, Any]], forms: Mapping[Any, KindForm], now: float
+) -> dict[str, dict[str, Any]]:
+    told = turned(before, {kind: each.mode for kind, each in forms.items()}, now)
+    for kind, form in forms.items():
+        exact = form.model_dump(include={"mode", "since", "was_on"}, exclude_none=True)
+        told[kind] = {**told.get(kind, {}), **exact}
+    return told
 
 
 def _roles(form: TenantForm, is_new: bool) -> list[RoleForm]:

@@ -1,6 +1,7 @@
 """Applying a set-up file: whole or not at all, once as good as twice, leaving the rest alone."""
 
 import copy
+import json
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from idp import audit
 from idp.audit_chain import AuditEvent
 from idp.directory.catalog import CatalogVersion
 from idp.directory.products import BUILT_IN
+from idp.directory.tenants import Tenant
 from idp.errors import SetupMistake, StoreUnavailable
 from idp.setup import Applied, apply
 from tests.setup.conftest import PASSWORD, SECRET, Desk, small
@@ -452,3 +454,29 @@ def test_applied_by_several_at_once_it_is_applied_once(
         assert sorted(pool.map(one, range(4))) == [0, 0, 0, 7]
     assert len(events(desk)) == 1
     assert desk.files() == ["loans.secret"]
+
+
+def test_turning_a_second_factor_off_and_on_again_by_file_counts_from_then(desk: Desk) -> None:
+    """M5, as in the console; a stated `since` is taken as it is."""
+
+    def turn(mode: str, **more: Any) -> dict[str, Any]:
+        content = small()
+        content["tenants"][0]["policy"] = {"second_factor": {"staff": {"mode": mode, **more}}}
+        desk.apply(content)
+        with desk.provider.database.connection() as db:
+            ((text,),) = db.rows(sa.select(sa.type_coerce(Tenant.policy, sa.Text)))
+        return dict(json.loads(text)["second_factor"]["staff"])
+
+    assert turn("required") == {"mode": "required"}
+    assert turn("off") == {"mode": "off", "was_on": True}
+    desk.now += 5
+    assert turn("optional") == {"mode": "optional", "since": desk.now}
+    assert turn("optional", since=7.0) == {"mode": "optional", "since": 7.0}
+
+
+@pytest.mark.parametrize("key", ["nothing", "platform"])
+def test_a_second_factor_for_a_product_that_is_not_there_is_refused(desk: Desk, key: str) -> None:
+    content = small()
+    content["tenants"][0]["policy"] = {"second_factor_products": {key: None}}
+    with pytest.raises(SetupMistake, match=f"there is no product {key}"):
+        desk.apply(content)

@@ -19,6 +19,20 @@ DEMO_ADDRESSES = {
 }
 
 
+def policy() -> dict[str, Any]:
+    return {
+        "session_absolute_hours": 8,
+        "second_factor": {
+            "staff": {"mode": "required", "since": 1_700_000_000.5},
+            "customer": {"mode": "off", "was_on": True},
+        },
+        "second_factor_methods": ["passkey", "totp"],
+        "second_factor_products": {"loans": 15},
+        "password_after_enrolment": True,
+        "reset_needs_second_admin": True,
+    }
+
+
 def varied() -> dict[str, Any]:
     """Everything that the form can say, and texts that a careless writer would spoil."""
     content = small()
@@ -36,7 +50,7 @@ def varied() -> dict[str, Any]:
             "permissions": ["loans.read"],
         }
     )
-    content["tenants"][0] |= {"status": "suspended", "policy": {"session_absolute_hours": 8}}
+    content["tenants"][0] |= {"status": "suspended", "policy": policy()}
     content["tenants"][0]["roles"].append({"key": "account_admin", "name": "Chief"})
     content["users"] += [
         {"email": "Kai@acme.example", "name": "Kai", "status": "disabled", "operator": True},
