@@ -21,7 +21,7 @@ from idp.database import Connection
 
 TAGS = {
     "sign_in.succeeded": "A person proved who they are and a session started or was renewed.",
-    "sign_in.failed": "An e-mail address and password were refused; `reason` says why.",
+    "sign_in.failed": "A password, or what `method` says, was refused; `reason` says why.",
     "sign_in.locked": "The last allowed wrong password: sign-in for that address now pauses.",
     "sign_in.refused": "A proven person may not open a product; `reason` says why.",
     "factor.enrolled": "A person enrolled a second factor; `method` says which.",
@@ -31,6 +31,9 @@ TAGS = {
     "second_factor.failed": "A code was refused; `method` and `reason` say which and why.",
     "second_factor.paused": "The last allowed wrong code: second factors of that person now pause.",
     "second_factor.switched_off": "A hundred wrong codes in a row: that factor is off for good.",
+    "passkey.renamed": "A person gave a passkey another name, `label`.",
+    "passkey.refused": "A new passkey was refused; `reason` says why.",
+    "passkey.count_fell": "A passkey's counter did not go up: there may be a copy of it.",
     "session.ended": "A browser's session ended; `reason` says by whom or by what.",
     "tenant.chosen": "A person chose which tenant to work in.",
     "consent.given": "A person allowed a product that is not first-party to see `scope`.",

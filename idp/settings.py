@@ -6,8 +6,10 @@ Each is documented in docs/operate.md; a test fails for one that is not.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -57,6 +59,9 @@ class Settings:
     second_factor_lifetime: int = 12 * 3600
     operator_second_factor: bool = False
 
+    webauthn_rp_id: str = ""
+    webauthn_origins: str = ""
+
     lockout_threshold: int = 5
     lockout_duration: int = 1800
     second_factor_threshold: int = 5
@@ -80,6 +85,7 @@ class Settings:
             if not least <= getattr(self, name) <= most:
                 setting = PREFIX + name.upper()
                 raise SetupMistake(f"{setting} must lie between {least} and {most}.")
+        self._check_relying_party()
         if not 1 <= self.code_lifetime <= 60:
             raise SetupMistake("LATCHKEY_CODE_LIFETIME must be at most 60 seconds.")
         if self.log_level not in LOG_LEVELS:
@@ -109,6 +115,30 @@ class Settings:
         """Whether browsers reach us by TLS; decides cookie names and `Secure`."""
         return self.issuer.startswith("https://")
 
+    @property
+    def relying_party_id(self) -> str:
+        """The name that passkeys are made for (WebAuthn Level 3 section 5.1.3). Empty for an issuer
+        that is an address: browsers make none for one."""
+        host = urlsplit(self.issuer).hostname or ""
+        return self.webauthn_rp_id or ("" if _is_address(host) else host)
+
+    @property
+    def relying_party_origins(self) -> tuple[str, ...]:
+        """Where passkeys may be used, as browsers write origins."""
+        listed = [origin.strip() for origin in self.webauthn_origins.split(",")]
+        return tuple(filter(None, listed)) or (_origin(self.issuer),)
+
+    def _check_relying_party(self) -> None:
+        party = self.relying_party_id
+        if (self.webauthn_rp_id or self.webauthn_origins) and not _is_name(party):
+            raise SetupMistake(f"LATCHKEY_WEBAUTHN_RP_ID must be a domain name: {party!r}")
+        for origin in self.relying_party_origins if party else ():
+            if not _is_origin_of(party, origin):
+                raise SetupMistake(
+                    f"LATCHKEY_WEBAUTHN_ORIGINS and LATCHKEY_WEBAUTHN_RP_ID: {origin!r} is no https"
+                    f" origin (http on localhost only) at or below {party!r}."
+                )
+
 
 def check_issuer(issuer: str) -> None:
     """An issuer is an https origin, http on loopback only (OpenID Connect Discovery section 3)."""
@@ -120,6 +150,35 @@ def check_issuer(issuer: str) -> None:
     if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
         return
     raise SetupMistake(f"LATCHKEY_ISSUER must be https (http only on loopback): {issuer!r}")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_name(host: str) -> bool:
+    """A domain with a dot in it, or `localhost`: never a whole top-level domain."""
+    labels = host.split(".")
+    is_written_so = all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", each) for each in labels)
+    return is_written_so and not _is_address(host) and (len(labels) > 1 or host == "localhost")
+
+
+def _origin(address: str) -> str:
+    """As browsers write it (RFC 6454 section 6.2): in small letters, without its usual port."""
+    parts = urlsplit(address.lower())
+    usual = f":{443 if parts.scheme == 'https' else 80}"
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
+
+
+def _is_origin_of(party: str, origin: str) -> bool:
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    is_secure = parts.scheme == "https" or (parts.scheme == "http" and host == "localhost")
+    return is_secure and _origin(origin) == origin and ("." + host).endswith("." + party)
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from idp import audit
 from idp.audit import Origin
-from idp.credentials import recovery_codes, second_factor_tries, totp
+from idp.credentials import passkeys, recovery_codes, second_factor_tries, totp
 from idp.credentials.enrolled import Factor
 from idp.database import Connection
 
@@ -27,6 +27,8 @@ class Source(NamedTuple):
 
 
 SOURCES: Mapping[str, Source] = {
+    passkeys.PASSKEY: Source(passkeys.factors(passkeys.PASSKEY), passkeys.remove),
+    passkeys.SECURITY_KEY: Source(passkeys.factors(passkeys.SECURITY_KEY), passkeys.remove),
     totp.METHOD: Source(totp.factors, totp.remove),
     recovery_codes.METHOD: Source(recovery_codes.factors, recovery_codes.remove),
 }

@@ -42,6 +42,7 @@ WHO = {
     "recovery_codes.used": PERSON,
     "second_factor.paused": PERSON,
     "second_factor.switched_off": PERSON,
+    "passkey.count_fell": PERSON,
     "signing_key.revoked": OPERATORS,
     "tenant.suspended": ADMINS | OPERATORS,
     "tenant.resumed": ADMINS,
@@ -65,7 +66,10 @@ WHO = {
     "policy.changed": ADMINS,
     "audit.chain_broken": ADMINS | OPERATORS,
 }
-OF_THEMSELVES = ("sign_in.", "consent.", "factor.", "recovery_codes.", "second_factor.")
+OF_THEMSELVES = (
+    *("sign_in.", "consent.", "factor.", "passkey."),
+    *("recovery_codes.", "second_factor."),
+)
 OF_THE_PLATFORM = ("operator.", "signing_key.", *OF_THEMSELVES)
 DETAIL: dict[str, Any] = {
     "before": ["agent"],
@@ -79,6 +83,7 @@ DETAIL: dict[str, Any] = {
     "kid": "key-1",
     "method": "totp",
     "left": 9,
+    "label": "Blue key",
     "secret": CANARY,
 }
 

@@ -63,6 +63,8 @@ CODE = re.compile(
 TO_PEOPLE = {
     "sign_in_failed",
     "second_factor_failed",
+    "passkey_refused",
+    "too_many_passkeys",
 }  # words on the sign-in page, which nobody is sent a code with
 
 

@@ -27,6 +27,8 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "second_factor_pause": ("600", 600),
         "argon2_slots": ("1", 1),
         "argon2_queue": ("3", 3),
+        "webauthn_rp_id": ("localhost", "localhost"),
+        "webauthn_origins": ("http://localhost:8010", "http://localhost:8010"),
     }
     for field in fields(Settings):
         text, value = sound.get(field.name) or other[str(field.type)]
@@ -136,3 +138,61 @@ def test_settings_never_change() -> None:
 def test_the_scheme_of_the_issuer_decides_what_cookies_are_called() -> None:
     assert Settings(issuer="https://id.example").is_https
     assert not Settings(issuer="http://localhost:8000").is_https
+
+
+@pytest.mark.parametrize(
+    ("issuer", "party", "origin"),
+    [
+        ("http://localhost:8000", "localhost", "http://localhost:8000"),
+        ("https://id.example", "id.example", "https://id.example"),
+        ("https://ID.example:443", "id.example", "https://id.example"),
+        ("https://id.example:8443", "id.example", "https://id.example:8443"),
+    ],
+)
+def test_passkeys_are_made_for_the_host_of_the_issuer(issuer: str, party: str, origin: str) -> None:
+    settings = Settings(issuer=issuer)
+    assert settings.relying_party_id == party
+    assert settings.relying_party_origins == (origin,)
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:8000", "http://[::1]:8000"])
+def test_no_passkeys_are_made_for_an_address(issuer: str) -> None:
+    assert Settings(issuer=issuer).relying_party_id == ""
+
+
+@pytest.mark.parametrize(
+    ("party", "origins"),
+    [
+        ("example.com", ""),
+        ("example.com", "https://id.example.com, https://www.example.com:8443"),
+        ("id.example.com", "https://id.example.com"),
+    ],
+)
+def test_passkeys_can_be_made_for_a_domain_above(party: str, origins: str) -> None:
+    settings = Settings(
+        issuer="https://id.example.com", webauthn_rp_id=party, webauthn_origins=origins
+    )
+    assert settings.relying_party_id == party
+    assert len(settings.relying_party_origins) == max(1, len(origins.split()))
+
+
+@pytest.mark.parametrize(
+    ("party", "origins"),
+    [
+        ("com", ""),
+        ("127.0.0.1", ""),
+        ("example.com", "https://badexample.com"),
+        ("example.com", "https://example.com.evil.example"),
+        ("example.com", "http://id.example.com"),
+        ("example.com", "https://id.example.com/"),
+        ("example.com", "https://id.example.com:443"),
+        ("example.com", "https://ID.example.com"),
+        ("other.example.com", ""),
+        ("Example.com", ""),
+        ("https://example.com", ""),
+        ("", "https://badexample.com"),
+    ],
+)
+def test_passkeys_are_made_for_no_domain_of_others(party: str, origins: str) -> None:
+    with pytest.raises(SetupMistake, match="LATCHKEY_WEBAUTHN"):
+        Settings(issuer="https://id.example.com", webauthn_rp_id=party, webauthn_origins=origins)

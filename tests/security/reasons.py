@@ -58,7 +58,7 @@ REASONS = {
         " proxies may say for them, arrive with issue 4."
     ),
     "S46": RECOVERY,
-    **dict.fromkeys(["S47", "S48", "S51", "S54", "S55"], FACTORS),
+    **dict.fromkeys(["S47", "S48", "S51", "S54"], FACTORS),
     "S50: new codes by mail and SMS": FACTORS,
     "S52: codes by mail and SMS": FACTORS,
     **dict.fromkeys(["S56", "S57", "S58"], RECOVERY),

@@ -121,6 +121,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) ->
 YOUNGER_TAGS = (
     "console.refused",
     "factor.",
+    "passkey.",
     "recovery_codes.",
     "second_factor.",
 )
