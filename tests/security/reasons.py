@@ -25,7 +25,6 @@ REASONS = {
         " and that is what S12 tests instead."
     ),
     "S13: forgotten password, SMS": RECOVERY,
-    "S15: a second factor is pending": FACTORS,
     "S16: a weaker method never satisfies step-up": FACTORS,
     "S17: device, exchange": MORE_GRANTS,
     "S18: another tenant's endpoint": (
@@ -58,7 +57,7 @@ REASONS = {
         " proxies may say for them, arrive with issue 4."
     ),
     "S46": RECOVERY,
-    **dict.fromkeys(["S47", "S48", "S51", "S54"], FACTORS),
+    **dict.fromkeys(["S48", "S51", "S54"], FACTORS),
     "S50: new codes by mail and SMS": FACTORS,
     "S52: codes by mail and SMS": FACTORS,
     **dict.fromkeys(["S56", "S57", "S58"], RECOVERY),
