@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.credentials.proving import enrol_app
 from tests.security.protocol import ASKING, KEEPING, ask, asked_by, register
+from tests.security.second_factors import demand_a_second_factor
 from tests.world import AMARA, BEN, DANA, PRIYA, Visitor, World, claims_of, sent_back
 
 BARE = {"error", "error_description", "state", "iss"}
@@ -134,3 +136,13 @@ def test_sec_15_by_post_and_by_form_too(world: World):
     page = visitor.get(f"/authorize?{query}")
     assert 'name="error" value="login_required"' in page.text
     assert 'name="password"' not in page.text
+
+
+def test_sec_15_a_second_factor_is_pending(world: World):
+    demand_a_second_factor(world)
+    visitor = world.browser()
+    visitor.sign_in(DANA)
+    assert silent_error(visitor, "payments") == "interaction_required"
+    enrol_app(world, DANA)
+    assert silent_error(visitor, "payments") == "interaction_required"
+    assert "code" in sent_back(visitor.authorize(prompt="none"))

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.directory import catalog
 from tests.credentials.proving import enrol_app
 from tests.security.browsing import every_address
+from tests.security.second_factors import demand_a_second_factor
 from tests.world import DANA, PASSWORD, Visitor, World, sent_back
 
 SESSION = "latchkey-session"
@@ -29,13 +29,6 @@ FIELDS = {
     "continue": "1",
     "turn_back": "",
 }
-
-
-def demand_a_second_factor(world: World, product: str = "payments") -> None:
-    world.run("UPDATE products SET second_factor = true WHERE key = :key", key=product)
-    with world.held.database.transaction() as db:
-        catalog.touch(db)
-    world.clock.move(2)
 
 
 @pytest.fixture
