@@ -34,6 +34,8 @@ TAGS = {
     "passkey.renamed": "A person gave a passkey another name, `label`.",
     "passkey.refused": "A new passkey was refused; `reason` says why.",
     "passkey.count_fell": "A passkey's counter did not go up: there may be a copy of it.",
+    "second_factor.code_sent": "A code was sent to a person, by `method` for `purpose`.",
+    "second_factor.code_withheld": "A code was asked for and not sent; `reason` says why.",
     "session.ended": "A browser's session ended; `reason` says by whom or by what.",
     "tenant.chosen": "A person chose which tenant to work in.",
     "consent.given": "A person allowed a product that is not first-party to see `scope`.",

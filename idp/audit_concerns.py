@@ -64,6 +64,8 @@ CONCERNS: Mapping[str, Concern] = {
     "passkey.renamed": _ACTOR,
     "passkey.refused": _ACTOR,
     "passkey.count_fell": _concern(About.ACTOR, Reader.PERSON),
+    "second_factor.code_sent": _ACTOR,
+    "second_factor.code_withheld": _ACTOR,
     "session.ended": _ACTOR,
     "tenant.chosen": _ACTOR,
     "consent.given": _concern(About.ACTOR, Reader.PERSON),

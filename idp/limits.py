@@ -75,6 +75,11 @@ _GIVE_BACK = (
     .where(_TABLE.c.key == sa.bindparam("limit_key"))
     .values(failed=_TABLE.c.failed - 1)
 )
+_TAKE_BACK = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.key == sa.bindparam("limit_key"))
+    .values(failed=_TABLE.c.failed - 1, paused_until=0.0)
+)
 _CLEAR = sa.delete(_TABLE).where(_TABLE.c.key == sa.bindparam("key"))
 
 
@@ -86,6 +91,11 @@ def reserve(db: Connection, key: str, now: float, threshold: int, duration: floa
     """
     row = db.row(_RESERVE, key=key, now=now, threshold=threshold, duration=duration)
     return int(row[0]) if row else None
+
+
+def give_back(db: Connection, key: str) -> None:
+    """A try that was reserved in this very transaction and did not fail; those before it stay."""
+    db.run(_TAKE_BACK, limit_key=key)
 
 
 def take(db: Connection, key: str, now: float, most: int, window: float) -> bool:

@@ -1,8 +1,9 @@
 """The outbox: what has to reach somebody else, written in the transaction that caused it.
 
-A worker claims due messages and delivers them (`delivery.py`). There are three lanes, so that
-nobody's letters wait for a product, and what the worker does itself (who is to be told of the end
-of an access, say) for no letter. Of messages to products a claim takes those to one receiver, and
+A worker claims due messages and delivers them (`delivery.py`). There are five lanes, so that
+nobody's letters wait for a product, a code that lives five minutes for no letter, a text message
+for no mail server, and what the worker does itself (who is to be told of the end of an access, say)
+for none of them. Of messages to products a claim takes those to one receiver, and
 none to a receiver that another worker is busy with: one that hangs holds up itself, and one thread.
 A message that was delivered or given up stays as its own receipt.
 """
@@ -24,7 +25,7 @@ DELIVERED = "delivered"
 REFUSED = "refused"
 FAILED = "failed"
 
-LETTER = "mail"
+LETTER, CODE, TEXT = "mail", "code", "sms"  # a letter, a code by mail, a text message
 CLAIM_SECONDS = 60.0
 BATCH = 5
 
@@ -68,7 +69,7 @@ class Message(NamedTuple):
 
 
 _TABLE: Any = OutboxMessage.__table__
-_LETTER: Any = sa.literal_column(f"'{LETTER}'")
+
 _NOW = sa.bindparam("now", type_=sa.Double)
 _ENQUEUE = sa.insert(_TABLE).values(
     id=sa.bindparam("id"),
@@ -83,6 +84,11 @@ _ENQUEUE = sa.insert(_TABLE).values(
     locked_until=0.0,
 )
 _TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(0x1A7D))))
+
+
+def _is_of(*kinds: str) -> sa.ColumnElement[bool]:
+    """Written out, as the statement is compiled without values."""
+    return sa.or_(*(_TABLE.c.kind == sa.literal_column(f"'{kind}'") for kind in kinds))
 
 
 def _due(table: Any) -> sa.ColumnElement[bool]:
@@ -131,8 +137,11 @@ def _next_receiver() -> sa.Select[Any]:
 
 _NEXT_RECEIVER = _next_receiver()
 _CLAIM_FOR_A_PRODUCT = _claim(_TABLE.c.client_id == _NEXT_RECEIVER.scalar_subquery())
-_CLAIM_LETTERS = _claim(sa.and_(_TABLE.c.client_id.is_(None), _TABLE.c.kind == _LETTER))
-_CLAIM_ERRANDS = _claim(sa.and_(_TABLE.c.client_id.is_(None), _TABLE.c.kind != _LETTER))
+_FOR_NOBODY_ELSE = _TABLE.c.client_id.is_(None)
+_CLAIM_LETTERS = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(LETTER)))
+_CLAIM_CODES = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(CODE)))
+_CLAIM_TEXTS = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(TEXT)))
+_CLAIM_ERRANDS = _claim(sa.and_(_FOR_NOBODY_ELSE, ~_is_of(LETTER, CODE, TEXT)))
 _IN_HAND = (  # of whoever claimed it, and has not been given up for lost
     _TABLE.c.id == sa.bindparam("message_id"),
     _TABLE.c.status == PENDING,
@@ -199,6 +208,18 @@ def letters(database: Database, now: float) -> list[Message]:
         return _messages(db.rows(_CLAIM_LETTERS, now=now))
 
 
+def codes(database: Database, now: float) -> list[Message]:
+    """Claims a few codes by mail, which wait for no letter."""
+    with database.connection() as db:
+        return _messages(db.rows(_CLAIM_CODES, now=now))
+
+
+def texts(database: Database, now: float) -> list[Message]:
+    """Claims a few text messages."""
+    with database.connection() as db:
+        return _messages(db.rows(_CLAIM_TEXTS, now=now))
+
+
 def errands(database: Database, now: float) -> list[Message]:
     """Claims a few of what is for nobody else."""
     with database.connection() as db:
@@ -206,7 +227,7 @@ def errands(database: Database, now: float) -> list[Message]:
 
 
 Lane = Callable[[Database, float], list[Message]]
-LANES: tuple[Lane, ...] = (errands, letters, to_products)
+LANES: tuple[Lane, ...] = (errands, codes, texts, letters, to_products)
 
 
 def finish(

@@ -1,4 +1,4 @@
-"""Requests to products: no redirects, nothing read but the status, and an end to waiting."""
+"""Requests to others: no redirects, no more read than was meant to be, and an end to waiting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 DEADLINE = 5.0
@@ -19,15 +19,42 @@ Addresses = list[tuple[int, Any]]
 
 
 class Unreachable(Exception):
-    """Nothing that could be an answer came in time; says what kind of trouble it was."""
+    """Nothing that could be an answer came in time; says what kind of trouble it was. What
+    `may_have_arrived` was on its way already."""
+
+    def __init__(self, trouble: str, *, may_have_arrived: bool) -> None:
+        super().__init__(trouble)
+        self.may_have_arrived = may_have_arrived
+
+
+class Answer(NamedTuple):
+    """`body` is its beginning, as much as was asked for."""
+
+    status: int
+    body: bytes
 
 
 def post_form(uri: str, fields: dict[str, str], deadline: float = DEADLINE) -> int:
-    """The status of the answer. All of it takes `deadline` seconds at most: the look-up of its
-    name, however many addresses it has, and an answer that drips. Certificates are verified. Raises
-    Unreachable."""
+    """The status of the answer, of which nothing else is read. Raises Unreachable."""
+    return ask(uri, fields, deadline=deadline).status
+
+
+def ask(
+    uri: str,
+    fields: dict[str, str],
+    *,
+    authorization: str = "",
+    most: int = 0,
+    deadline: float = DEADLINE,
+) -> Answer:
+    """Post a form, and read `most` bytes of what comes back. All of it takes `deadline` seconds at
+    most: the look-up of its name, however many addresses it has, and an answer that drips.
+    Certificates are verified. Raises Unreachable."""
     parts, until = urlsplit(uri), monotonic() + deadline
-    is_https = parts.scheme == "https"
+    is_https, is_sent = parts.scheme == "https", False
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    if authorization:
+        headers["Authorization"] = authorization
     try:
         host, port = parts.hostname or "", parts.port or (443 if is_https else 80)
         connected = _connected(host, port, until)
@@ -37,12 +64,16 @@ def post_form(uri: str, fields: dict[str, str], deadline: float = DEADLINE) -> i
             if isinstance(connected, ssl.SSLSocket):
                 connected.do_handshake()
             target = f"{parts.path or '/'}?{parts.query}".rstrip("?")
-            status = _answer(connected, parts.netloc.rpartition("@")[2], target, fields)
+            connection = http.client.HTTPConnection(parts.netloc.rpartition("@")[2])
+            connection.sock, is_sent = connected, True
+            connection.request("POST", target, urlencode(fields), headers)
+            answered = connection.getresponse()
+            answer = Answer(answered.status, answered.read(most) if most else b"")
     except (OSError, http.client.HTTPException, ValueError) as problem:
-        raise Unreachable(type(problem).__name__) from problem
+        raise Unreachable(type(problem).__name__, may_have_arrived=is_sent) from problem
     if is_late.is_set():
-        raise Unreachable("TooSlow")
-    return status
+        raise Unreachable("TooSlow", may_have_arrived=is_sent)
+    return answer
 
 
 def _connected(host: str, port: int, until: float) -> socket.socket:
@@ -117,11 +148,3 @@ def _cut_off(connected: socket.socket, until: float) -> Iterator[threading.Event
     finally:
         watchdog.cancel()
         connected.close()
-
-
-def _answer(connected: socket.socket, host: str, target: str, fields: dict[str, str]) -> int:
-    connection = http.client.HTTPConnection(host)
-    connection.sock = connected
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", target, urlencode(fields), headers)
-    return connection.getresponse().status

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.answered_once import AnsweredRequest
+from idp.credentials.sent_code import SentCode
 from idp.database import Database
 from idp.directory.imports import PeopleImport
 from idp.ephemeral import EphemeralValue
@@ -29,6 +30,7 @@ _EXPIRED = (
     sa.delete(RevokedToken).where(RevokedToken.expires_at <= _NOW),
 )
 _SPENT = (
+    sa.delete(SentCode).where(SentCode.expires_at <= _NOW - DAY),
     sa.delete(PeopleImport).where(PeopleImport.created_at <= _LONG_AGO),
     sa.delete(AttemptLimit).where(
         AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _NOW - DAY

@@ -1,4 +1,4 @@
-"""How messages leave: SMTP, or the demo's inbox. Chosen by setting, used by the outbox alone."""
+"""How letters leave: SMTP, or the demo's inbox. Chosen by setting, used by the outbox alone."""
 
 from __future__ import annotations
 
@@ -48,16 +48,17 @@ PostLetter = Callable[[Letter, float], None]
 def letter_poster(settings: Settings, database: Database) -> PostLetter:
     """The demo's inbox, or the mail server of `smtp_url`."""
     if settings.demo_inbox:
-        return lambda letter, now: _keep_in_inbox(database, letter, now)
+        return lambda letter, now: keep_in_inbox(database, "mail", letter, now)
     return lambda letter, now: _send_by_smtp(settings, letter)
 
 
-def _keep_in_inbox(database: Database, letter: Letter, now: float) -> None:
+def keep_in_inbox(database: Database, channel: str, letter: Letter, now: float) -> None:
+    """The demo's way to send anything."""
     with database.session() as session:
         session.execute(
             sa.insert(InboxMessage).values(
                 id=new_id(),
-                channel="mail",
+                channel=channel,
                 recipient=letter.to,
                 subject=letter.subject,
                 body=letter.body,

@@ -76,6 +76,11 @@ class Settings:
     jwks_max_age: int = 300
 
     dns_nameservers: str = ""
+    code_tenant_budget: int = 5000
+    code_network_budget: int = 60
+    sms_url: str = field(default="", repr=False)
+    sms_from: str = ""
+    sms_countries: str = "US,CA,GB,ES"
     smtp_url: str = field(default="", repr=False)
     mail_from: str = "Latchkey <no-reply@localhost>"
 
@@ -109,6 +114,11 @@ class Settings:
                 "LATCHKEY_SIGNING_KEY_LEAD must be at least LATCHKEY_JWKS_MAX_AGE: a key has to be"
                 " known to every product before it signs."
             )
+
+    @property
+    def sends_texts(self) -> bool:
+        """Whether there is somebody who sends them, or the demo's inbox."""
+        return bool(self.sms_url) or self.demo_inbox
 
     @property
     def is_https(self) -> bool:

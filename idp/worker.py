@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -30,8 +31,9 @@ from idp.operators import health
 from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
 from idp.provider import Provider
-from idp.senders import letter_poster
+from idp.senders import Letter, PostLetter, letter_poster
 from idp.sessions import logout
+from idp.texting import text_poster
 from idp.tokens.signed_tokens import LOGOUT_TOKEN, mint
 from idp.web import letters
 
@@ -43,7 +45,13 @@ SWEEP_SECONDS = 60.0
 log = structlog.get_logger("worker")
 
 
-THREADS: Mapping[Lane, int] = {outbox.errands: 1, outbox.letters: 2, outbox.to_products: 8}
+THREADS: Mapping[Lane, int] = {
+    outbox.errands: 1,
+    outbox.codes: 2,
+    outbox.texts: 2,
+    outbox.letters: 2,
+    outbox.to_products: 8,
+}
 
 
 def run(held: Provider, stop: threading.Event) -> None:
@@ -67,8 +75,11 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
     """A sender for each kind of message."""
     write_letter = partial(letters.write, create_pages(held))
     post_letter = letter_poster(held.settings, held.database)
+    post_text = text_poster(held.settings, held.database)
     return {
         outbox.LETTER: lambda message, now: post_letter(write_letter(message.payload), now),
+        outbox.CODE: lambda message, now: send_code(held, write_letter, post_letter, message, now),
+        outbox.TEXT: lambda message, now: send_code(held, write_letter, post_text, message, now),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
         audit_chain.MESSAGE: lambda message, now: write_event_letters(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
@@ -111,6 +122,20 @@ def import_people(held: Provider) -> bool:
     """A batch of an import; False if none waits."""
     now = held.clock()
     return importing.work(held.database, held.catalog.current(now), held.secret_keys, now)
+
+
+def send_code(
+    held: Provider,
+    write: Callable[[dict[str, Any]], Letter],
+    post: PostLetter,
+    message: Message,
+    now: float,
+) -> None:
+    """Not once it has expired, however long it has waited for the one before it: nobody could do
+    anything with it."""
+    if held.clock() >= message.payload["expires_at"]:
+        raise Undelivered("the code has expired", refused=True)
+    post(write(message.payload), now)
 
 
 def tell_product(held: Provider, message: Message, now: float) -> None:

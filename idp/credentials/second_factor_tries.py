@@ -39,7 +39,7 @@ class AuthenticatorFailures(Base):
 
 
 class Authenticator(NamedTuple):
-    """What is tried. `id` is empty where there is none: that is a wrong try like any other."""
+    """What is tried. `id` is empty where there is none, or none yet."""
 
     user_id: str
     method: str
@@ -89,22 +89,25 @@ def judge(
     *,
     signs_in: bool = True,
 ) -> None:
-    """Take a try, then ask `spend` whether it was right, which uses it up. What `signs_in` and is
-    right forgets the wrong ones; an enrolment does not. In a transaction. Raises
+    """Take a try, then ask `spend` whether it was right, which uses it up. One that is right and
+    `signs_in` forgets the wrong ones; one that enrols does not. In a transaction. Raises
     SecondFactorRefused."""
     number = limits.reserve(
         *(db, limit_key(tried.user_id), now),
         *(settings.second_factor_threshold, settings.second_factor_pause),
     )
-    failed = _take(db, tried) if number else None
-    reason = _why_not(tried, number, failed, spend)
+    failed = _take(db, tried) if number and tried.id else 0
+    is_there = bool(tried.id) or not signs_in
+    reason = _why_not(number, is_there, failed, spend)
     if reason:
         is_last = number == settings.second_factor_threshold
         _record(db, settings, tried, reason, is_last, failed, now, origin)
         raise SecondFactorRefused(reason)
+    if not signs_in:
+        limits.give_back(db, limit_key(tried.user_id))
+        return
     db.run(_FORGET, authenticator_id=tried.id)
-    if signs_in:
-        limits.clear(db, limit_key(tried.user_id))
+    limits.clear(db, limit_key(tried.user_id))
 
 
 def limit_key(user_id: str) -> str:
@@ -125,18 +128,16 @@ def forget_all(db: Connection, user_id: str) -> None:
 
 def _take(db: Connection, tried: Authenticator) -> int | None:
     """Which wrong one in a row this would be, None if it is switched off."""
-    if not tried.id:
-        return 0
     row = db.row(_COUNT, authenticator_id=tried.id, user_id=tried.user_id)
     return int(row[0]) if row else None
 
 
 def _why_not(
-    tried: Authenticator, number: int | None, failed: int | None, spend: Callable[[], bool]
+    number: int | None, is_there: bool, failed: int | None, spend: Callable[[], bool]
 ) -> str:
     if number is None:
         return PAUSED
-    if not tried.id:
+    if not is_there:
         return MISSING
     if failed is None:
         return OFF

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from idp import answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once
-from idp.credentials import passkeys, password, recovery_codes, second_factor_tries, totp
+from idp.credentials import (
+    code_destinations,
+    passkeys,
+    password,
+    recovery_codes,
+    second_factor_tries,
+    sent_code,
+    totp,
+)
 from idp.database import Base, Database, Seal
 from idp.directory import (
     access_requests,
@@ -41,7 +49,7 @@ __all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences",
 
 TABLES = (
     *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
-    *(passkeys, recovery_codes, second_factor_tries, totp),
+    *(code_destinations, passkeys, recovery_codes, second_factor_tries, sent_code, totp),
     *(access_requests, documents),
     *(branding, catalog, clients, domains, imports),
     *(invitations, memberships, person_words),

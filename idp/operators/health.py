@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp import outbox
+from idp import outbox, texting
 from idp.directory.operating import Operation
 from idp.errors import Refusal, SetupMistake
 from idp.outbox import OutboxMessage
@@ -104,6 +104,10 @@ def _mail(held: Provider) -> str | None:
     return "No mail can be sent: set LATCHKEY_SMTP_URL."
 
 
+def _texts(held: Provider) -> str | None:
+    return None if held.settings.demo_inbox else texting.fault_of(held.settings)
+
+
 CHECKS: dict[str, Check] = {
     "database": _schema,
     "privileges": _privileges,
@@ -111,6 +115,7 @@ CHECKS: dict[str, Check] = {
     "signing keys": _signing_keys,
     "catalog": _catalog,
     "mail": _mail,
+    "text messages": _texts,
 }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from flask import Flask, render_template
 from flask_babel import force_locale, format_date, format_time
@@ -12,6 +13,7 @@ from flask_babel import force_locale, format_date, format_time
 from idp.provider import Provider
 from idp.secret_values import LETTER_SECRET
 from idp.senders import Letter
+from idp.settings import Settings
 from idp.web.context import EXTENSION
 from idp.web.languages import LANGUAGES
 
@@ -20,12 +22,15 @@ SUBJECT = "Subject: "
 
 def write(app: Flask, payload: dict[str, Any]) -> Letter:
     """`payload` names the `template`, whom it goes `to`, their `name` and `locale`, and values. A
-    `sealed_link` is a path of ours that nobody but the reader may see."""
+    `sealed_link` is a path of ours that nobody but the reader may see, a `sealed_code` the code."""
     language = payload.get("locale", "").partition("-")[0]
     with app.app_context(), force_locale(language if language in LANGUAGES else LANGUAGES[0]):
         values = {**payload, **_times(payload)}
         if "sealed_link" in values:
-            values["link"] = _opened(app, values["sealed_link"])
+            values["link"] = _settings(app).issuer + _opened(app, values["sealed_link"])
+        if "sealed_code" in values:
+            values["code"] = _opened(app, values["sealed_code"])
+            values["host"] = urlsplit(_settings(app).issuer).hostname
         person = {"name": values.get("name", ""), "email": values["to"]}
         text = render_template(f"mail/{values['template']}.txt", person=person, **values)
     subject, _, body = text.partition("\n")
@@ -54,6 +59,12 @@ def _time(at: float) -> str:
 
 
 def _opened(app: Flask, sealed: str) -> str:
-    held: Provider = app.extensions[EXTENSION]
-    path = held.secret_keys.decrypt(sealed, LETTER_SECRET).decode()
-    return held.settings.issuer + path
+    return _held(app).secret_keys.decrypt(sealed, LETTER_SECRET).decode()
+
+
+def _settings(app: Flask) -> Settings:
+    return _held(app).settings
+
+
+def _held(app: Flask) -> Provider:
+    return cast(Provider, app.extensions[EXTENSION])

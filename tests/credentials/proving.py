@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
 import pyotp
 import pytest
 
 from idp.audit import Origin
-from idp.credentials import recovery_codes, totp
+from idp.credentials import recovery_codes, sent_code, totp
+from idp.credentials.code_destinations import SMS
 from idp.credentials.enrolled import Evidence, Factor
 from idp.credentials.factors import enrolled
 from idp.credentials.second_factor_tries import SecondFactorRefused
+from idp.credentials.sent_code import ENROL, SIGN_IN, Place
 from idp.database import Database
-from idp.secret_values import SecretKeys
+from idp.secret_values import LETTER_SECRET, SecretKeys
 from idp.settings import Settings
+from tests.console.people_of import ask
 from tests.world import AMARA, World
 
+PHONE = "+12015550123"
 HERE = Origin("192.0.2.7", "request", "browser")
 BROWSER = "a browser's attempt"
 
@@ -68,6 +73,57 @@ def recover(world: World, code: str, email: str = AMARA) -> Evidence:
 def new_codes(world: World, email: str = AMARA) -> list[str]:
     held, owner = world.held, user_id(world, email)
     return recovery_codes.renew(held.database, held.secret_keys, owner, world.clock(), HERE)
+
+
+def place(
+    world: World, channel: str, purpose: str = SIGN_IN, email: str = AMARA, binding: str = BROWSER
+) -> Place:
+    return Place(user_id(world, email), channel, purpose, binding)
+
+
+def send(world: World, to: Place, number: str = "", origin: Origin = HERE) -> None:
+    held = world.held
+    stores = (held.database, held.secret_keys, held.settings)
+    sent_code.send(*stores, to, world.clock(), origin, number=number)
+
+
+def sent(world: World) -> list[dict[str, Any]]:
+    """What waits to be sent, the oldest first, with its `code`."""
+    rows = ask(
+        world,
+        "SELECT kind, payload FROM outbox WHERE kind IN ('code', 'sms') ORDER BY created_at, id",
+    )
+    found = []
+    for kind, payload in rows:
+        letter = orjson.loads(payload)
+        opened = world.held.secret_keys.decrypt(letter["sealed_code"], LETTER_SECRET)
+        found.append({**letter, "kind": kind, "code": opened.decode()})
+    return found
+
+
+def newest_code(world: World) -> str:
+    return str(sent(world)[-1]["code"])
+
+
+def answer(world: World, at: Place, code: str) -> Evidence:
+    held = world.held
+    stores = (held.database, held.secret_keys, held.settings)
+    prove = sent_code.enrol if at.purpose == ENROL else sent_code.verify
+    return prove(*stores, at, code, world.clock(), HERE)
+
+
+def enrol_code(world: World, channel: str, email: str = AMARA, number: str = PHONE) -> Place:
+    """A phone or the address, enrolled now; where codes are good at sign-in. A minute later."""
+    there = place(world, channel, ENROL, email)
+    send(world, there, number if channel == SMS else "")
+    answer(world, there, newest_code(world))
+    world.clock.move(60)
+    return there._replace(purpose=SIGN_IN)
+
+
+def another_code(code: str) -> str:
+    """Which is wrong."""
+    return f"{(int(code) + 1) % 10**6:06}"
 
 
 def factors_of(world: World, email: str = AMARA) -> list[Factor]:

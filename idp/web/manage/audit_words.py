@@ -57,6 +57,8 @@ WORDS: dict[str, Any] = {
     "passkey.renamed": _("Passkey renamed"),
     "passkey.refused": _("New passkey refused"),
     "passkey.count_fell": _("Passkey refused: it may have been copied"),
+    "second_factor.code_sent": _("Code sent"),
+    "second_factor.code_withheld": _("Code not sent: too many"),
     "session.ended": _("Session ended"),
     "tenant.chosen": _("Company chosen"),
     "consent.given": _("Consent given"),

@@ -20,6 +20,7 @@ NAMES = {
     "signing keys": _("Signing keys"),
     "catalog": _("Clients"),
     "mail": _("Mail"),
+    "text messages": _("Text messages"),
 }
 
 
