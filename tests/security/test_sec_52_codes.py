@@ -130,7 +130,7 @@ def test_sec_52_a_network_and_a_company_have_their_budgets(
         ("", "nonsense", True),
     ],
 )
-def test_sec_43_a_network_is_what_its_owner_can_not_change(
+def test_sec_52_a_network_is_what_its_owner_can_not_change(
     one: str, other: str, is_same: bool
 ) -> None:
     assert (network_of(one) == network_of(other)) is is_same
