@@ -25,7 +25,10 @@ from idp.endpoints.router import (
 from idp.provider import Provider, provider
 from idp.settings import settings_from
 from idp.web import brands, error_pages, home, inbox, languages, presentation
-from idp.web.account import profile
+from idp.web.account import history as own_history
+from idp.web.account import products as connected_products
+from idp.web.account import profile, security
+from idp.web.account import sessions as own_sessions
 from idp.web.addresses import Address
 from idp.web.context import (
     EXTENSION,
@@ -72,7 +75,8 @@ PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
 THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
-    *(brands, home, inbox, profile, consent, invitation),
+    *(brands, home, inbox, consent, invitation),
+    *(profile, security, own_sessions, own_history, connected_products),
     *(logout, not_open, password, select_account, tenant),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}

@@ -40,6 +40,7 @@ TAGS = {
     "tenant.chosen": "A person chose which tenant to work in.",
     "consent.given": "A person allowed a product that is not first-party to see `scope`.",
     "consent.withdrawn": "A person withdrew what they had allowed; its tokens are dead.",
+    "profile.changed": "A person changed their name, language or time zone.",
     "code.replayed": "An authorization code was used again; what it had given is dead.",
     "refresh_token.replayed": "A spent refresh token was used again; its whole family is dead.",
     "token.revoked": "A client revoked a token (RFC 7009).",

@@ -70,6 +70,7 @@ CONCERNS: Mapping[str, Concern] = {
     "tenant.chosen": _ACTOR,
     "consent.given": _concern(About.ACTOR, Reader.PERSON),
     "consent.withdrawn": _ACTOR,
+    "profile.changed": _ACTOR,
     # A client that repeats itself does the same as a thief, far more often.
     "code.replayed": _ACTOR,
     "refresh_token.replayed": _ACTOR,

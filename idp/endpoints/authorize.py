@@ -6,6 +6,7 @@ starts sessions and issues codes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -33,7 +34,7 @@ from idp.sessions import browser, logout
 from idp.sessions.browser import BrowserSession, Evidence
 from idp.situation import Situation, assess, read_request, resumed
 
-LOCAL_PAGES = frozenset({"/", "/account"})
+LOCAL_PAGE = re.compile(r"/|/account(/[a-z0-9_-]+)*")
 
 
 def authorize(provider: Provider, request: Request) -> Response | Page:
@@ -295,7 +296,7 @@ def _local_target(provider: Provider, attempt: Attempt, now: float) -> str:
         return attempt.target
     if attempt.destination == attempts.INVITATION:
         return f"/invitation?{urlencode({'token': attempt.target})}"
-    return attempt.target if attempt.target in LOCAL_PAGES else "/"
+    return attempt.target if LOCAL_PAGE.fullmatch(attempt.target) else "/"
 
 
 def _refuse(provider: Provider, reply_to: ReplyTo, code: str, message: str) -> Response | Page:

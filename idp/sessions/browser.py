@@ -242,6 +242,7 @@ def _record_sign_in(
         actor=evidence.user_id,
         session=session_id,
         amr=evidence.amr,
+        methods=sorted(evidence.proofs),
         user_agent=origin.user_agent[:300],
     )
 

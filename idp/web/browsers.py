@@ -21,6 +21,10 @@ _SYSTEMS = (
 )
 
 
+def is_handheld(user_agent: str) -> bool:
+    return any(mark in user_agent for mark in ("iPhone", "iPad", "Android"))
+
+
 def browser_name(user_agent: str) -> str:
     """Like "Firefox on Windows"; never the header's own text."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), None)

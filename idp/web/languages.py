@@ -1,4 +1,7 @@
-"""Languages: the person's, by `ui_locales`, then by their browser. Catalogs are read as `.po`."""
+"""Languages: the person's, by `ui_locales`, then by their browser; and their time zone.
+
+Catalogs are read as `.po`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from flask import Flask, g, request
 from flask_babel import Babel, Domain, get_locale
 
 LANGUAGES = ("en", "es")
+OWN_NAMES = {"en": "English", "es": "Español"}
 _FOLDER = Path(__file__).with_name("translations")
 
 
@@ -53,6 +57,12 @@ def _select() -> str:
     return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
 
 
+def _zone() -> str | None:
+    """The person's own where a page knows it, else UTC."""
+    zone: str | None = g.get("zone")
+    return zone
+
+
 def install(app: Flask) -> None:
-    babel = Babel(app, locale_selector=_select)
+    babel = Babel(app, locale_selector=_select, timezone_selector=_zone)
     babel.domain_instance = _ReadableCatalogs()  # for letters too, which no request asks for

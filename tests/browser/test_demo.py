@@ -172,7 +172,7 @@ def test_sign_in_works_without_javascript(demo: Demo, chromium: Browser) -> None
 
 
 def test_the_account_page_shows_and_ends_ones_sessions(demo: Demo, page: Page) -> None:
-    page.goto(f"{demo.issuer}/account")
+    page.goto(f"{demo.issuer}/account/sessions")
     sign_in(page, "hana@harbor.example")
     expect(page.get_by_role("heading", name="Where you are signed in")).to_be_visible()
     page.get_by_role("button", name="End the session of").first.click()
@@ -240,6 +240,10 @@ def test_axe_finds_nothing_on_the_way_through(
         demo.connections,
         demo.issuer,
         f"{demo.issuer}/account",
+        f"{demo.issuer}/account/security",
+        f"{demo.issuer}/account/sessions",
+        f"{demo.issuer}/account/history?show=everything",
+        f"{demo.issuer}/account/products",
         f"{demo.issuer}/inbox",
         f"{demo.issuer}/logout",
         f"{demo.issuer}/nothing-here",

@@ -17,9 +17,9 @@ from idp.directory import history
 from idp.directory.acting import Forbidden, NotFound
 from idp.directory.history import Wanted
 from idp.directory.paging import CursorRefused
+from idp.web.audit_words import SUBJECTS, WORDS
 from idp.web.manage import audit_detail
 from idp.web.manage.audit_detail import Change
-from idp.web.manage.audit_words import SUBJECTS, WORDS
 from tests.console.calling import machine, person, platforms_machine, tenants_machine
 from tests.console.operations import operation, operator
 from tests.console.people_of import administration, company, user_id

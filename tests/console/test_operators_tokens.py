@@ -188,9 +188,9 @@ def test_a_consent_stands_and_is_withdrawn_on_the_account_page(either_world: Wor
     [(consent,)] = either_world.run("SELECT id FROM consents")
     stranger = either_world.browser()
     stranger.enter("/account", AMARA)
-    stranger.submit(stranger.get("/account"), "/account/consents", consent=consent)
+    stranger.submit(stranger.get("/account"), "/account/products", consent=consent)
     told(Caller(either_world, given["access_token"]).get("/platform"))
-    browser.submit(page, "/account/consents", consent=consent)
+    browser.submit(page, "/account/products", consent=consent)
     is_problem(Caller(either_world, given["access_token"]).get("/platform"), 401)
     assert (refreshed(either_world, given, OTHER).json or {})["error"] == "invalid_grant"
     silent = sent_back(browser.authorize(OTHER, prompt="none", scope=f"openid {NODES}"))

@@ -228,10 +228,10 @@ def is_page_of_ours(answer: TestResponse) -> bool:
 
 def withdraw(visitor: Visitor, client_name: str = "", company: str = "") -> TestResponse:
     """By the account page: the first consent of the client, in that company if one is named."""
-    page = visitor.get("/account")
+    page = visitor.get("/account/products")
     buttons = re.findall(r'name="consent" value="([^"]+)" aria-label="([^"]*)"', page.text)
     found = [consent for consent, label in buttons if client_name in label and company in label]
-    return visitor.submit(page, path="/account/consents", consent=found[0])
+    return visitor.submit(page, path="/account/products", consent=found[0])
 
 
 def together(count: int, act: Callable[[int], Answer]) -> list[Answer]:

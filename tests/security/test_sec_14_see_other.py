@@ -9,7 +9,7 @@ from tests.world import AMARA, BEN, PASSWORD, PRIYA, World, request_for
 
 PAGES = (
     *("/login/password", "/login/consent", "/login/select_account", "/login/tenant"),
-    *("/login/not_open", "/logout", "/account/sessions", "/account/consents"),
+    *("/login/not_open", "/logout", "/account/sessions", "/account/products"),
 )
 
 

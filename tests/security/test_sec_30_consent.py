@@ -277,12 +277,14 @@ def test_sec_30_nobody_withdraws_for_somebody_else(world: World):
         " JOIN users u ON u.id = m.user_id WHERE u.email = :email)",
         email=AMARA,
     )[0][0]
-    ben.submit(ben.get("/account"), path="/account/consents", consent=amaras, user_id=AMARA)
+    ben.submit(
+        ben.get("/account/products"), path="/account/products", consent=amaras, user_id=AMARA
+    )
     assert world.run("SELECT count(*) FROM consents") == [(2,)]
     withdraw(ben)
     assert world.run("SELECT id FROM consents") == [(amaras,)]
     assert silent_token(world, visitor)
-    assert visitor.post("/account/consents", consent=amaras).status_code == 403
+    assert visitor.post("/account/products", consent=amaras).status_code == 403
 
 
 def silent_token(world: World, visitor: Visitor) -> str:
@@ -338,7 +340,7 @@ def test_sec_30_whoever_comes_back_to_a_company_is_asked_again(either_world: Wor
     anew = {"tenant": "northwind", "roles": ["account_admin"]}
     world.apply(users=[{"email": AMARA, "name": "Amara", "memberships": [anew]}])
     assert answer_to(visitor, ASKING).request.path == "/login/consent"
-    assert "The client asking" not in visitor.get("/account").text
+    assert "The client asking" not in visitor.get("/account/products").text
 
 
 def test_sec_30_a_grant_that_overtook_the_withdrawal_is_dead_and_stays_so(either_world: World):
@@ -419,7 +421,7 @@ def test_sec_30_what_it_may_do_is_named_in_the_person_s_language_and_by_no_key(
     page = answer_to(visitor, asking, AMARA, scope="openid people.read")
     assert page.request.path == "/login/consent"
     sent_back(visitor.follow(visitor.submit(page, decision="allow")))
-    for each in (page, visitor.get("/account")):
+    for each in (page, visitor.get("/account/products")):
         assert all(words in each.text for words in shown)
         assert not re.search(r">[^<]*(people\.read|roles\.manage)", each.text)
 

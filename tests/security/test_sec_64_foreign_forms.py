@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
+from tests.console.people_of import user_id
 from tests.security.browsing import THIRD_PARTY, add_third_party, dump, forms_and_pages
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World
 
@@ -44,6 +45,7 @@ def filled(world: World, **changed: str) -> dict[str, str]:
         world.run(f"SELECT id FROM {table}") for table in ("sessions", "consents")
     )
     return {
+        "person": user_id(world, AMARA),
         "session": sessions[0][0],
         "consent": consents[0][0],
         "decision": "sign_out",
@@ -58,7 +60,7 @@ def filled(world: World, **changed: str) -> dict[str, str]:
 
 def posts(world: World) -> list[str]:
     found = [path for method, path in forms_and_pages(world.held) if method == "POST"]
-    assert {"/login/password", "/account/sessions", "/account/consents", "/logout"} <= set(found)
+    assert {"/login/password", "/account/sessions", "/account/products", "/logout"} <= set(found)
     return found
 
 
@@ -111,7 +113,7 @@ def test_sec_64_what_the_browser_says_of_a_foreign_form_is_heard(
 def test_sec_64_our_own_form_is_taken(world: World, amara: Visitor) -> None:
     own = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}
     form = filled(world, csrf_token=token_of(amara))
-    assert amara.client.post("/account/consents", data=form, headers=own).status_code == 303
+    assert amara.client.post("/account/products", data=form, headers=own).status_code == 303
     assert world.run("SELECT count(*) FROM consents") == [(0,)]
 
 

@@ -13,9 +13,9 @@ from idp.directory import history
 from idp.directory.acting import Administration
 from idp.directory.history import Reader, Wanted
 from idp.directory.operating import Operation
+from idp.web.audit_words import WORDS, client_name, subjects
 from idp.web.context import provider
 from idp.web.manage import audit_detail, audit_evidence, audit_table, filled_in, guard, shell
-from idp.web.manage.audit_words import WORDS, client_name, subjects
 
 blueprint = Blueprint("manage_audit", __name__)
 

@@ -13,10 +13,10 @@ from idp.directory import history, person
 from idp.directory.acting import Administration, Mistake
 from idp.directory.person import Member
 from idp.grants import membership
+from idp.web.audit_words import WORDS, client_name
 from idp.web.browsers import browser_name
 from idp.web.context import catalog, provider
 from idp.web.manage import guard, shell
-from idp.web.manage.audit_words import WORDS, client_name
 
 blueprint = Blueprint("manage_person", __name__)
 

@@ -110,7 +110,9 @@ def create_gallery(language: str = "en") -> Flask:
         return Markup("<ul>{}</ul>").format(Markup().join(links))
 
     @app.post("/answer")
-    def answer() -> Response:
+    @app.post("/account")
+    @app.post("/account/<page>")
+    def answer(page: str = "") -> Response:
         return jsonify(request.form.to_dict())
 
     @app.get("/product-colors.css")

@@ -103,6 +103,105 @@ SESSIONS = [
     },
 ]
 
+SIGN_OUTS = [
+    {
+        "browser": "Edge on Windows",
+        "ended": NOW - 5 * HOUR,
+        "receipts": [
+            {"client_name": "LMS", "product_key": "lms", "status": "delivered", "attempts": 1},
+            {
+                "client_name": "Secure Payments",
+                "product_key": "payments",
+                "status": "pending",
+                "attempts": 3,
+            },
+            {
+                "client_name": "Connections",
+                "product_key": "connections",
+                "status": "failed",
+                "attempts": 9,
+            },
+        ],
+    },
+    {
+        "browser": "Chrome on Android",
+        "ended": NOW - 4 * DAY,
+        "receipts": [
+            {"client_name": "LMS", "product_key": "lms", "status": "refused", "attempts": 1},
+            {"client_name": "Connections", "product_key": "connections", "status": "pending"}
+            | {"attempts": 0},
+        ],
+    },
+]
+
+EVENTS: list[dict[str, Any]] = [
+    {
+        "words": "Signed in",
+        "is_bad": False,
+        "at": NOW - 3 * HOUR,
+        "address": "203.0.113.24",
+        "is_own": True,
+        "browser": "Chrome on macOS",
+        "methods": ["password", "authenticator app"],
+    },
+    {
+        "words": "Sign-in refused",
+        "is_bad": True,
+        "at": NOW - 26 * HOUR,
+        "address": "198.51.100.7",
+        "is_own": True,
+        "browser": "",
+        "methods": [],
+    },
+    {
+        "words": "Second factors reset",
+        "is_bad": False,
+        "at": NOW - 9 * DAY,
+        "address": "",
+        "is_own": False,
+        "browser": "",
+        "methods": [],
+    },
+]
+
+
+def account(path: str) -> dict[str, Any]:
+    """What every page of the account has around it."""
+    pages = {
+        "/account": ("Profile", "user"),
+        "/account/security": ("Sign-in and security", "shield-lock"),
+        "/account/sessions": ("Devices and sessions", "devices"),
+        "/account/history": ("Sign-in history", "history"),
+        "/account/products": ("Connected products", "apps"),
+    }
+    return {
+        "menu": MENU,
+        "person": AMARA | {"id": "a81"},
+        "navigation": [
+            {"url": url, "label": label, "icon": icon, "current": url == path}
+            for url, (label, icon) in pages.items()
+        ],
+    }
+
+
+PROFILE: dict[str, Any] = account("/account") | {
+    "own": {
+        "name": AMARA["name"],
+        "given_name": "Amara",
+        "family_name": "Okafor",
+        "locale": "en",
+        "zoneinfo": "Africa/Lagos",
+    },
+    "languages": {"en": "English", "es": "Español"},
+    "zones": {
+        "UTC": ["UTC"],
+        "Africa": ["Africa/Cairo", "Africa/Lagos"],
+        "America": ["America/Bogota", "America/New_York"],
+        "Europe": ["Europe/Berlin", "Europe/Madrid"],
+    },
+    "tenants": MEMBERSHIPS,
+}
+
 MESSAGES = [
     {
         "channel": "mail",
@@ -271,16 +370,43 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "products": [],
         },
     ),
-    "account": (
+    "account": ("account/profile.html", PROFILE),
+    "account-wrong": (
         "account/profile.html",
-        {
-            "menu": MENU,
-            "person": AMARA,
-            "password_changed": NOW - 12 * DAY,
-            "sessions": SESSIONS,
-            "end_session_url": "/answer",
-            "withdraw_url": "/answer",
-            "tenants": MEMBERSHIPS,
+        PROFILE
+        | {
+            "shown": PROFILE["own"] | {"name": "", "zoneinfo": "Mars"},
+            "errors": {
+                "name": "Enter a name in one line, of at most 120 characters.",
+                "zoneinfo": "Choose one of these time zones.",
+            },
+        },
+    ),
+    "account-alone": ("account/profile.html", PROFILE | {"tenants": []}),
+    "account-sessions": (
+        "account/sessions.html",
+        account("/account/sessions") | {"sessions": SESSIONS, "ended": SIGN_OUTS},
+    ),
+    "account-history": (
+        "account/history.html",
+        account("/account/history") | {"events": EVENTS, "next": "c_1", "is_whole": False},
+    ),
+    "account-history-empty": (
+        "account/history.html",
+        account("/account/history") | {"events": [], "next": None, "is_whole": True},
+    ),
+    "account-products-none": (
+        "account/products.html",
+        account("/account/products") | {"products": [], "consents": []},
+    ),
+    "account-products": (
+        "account/products.html",
+        account("/account/products")
+        | {
+            "products": [
+                LMS | {"sessions": 2, "at": NOW - 3 * HOUR},
+                PAYMENTS | {"sessions": 1, "at": NOW - 2 * DAY},
+            ],
             "consents": [
                 {
                     "id": "ledgerline",

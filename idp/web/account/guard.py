@@ -1,0 +1,82 @@
+"""Who may open a page of the account: decided at every request, a form's as well as a page's.
+
+Looking takes a session as the person's companies want it. Changing how one signs in takes a recent
+proof, by the person's own second factor if they have one: whoever found an open browser, or knows
+the password alone, can neither add nor take away a way in (security.md S54). What is missing goes
+to `/authorize`, which asks for it and comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import flash, redirect, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from idp import situation
+from idp.login import attempt as attempts
+from idp.login.next_step import Asked, Done
+from idp.sessions import browser
+from idp.sessions.browser import BrowserSession
+from idp.web.context import browser_secret, current_session, now, provider
+
+RECENT = 15 * 60  # seconds
+
+View = Callable[..., Any]
+
+
+def signed_in(view: View) -> View:
+    """The view gets the session first."""
+    return _guarded(view, {})
+
+
+def proven_anew(view: View) -> View:
+    """For whatever changes how somebody signs in, its pages as well as its forms."""
+    return _guarded(view, {"max_age": str(RECENT), "own_level": "1"})
+
+
+def _guarded(view: View, wanted: dict[str, str]) -> View:
+    @wraps(view)
+    def guarded(**names: Any) -> Any:
+        session = _let_in(wanted)
+        if session is None:
+            return _ask_first(wanted)
+        if request.method == "POST" and request.form.get("person") != session.user_id:
+            flash(_("Somebody else has signed in here meanwhile. Nothing was changed."))
+            return redirect(request.path, 303)
+        return view(session, **names)
+
+    return guarded
+
+
+def _let_in(wanted: dict[str, str]) -> BrowserSession | None:
+    """None while anything is missing."""
+    session = current_session()
+    with provider().database.connection() as db:
+        decision, _entries = situation.at_page(provider(), db, session, _asked(wanted), now())
+        if session is None or not isinstance(decision, Done):
+            return None
+        browser.touch(db, session, now())
+    return session
+
+
+def _asked(wanted: dict[str, str]) -> Asked:
+    max_age = int(wanted["max_age"]) if wanted else None
+    return situation.asked_by_account(max_age, own_level=bool(wanted))
+
+
+def _ask_first(wanted: dict[str, str]) -> Response:
+    """Each form is sent to the address of its page, so that this leads back to the page."""
+    attempt = attempts.begin(
+        provider().ephemeral,
+        browser_secret(),
+        provider().settings.attempt_lifetime,
+        now(),
+        attempts.PAGE,
+        parameters=wanted,
+        target=request.path,
+    )
+    return redirect(f"/authorize?attempt={attempt.id}", 303)
