@@ -223,6 +223,8 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
 def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
     """The proofs that the request lets count: `prompt=login` those of this attempt, `max_age` those
     that are younger, though nobody has to hurry through the pages."""
+    if asked.max_age is None and "login" not in asked.prompt:
+        return proven.proofs
     return {
         method: proof
         for method, proof in proven.proofs.items()
@@ -326,15 +328,15 @@ def own_methods(enrolled: Iterable[Enrolled], entries: Iterable[Entry]) -> froze
 
 def _password_again(proven: Proven, proofs: Proofs, going_on: Iterable[Entry]) -> Step | None:
     """After a customer's first enrolment, where the company wants it so (product.md M6)."""
+    if not proven.first_enrolled_at or proven.password is None:
+        return None
     wanted = any(
         side.rules.password_after_enrolment and side.kind == CUSTOMER
         for entry in going_on
         for side in entry.sides
     )
-    if not wanted or proven.password is None:
-        return None
     last = proofs.get(PASSWORD, Proof(0.0)).at
-    return Step.PASSWORD if last <= proven.first_enrolled_at else None
+    return Step.PASSWORD if wanted and last <= proven.first_enrolled_at else None
 
 
 def _new_password(

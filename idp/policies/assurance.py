@@ -117,5 +117,5 @@ def rank(acr: str) -> int:
 
 def least(wanted: Iterable[str]) -> str | None:
     """The weakest of the classes that would do, or None where we know none of them."""
-    known = [each for each in SUPPORTED if each in wanted]
-    return known[0] if known else None
+    named = frozenset(wanted)
+    return next((each for each in SUPPORTED if each in named), None) if named else None

@@ -188,6 +188,8 @@ def requirement(asking: Asking, sides: Sequence[Side], *, is_granted: bool = Fal
 def together(requirements: Iterable[Requirement]) -> Requirement:
     """What all of them require: of somebody who asks for no product, each of their companies."""
     found = [each for each in requirements if each.demands]
+    if len(found) < 2:
+        return found[0] if found else NOTHING
     return Requirement(
         tuple(demand for each in found for demand in each.demands),
         SECOND.intersection(*(each.allowed for each in found)),

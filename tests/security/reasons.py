@@ -57,7 +57,7 @@ REASONS = {
         " proxies may say for them, arrive with issue 4."
     ),
     "S46": RECOVERY,
-    **dict.fromkeys(["S48", "S54"], FACTORS),
+    **dict.fromkeys(["S54"], FACTORS),
     **dict.fromkeys(["S56", "S57", "S58"], RECOVERY),
     "S59": (
         "The canonical form of an address is held by the directory's own tests; signing up and"

@@ -11,3 +11,9 @@ def demand_a_second_factor(world: World, product: str = "payments") -> None:
     with world.held.database.transaction() as db:
         catalog.touch(db)
     world.clock.move(2)
+
+
+def require_of_staff(world: World, tenant: str = "northwind", mode: str = "required") -> None:
+    """What the tenant's policy says of its staff, from now on."""
+    policy = f'{{"second_factor":{{"staff":{{"mode":"{mode}","since":0.0}}}}}}'
+    world.run("UPDATE tenants SET policy = :p WHERE slug = :t", p=policy, t=tenant)
