@@ -43,6 +43,7 @@ from idp.web.login import (
     invitation,
     logout,
     not_open,
+    passkey,
     password,
     select_account,
     tenant,
@@ -77,7 +78,7 @@ THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, invitation),
     *(profile, security, own_sessions, own_history, connected_products),
-    *(logout, not_open, password, select_account, tenant),
+    *(logout, not_open, passkey, password, select_account, tenant),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}
 CONSOLE_PAGES = (

@@ -63,7 +63,8 @@ class Keys:
         """A key of theirs, sound, and a second younger than the last."""
         self.world.clock.move(1.0)
         made = authenticator or Authenticator()
-        self.add(made.create(self.ask(challenges.ENROL)), label)
+        here = {"origin": self.world.settings.issuer}
+        self.add(made.create(self.ask(challenges.ENROL), client=here), label)
         return made
 
     def listed(self) -> list[Enrolled]:

@@ -33,6 +33,14 @@ class Proven(NamedTuple):
     enrolled_at: float
 
 
+class UnknownPasskey(Unsound):
+    """Nobody has it (any more): whoever keeps it may forget it."""
+
+    def __init__(self, credential_id: str) -> None:
+        super().__init__("unknown passkey")
+        self.credential_id = credential_id
+
+
 class _Owned(NamedTuple):
     id: str
     public_key: str
@@ -119,7 +127,7 @@ def prove(
 def _find(db: Connection, answer: Answer) -> tuple[_Owned, Person]:
     row = db.row(_FIND, credential_id=answer.credential_id)
     if row is None:
-        raise Unsound("unknown passkey")
+        raise UnknownPasskey(answer.credential_id)
     own = len(_Owned._fields)
     return _Owned._make(row[:own]), Person._make(row[own:])
 

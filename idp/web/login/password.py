@@ -31,7 +31,7 @@ def show() -> str:
 
 @blueprint.post("/login/password")
 def submit() -> Response | tuple[str, int]:
-    attempt = _attempt()
+    attempt = attempt_of_form()
     email, secret = request.form.get("email", "").strip(), request.form.get("password", "")
     errors = _missing(attempt, email, secret)
     if errors:
@@ -50,7 +50,7 @@ def submit() -> Response | tuple[str, int]:
     except SignInRefused:
         words = _("We could not sign you in. Check your details, or reset your password.")
         return sign_in_page(attempt, email=email, error=words), 400
-    return step.proceed((attempt or _begin()).prove(person.id, PASSWORD, now()))
+    return step.proceed((attempt or begin()).prove(person.id, PASSWORD, now()))
 
 
 def sign_in_page(
@@ -59,8 +59,10 @@ def sign_in_page(
     email: str = "",
     error: str | None = None,
     errors: dict[str, str] | None = None,
+    unknown_passkey: str = "",
 ) -> str:
-    """`attempt` is None for a visitor who came straight here and has to pick a product."""
+    """`attempt` is None for a visitor who came straight here and has to pick a product. An
+    `unknown_passkey` is one that the browser may forget."""
     chosen = request.form.get("product") or _product_key(attempt)
     person = _known_person(attempt)
     values: dict[str, Any] = {
@@ -75,11 +77,20 @@ def sign_in_page(
         "error": error,
         "errors": errors or {},
         "locked_hint": _lockout() if error else None,
+        "passkeys": _passkeys(attempt, unknown_passkey),
     }
     browser_secret()
     if attempt is None:
         allow_form_targets(product_targets(catalog()))
     return render_template("login/sign_in.html", **values)
+
+
+def _passkeys(attempt: Attempt | None, unknown: str) -> dict[str, str] | None:
+    """None where browsers make none, and where the password is what was asked for (product.md
+    M6)."""
+    party = provider().settings.relying_party_id
+    wants_password = attempt is not None and attempt.first_enrolled_at > 0
+    return {"party": party, "unknown": unknown} if party and not wants_password else None
 
 
 def _lockout() -> dict[str, int]:
@@ -98,7 +109,7 @@ def _tiles(chosen: str | None) -> list[ProductView]:
     ]
 
 
-def _attempt() -> Attempt | None:
+def attempt_of_form() -> Attempt | None:
     """The one that the form belongs to. A visitor has none yet; and whoever picks another tile
     than the product that asked goes to the one that they picked."""
     if not request.form.get("attempt"):
@@ -107,11 +118,11 @@ def _attempt() -> Attempt | None:
     attempt = step.load()
     picked = request.form.get("product", "")
     if picked in catalog().products and picked != _product_key(attempt):
-        return _begin()
+        return begin()
     return attempt
 
 
-def _begin() -> Attempt:
+def begin() -> Attempt:
     return attempts.begin(
         provider().ephemeral,
         browser_secret(),

@@ -64,6 +64,7 @@ SIGN_IN: dict[str, Any] = {
     "not_me_url": "/login?other=1",
     "reason": None,
     "locked_hint": None,
+    "passkeys": {"party": "id.latchkey.example", "unknown": ""},
 }
 STEP: dict[str, Any] = {
     "action": "/answer",
