@@ -69,12 +69,17 @@ def people(
 ) -> Page:
     """Raises Forbidden, or CursorRefused."""
     admin.check("people.read")
+    return found(admin, keys, wanted, cursor, size)
+
+
+def found(admin: Administration, keys: SecretKeys, wanted: Wanted, cursor: str, size: int) -> Page:
+    """For rules, which check what they need themselves. Raises CursorRefused."""
     bound = ("people", *wanted)
     after = paging.opened(keys, admin.tenant.id, bound, cursor) if cursor else None
-    found = _found(admin, wanted)
-    if found is None:
+    meant = _found(admin, wanted)
+    if meant is None:
         return Page([], None)
-    rows = admin.rows.execute(_listed(found, after, size + 1), {"now": admin.now}).all()
+    rows = admin.rows.execute(_listed(meant, after, size + 1), {"now": admin.now}).all()
     names = _role_names(admin, [row.id for row in rows[:size]])
     people = [
         Listed._make((row.id, row.user_id, *row[3:], tuple(names.get(row.id, ()))))
@@ -84,6 +89,24 @@ def people(
         return Page(people, None)
     last = rows[size - 1]
     return Page(people, paging.seal(keys, admin.tenant.id, bound, (last.sort_name, last.id)))
+
+
+def meets(admin: Administration, wanted: Wanted) -> sa.ColumnElement[bool]:
+    """Whether a membership is among those, for a statement about all of them at once. It needs
+    `now`."""
+    words = folded(wanted.search).split() if len(wanted.search) <= MAX_SEARCH else []
+    if wanted.search.strip() and not 0 < len(words) <= MAX_SEARCH_WORDS:
+        return sa.false()
+    met: list[sa.ColumnElement[bool]] = [
+        Membership.id.in_(_with_word(admin, word).ids) for word in words
+    ]
+    if wanted.role:
+        met.append(Membership.id.in_(_with_role(admin, wanted.role).ids))
+    if wanted.status:
+        met.append(sa.literal(wanted.status) == STATUS_NOW)
+    if wanted.kind:
+        met.append(Membership.kind == wanted.kind)
+    return sa.and_(sa.true(), *met)
 
 
 def _listed(found: Found, after: Sequence[Any] | None, size: int) -> sa.Select[Any]:

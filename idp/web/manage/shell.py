@@ -40,6 +40,10 @@ TENANT_PAGES: tuple[Entry, ...] = (
         *("arrows-exchange", ("access.request", "access.receive")),
     ),
     Entry(
+        *("/settings", _("Settings"), _("User authentication: who needs a second factor")),
+        *("settings", ("policy.manage",), ("/multi-factor",)),
+    ),
+    Entry(
         *("/policy", _("Sign-in policy"), _("How long a sign-in is good")),
         *("shield-lock", ("policy.manage",)),
     ),
