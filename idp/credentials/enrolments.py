@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -23,7 +23,7 @@ class Enrolment(NamedTuple):
 _KEY = sa.case(
     (Passkey.is_user_verified, sa.literal(passkeys.PASSKEY)), else_=passkeys.SECURITY_KEY
 )
-_WHICH: tuple[tuple[sa.ColumnElement[str], sa.ColumnElement[str], sa.ColumnElement[float]], ...] = (
+_WHICH: tuple[tuple[Any, Any, Any], ...] = (
     (Passkey.user_id, _KEY, Passkey.enrolled_at),
     (TotpAuthenticator.user_id, sa.literal(totp.METHOD), TotpAuthenticator.enrolled_at),
     (SentCodeFactor.user_id, SentCodeFactor.channel, SentCodeFactor.enrolled_at),

@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 from babel.lists import format_list
-from flask_babel import get_locale
+from flask_babel import get_locale, lazy_gettext
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 
 from idp.policies.assurance import (
     EMAIL,
@@ -23,16 +22,16 @@ from idp.policies.assurance import (
 from idp.policies.mfa import METHODS, Demand, Requirement, Why
 
 METHOD_WORDS = {
-    PASSKEY: _l("passkey or security key"),
-    TOTP: _l("authenticator app"),
-    SMS: _l("code by SMS"),
-    EMAIL: _l("code by e-mail"),
+    PASSKEY: lazy_gettext("passkey or security key"),
+    TOTP: lazy_gettext("authenticator app"),
+    SMS: lazy_gettext("code by SMS"),
+    EMAIL: lazy_gettext("code by e-mail"),
 }
 OWNED_WORDS = {
     **METHOD_WORDS,
-    PASSKEY: _l("passkey"),
-    SECURITY_KEY: _l("security key"),
-    RECOVERY: _l("recovery codes"),
+    PASSKEY: lazy_gettext("passkey"),
+    SECURITY_KEY: lazy_gettext("security key"),
+    RECOVERY: lazy_gettext("recovery codes"),
 }
 
 
