@@ -47,6 +47,7 @@ from idp.web.login import (
     password,
     select_account,
     tenant,
+    unlock,
 )
 from idp.web.manage import (
     access,
@@ -79,7 +80,7 @@ THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, invitation),
     *(profile, security, own_sessions, own_history, connected_products),
-    *(logout, not_open, passkey, password, select_account, tenant),
+    *(logout, not_open, passkey, password, select_account, tenant, unlock),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}
 CONSOLE_PAGES = (

@@ -52,7 +52,13 @@ _TELLS_BOTH = _concern(About.NOBODY, Reader.OWNERS, Reader.OPERATORS)
 CONCERNS: Mapping[str, Concern] = {
     "sign_in.succeeded": _ACTOR,
     "sign_in.failed": _ACTOR,
-    "sign_in.locked": _concern(About.ACTOR, Reader.PERSON),
+    # Its letter has the link that lifts it (credentials/unlocking.py).
+    "sign_in.locked": _ACTOR,
+    "sign_in.unlocked": _NAMED,
+    "sign_in.held_up": _NOBODY,
+    "password.made": _NAMED,
+    "password.changed": _concern(About.NAMED, Reader.PERSON),
+    "password.worn_out": _concern(About.ACTOR, Reader.PERSON),
     "sign_in.refused": _ACTOR,
     "factor.enrolled": _concern(About.ACTOR, Reader.PERSON),
     "factor.removed": _concern(About.ACTOR, Reader.PERSON),

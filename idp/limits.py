@@ -72,7 +72,11 @@ _RESERVE = Upsert(_reserve)
 _TAKE = Upsert(_take)
 _GIVE_BACK = (
     sa.update(_TABLE)
-    .where(_TABLE.c.key == sa.bindparam("limit_key"))
+    .where(
+        _TABLE.c.key == sa.bindparam("limit_key"),
+        _TABLE.c.paused_until > sa.bindparam("now", type_=sa.Double),
+        _TABLE.c.failed > 0,
+    )
     .values(failed=_TABLE.c.failed - 1)
 )
 _TAKE_BACK = (
@@ -100,7 +104,18 @@ def give_back(db: Connection, key: str) -> None:
 
 def take(db: Connection, key: str, now: float, most: int, window: float) -> bool:
     """One of `most` within `window` seconds, counted from the first; False if none is left."""
-    return db.row(_TAKE, key=key, now=now, most=most, window=window) is not None
+    return ration(db, key, now, most, window) is not None
+
+
+def ration(db: Connection, key: str, now: float, most: int, window: float) -> int | None:
+    """The same, and which of them it is."""
+    row = db.row(_TAKE, key=key, now=now, most=most, window=window)
+    return int(row[0]) if row else None
+
+
+def give_back_ration(db: Connection, key: str, now: float) -> None:
+    """One that was taken in this window, for nothing."""
+    db.run(_GIVE_BACK, limit_key=key, now=now)
 
 
 def take_each(db: Connection, now: float, rations: Sequence[tuple[str, int, float]]) -> int | None:
@@ -110,7 +125,7 @@ def take_each(db: Connection, now: float, rations: Sequence[tuple[str, int, floa
     for place, (key, most, window) in enumerate(rations):
         if not take(db, key, now, most, window):
             for had, _most, _window in rations[:place]:
-                db.run(_GIVE_BACK, limit_key=had)
+                give_back_ration(db, had, now)
             return place
     return None
 

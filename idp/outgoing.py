@@ -7,13 +7,15 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 DEADLINE = 5.0
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 Addresses = list[tuple[int, Any]]
 
@@ -41,20 +43,17 @@ def post_form(uri: str, fields: dict[str, str], deadline: float = DEADLINE) -> i
 
 def ask(
     uri: str,
-    fields: dict[str, str],
+    fields: dict[str, str] | None = None,
     *,
-    authorization: str = "",
+    headers: Mapping[str, str] = NO_HEADERS,
     most: int = 0,
     deadline: float = DEADLINE,
 ) -> Answer:
-    """Post a form, and read `most` bytes of what comes back. All of it takes `deadline` seconds at
-    most: the look-up of its name, however many addresses it has, and an answer that drips.
-    Certificates are verified. Raises Unreachable."""
+    """Post a form, or get what is there without one, and read `most` bytes of what comes back. All
+    of it takes `deadline` seconds at most: the look-up of its name, however many addresses it has,
+    and an answer that drips. Certificates are verified. Raises Unreachable."""
     parts, until = urlsplit(uri), monotonic() + deadline
     is_https, is_sent = parts.scheme == "https", False
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    if authorization:
-        headers["Authorization"] = authorization
     try:
         host, port = parts.hostname or "", parts.port or (443 if is_https else 80)
         connected = _connected(host, port, until)
@@ -66,7 +65,7 @@ def ask(
             target = f"{parts.path or '/'}?{parts.query}".rstrip("?")
             connection = http.client.HTTPConnection(parts.netloc.rpartition("@")[2])
             connection.sock, is_sent = connected, True
-            connection.request("POST", target, urlencode(fields), headers)
+            _send(connection, target, fields, headers)
             answered = connection.getresponse()
             answer = Answer(answered.status, answered.read(most) if most else b"")
     except (OSError, http.client.HTTPException, ValueError) as problem:
@@ -74,6 +73,19 @@ def ask(
     if is_late.is_set():
         raise Unreachable("TooSlow", may_have_arrived=is_sent)
     return answer
+
+
+def _send(
+    connection: http.client.HTTPConnection,
+    target: str,
+    fields: dict[str, str] | None,
+    headers: Mapping[str, str],
+) -> None:
+    if fields is None:
+        connection.request("GET", target, headers=headers)
+    else:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        connection.request("POST", target, urlencode(fields), {**headers, **form})
 
 
 def _connected(host: str, port: int, until: float) -> socket.socket:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from idp.credentials.password import PasswordHasher
+from idp.credentials.hashing import PasswordHasher
 from idp.database import Database
 from idp.directory.catalog import Catalog, Versioned, load_catalog
 from idp.ephemeral import Ephemeral, ephemeral
@@ -42,7 +42,7 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         database=database,
         ephemeral=Sealed(ephemeral(settings.redis_url, database), keys),
         secret_keys=keys,
-        hasher=PasswordHasher(settings),
+        hasher=PasswordHasher(settings, keys.pepper),
         catalog=Versioned(database, lambda: load_catalog(database)),
         key_ring=Versioned(database, lambda: load_key_ring(database, keys, retention)),
         tokens=TokenReader(),

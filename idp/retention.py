@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from idp.answered_once import AnsweredRequest
 from idp.credentials.sent_code import SentCode
+from idp.credentials.unlocking import Lock
 from idp.database import Database
 from idp.directory.imports import PeopleImport
 from idp.ephemeral import EphemeralValue
@@ -28,6 +29,7 @@ _EXPIRED = (
     sa.delete(UsedName).where(UsedName.expires_at <= _NOW),
     sa.delete(AnsweredRequest).where(AnsweredRequest.expires_at <= _NOW),
     sa.delete(RevokedToken).where(RevokedToken.expires_at <= _NOW),
+    sa.delete(Lock).where(Lock.until <= _NOW),
 )
 _SPENT = (
     sa.delete(SentCode).where(SentCode.expires_at <= _NOW - DAY),

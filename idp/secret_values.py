@@ -75,6 +75,7 @@ class SecretKeys:
     identifiers: bytes
     refresh_tokens: bytes
     audit: bytes
+    passwords: bytes
 
     def encrypt(self, plaintext: bytes, purpose: str) -> str:
         """AES-256-GCM under a key of this one message, made of `purpose` and 192 random bits: no
@@ -111,6 +112,16 @@ class SecretKeys:
         """A name for an identifier that says nothing about it: HMAC-SHA-256, hexadecimal."""
         return hmac.new(self.identifiers, identifier.encode(), hashlib.sha256).hexdigest()
 
+    def pepper(self, password: str) -> str:
+        """What is hashed of a password, so that the database alone is not enough to guess it:
+        HMAC-SHA-256, hexadecimal."""
+        return hmac.new(self.passwords, password.encode(), hashlib.sha256).hexdigest()
+
+    def sign(self, text: str, purpose: str) -> str:
+        """Vouches for what a browser keeps for us: HMAC-SHA-256, base64url."""
+        signed = f"{purpose}\n{text}".encode()
+        return encode(hmac.new(self.cookies, signed, hashlib.sha256).digest())
+
 
 def secret_keys(keys_dir: Path) -> SecretKeys:
     """Read the master key, making it on first start (0600)."""
@@ -122,6 +133,7 @@ def secret_keys(keys_dir: Path) -> SecretKeys:
         identifiers=_derive(master, "identifiers"),
         refresh_tokens=_derive(master, "refresh tokens"),
         audit=_derive(master, "audit chains"),
+        passwords=_derive(master, "passwords"),
     )
 
 

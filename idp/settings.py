@@ -23,6 +23,8 @@ BOUNDS = {
     "lockout_duration": (60, 3600),
     "second_factor_threshold": (3, 10),
     "second_factor_pause": (60, 3600),
+    "tries_per_network": (10, 10**6),
+    "tries_per_tenant": (10, 10**6),
     "access_token_lifetime": (60, 3600),
 }
 HSTS = "max-age=63072000; includeSubDomains"  # what browsers are told of an https issuer
@@ -66,6 +68,9 @@ class Settings:
     lockout_duration: int = 1800
     second_factor_threshold: int = 5
     second_factor_pause: int = 1800
+    tries_per_network: int = 100
+    tries_per_tenant: int = 1000
+    compromised_range_url: str = ""
     argon2_memory_kib: int = 19 * 1024
     argon2_time_cost: int = 2
     argon2_parallelism: int = 1
@@ -91,6 +96,8 @@ class Settings:
                 setting = PREFIX + name.upper()
                 raise SetupMistake(f"{setting} must lie between {least} and {most}.")
         self._check_relying_party()
+        if self.compromised_range_url:
+            _check_range_url(self.compromised_range_url)
         if not 1 <= self.code_lifetime <= 60:
             raise SetupMistake("LATCHKEY_CODE_LIFETIME must be at most 60 seconds.")
         if self.log_level not in LOG_LEVELS:
@@ -189,6 +196,14 @@ def _is_origin_of(party: str, origin: str) -> bool:
     host = parts.hostname or ""
     is_secure = parts.scheme == "https" or (parts.scheme == "http" and host == "localhost")
     return is_secure and _origin(origin) == origin and ("." + host).endswith("." + party)
+
+
+def _check_range_url(url: str) -> None:
+    """https, http on loopback only: whoever listens would learn which lists we read."""
+    parts = urlsplit(url)
+    is_safe = parts.scheme == "https" or parts.hostname in LOOPBACK_HOSTS
+    if not (is_safe and parts.hostname and parts.scheme in ("http", "https")):
+        raise SetupMistake(f"LATCHKEY_COMPROMISED_RANGE_URL must be https: {url!r}")
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:

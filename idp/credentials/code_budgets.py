@@ -6,9 +6,8 @@ security.md). What is refused here was not sent and took nothing.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
-
 from idp import limits
+from idp.credentials.networks import network_of
 from idp.database import Connection
 from idp.secret_values import SecretKeys
 from idp.settings import Settings
@@ -45,16 +44,3 @@ def take(
         return ""
     names = [name for name, group in zip(LACKING, groups, strict=True) for _ in group]
     return names[place]
-
-
-def network_of(address: str) -> str:
-    """An IPv4 address, or the 64 bits of an IPv6 one that its owner can't change (S43)."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return f"{int(parsed) >> 64:x}/64"

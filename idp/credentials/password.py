@@ -1,40 +1,42 @@
-"""Passwords: Argon2id with bounded concurrency, behind an exact limit on wrong tries.
+"""Passwords: what is kept of them, and the one way to prove one, behind an exact limit on tries.
 
 Whatever is wrong (address unknown, password wrong, paused, disabled, of no tenant), the answer is
 the same words after the same work: one reservation, one Argon2 computation (product.md S9, P4, P7).
+How somebody gets another one is `login/new_password.py`.
 """
 
 from __future__ import annotations
 
-import threading
 import unicodedata
-from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
-from secrets import token_bytes
+from typing import Any
 
-import argon2
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, limits
+from idp import audit
 from idp.audit import Origin
+from idp.credentials import blocklist, tries, unlocking
+from idp.credentials.hashing import PasswordHasher
+from idp.credentials.tries import Taken
 from idp.database import Base, Connection, Database, Upsert
 from idp.directory import users
 from idp.directory.users import Person, canonical_email
-from idp.errors import Busy, Refusal
+from idp.errors import Refusal
 from idp.secret_values import SecretKeys
 from idp.settings import Settings
 
 MIN_PASSWORD_LETTERS = 10
 MAX_PASSWORD_BYTES = 1024
-HASH_WAIT = 10.0
+FORMER_KEPT = 24
+MOST_WRONG = 100  # in a row, NIST SP 800-63B-4 section 3.2.2
 FAILED_WORDS = "We could not sign you in. Check your details, or reset your password."
+COMPROMISED = "compromised"
 
 
 class Password(Base):
-    """`must_change` is why another one has to be chosen at the next sign-in, empty if it need
-    not."""
+    """`must_change` says why another one has to be chosen before anything opens, empty if it need
+    not. `failures` are wrong ones in a row: at MOST_WRONG it opens nothing until it is replaced.
+    `proven_at` is when it was last proven."""
 
     __tablename__ = "passwords"
 
@@ -44,26 +46,74 @@ class Password(Base):
     hash: Mapped[str]
     changed_at: Mapped[float]
     must_change: Mapped[str] = mapped_column(server_default="")
+    failures: Mapped[int] = mapped_column(server_default="0")
+    proven_at: Mapped[float] = mapped_column(server_default="0")
 
 
-_HASH_OF = sa.select(Password.hash).where(Password.user_id == sa.bindparam("user_id"))
-_STATE = sa.select(Password.changed_at, Password.must_change).where(
-    Password.user_id == sa.bindparam("user_id")
+class FormerPassword(Base):
+    """One that somebody had, so that it is not had again."""
+
+    __tablename__ = "former_passwords"
+
+    user_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    replaced_at: Mapped[float]
+
+
+_TABLE: Any = Password.__table__
+_FORMER: Any = FormerPassword.__table__
+_OWN = _TABLE.c.user_id == sa.bindparam("owner_id")
+_IS_STILL = _TABLE.c.hash == sa.bindparam("old_hash")
+_NOW: Any = sa.bindparam("now", type_=sa.Double)
+_HASH_OF = sa.select(_TABLE.c.hash).where(_OWN)
+_STATE = sa.select(_TABLE.c.changed_at, _TABLE.c.must_change).where(_OWN)
+_RESERVE = (
+    sa.update(_TABLE)
+    .where(_OWN, _TABLE.c.failures < sa.literal_column(str(MOST_WRONG)))
+    .values(failures=_TABLE.c.failures + 1)
+    .returning(_TABLE.c.hash, _TABLE.c.failures)
 )
-_REHASH = (
-    sa.update(Password)
-    .where(Password.user_id == sa.bindparam("owner_id"), Password.hash == sa.bindparam("old_hash"))
-    .values(hash=sa.bindparam("new_hash"))
+_PROVE = (
+    sa.update(_TABLE)
+    .where(_OWN, _IS_STILL)
+    .values(
+        failures=0, proven_at=sa.case((_TABLE.c.proven_at < _NOW, _NOW), else_=_TABLE.c.proven_at)
+    )
 )
-
-
+_REHASH = sa.update(_TABLE).where(_OWN, _IS_STILL).values(hash=sa.bindparam("new_hash"))
+_DEMAND = (
+    sa.update(_TABLE)
+    .where(_OWN, _TABLE.c.must_change == sa.literal_column("''"))
+    .values(must_change=sa.bindparam("reason"))
+)
+_REPLACE = (
+    sa.update(_TABLE)
+    .where(_OWN, _IS_STILL)
+    .values(hash=sa.bindparam("new_hash"), changed_at=_NOW, must_change="", failures=0)
+    .returning(_TABLE.c.proven_at)
+)
 _SET_FIRST = Upsert(
     lambda insert: (
-        insert(Password.__table__)
-        .values({name: sa.bindparam(name) for name in ("user_id", "hash", "changed_at")})
+        insert(_TABLE)
+        .values(user_id=sa.bindparam("owner_id"), hash=sa.bindparam("new_hash"), changed_at=_NOW)
         .on_conflict_do_nothing(index_elements=["user_id"])
-        .returning(Password.user_id)
+        .returning(_TABLE.c.user_id)
     )
+)
+_FORMER_OF = (
+    sa.select(_FORMER.c.hash)
+    .where(_FORMER.c.user_id == sa.bindparam("owner_id"))
+    .order_by(_FORMER.c.replaced_at.desc(), _FORMER.c.hash)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_REMEMBER = sa.insert(_FORMER).values(
+    user_id=sa.bindparam("owner_id"), hash=sa.bindparam("old_hash"), replaced_at=_NOW
+)
+_FORGET = sa.delete(_FORMER).where(
+    _FORMER.c.user_id == sa.bindparam("owner_id"),
+    _FORMER.c.hash.not_in(_FORMER_OF.with_only_columns(_FORMER.c.hash).scalar_subquery()),
 )
 
 
@@ -72,79 +122,6 @@ class SignInRefused(Refusal):
 
     def __init__(self, reason: str) -> None:
         super().__init__("sign_in_failed", FAILED_WORDS, reason)
-
-
-class PasswordHasher:
-    """Argon2id in at most `argon2_slots` threads at once; `argon2_queue` more may wait.
-
-    `verifications` counts the comparisons with a real person's hash.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._argon2 = argon2.PasswordHasher(
-            time_cost=settings.argon2_time_cost,
-            memory_cost=settings.argon2_memory_kib,
-            parallelism=settings.argon2_parallelism,
-        )
-        self._slots = threading.BoundedSemaphore(settings.argon2_slots)
-        self._room = threading.BoundedSemaphore(settings.argon2_slots + settings.argon2_queue)
-        self._nobody = _hash_of_nothing(self._argon2)
-        self._counting = threading.Lock()
-        self.verifications = 0
-
-    def hash(self, password: str) -> str:
-        with self.slot():
-            return self._argon2.hash(_normalized(password))
-
-    def compare(self, stored: str | None, password: str) -> bool:
-        """Whether it is the password; the same work when there is none to compare with. Asked
-        within `slot`, so that a try is only counted when it can be evaluated."""
-        if stored is not None:
-            with self._counting:
-                self.verifications += 1
-        try:
-            self._argon2.verify(self._nobody if stored is None else stored, _normalized(password))
-        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
-            return False
-        return stored is not None
-
-    def needs_rehash(self, stored: str) -> bool:
-        return self._argon2.check_needs_rehash(stored)
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Room for one computation. Raises Busy when the queue is full or too slow."""
-        if not self._room.acquire(blocking=False):
-            raise Busy("password hashing: the queue is full")
-        try:
-            if not self._slots.acquire(timeout=HASH_WAIT):
-                raise Busy("password hashing: waited too long")
-            try:
-                yield
-            finally:
-                self._slots.release()
-        finally:
-            self._room.release()
-
-
-def _hash_of_nothing(argon2_: argon2.PasswordHasher) -> str:
-    """It costs as much to compare with as any other, and nothing to make when a process starts."""
-    salt, digest = (
-        b64encode(token_bytes(length)).decode().rstrip("=")
-        for length in (argon2_.salt_len, argon2_.hash_len)
-    )
-    cost = f"m={argon2_.memory_cost},t={argon2_.time_cost},p={argon2_.parallelism}"
-    return f"$argon2id$v={argon2.low_level.ARGON2_VERSION}${cost}${salt}${digest}"
-
-
-def _normalized(password: str) -> str:
-    """NFKC (product.md P1), so that the same keys on another keyboard are the same password."""
-    return unicodedata.normalize("NFKC", password)
-
-
-def limit_key(secret_keys: SecretKeys, claimed_email: str) -> str:
-    """One counter for all spellings of an address, existing or not (security.md S41)."""
-    return "password:" + secret_keys.blind(canonical_email(claimed_email) or claimed_email.strip())
 
 
 def verify(
@@ -156,36 +133,46 @@ def verify(
     claimed_password: str,
     now: float,
     origin: Origin,
+    claimed_device: str = "",
 ) -> Person:
-    """The person whose password it is. Raises SignInRefused, or Busy."""
-    if len(claimed_password.encode()) > MAX_PASSWORD_BYTES:
+    """The person whose password it is, for every form that asks for one. `claimed_device` is the
+    browser's cookie (`devices.py`). Raises SignInRefused, TooManyTries, or Busy."""
+    if is_too_long(claimed_password):
         raise SignInRefused("password too long")
-    key = limit_key(secret_keys, claimed_email)
+    whose = (secret_keys, settings, claimed_email)
     with hasher.slot():
         with database.transaction() as db:
             person = users.find_by_email(db, canonical_email(claimed_email) or "")
-            stored = find_hash(db, person.id if person else "")
-            tried = limits.reserve(
-                db, key, now, settings.lockout_threshold, settings.lockout_duration
-            )
-        right = hasher.compare(stored if tried else None, claimed_password)
-    reason = _why_not(person, tried, right)
+            taken = tries.take(db, *whose, person, claimed_device, now, origin)
+            stored, failures = _reserve(db, person, taken)
+        right = hasher.compare(stored, claimed_password)
+    reason = taken.reason or _why_not(person, right, failures)
     with database.transaction() as db:
-        if reason or person is None:
-            is_last = tried == settings.lockout_threshold
-            _record_failure(db, person, reason, is_last, now, settings, origin)
+        if person is None or stored is None or reason:
+            _record_failure(db, secret_keys, person, taken, reason, failures, now, settings, origin)
             raise SignInRefused(reason)
-        limits.clear(db, key)
-    if stored and hasher.needs_rehash(stored):
+        tries.give_back(db, taken, now)
+        if not db.run(_PROVE, owner_id=person.id, old_hash=stored, now=now):
+            raise SignInRefused("another password meanwhile")
+        if blocklist.is_listed(claimed_password):
+            demand_change(db, person.id, COMPROMISED)
+    if hasher.needs_rehash(stored):
         _rehash(database, hasher, person.id, stored, claimed_password)
     return person
 
 
-def _why_not(person: Person | None, tried: int | None, right: bool) -> str:
-    if tried is None:
-        return "paused"
+def _reserve(db: Connection, person: Person | None, taken: Taken) -> tuple[str | None, int]:
+    """The hash to compare with, and which wrong one in a row it would be. Nobody's is asked for
+    where there is none, so that all do the same work."""
+    row = db.row(_RESERVE, owner_id=person.id if person and not taken.reason else "")
+    return (str(row[0]), int(row[1])) if row else (None, 0)
+
+
+def _why_not(person: Person | None, right: bool, failures: int) -> str:
     if person is None:
         return "unknown address"
+    if not failures:
+        return "no password, or worn out"
     if not right:
         return "wrong password"
     return "" if person.status == users.ACTIVE else "disabled"
@@ -193,23 +180,25 @@ def _why_not(person: Person | None, tried: int | None, right: bool) -> str:
 
 def _record_failure(
     db: Connection,
+    secret_keys: SecretKeys,
     person: Person | None,
+    taken: Taken,
     reason: str,
-    is_last: bool,
+    failures: int,
     now: float,
     settings: Settings,
     origin: Origin,
 ) -> None:
     actor = person.id if person else None
     audit.record(db, "sign_in.failed", now, origin, actor=actor, reason=reason)
-    if not is_last:
+    if failures == MOST_WRONG:
+        audit.record(db, "password.worn_out", now, origin, actor=actor, tries=MOST_WRONG)
+    if not taken.is_last:
         return
-    audit.record(
-        *(db, "sign_in.locked", now, origin),
-        actor=actor,
-        tries=settings.lockout_threshold,
-        until=now + settings.lockout_duration,
-    )
+    most, until = settings.lockout_threshold, now + settings.lockout_duration
+    audit.record(db, "sign_in.locked", now, origin, actor=actor, tries=most, until=until)
+    if person:
+        unlocking.lock(db, secret_keys, person, taken.key, most, until, now)
 
 
 def _rehash(
@@ -230,18 +219,41 @@ def is_too_long(password: str) -> bool:
     return len(password.encode()) > MAX_PASSWORD_BYTES
 
 
-def set_first(db: Connection, user_id: str, password_hash: str, now: float) -> bool:
+def set_first(db: Connection, user_id: str, new_hash: str, now: float) -> bool:
     """False for a person who has a password, which stays."""
-    return db.row(_SET_FIRST, user_id=user_id, hash=password_hash, changed_at=now) is not None
+    return db.row(_SET_FIRST, owner_id=user_id, new_hash=new_hash, now=now) is not None
+
+
+def replace(
+    db: Connection, user_id: str, old_hash: str, new_hash: str, now: float, history: int
+) -> float | None:
+    """When the old one was last proven; None if it is the password no more. `history` is how many
+    are remembered, the new one included."""
+    row = db.row(_REPLACE, owner_id=user_id, old_hash=old_hash, new_hash=new_hash, now=now)
+    if row is None:
+        return None
+    db.run(_REMEMBER, owner_id=user_id, old_hash=old_hash, now=now)
+    db.run(_FORGET, owner_id=user_id, most=max(history - 1, 0))
+    return float(row[0])
+
+
+def former_hashes(db: Connection, user_id: str, most: int) -> list[str]:
+    """The latest first."""
+    return [hashed for (hashed,) in db.rows(_FORMER_OF, owner_id=user_id, most=most)]
+
+
+def demand_change(db: Connection, user_id: str, reason: str) -> None:
+    """Another one has to be chosen; an earlier reason stays."""
+    db.run(_DEMAND, owner_id=user_id, reason=reason)
 
 
 def find_hash(db: Connection, user_id: str) -> str | None:
-    row = db.row(_HASH_OF, user_id=user_id)
+    row = db.row(_HASH_OF, owner_id=user_id)
     return str(row[0]) if row else None
 
 
 def find_state(db: Connection, user_id: str) -> tuple[float, str] | None:
     """When the password was last changed and why it has to be (`Password`), or None for a person
     who has none."""
-    row = db.row(_STATE, user_id=user_id)
+    row = db.row(_STATE, owner_id=user_id)
     return (float(row[0]), str(row[1])) if row else None

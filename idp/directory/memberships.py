@@ -66,7 +66,7 @@ class Membership(TenantOwned, Base):
     access_request_id: Mapped[str | None]
     only_products: Mapped[str | None]
     ends_at: Mapped[float | None]
-    second_factor_selected: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    second_factor_selected: Mapped[bool] = mapped_column(server_default=sa.false())
     second_factor_skipped_at: Mapped[float | None]
     created_at: Mapped[float]
 

@@ -184,9 +184,9 @@ def _finish(
 def _signed_in(
     provider: Provider, db: Connection, request: Request, situation: Situation, now: float
 ) -> tuple[str, Evidence, tuple[tuple[str, str], ...]]:
-    """The session's id, what the grant rests on, and the cookie to set. Any proof gives the session
-    a new secret, and a second factor alone nothing else: what the session had stays. A session of
-    somebody else in this browser ends."""
+    """The session's id, what the grant rests on, and the cookies to set. Any proof gives the
+    session a new secret, and a second factor alone nothing else: what the session had stays. A
+    session of somebody else in this browser ends."""
     session, proven = situation.session, situation.proven
     if not proven.fresh:
         assert session
@@ -204,7 +204,8 @@ def _signed_in(
         raise attempts.AttemptOver("the session that a second factor added to has ended")
     started = started or browser.start(db, whole, absolute, now, request.origin)
     headers = cookies.set_session(provider.settings, started.secret)
-    return started.session_id, situation.evidence, headers
+    device = cookies.set_device(provider, request, whole.user_id, now)
+    return started.session_id, situation.evidence, (*headers, *device)
 
 
 def _fields(

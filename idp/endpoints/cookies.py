@@ -1,9 +1,11 @@
-"""The provider's two cookies, in the strictest form that the issuer's scheme allows."""
+"""The provider's cookies, in the strictest form that the issuer's scheme allows."""
 
 from __future__ import annotations
 
+from idp.credentials import devices
 from idp.endpoints.messages import Headers, Request
 from idp.login import attempt
+from idp.provider import Provider
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.settings import Settings
@@ -17,6 +19,14 @@ def set_cookie(settings: Settings, name: str, value: str) -> tuple[str, str]:
 
 def set_session(settings: Settings, secret: str) -> Headers:
     return (set_cookie(settings, browser.cookie_name(settings.is_https), secret),)
+
+
+def set_device(provider: Provider, request: Request, user_id: str, now: float) -> Headers:
+    """This browser is one of that person's from now on (`credentials/devices.py`)."""
+    name = devices.cookie_name(provider.settings.is_https)
+    value = devices.remember(provider.secret_keys, request.cookie(name), user_id, now)
+    header, cookie = set_cookie(provider.settings, name, value)
+    return ((header, f"{cookie}; Max-Age={devices.LIFETIME}"),)
 
 
 def browser_secret(settings: Settings, request: Request) -> tuple[str, Headers]:

@@ -25,7 +25,10 @@ from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import PageRefusal, told
-from idp.secret_values import fingerprint
+from idp.login import new_password
+from idp.login.new_password import Lost, Owner, Prepared
+from idp.policies.password_rules import Company
+from idp.secret_values import SecretKeys, fingerprint
 
 _TABLE: Any = Invitation.__table__
 _IS_OPEN = (
@@ -57,6 +60,9 @@ _VERIFY = (
     sa.update(User.__table__)  # type: ignore[arg-type]
     .where(User.id == sa.bindparam("user_id"), User.email_verified_at.is_(None))
     .values(email_verified_at=sa.bindparam("verified_at", type_=sa.Double))
+)
+_POLICY = sa.select(sa.type_coerce(Tenant.policy, sa.Text)).where(
+    Tenant.id == sa.bindparam("tenant_id")
 )
 _ROLES = (
     sa.select(Role.key)
@@ -127,8 +133,9 @@ def accept(database: Database, claimed_token: str, user_id: str, now: float, ori
 def accept_as_new(
     database: Database,
     claimed_token: str,
-    name: str,
-    password_hash: str,
+    secret_keys: SecretKeys,
+    owner: Owner,
+    prepared: Prepared,
     now: float,
     origin: Origin,
 ) -> Open:
@@ -136,15 +143,22 @@ def accept_as_new(
     Raises NotOpen, also for whoever has got an account meanwhile."""
     with _opened(database, claimed_token, now) as (db, found):
         _spend(db, claimed_token, now)
-        user_id = _make(db, found, name, now)
-        if not password.set_first(db, user_id, password_hash, now):
-            raise _Lost
-        _let_in(db, found, user_id, now, origin)
+        made = owner._replace(id=_make(db, found, owner.name, now))
+        first = prepared._replace(replaces=None)
+        new_password.keep(db, secret_keys, made, first, now, origin, way=new_password.INVITED)
+        _let_in(db, found, made.id, now, origin)
     return found
 
 
-class _Lost(Exception):
-    """Somebody else was first. It is no refusal, which would commit what was written so far."""
+def owner_of(database: Database, found: Open, name: str) -> Owner:
+    """Whoever is going to have an account, in the company that invites, and in those that know them
+    already."""
+    with database.connection() as db:
+        person = users.find_by_email(db, found.email_canonical)
+        known = new_password.owner_of(db, person.id).companies if person else ()
+        [(policy,)] = db.rows(_POLICY, tenant_id=found.tenant_id)
+    inviting = Company(found.tenant_name, policy, found.kind)
+    return Owner(person.id if person else "", found.email, name, (inviting, *known))
 
 
 @contextmanager
@@ -164,7 +178,7 @@ def _opened(
             if not inviters.may_still_invite(rows, db, invitation, now):
                 raise NotOpen("whoever invited may not any more")
             yield db, found
-    except _Lost:
+    except Lost:
         raise NotOpen("somebody was first") from None
 
 
@@ -178,7 +192,7 @@ def _found(db: Connection, claimed_token: str, now: float) -> Open:
 def _spend(db: Connection, claimed_token: str, now: float) -> None:
     """One conditional write: of any number who come at once, one does."""
     if db.row(_SPEND, hashed=fingerprint(claimed_token), now=now, spent_at=now) is None:
-        raise _Lost
+        raise Lost
 
 
 def _make(db: Connection, found: Open, name: str, now: float) -> str:
@@ -186,12 +200,12 @@ def _make(db: Connection, found: Open, name: str, now: float) -> str:
     person = users.find_by_email(db, found.email_canonical)
     if person:
         if person.status != users.ACTIVE:
-            raise _Lost
+            raise Lost
         return person.id
     address = (found.email, found.email_canonical)
     made = joining.make_user(db, *address, name, found.locale, now, verified_at=now)
     if made is None:
-        raise _Lost
+        raise Lost
     return made
 
 

@@ -18,6 +18,7 @@ from idp.credentials import (
     second_factor_tries,
     sent_code,
     totp,
+    unlocking,
 )
 from idp.database import Base, Database, Seal
 from idp.directory import (
@@ -50,6 +51,7 @@ __all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences",
 TABLES = (
     *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
     *(code_destinations, passkeys, recovery_codes, second_factor_tries, sent_code, totp),
+    unlocking,
     *(access_requests, documents),
     *(branding, catalog, clients, domains, imports),
     *(invitations, memberships, person_words),

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from idp.app import create_pages
 from idp.audit import NOWHERE
 from idp.directory import invitations
-from idp.login import invitation
+from idp.login import invitation, new_password
+from idp.login.new_password import Owner, Prepared
 from idp.web import letters as writing
 from tests.console.administering import administering
 from tests.console.people_of import letters
@@ -41,8 +42,17 @@ def newest_token(world: World) -> str:
 
 
 def accept(world: World, token: str, *, name: str = "Nadia Petrova") -> None:
-    hashed = world.held.hasher.hash(CHOSEN)
-    invitation.accept_as_new(world.held.database, token, name, hashed, world.clock(), NOWHERE)
+    given = (world.held.secret_keys, *prepared(world, token, name))
+    invitation.accept_as_new(world.held.database, token, *given, world.clock(), NOWHERE)
+
+
+def prepared(world: World, token: str, name: str) -> tuple[Owner, Prepared]:
+    """Whoever accepts has chosen a name and a password."""
+    held = world.held
+    found, _ = invitation.look(held.database, token, world.clock())
+    owner = invitation.owner_of(held.database, found, name)
+    given = (held.database, held.hasher, held.settings, owner, ["LMS"], CHOSEN)
+    return owner, new_password.prepare(*given)
 
 
 def members(world: World, email: str = NADIA) -> list[tuple[Any, ...]]:

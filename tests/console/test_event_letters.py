@@ -34,7 +34,8 @@ TEMPLATES = Path(__file__).parents[2] / "templates" / "mail"
 CANARY = "canary-5e2c1f"
 PERSON, ADMINS, OPERATORS = {BEN}, {AMARA, DANA}, {OLU}
 WHO = {
-    "sign_in.locked": PERSON,
+    "password.changed": PERSON,
+    "password.worn_out": PERSON,
     "consent.given": PERSON,
     "factor.enrolled": PERSON,
     "factor.removed": PERSON,
@@ -71,7 +72,7 @@ WHO = {
     "audit.chain_broken": ADMINS | OPERATORS,
 }
 OF_THEMSELVES = (
-    *("sign_in.", "consent.", "factor.", "passkey."),
+    *("password.", "sign_in.", "consent.", "factor.", "passkey."),
     *("recovery_codes.", "second_factor."),
 )
 OF_THE_PLATFORM = ("operator.", "signing_key.", *OF_THEMSELVES)
@@ -146,7 +147,7 @@ def test_who_is_several_things_gets_one_letter_and_who_can_not_sign_in_none(told
     assert recipients(tell(told, "policy.changed")) == [AMARA]
     told.run("UPDATE memberships SET status = 'disabled' WHERE id = :m", m=member_id(told, AMARA))
     assert tell(told, "policy.changed") == []
-    assert tell(told, "sign_in.locked", actor=None) == []
+    assert tell(told, "password.worn_out", actor=None) == []
 
 
 def test_admins_hear_of_new_admins_and_of_no_other_roles(told: World) -> None:

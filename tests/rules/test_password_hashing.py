@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import argon2
@@ -12,17 +13,22 @@ import pytest
 
 from idp.audit import NOWHERE
 from idp.credentials import password
-from idp.credentials.password import MAX_PASSWORD_BYTES, PasswordHasher, SignInRefused
+from idp.credentials.hashing import PEPPERED, PasswordHasher
+from idp.credentials.password import MAX_PASSWORD_BYTES, SignInRefused
 from idp.errors import Busy
+from idp.secret_values import SecretKeys
 from idp.settings import Settings
 from tests.world import AMARA, CHEAP, PASSWORD, VICTOR, World
 
 COMPOSED, DECOMPOSED = "contrase\u00f1a-42", "contrasen\u0303a-42"
 
 
+KEYS = SecretKeys(*(bytes([number]) * 32 for number in range(7)))
+
+
 def cheap(**changed: int) -> PasswordHasher:
     values: dict[str, Any] = {**CHEAP, **changed}
-    return PasswordHasher(Settings(**values))
+    return PasswordHasher(Settings(**values), KEYS.pepper)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,9 @@ def test_every_hash_has_a_salt_of_its_own(hasher: PasswordHasher) -> None:
 
 
 def test_the_shipped_parameters_are_owasp_s() -> None:
-    made = argon2.extract_parameters(PasswordHasher(Settings()).hash(PASSWORD))
+    made = argon2.extract_parameters(
+        PasswordHasher(Settings(), KEYS.pepper).hash(PASSWORD).removeprefix(PEPPERED)
+    )
     assert (made.type, made.memory_cost, made.time_cost) == (argon2.Type.ID, 19 * 1024, 2)
 
 
@@ -89,11 +97,16 @@ def test_other_parameters_ask_for_a_new_hash(hasher: PasswordHasher, changed: st
     assert stronger.compare(stored, PASSWORD)
 
 
+def of_world(world: World, **changed: Any) -> PasswordHasher:
+    settings = replace(world.settings, **changed)
+    return PasswordHasher(settings, world.held.secret_keys.pepper)
+
+
 class Counting(PasswordHasher):
     """Counts the computations, whatever they were for."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, world: World) -> None:
+        super().__init__(world.settings, world.held.secret_keys.pepper)
         self.computed = 0
         self._argon2 = CountedArgon2(self, self._argon2)  # type: ignore[assignment]
 
@@ -140,13 +153,13 @@ def stored_hash(world: World) -> str:
 def test_whatever_is_wrong_the_work_is_the_same(
     world: World, email: str, claimed: str, reason: str
 ) -> None:
-    counting = Counting(world.settings)
+    counting = Counting(world)
     assert sign_in(world, counting, email, claimed) == reason
     assert counting.computed == 1
 
 
 def test_a_paused_sign_in_does_the_same_work_and_evaluates_nothing(world: World) -> None:
-    counting = Counting(world.settings)
+    counting = Counting(world)
     reasons = [sign_in(world, counting, AMARA, "wrong") for _ in range(7)]
     assert reasons == ["wrong password"] * 5 + ["paused"] * 2
     assert (counting.computed, counting.verifications) == (7, 5)
@@ -155,7 +168,7 @@ def test_a_paused_sign_in_does_the_same_work_and_evaluates_nothing(world: World)
 
 
 def test_a_password_that_is_too_long_is_not_computed_at_all(world: World) -> None:
-    counting = Counting(world.settings)
+    counting = Counting(world)
     too_long = "é" * (MAX_PASSWORD_BYTES // 2) + "a"
     assert sign_in(world, counting, AMARA, too_long) == "password too long"
     assert counting.computed == 0
@@ -163,7 +176,7 @@ def test_a_password_that_is_too_long_is_not_computed_at_all(world: World) -> Non
 
 def test_signing_in_renews_a_hash_of_other_parameters(world: World) -> None:
     before = stored_hash(world)
-    stronger = cheap(argon2_time_cost=2)
+    stronger = of_world(world, argon2_time_cost=2)
     assert sign_in(world, stronger, AMARA, "wrong") == "wrong password"
     assert stored_hash(world) == before
     sign_in(world, stronger, AMARA, PASSWORD)

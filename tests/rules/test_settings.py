@@ -25,6 +25,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "log_level": ("DEBUG", "DEBUG"),
         "second_factor_threshold": ("7", 7),
         "second_factor_pause": ("600", 600),
+        "compromised_range_url": ("https://list.example/", "https://list.example/"),
         "argon2_slots": ("1", 1),
         "argon2_queue": ("3", 3),
         "webauthn_rp_id": ("localhost", "localhost"),

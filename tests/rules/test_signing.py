@@ -140,6 +140,8 @@ def test_private_keys_lie_encrypted_and_are_published_by_nobody(
     stored = [row[0] for row in world.run("SELECT private_key FROM signing_keys")]
     opened = [decode(each.removeprefix(SEALED_ALONE)) or b"PRIVATE" for each in stored]
     assert not any(b"PRIVATE" in each for each in opened)
-    strangers = SecretKeys(b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32)
+    strangers = SecretKeys(
+        b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32, b"p" * 32
+    )
     with pytest.raises(Exception, match="not the one this database was made with"):
         load_key_ring(world.held.database, strangers, 600.0)

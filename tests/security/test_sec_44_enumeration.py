@@ -10,7 +10,7 @@ import argon2
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.credentials.password import PasswordHasher
+from idp.credentials.hashing import PEPPERED, PasswordHasher
 from tests.console.people_of import letters
 from tests.security.browsing import SignInForm, at_once, watched_statements
 from tests.world import AMARA, BEN, DANA, PASSWORD, VICTOR, World
@@ -131,8 +131,8 @@ def test_sec_44_nobodys_hash_costs_what_everybodys_costs(world: World) -> None:
     ((stored,),) = world.run(
         "SELECT hash FROM passwords JOIN users ON users.id = user_id WHERE email = :e", e=AMARA
     )
-    nobodys = argon2.extract_parameters(world.held.hasher._nobody)
-    assert argon2.extract_parameters(stored) == nobodys
+    nobodys = argon2.extract_parameters(world.held.hasher._nobody.removeprefix(PEPPERED))
+    assert argon2.extract_parameters(stored.removeprefix(PEPPERED)) == nobodys
     assert nobodys.memory_cost == world.settings.argon2_memory_kib
 
 
@@ -140,8 +140,8 @@ def test_sec_44_nobodys_hash_is_computed_with_and_found_wrong(world: World) -> N
     """One that can't be read would be refused at once."""
     hasher = world.held.hasher
     with pytest.raises(argon2.exceptions.VerifyMismatchError):
-        hasher._argon2.verify(hasher._nobody, PASSWORD)
-    assert hasher._nobody != PasswordHasher(world.settings)._nobody
+        hasher._argon2.verify(hasher._nobody.removeprefix(PEPPERED), PASSWORD)
+    assert hasher._nobody != PasswordHasher(world.settings, world.held.secret_keys.pepper)._nobody
 
 
 def test_sec_44_an_unknown_address_is_locked_like_a_known_one(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from idp.audit import Origin
 from idp.credentials import phone_numbers
-from idp.credentials.code_budgets import network_of
+from idp.credentials.networks import network_of
 from idp.credentials.phone_numbers import ELSEWHERE, NO_MOBILE, UNSOUND, PhoneMistake
 from idp.credentials.sent_code import ENROL, SIGN_IN
 from idp.settings import Settings

@@ -13,7 +13,7 @@ from idp.directory.invitations import LIFETIME
 from idp.login import invitation
 from idp.login.invitation import NotOpen, SomebodyElse
 from tests.console.administering import administering
-from tests.console.inviting import CHOSEN, NADIA, accept, invite, members, newest_token
+from tests.console.inviting import NADIA, accept, invite, members, newest_token, prepared
 from tests.console.people_of import user_id
 from tests.storage.crew import threads_at_once
 from tests.world import BEN, DANA, HANA, World
@@ -36,13 +36,11 @@ def test_sec_62_what_is_stored_opens_nothing(either_world: World) -> None:
 def test_sec_62_twenty_at_once_give_one_membership(either_world: World) -> None:
     invite(either_world)
     token, database = newest_token(either_world), either_world.held.database
-    hashed = either_world.held.hasher.hash(CHOSEN)
+    given = (either_world.held.secret_keys, *prepared(either_world, token, "Nadia"))
 
     def come(number: int) -> str:
         try:
-            invitation.accept_as_new(
-                database, token, "Nadia", hashed, either_world.clock(), NOWHERE
-            )
+            invitation.accept_as_new(database, token, *given, either_world.clock(), NOWHERE)
         except NotOpen:
             return "refused"
         return "in"

@@ -123,7 +123,7 @@ def test_sec_70_names_are_text_in_a_letter(named: World) -> None:
         create_pages(named.held),
         {
             "to": AMARA,
-            "template": "sign_in/locked",
+            "template": "locked",
             "reader": "person",
             "until": named.clock(),
             "tries": 5,
@@ -235,7 +235,7 @@ def test_sec_70_a_name_with_line_breaks_adds_no_header_to_a_letter(world: World)
         create_pages(world.held),
         {
             "to": AMARA,
-            "template": "sign_in/locked",
+            "template": "locked",
             "until": world.clock(),
             "name": "A\r\nBcc: evil@x.example\r\nSubject: other",
         },

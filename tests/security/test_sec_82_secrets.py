@@ -199,7 +199,7 @@ def test_sec_83_every_address_is_one_that_is_meant_to_be_there(fresh: World) -> 
     found = {path for _, path in every_address(fresh.held)}
     known = re.compile(
         r"/(|account(/[a-z_/<>]+)?|authorize|inbox|invitation|introspect|jwks|logout(/done)?|revoke"
-        r"|login/\w+|colors/\w+\.css|logos/\w+\.png|product-colors\.css|static/theme\.css|switcher|token|userinfo"
+        r"|login/\w+|colors/\w+\.css|logos/\w+\.png|product-colors\.css|static/theme\.css|switcher|token|unlock|userinfo"
         r"|(manage/[^/]+|operate|api/v1)(/.*)?"  # docs/console.md names them all
         r"|healthz|livez|readyz|\.well-known/(openid-configuration|oauth-authorization-server))"
     )

@@ -12,13 +12,13 @@ from flask import Blueprint, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.credentials import password
-from idp.credentials.password import MAX_PASSWORD_BYTES, MIN_PASSWORD_LETTERS
 from idp.directory.users import canonical_email
 from idp.login import attempt as attempts
-from idp.login import invitation
+from idp.login import invitation, new_password
 from idp.login.invitation import Open
-from idp.web.context import browser_secret, current_session, now, origin, provider
+from idp.login.new_password import Owner, Prepared, Unfit
+from idp.web import password_words
+from idp.web.context import browser_secret, catalog, current_session, now, origin, provider
 from idp.web.login import step
 
 blueprint = Blueprint("invitation", __name__)
@@ -52,28 +52,26 @@ def accept() -> Answer:
 
 def _open_account(token: str, found: Open) -> Answer:
     name, secret = request.form.get("name", "").strip(), request.form.get("password", "")
-    errors = _errors(name, secret)
-    if errors:
+    held, errors, prepared = provider(), {}, None
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        errors["name"] = _("Enter your name.")
+    owner = invitation.owner_of(held.database, found, name)
+    try:
+        prepared = _prepared(owner, secret)
+    except Unfit as unfit:
+        errors["password"] = password_words.sentence(unfit.objection)
+    if errors or prepared is None:
         return _page(token, found, False, name=name, errors=errors), 422
-    hashed = provider().hasher.hash(secret)
-    invitation.accept_as_new(provider().database, token, name, hashed, now(), origin())
+    of_owner = (held.secret_keys, owner, prepared)
+    invitation.accept_as_new(held.database, token, *of_owner, now(), origin())
     return _sign_in(found, attempts.PAGE, "/")
 
 
-def _errors(name: str, secret: str) -> dict[str, str]:
-    errors = {}
-    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-        errors["name"] = _("Enter your name.")
-    if password.is_too_short(secret):
-        errors["password"] = _(
-            "Choose a password of at least %(letters)s letters or digits.",
-            letters=MIN_PASSWORD_LETTERS,
-        )
-    elif password.is_too_long(secret):
-        errors["password"] = _(
-            "Choose a shorter password: at most %(bytes)s bytes.", bytes=MAX_PASSWORD_BYTES
-        )
-    return errors
+def _prepared(owner: Owner, secret: str) -> Prepared:
+    held = provider()
+    of_products = [product.name for product in catalog().products.values()]
+    given = (held.database, held.hasher, held.settings, owner, of_products, secret)
+    return new_password.prepare(*given)
 
 
 def _sign_in(found: Open, destination: str, target: str) -> Response:
@@ -95,6 +93,10 @@ def _is_signed_in_as(found: Open) -> bool:
     return session is not None and canonical_email(session.email) == found.email_canonical
 
 
+def _hint(found: Open) -> str:
+    return password_words.hint(invitation.owner_of(provider().database, found, "").rules)
+
+
 def _page(
     token: str,
     found: Open,
@@ -112,6 +114,6 @@ def _page(
         is_signed_in=_is_signed_in_as(found),
         somebody_else=current_session() if not _is_signed_in_as(found) else None,
         name=name,
-        letters=MIN_PASSWORD_LETTERS,
+        password_hint=_hint(found),
         errors=errors or {},
     )

@@ -8,13 +8,13 @@ from flask import Blueprint, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.credentials import password
+from idp.credentials import devices, password
 from idp.credentials.password import SignInRefused
 from idp.directory.catalog import ProductView
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.policies.assurance import PASSWORD
-from idp.web.context import browser_secret, catalog, now, origin, provider
+from idp.web.context import browser_secret, catalog, cookie, now, origin, provider
 from idp.web.login import step
 from idp.web.presentation import allow_form_targets, product_targets
 
@@ -46,6 +46,7 @@ def submit() -> Response | tuple[str, int]:
             secret,
             now(),
             origin(),
+            cookie(devices.cookie_name(provider().settings.is_https)),
         )
     except SignInRefused:
         words = _("We could not sign you in. Check your details, or reset your password.")

@@ -457,7 +457,13 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         {"action": "/answer", "fields": [("code", "c_81"), ("state", "xyz")], "product": LMS},
     ),
     "mail-locked": (
-        "mail/sign_in/locked.txt",
-        {"person": AMARA, "until": "14:30", "tries": 5, "reader": "person"},
+        "mail/locked.txt",
+        {
+            "person": AMARA,
+            "until": "14:30",
+            "tries": 5,
+            "reader": "person",
+            "link": "https://id.example/unlock?token=x",
+        },
     ),
 }

@@ -1,0 +1,97 @@
+"""Argon2id with bounded concurrency, of what a key outside of the database makes of the password.
+
+The pepper (HMAC-SHA-256, `secret_values`) comes before the hash, so that a stolen database alone
+can't be guessed at (security.md S39). A stored hash that was made with it begins with PEPPERED; one
+without is older, and is renewed at the next sign-in like one of other parameters.
+"""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from secrets import token_bytes
+
+import argon2
+
+from idp.errors import Busy
+from idp.settings import Settings
+
+HASH_WAIT = 10.0
+PEPPERED = "hmac-sha256"
+
+
+class PasswordHasher:
+    """Argon2id in at most `argon2_slots` threads at once; `argon2_queue` more may wait.
+
+    `verifications` counts the comparisons with a real person's hash.
+    """
+
+    def __init__(self, settings: Settings, pepper: Callable[[str], str]) -> None:
+        self._argon2 = argon2.PasswordHasher(
+            time_cost=settings.argon2_time_cost,
+            memory_cost=settings.argon2_memory_kib,
+            parallelism=settings.argon2_parallelism,
+        )
+        self._pepper = pepper
+        self._slots = threading.BoundedSemaphore(settings.argon2_slots)
+        self._room = threading.BoundedSemaphore(settings.argon2_slots + settings.argon2_queue)
+        self._nobody = PEPPERED + _hash_of_nothing(self._argon2)
+        self._counting = threading.Lock()
+        self.verifications = 0
+
+    def hash(self, password: str) -> str:
+        with self.slot():
+            return PEPPERED + self._argon2.hash(self._pepper(_normalized(password)))
+
+    def compare(self, stored: str | None, password: str) -> bool:
+        """Whether it is the password; the same work when there is none to compare with. Asked
+        within `slot`, so that a try is only counted when it can be evaluated."""
+        if stored is not None:
+            with self._counting:
+                self.verifications += 1
+        kept, text = self._nobody if stored is None else stored, _normalized(password)
+        if kept.startswith(PEPPERED):
+            kept, text = kept.removeprefix(PEPPERED), self._pepper(text)
+        try:
+            self._argon2.verify(kept, text)
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return False
+        return stored is not None
+
+    def needs_rehash(self, stored: str) -> bool:
+        """For other parameters than today's, or no pepper."""
+        kept = stored.removeprefix(PEPPERED)
+        return kept == stored or self._argon2.check_needs_rehash(kept)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Room for one computation. Raises Busy when the queue is full or too slow."""
+        if not self._room.acquire(blocking=False):
+            raise Busy("password hashing: the queue is full")
+        try:
+            if not self._slots.acquire(timeout=HASH_WAIT):
+                raise Busy("password hashing: waited too long")
+            try:
+                yield
+            finally:
+                self._slots.release()
+        finally:
+            self._room.release()
+
+
+def _hash_of_nothing(argon2_: argon2.PasswordHasher) -> str:
+    """It costs as much to compare with as any other, and nothing to make when a process starts."""
+    salt, digest = (
+        b64encode(token_bytes(length)).decode().rstrip("=")
+        for length in (argon2_.salt_len, argon2_.hash_len)
+    )
+    cost = f"m={argon2_.memory_cost},t={argon2_.time_cost},p={argon2_.parallelism}"
+    return f"$argon2id$v={argon2.low_level.ARGON2_VERSION}${cost}${salt}${digest}"
+
+
+def _normalized(password: str) -> str:
+    """NFKC (product.md P1), so that the same keys on another keyboard are the same password."""
+    return unicodedata.normalize("NFKC", password)

@@ -1,0 +1,18 @@
+"""Which network somebody asks from: one caller for limits, however the address is written."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+
+
+def network_of(address: str) -> str:
+    """An IPv4 address, or the 64 bits of an IPv6 one that its owner can't change (S43)."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return f"{int(parsed) >> 64:x}/64"

@@ -1,0 +1,124 @@
+"""How many wrong passwords there may be, before one is looked at (security.md section 4.4).
+
+In front stand the network that they come from and the company that they are for: so many in ten
+minutes, of which those that were right are given back. Then the account: five for all strangers
+together, and five for each device that its owner has signed in with. All are conditional writes
+before anything is evaluated, and of what a caller says no key is made but of the address.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from idp import audit, limits
+from idp.audit import Origin
+from idp.credentials import devices
+from idp.credentials.networks import network_of
+from idp.database import Connection
+from idp.directory import memberships
+from idp.directory.memberships import Membership
+from idp.directory.users import Person, canonical_email
+from idp.errors import PageRefusal, told
+from idp.secret_values import SecretKeys
+from idp.settings import Settings
+
+WINDOW = 600.0
+NOBODYS = "nobody"
+
+_COMPANIES = (
+    sa.select(Membership.tenant_id)
+    .where(
+        Membership.user_id == sa.bindparam("user_id"),
+        Membership.status == sa.literal_column(f"'{memberships.ACTIVE}'"),
+    )
+    .order_by(Membership.tenant_id)
+)
+
+
+class TooManyTries(PageRefusal):
+    """Of one network, whoever is tried: it says nothing about anybody."""
+
+    def __init__(self, network: str) -> None:
+        super().__init__(
+            "too_many_tries",
+            told("There were too many wrong passwords from your network. Wait ten minutes."),
+            f"network {network}",
+            429,
+        )
+
+
+class Taken(NamedTuple):
+    """A try. `reason` says why it may not be evaluated; `rations` go back after a success."""
+
+    key: str
+    reason: str
+    is_last: bool
+    rations: tuple[str, ...]
+
+
+def limit_key(secret_keys: SecretKeys, claimed_email: str) -> str:
+    """One counter for all spellings of an address, existing or not (security.md S41)."""
+    return "password:" + secret_keys.blind(canonical_email(claimed_email) or claimed_email.strip())
+
+
+def take(
+    db: Connection,
+    secret_keys: SecretKeys,
+    settings: Settings,
+    claimed_email: str,
+    person: Person | None,
+    claimed_device: str,
+    now: float,
+    origin: Origin,
+) -> Taken:
+    """One try for an address. Raises TooManyTries."""
+    key = limit_key(secret_keys, claimed_email)
+    device = devices.recognise(secret_keys, claimed_device, person, now) if person else None
+    rations: tuple[str, ...] = ()
+    if device:
+        key += f":{device}"
+    else:
+        rations = (_of_network(db, settings, now, origin),)
+        of_companies = _of_companies(db, settings, person, now, origin)
+        if of_companies is None:
+            return Taken(key, "company held up", False, rations)
+        rations += of_companies
+    most = settings.lockout_threshold
+    number = limits.reserve(db, key, now, most, settings.lockout_duration)
+    return Taken(key, "" if number else "paused", number == most, rations)
+
+
+def give_back(db: Connection, taken: Taken, now: float) -> None:
+    """It was right: nothing of it counts."""
+    for ration in taken.rations:
+        limits.give_back_ration(db, ration, now)
+    limits.clear(db, taken.key)
+
+
+def _of_network(db: Connection, settings: Settings, now: float, origin: Origin) -> str:
+    network = network_of(origin.address)
+    key = f"tries:{network}"
+    number = limits.ration(db, key, now, settings.tries_per_network, WINDOW)
+    if number is None:
+        raise TooManyTries(network)
+    if number == settings.tries_per_network:
+        audit.record(db, "sign_in.held_up", now, origin, network=network)
+    return key
+
+
+def _of_companies(
+    db: Connection, settings: Settings, person: Person | None, now: float, origin: Origin
+) -> tuple[str, ...] | None:
+    """None if one of them has had too many. Nobody's tries are counted alike, for the same work."""
+    rows = db.rows(_COMPANIES, user_id=person.id if person else "")
+    tenants = [tenant for (tenant,) in rows] or [NOBODYS]
+    keys = tuple(f"tries:{tenant}" for tenant in tenants)
+    for tenant, key in zip(tenants, keys, strict=True):
+        number = limits.ration(db, key, now, settings.tries_per_tenant, WINDOW)
+        if number is None:
+            return None
+        if number == settings.tries_per_tenant and tenant != NOBODYS:
+            audit.record(db, "sign_in.held_up", now, origin, tenant=tenant)
+    return keys
