@@ -45,9 +45,7 @@ class Keys:
         with held.database.connection() as db:
             if purpose == challenges.SECOND_FACTOR:
                 return assertions.ask_second_factor(held.settings, held.ephemeral, db, errand, now)
-            return passkeys.ask_enrolment(
-                held.settings, held.ephemeral, db, errand, self.person, now
-            )
+            return passkeys.ask_enrolment(held.settings, held.ephemeral, db, errand, now)
 
     def add(self, answer: str, label: str = "", **changed: str) -> Added:
         held, errand = self.world.held, self.errand(challenges.ENROL, **changed)

@@ -16,9 +16,10 @@ from idp.audit import Origin
 from idp.credentials import webauthn
 from idp.credentials.challenges import Errand
 from idp.credentials.enrolled import Factor
+from idp.credentials.key_makers import KEEPERS
 from idp.credentials.webauthn import Descriptor, Key, Unsound
 from idp.database import Base, Connection, Database, Upsert
-from idp.directory.users import Person
+from idp.directory import users
 from idp.ephemeral import Ephemeral
 from idp.errors import Refusal, told
 from idp.secret_values import encode, new_id
@@ -153,12 +154,12 @@ def of_user(db: Connection, user_id: str) -> list[Enrolled]:
 
 
 def ask_enrolment(
-    settings: Settings, store: Ephemeral, db: Connection, errand: Errand, person: Person, now: float
+    settings: Settings, store: Ephemeral, db: Connection, errand: Errand, now: float
 ) -> dict[str, Any]:
     """For a new key of `errand.user_id`, on an authenticator that has none of theirs."""
     db.run(_GIVE_HANDLE, user_id=errand.user_id, handle=encode(token_bytes(HANDLE_BYTES)))
-    row = db.row(_HANDLE_OF, user_id=errand.user_id)
-    assert row
+    row, person = db.row(_HANDLE_OF, user_id=errand.user_id), users.find_person(db, errand.user_id)
+    assert row and person
     user = {"id": row[0], "name": person.email, "displayName": person.name or person.email}
     excluded = descriptors(of_user(db, errand.user_id))
     return webauthn.creation_options(settings, store, errand, user, excluded, now)
@@ -178,13 +179,15 @@ def enrol(
     now: float,
     origin: Origin,
 ) -> Added:
-    """A new key of `errand.user_id`. Raises Unsound or TooMany; nothing has changed then."""
+    """A new key of `errand.user_id`, by the name of what keeps it where it has no other. Raises
+    Unsound or TooMany; nothing has changed then."""
     try:
         answer = webauthn.read(claimed)
         webauthn.spend_challenge(store, errand, answer, now)
         key = webauthn.check_registration(settings, answer)
         with database.transaction() as db:
-            added = _add(db, errand.user_id, key, clean_label(label), now, origin)
+            name = clean_label(label) or KEEPERS.get(key.aaguid, "")
+            added = _add(db, errand.user_id, key, name, now, origin)
     except (Unsound, TooMany) as refusal:
         with database.transaction() as db:
             why = {"actor": errand.user_id, "reason": refusal.detail}

@@ -110,6 +110,23 @@ def test_sec_55_a_sound_key_is_enrolled(either_world: World, algorithm: int, syn
     assert [(each["to"], each["method"]) for each in letters(either_world)] == [(AMARA, PASSKEY)]
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("", "Google Password Manager"),
+        (" \n ", "Google Password Manager"),
+        ("Blue\x00\u202e key", "Blue key"),
+        ("x" * 100, "x" * 60),
+        ("<b>&", "<b>&"),
+    ],
+)
+def test_sec_55_a_key_has_the_name_that_it_was_given_or_of_what_keeps_it(
+    keys: Keys, typed: str, kept: str
+) -> None:
+    keys.enrol(label=typed)
+    assert [each.label for each in keys.listed()] == [kept]
+
+
 def test_sec_55_a_key_that_verifies_nobody_is_a_security_key(keys: Keys) -> None:
     made = Authenticator(verifies=False)
     assert keys.add(made.create(keys.ask(ENROL))).method == SECURITY_KEY

@@ -14,12 +14,11 @@ from idp.credentials import assertions, challenges
 from idp.credentials.assertions import UnknownPasskey
 from idp.credentials.challenges import Errand
 from idp.credentials.webauthn import Unsound
-from idp.web.context import browser_secret, now, origin, provider
+from idp.web import key_forms
+from idp.web.context import now, origin, provider
 from idp.web.login import password, step
 
 blueprint = Blueprint("passkey", __name__)
-
-FIELD = "passkey"
 
 
 @blueprint.post("/login/passkey/options")
@@ -32,14 +31,14 @@ def options() -> Response:
 @blueprint.post("/login/passkey")
 def submit() -> Response | tuple[str, int]:
     attempt, held = password.attempt_of_form(), provider()
-    answer = request.form.get(FIELD, "")
+    answer = key_forms.answer()
     try:
         proven = assertions.prove(
             held.database, held.ephemeral, held.settings, _errand(), answer, now(), origin()
         )
     except Unsound as refusal:
         unknown = refusal.credential_id if isinstance(refusal, UnknownPasskey) else ""
-        errors = {FIELD: str(_(refusal.public_message))}
+        errors = {key_forms.FIELD: str(_(refusal.public_message))}
         return password.sign_in_page(attempt, errors=errors, unknown_passkey=unknown), 400
     attempt = attempt or password.begin()
     return step.proceed(attempt.prove(proven.person.id, proven.method, now(), proven.enrolled_at))
@@ -47,4 +46,4 @@ def submit() -> Response | tuple[str, int]:
 
 def _errand() -> Errand:
     """For the sign-in that the page belongs to; a visitor's page belongs to none yet."""
-    return Errand(challenges.SIGN_IN, browser_secret(), request.form.get("attempt", ""))
+    return key_forms.errand(challenges.SIGN_IN, request.form.get("attempt", ""))
