@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g
 from flask_babel import format_date, format_datetime, format_timedelta, get_locale
+from flask_babel import gettext as _
 from markupsafe import Markup
 
 from idp.directory.catalog import Catalog
@@ -21,6 +22,7 @@ from idp.web import brands
 from idp.web.context import catalog, now, provider
 
 STATIC_MAX_AGE = 3600
+JUST_NOW = 10.0  # seconds, to either side
 _SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?")
 
 
@@ -35,11 +37,11 @@ def install(app: Flask) -> None:
 def when(at: float) -> Markup:
     """A time as people say it, with the exact one on hover and for machines."""
     moment = datetime.fromtimestamp(at, UTC)
-    ago = format_timedelta(datetime.fromtimestamp(now(), UTC) - moment, add_direction=False)
-    exact = format_datetime(moment, "long")
-    relative = format_timedelta(moment - datetime.fromtimestamp(now(), UTC), add_direction=True)
+    since = moment - datetime.fromtimestamp(now(), UTC)
+    is_now = abs(since.total_seconds()) < JUST_NOW
+    said = _("just now") if is_now else format_timedelta(since, add_direction=True)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        moment.isoformat(), exact, relative or ago
+        moment.isoformat(), format_datetime(moment, "long"), said
     )
 
 
