@@ -40,11 +40,14 @@ from idp.web.context import (
 from idp.web.context import provider as provider_of_request
 from idp.web.login import (
     consent,
+    enrol,
     invitation,
     logout,
     not_open,
     passkey,
     password,
+    recovery_codes,
+    second_factor,
     select_account,
     tenant,
     unlock,
@@ -81,6 +84,7 @@ SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, invitation),
     *(profile, security, own_sessions, own_history, connected_products),
     *(logout, not_open, passkey, password, select_account, tenant, unlock),
+    *(enrol, recovery_codes, second_factor),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}
 CONSOLE_PAGES = (

@@ -17,6 +17,7 @@ from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.login.next_step import Step
 from idp.oidc.authorization_request import RefusedRequest
+from idp.secret_values import fingerprint
 from idp.situation import Situation
 from idp.web import brands
 from idp.web.context import browser_secret, catalog, current_session, now, provider
@@ -98,6 +99,15 @@ def proceed(attempt: Attempt) -> Response:
 
 def back_to_authorize(attempt: Attempt) -> Response:
     return redirect("/authorize?" + urlencode({"attempt": attempt.id}), 303)
+
+
+def binding(attempt: Attempt) -> str:
+    """What names the attempt to what is sent or offered in it, through all that is proven in it."""
+    return fingerprint(attempt.began_as or attempt.id)
+
+
+def to_page(page: str, attempt: Attempt, **more: str) -> Response:
+    return redirect(page_url(page, attempt, **more), 303)
 
 
 def page_url(page: str, attempt: Attempt, **more: str) -> str:

@@ -1,0 +1,169 @@
+"""The challenge of a second factor: one of those that the person has and that would do (M2, M7).
+
+A page proves one thing and goes back to `/authorize`, which has asked for it; it lets nobody in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flask import Blueprint, render_template, request
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from idp.credentials import factors, recovery_codes, sent_code, totp
+from idp.credentials.code_destinations import EMAIL, SMS
+from idp.credentials.enrolled import Evidence, Factor
+from idp.credentials.second_factor_tries import SecondFactorRefused
+from idp.credentials.sent_code import SIGN_IN, Place
+from idp.login.attempt import Attempt
+from idp.login.next_step import Step, ToProve
+from idp.policies.assurance import PASSKEY, RECOVERY, SECURITY_KEY, TOTP
+from idp.web.context import now, origin, provider
+from idp.web.login import step
+from idp.web.login.step import Who
+
+blueprint = Blueprint("second_factor", __name__)
+
+SENT = (SMS, EMAIL)
+BY_STRENGTH = (PASSKEY, SECURITY_KEY, TOTP, SMS, EMAIL, RECOVERY)
+MAX_CODE = 64
+
+
+class Challenge(NamedTuple):
+    """Who has to prove one of `methods`, by `theirs`, of which one is `chosen`."""
+
+    attempt: Attempt
+    person: Who
+    methods: list[str]
+    theirs: dict[str, Factor]
+    chosen: str
+    before_enrolling: bool
+
+
+@blueprint.get("/login/second_factor")
+def show() -> Response | str:
+    attempt = step.load()
+    challenge = _challenge(attempt, request.args.get("method", ""))
+    if challenge is None:
+        return step.back_to_authorize(attempt)
+    return _page(challenge, {}, was_sent="sent" in request.args)
+
+
+@blueprint.post("/login/second_factor")
+def submit() -> Response | tuple[str, int]:
+    attempt = step.load()
+    challenge = _challenge(attempt, request.form.get("method", ""))
+    if challenge is None or step.who_answered(attempt) is None:
+        return step.back_to_authorize(attempt)
+    if challenge.chosen != request.form.get("method"):
+        return step.back_to_authorize(attempt)
+    if request.form.get("action") == "send" and challenge.chosen in SENT:
+        return _send(challenge)
+    code = request.form.get("code", "").strip()
+    if not code:
+        return _page(challenge, {"code": _("Enter the code.")}, was_sent=True), 400
+    try:
+        evidence = _PROVE[challenge.chosen](challenge, code[:MAX_CODE])
+    except SecondFactorRefused as refusal:
+        return _page(
+            challenge, {"code": _(refusal.public_message)}, was_sent=True, failed=True
+        ), 400
+    enrolled_at = challenge.theirs[evidence.method].enrolled_at
+    return step.proceed(attempt.prove(challenge.person.id, evidence.method, now(), enrolled_at))
+
+
+def _challenge(attempt: Attempt, claimed_method: str) -> Challenge | None:
+    """None where `/authorize` does not ask for this, or by now for nothing that is shown here."""
+    situation, person = step.asked(attempt, Step.SECOND_FACTOR), step.who(attempt)
+    if situation is None or person is None or person.id != situation.proven.user_id:
+        return None
+    assert isinstance(situation.decision, ToProve)
+    would_do = situation.decision.methods or frozenset()
+    with provider().database.connection() as db:
+        found = factors.enrolled(db, person.id)
+    theirs = {each.method: each for each in found if each.method in would_do}
+    methods = [method for method in BY_STRENGTH if method in theirs and method in _PROVE]
+    if not methods:
+        return None
+    chosen = claimed_method if claimed_method in methods else _first(methods, theirs)
+    is_before = situation.decision.before_enrolling
+    return Challenge(attempt, person, methods, theirs, chosen, is_before)
+
+
+def _first(methods: list[str], theirs: dict[str, Factor]) -> str:
+    """The one that was used last, though no recovery code; else the strongest."""
+    lasting = [each for each in methods if each != recovery_codes.METHOD] or methods
+    return max(lasting, key=lambda each: theirs[each].last_used_at or 0.0)
+
+
+def _send(challenge: Challenge) -> Response:
+    """The same answer, whether there was room for one more or not (security.md S52)."""
+    held = provider()
+    sent_code.send(
+        *(held.database, held.secret_keys, held.settings, place(challenge), now(), origin()),
+        tenant_id=challenge.attempt.tenant_id,
+        locale=str(get_locale() or ""),
+    )
+    return step.to_page("second_factor", challenge.attempt, method=challenge.chosen, sent="1")
+
+
+def place(challenge: Challenge) -> Place:
+    binding = step.binding(challenge.attempt)
+    return Place(challenge.person.id, challenge.chosen, SIGN_IN, binding)
+
+
+def _by_app(challenge: Challenge, code: str) -> Evidence:
+    held = provider()
+    stores = (held.database, held.secret_keys, held.settings)
+    return totp.verify(*stores, challenge.person.id, code, now(), origin())
+
+
+def _by_sent_code(challenge: Challenge, code: str) -> Evidence:
+    held = provider()
+    stores = (held.database, held.secret_keys, held.settings)
+    return sent_code.verify(*stores, place(challenge), code, now(), origin())
+
+
+def _by_recovery_code(challenge: Challenge, code: str) -> Evidence:
+    held = provider()
+    stores = (held.database, held.secret_keys, held.settings)
+    return recovery_codes.verify(*stores, challenge.person.id, code, now(), origin())
+
+
+_PROVE: dict[str, Callable[[Challenge, str], Evidence]] = {
+    totp.METHOD: _by_app,
+    SMS: _by_sent_code,
+    EMAIL: _by_sent_code,
+    recovery_codes.METHOD: _by_recovery_code,
+}
+
+
+def _page(
+    challenge: Challenge, errors: dict[str, str], *, was_sent: bool = False, failed: bool = False
+) -> str:
+    attempt, settings = challenge.attempt, provider().settings
+    return render_template(
+        "login/second_factor.html",
+        action="/login/second_factor",
+        attempt=attempt.id,
+        person=challenge.person,
+        product=step.product_of(attempt),
+        method=challenge.chosen,
+        needs_sending=challenge.chosen in SENT and not was_sent,
+        is_sent=challenge.chosen in SENT,
+        destination=challenge.theirs[challenge.chosen].label or challenge.person.email,
+        wait=int(sent_code.RESEND_AFTER),
+        before_enrolling=challenge.before_enrolling,
+        others=[
+            (each, step.page_url("second_factor", attempt, method=each))
+            for each in challenge.methods
+            if each != challenge.chosen
+        ],
+        tries=settings.second_factor_threshold if failed else None,
+        minutes=settings.second_factor_pause // 60,
+        errors=errors,
+        not_me_url=step.page_url("password", attempt, other="1"),
+    )
