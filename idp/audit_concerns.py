@@ -76,6 +76,10 @@ CONCERNS: Mapping[str, Concern] = {
     "tenant.chosen": _ACTOR,
     "consent.given": _concern(About.ACTOR, Reader.PERSON),
     "consent.withdrawn": _ACTOR,
+    "email.change_asked": _concern(About.ACTOR, Reader.PERSON),
+    # The old address gets a letter of its own, with a link (login/email_change.py).
+    "email.changed": _ACTOR,
+    "email.given_back": _concern(About.ACTOR, Reader.PERSON),
     "profile.changed": _ACTOR,
     # A client that repeats itself does the same as a thief, far more often.
     "code.replayed": _ACTOR,

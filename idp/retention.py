@@ -15,6 +15,7 @@ from idp.directory.imports import PeopleImport
 from idp.ephemeral import EphemeralValue
 from idp.grants.grant_row import Grant, RevokedToken
 from idp.limits import AttemptLimit
+from idp.login.email_change import EmailChange
 from idp.outbox import PENDING, OutboxMessage
 from idp.sessions.browser import SsoSession
 from idp.used_once import UsedName
@@ -33,6 +34,7 @@ _EXPIRED = (
 )
 _SPENT = (
     sa.delete(SentCode).where(SentCode.expires_at <= _NOW - DAY),
+    sa.delete(EmailChange).where(EmailChange.created_at <= _LONG_AGO),
     sa.delete(PeopleImport).where(PeopleImport.created_at <= _LONG_AGO),
     sa.delete(AttemptLimit).where(
         AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _NOW - DAY

@@ -34,7 +34,7 @@ from idp.sessions import browser, logout
 from idp.sessions.browser import BrowserSession, Evidence
 from idp.situation import Situation, assess, read_request, resumed
 
-LOCAL_PAGE = re.compile(r"/|/account(/[a-z0-9_-]+)*")
+LOCAL_PAGE = re.compile(r"/|/account(/[a-z0-9_-]+)*(\?token=[A-Za-z0-9_-]{43})?")
 
 
 def authorize(provider: Provider, request: Request) -> Response | Page:

@@ -40,6 +40,7 @@ from idp.directory import (
 )
 from idp.errors import SetupMistake
 from idp.grants import consent, grant_row
+from idp.login import email_change
 from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
 from idp.sessions import browser
@@ -57,7 +58,7 @@ TABLES = (
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, grant_row, browser, client_sessions, signing_keys),
-    *(ending, operator_visits),
+    *(ending, operator_visits, email_change),
 )
 LOCK = 0x1A7C
 

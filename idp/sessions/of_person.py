@@ -132,8 +132,9 @@ def end_one(db: Connection, user_id: str, session_id: str, now: float, origin: O
     return logout.end(db, session_id, "ended on the account page", now, origin)
 
 
-def end_others(db: Connection, user_id: str, kept: str, now: float, origin: Origin) -> int:
-    """How many; `kept` is the session that asks. In a transaction."""
+def end_others(
+    db: Connection, user_id: str, kept: str, reason: str, now: float, origin: Origin
+) -> int:
+    """How many; `kept` is the session that asks, if one does. In a transaction."""
     others = [row[0] for row in db.rows(_NOT_ENDED, user_id=user_id) if row[0] != kept]
-    reason = "all others ended on the account page"
     return sum(logout.end(db, each, reason, now, origin) for each in others)

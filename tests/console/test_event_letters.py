@@ -37,6 +37,8 @@ WHO = {
     "password.changed": PERSON,
     "password.worn_out": PERSON,
     "consent.given": PERSON,
+    "email.change_asked": PERSON,
+    "email.given_back": PERSON,
     "factor.enrolled": PERSON,
     "factor.removed": PERSON,
     "recovery_codes.made": PERSON,
@@ -73,7 +75,7 @@ WHO = {
 }
 OF_THEMSELVES = (
     *("password.", "sign_in.", "consent.", "factor.", "passkey."),
-    *("recovery_codes.", "second_factor."),
+    *("recovery_codes.", "second_factor.", "email."),
 )
 OF_THE_PLATFORM = ("operator.", "signing_key.", *OF_THEMSELVES)
 DETAIL: dict[str, Any] = {

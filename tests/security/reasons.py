@@ -58,11 +58,8 @@ REASONS = {
     ),
     "S46": RECOVERY,
     **dict.fromkeys(["S54"], FACTORS),
-    **dict.fromkeys(["S56", "S57", "S58"], RECOVERY),
-    "S59": (
-        "The canonical form of an address is held by the directory's own tests; signing up and"
-        " changing an address, which could collide, arrive with issue 5."
-    ),
+    **dict.fromkeys(["S56", "S57"], RECOVERY),
+    "S59: signing up": "Opening an account of one's own arrives with issue 5.",
     **dict.fromkeys(["S60", "S61"], FEDERATION),
     "S71": (
         "The one address that we call is `backchannel_logout_uri`, which operators alone register;"

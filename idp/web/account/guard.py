@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import flash, redirect, request
 from flask_babel import gettext as _
@@ -69,7 +70,8 @@ def _asked(wanted: dict[str, str]) -> Asked:
 
 
 def _ask_first(wanted: dict[str, str]) -> Response:
-    """Each form is sent to the address of its page, so that this leads back to the page."""
+    """Each form is sent to the address of its page, so that this leads back to the page; one from
+    a letter has its token in it."""
     attempt = attempts.begin(
         provider().ephemeral,
         browser_secret(),
@@ -77,6 +79,11 @@ def _ask_first(wanted: dict[str, str]) -> Response:
         now(),
         attempts.PAGE,
         parameters=wanted,
-        target=request.path,
+        target=_own_address(),
     )
     return redirect(f"/authorize?attempt={attempt.id}", 303)
+
+
+def _own_address() -> str:
+    token = request.args.get("token")
+    return f"{request.path}?{urlencode({'token': token})}" if token else request.path

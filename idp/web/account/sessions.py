@@ -48,8 +48,9 @@ def end(session: BrowserSession) -> Response:
 
 
 def _end_others(session: BrowserSession) -> Response:
+    reason = "all others ended on the account page"
     with provider().database.transaction() as db:
-        count = of_person.end_others(db, session.user_id, session.id, now(), origin())
+        count = of_person.end_others(db, session.user_id, session.id, reason, now(), origin())
     flash(
         ngettext("%(num)d other session is ended.", "%(num)d other sessions are ended.", count)
         if count

@@ -432,6 +432,32 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "account/sessions.html",
         account("/account/sessions") | {"sessions": SESSIONS, "ended": SIGN_OUTS},
     ),
+    "account-security": (
+        "account/security.html",
+        account("/account/security") | {"password_changed": NOW - 12 * DAY},
+    ),
+    "account-email": (
+        "account/email.html",
+        account("/account/security") | {"waiting": None},
+    ),
+    "account-email-wrong": (
+        "account/email.html",
+        account("/account/security")
+        | {
+            "waiting": {"new_email": "amara@okafor.example", "expires_at": NOW - MINUTE},
+            "email": "amara",
+            "errors": {"email": "Enter an e-mail address."},
+        },
+    ),
+    "account-email-confirm": (
+        "account/email_confirm.html",
+        account("/account/security") | {"token": "t_1", "new_email": "amara@okafor.example"},
+    ),
+    "account-email-undo": (
+        "account/email_undo.html",
+        {"token": "t_2", "old_email": AMARA["email"]},
+    ),
+    "account-email-undone": ("account/email_undone.html", {}),
     "account-history": (
         "account/history.html",
         account("/account/history") | {"events": EVENTS, "next": "c_1", "is_whole": False},
