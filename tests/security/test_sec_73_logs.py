@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 import requests
+import sqlalchemy as sa
 
 from idp import setup
+from idp.directory.products import Product
 from idp.provider import Provider
 from tests.machine.provider_process import start_provider
 from tests.world import (
@@ -22,6 +25,8 @@ from tests.world import (
     request_for,
 )
 
+PHONE = "+12015550123"
+CODE = "canary-of-a-code-that-is-wrong"
 WRONG = "canary-wrong-password-0123456789"
 FORGED = 'x\r\n{"event": "forged", "level": "info"}\r\n\x1b[31mred'
 FORM_FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -39,6 +44,7 @@ class Story:
     def tell(self) -> None:
         self.sign_in()
         self.spend()
+        self.prove_more()
         self.go_wrong()
         self.sign_out()
 
@@ -88,6 +94,29 @@ class Story:
         assert self.post("/token", form, auth=basic).status_code == 400  # the code again
         self.post("/revoke", {"token": given["refresh_token"]}, auth=basic)
 
+    def prove_more(self) -> None:
+        """Sets up a phone and an app on the way into a product that demands it."""
+        choice = self.follow(self.get("/authorize", params=request_for("payments")))
+        path = choice.url.removeprefix(self.issuer)
+        attempt = dict(FORM_FIELD.findall(self.get(f"{path}&method=sms").text))
+        form = {**attempt, "number": PHONE, "action": "send"}
+        self.follow(self.post("/login/enrol", form))
+        self.post("/login/enrol", {**attempt, "code": CODE})
+        page = self.get(f"{path}&method=totp")
+        secret = re.findall(r"<code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
+        code = pyotp.TOTP(secret).now()
+        wrong = {**attempt, "method": "totp", "code": WRONG}
+        assert self.post("/login/enrol", wrong).status_code == 400
+        answer = self.post("/login/enrol", {**attempt, "method": "totp", "code": code})
+        shown = self.follow(answer)
+        codes = re.findall(r"<code>([0-9A-Z-]{19})</code>", shown.text)
+        assert len(codes) == 10
+        self.secrets |= {"app's secret": secret, "phone": PHONE, "sent code": CODE}
+        self.secrets |= {f"recovery code {number}": each for number, each in enumerate(codes)}
+        hidden = dict(FORM_FIELD.findall(shown.text))
+        answer = self.follow(self.post("/login/recovery_codes", hidden))
+        assert "code=" in answer.headers["Location"]
+
     def go_wrong(self) -> None:
         """Each way of being refused, with a secret in every place where one could stand."""
         canary = "canary-of-what-is-refused-01234567"
@@ -129,7 +158,7 @@ def test_sec_73_at_its_most_talkative_a_provider_tells_no_secret_and_no_forged_l
             "database_url": request.getfixturevalue("postgres_url")(),
             "redis_url": request.getfixturevalue("redis_url"),
         }
-    running = start_provider(tmp_path, demo, log_level="DEBUG", **chosen)
+    running = start_provider(tmp_path, demo, log_level="DEBUG", demo_inbox=True, **chosen)
     story = Story(running.issuer, running.settings.keys_dir)
     try:
         running.start_outbox_worker()
@@ -144,6 +173,10 @@ def test_sec_73_at_its_most_talkative_a_provider_tells_no_secret_and_no_forged_l
 
 def demo(held: Provider) -> None:
     setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
+    with held.database.session() as session:
+        session.execute(
+            sa.update(Product).where(Product.key == "payments").values(second_factor=True)
+        )
 
 
 def check_secrets(story: Story, log: str) -> None:
