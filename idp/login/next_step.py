@@ -14,7 +14,7 @@ from typing import NamedTuple
 from idp.directory.catalog import ProductView
 from idp.directory.operator_standing import AnyStanding
 from idp.policies import assurance, mfa, password_age
-from idp.policies.assurance import FIRST, PASSWORD, SECOND, Proof, Proofs
+from idp.policies.assurance import FIRST, PASSWORD, RECOVERY, SECOND, Proof, Proofs
 from idp.policies.mfa import Asking, Requirement, Side
 from idp.policies.password_age import AgeRule
 from idp.policies.sessions import WALK, Lifetimes
@@ -299,6 +299,7 @@ def _second_factor(
     entries: Sequence[Entry],
     now: float,
 ) -> Decision | None:
+    """Recovery codes stand in for what would do and is lost, and never for what is not there."""
     if requirement.was_skipped or requirement.is_met(proofs, proven.fresh, now):
         return None
     if proven.turned_back:
@@ -306,7 +307,7 @@ def _second_factor(
     if proven.enrolled is None:
         return ToProve(requirement, None)
     would_do = {each.method for each in proven.enrolled if requirement.counts(*each)}
-    if would_do:
+    if would_do - {RECOVERY}:
         return ToProve(requirement, frozenset(would_do))
     if requirement.may_skip and proven.skipped:
         return None

@@ -41,6 +41,7 @@ ONE_FACTOR = Proven(
 )
 TOTP = Enrolled("totp", NOW - 10 * DAY)
 SMS = Enrolled("sms", NOW - 10 * DAY)
+CODES = Enrolled("recovery", NOW - 10 * DAY)
 NONE = frozenset[str]()
 
 
@@ -164,6 +165,24 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         replace(proven("sms", 60), enrolled=(SMS,)),
         FREE,
         ENROL,
+    ),
+    "recovery codes stand in for an app": (
+        replace(PLAIN, essential_acr=("aal2",)),
+        replace(ONE_FACTOR, enrolled=(TOTP, CODES)),
+        FREE,
+        ("prove", frozenset({"totp", "recovery"}), False),
+    ),
+    "but not for the app that nobody has": (
+        replace(PLAIN, essential_acr=("aal2",)),
+        replace(proven("sms", 60), enrolled=(SMS, CODES)),
+        FREE,
+        ENROL,
+    ),
+    "one that was used reaches the class all the same": (
+        replace(PLAIN, essential_acr=("aal2",)),
+        replace(proven("recovery", 60), enrolled=(SMS, CODES)),
+        FREE,
+        DONE,
     ),
     "a class is reached by an app": (
         replace(PLAIN, essential_acr=("aal2",)),
