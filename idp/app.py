@@ -42,6 +42,7 @@ from idp.web.context import provider as provider_of_request
 from idp.web.login import (
     consent,
     enrol,
+    enrol_key,
     invitation,
     logout,
     not_open,
@@ -49,6 +50,7 @@ from idp.web.login import (
     password,
     recovery_codes,
     second_factor,
+    second_factor_key,
     select_account,
     tenant,
     unlock,
@@ -85,7 +87,7 @@ SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, invitation),
     *(profile, security, own_email, own_sessions, own_history, connected_products),
     *(logout, not_open, passkey, password, select_account, tenant, unlock),
-    *(enrol, recovery_codes, second_factor),
+    *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}
 CONSOLE_PAGES = (

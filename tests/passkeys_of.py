@@ -44,7 +44,9 @@ class Keys:
             return assertions.ask_sign_in(held.settings, held.ephemeral, errand, now)
         with held.database.connection() as db:
             if purpose == challenges.SECOND_FACTOR:
-                return assertions.ask_second_factor(held.settings, held.ephemeral, db, errand, now)
+                theirs = frozenset(each.id for each in passkeys.of_user(db, errand.user_id))
+                stores = (held.settings, held.ephemeral, db)
+                return assertions.ask_second_factor(*stores, errand, theirs, now)
             return passkeys.ask_enrolment(held.settings, held.ephemeral, db, errand, now)
 
     def add(self, answer: str, label: str = "", **changed: str) -> Added:

@@ -84,10 +84,16 @@ def ask_sign_in(settings: Settings, store: Ephemeral, errand: Errand, now: float
 
 
 def ask_second_factor(
-    settings: Settings, store: Ephemeral, db: Connection, errand: Errand, now: float
+    settings: Settings,
+    store: Ephemeral,
+    db: Connection,
+    errand: Errand,
+    keys: frozenset[str],
+    now: float,
 ) -> dict[str, Any]:
-    """For one of the keys of `errand.user_id`."""
-    allowed = passkeys.descriptors(passkeys.of_user(db, errand.user_id))
+    """For one of those keys of `errand.user_id`."""
+    theirs = [each for each in passkeys.of_user(db, errand.user_id) if each.id in keys]
+    allowed = passkeys.descriptors(theirs)
     return webauthn.request_options(settings, store, errand, allowed, now)
 
 

@@ -46,12 +46,13 @@ def enrol(user_id: str, within: str) -> Added:
     return passkeys.enrol(*stores, asked, answer(), label, now(), origin())
 
 
-def ask_second_factor(user_id: str, within: str) -> Response:
-    """The options for one of that person's keys."""
+def ask_second_factor(user_id: str, within: str, keys: frozenset[str]) -> Response:
+    """The options for one of those keys of that person's."""
     held = provider()
     asked = errand(challenges.SECOND_FACTOR, within, user_id)
     with held.database.connection() as db:
-        options = assertions.ask_second_factor(held.settings, held.ephemeral, db, asked, now())
+        stores = (held.settings, held.ephemeral, db)
+        options = assertions.ask_second_factor(*stores, asked, keys, now())
     return jsonify(options)
 
 

@@ -13,7 +13,9 @@ def demand_a_second_factor(world: World, product: str = "payments") -> None:
     world.clock.move(2)
 
 
-def require_of_staff(world: World, tenant: str = "northwind", mode: str = "required") -> None:
+def require_of_staff(
+    world: World, tenant: str = "northwind", mode: str = "required", since: float = 0.0
+) -> None:
     """What the tenant's policy says of its staff, from now on."""
-    policy = f'{{"second_factor":{{"staff":{{"mode":"{mode}","since":0.0}}}}}}'
+    policy = f'{{"second_factor":{{"staff":{{"mode":"{mode}","since":{since!r}}}}}}}'
     world.run("UPDATE tenants SET policy = :p WHERE slug = :t", p=policy, t=tenant)

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 from idp.credentials import factors, phone_numbers, sent_code, totp
 from idp.credentials.code_destinations import EMAIL, SMS
 from idp.credentials.enrolled import Evidence
+from idp.credentials.passkeys import PASSKEY
 from idp.credentials.phone_numbers import PhoneMistake
 from idp.credentials.second_factor_tries import SecondFactorRefused
 from idp.credentials.sent_code import ENROL, Place
@@ -47,20 +48,25 @@ class Enrolment(NamedTuple):
         decision = self.situation.decision
         return isinstance(decision, ToEnrol) and decision.requirement.may_skip
 
+    def has_others(self) -> bool:
+        """Whether what is set up now is not their first."""
+        with provider().database.connection() as db:
+            return bool(factors.enrolled(db, self.person.id))
+
 
 @blueprint.get("/login/enrol")
 def show() -> Response | str:
     attempt = step.load()
-    enrolment = _enrolment(attempt, request.args.get("method", ""))
+    enrolment = enrolment_of(attempt, request.args.get("method", ""))
     if enrolment is None:
         return step.back_to_authorize(attempt)
-    return _page(enrolment, {}, was_sent="sent" in request.args)
+    return page(enrolment, {}, was_sent="sent" in request.args)
 
 
 @blueprint.post("/login/enrol")
 def submit() -> Response | tuple[str, int]:
     attempt = step.load()
-    enrolment = _enrolment(attempt, request.form.get("method", ""))
+    enrolment = enrolment_of(attempt, request.form.get("method", ""))
     if enrolment is None or step.who_answered(attempt) is None:
         return step.back_to_authorize(attempt)
     action = request.form.get("action")
@@ -68,12 +74,14 @@ def submit() -> Response | tuple[str, int]:
         return _skip(enrolment)
     if not enrolment.chosen:
         return step.to_page("enrol", attempt)
+    if enrolment.chosen == PASSKEY:
+        return step.to_page("enrol", attempt, method=PASSKEY)
     if action == "send" and enrolment.chosen in (SMS, EMAIL):
         return _send(enrolment)
     return _confirm(enrolment, request.form.get("code", "").strip())
 
 
-def _enrolment(attempt: Attempt, claimed_method: str) -> Enrolment | None:
+def enrolment_of(attempt: Attempt, claimed_method: str) -> Enrolment | None:
     """None where `/authorize` does not ask for this."""
     situation, person = step.asked(attempt, Step.ENROL), step.who(attempt)
     if situation is None or person is None or person.id != situation.proven.user_id:
@@ -87,7 +95,9 @@ def _enrolment(attempt: Attempt, claimed_method: str) -> Enrolment | None:
 
 def _is_possible(method: str) -> bool:
     """What can be set up here."""
-    return method in (totp.METHOD, EMAIL) or (method == SMS and provider().settings.sends_texts)
+    settings = provider().settings
+    needed = {SMS: settings.sends_texts, PASSKEY: bool(settings.relying_party_id)}
+    return needed.get(method, method in (totp.METHOD, EMAIL))
 
 
 def _skip(enrolment: Enrolment) -> Response:
@@ -112,7 +122,7 @@ def _send(enrolment: Enrolment) -> Response | tuple[str, int]:
             number = _number(enrolment)
         except PhoneMistake as mistake:
             typed = request.form.get("number", "")
-            return _page(enrolment, {"number": _(str(mistake))}, number=typed), 400
+            return page(enrolment, {"number": _(str(mistake))}, number=typed), 400
     sent_code.send(
         *(held.database, held.secret_keys, held.settings, _place(enrolment), now(), origin()),
         number=number,
@@ -143,18 +153,22 @@ def _place(enrolment: Enrolment) -> Place:
 
 def _confirm(enrolment: Enrolment, code: str) -> Response | tuple[str, int]:
     if not code:
-        return _page(enrolment, {"code": _("Enter the code.")}, was_sent=True), 400
-    user_id = enrolment.person.id
-    with provider().database.connection() as db:
-        is_first = not factors.enrolled(db, user_id)
+        return page(enrolment, {"code": _("Enter the code.")}, was_sent=True), 400
+    has_others = enrolment.has_others()
     try:
         evidence = _enrol(enrolment, code[:MAX_CODE])
     except SecondFactorRefused as refusal:
-        return _page(enrolment, {"code": _(refusal.public_message)}, was_sent=True), 400
+        return page(enrolment, {"code": _(refusal.public_message)}, was_sent=True), 400
+    return go_on(enrolment, evidence, has_others)
+
+
+def go_on(enrolment: Enrolment, evidence: Evidence, has_others: bool) -> Response:
+    """With what was enrolled just now, which is proven too, and ten codes to save."""
+    user_id = enrolment.person.id
     with provider().database.transaction() as db:
         skipping.forget(db, user_id)
     proven = enrolment.attempt.prove(
-        user_id, evidence.method, now(), evidence.enrolled_at, first=is_first
+        user_id, evidence.method, now(), evidence.enrolled_at, first=not has_others
     )
     return recovery_codes.show_new(proven, user_id)
 
@@ -172,7 +186,7 @@ def _enrol(enrolment: Enrolment, code: str) -> Evidence:
     )
 
 
-def _page(
+def page(
     enrolment: Enrolment, errors: dict[str, str], *, was_sent: bool = False, number: str = ""
 ) -> str:
     attempt = enrolment.attempt
@@ -192,13 +206,15 @@ def _page(
         destination=_destination(enrolment) if was_sent else "",
         change_url=step.page_url("enrol", attempt, method=enrolment.chosen),
         wait=int(sent_code.RESEND_AFTER),
+        party=provider().settings.relying_party_id,
+        label=request.form.get("label", ""),
         errors=errors,
         not_me_url=step.page_url("password", attempt, other="1"),
         **_offer(enrolment),
     )
 
 
-_TEMPLATES = {"": "choice", totp.METHOD: "app", SMS: "code", EMAIL: "code"}
+_TEMPLATES = {"": "choice", PASSKEY: "key", totp.METHOD: "app", SMS: "code", EMAIL: "code"}
 
 
 def _destination(enrolment: Enrolment) -> str:

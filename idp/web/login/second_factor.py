@@ -28,17 +28,20 @@ from idp.web.login.step import Who
 blueprint = Blueprint("second_factor", __name__)
 
 SENT = (SMS, EMAIL)
+KEYS = (PASSKEY, SECURITY_KEY)  # any of them is asked for at once, by `second_factor_key.py`
 BY_STRENGTH = (PASSKEY, SECURITY_KEY, TOTP, SMS, EMAIL, RECOVERY)
 MAX_CODE = 64
 
 
 class Challenge(NamedTuple):
-    """Who has to prove one of `methods`, by `theirs`, of which one is `chosen`."""
+    """Who has to prove one of `methods`, by `theirs`, of which one is `chosen`; any of their keys
+    that would do is in `keys`."""
 
     attempt: Attempt
     person: Who
     methods: list[str]
     theirs: dict[str, Factor]
+    keys: frozenset[str]
     chosen: str
     before_enrolling: bool
 
@@ -46,51 +49,63 @@ class Challenge(NamedTuple):
 @blueprint.get("/login/second_factor")
 def show() -> Response | str:
     attempt = step.load()
-    challenge = _challenge(attempt, request.args.get("method", ""))
+    challenge = challenge_of(attempt, request.args.get("method", ""))
     if challenge is None:
         return step.back_to_authorize(attempt)
-    return _page(challenge, {}, was_sent="sent" in request.args)
+    return page(challenge, {}, was_sent="sent" in request.args)
 
 
 @blueprint.post("/login/second_factor")
 def submit() -> Response | tuple[str, int]:
     attempt = step.load()
-    challenge = _challenge(attempt, request.form.get("method", ""))
+    challenge = challenge_of(attempt, request.form.get("method", ""))
     if challenge is None or step.who_answered(attempt) is None:
         return step.back_to_authorize(attempt)
-    if challenge.chosen != request.form.get("method"):
+    if challenge.chosen != request.form.get("method") or challenge.chosen in KEYS:
         return step.back_to_authorize(attempt)
     if request.form.get("action") == "send" and challenge.chosen in SENT:
         return _send(challenge)
     code = request.form.get("code", "").strip()
     if not code:
-        return _page(challenge, {"code": _("Enter the code.")}, was_sent=True), 400
+        return page(challenge, {"code": _("Enter the code.")}, was_sent=True), 400
     try:
         evidence = _PROVE[challenge.chosen](challenge, code[:MAX_CODE])
     except SecondFactorRefused as refusal:
-        return _page(
-            challenge, {"code": _(refusal.public_message)}, was_sent=True, failed=True
-        ), 400
+        return page(challenge, {"code": _(refusal.public_message)}, was_sent=True, failed=True), 400
     enrolled_at = challenge.theirs[evidence.method].enrolled_at
     return step.proceed(attempt.prove(challenge.person.id, evidence.method, now(), enrolled_at))
 
 
-def _challenge(attempt: Attempt, claimed_method: str) -> Challenge | None:
+def challenge_of(attempt: Attempt, claimed_method: str) -> Challenge | None:
     """None where `/authorize` does not ask for this, or by now for nothing that is shown here."""
     situation, person = step.asked(attempt, Step.SECOND_FACTOR), step.who(attempt)
     if situation is None or person is None or person.id != situation.proven.user_id:
         return None
     assert isinstance(situation.decision, ToProve)
-    would_do = situation.decision.methods or frozenset()
     with provider().database.connection() as db:
-        found = factors.enrolled(db, person.id)
-    theirs = {each.method: each for each in found if each.method in would_do}
-    methods = [method for method in BY_STRENGTH if method in theirs and method in _PROVE]
+        found = [
+            each for each in factors.enrolled(db, person.id) if _would_do(situation.decision, each)
+        ]
+    theirs = {each.method: each for each in found}
+    methods = [method for method in BY_STRENGTH if method in theirs and _is_possible(method)]
+    if set(KEYS) <= set(methods):
+        methods.remove(SECURITY_KEY)
     if not methods:
         return None
     chosen = claimed_method if claimed_method in methods else _first(methods, theirs)
+    keys = frozenset(each.id for each in found if each.method in KEYS)
     is_before = situation.decision.before_enrolling
-    return Challenge(attempt, person, methods, theirs, chosen, is_before)
+    return Challenge(attempt, person, methods, theirs, keys, chosen, is_before)
+
+
+def _would_do(asked: ToProve, factor: Factor) -> bool:
+    """Of two of a kind, one may have been enrolled too long ago (product.md M5)."""
+    counts = asked.requirement.counts(factor.method, factor.enrolled_at)
+    return factor.method in (asked.methods or ()) and (counts or asked.before_enrolling)
+
+
+def _is_possible(method: str) -> bool:
+    return method in _PROVE or bool(method in KEYS and provider().settings.relying_party_id)
 
 
 def _first(methods: list[str], theirs: dict[str, Factor]) -> str:
@@ -141,7 +156,7 @@ _PROVE: dict[str, Callable[[Challenge, str], Evidence]] = {
 }
 
 
-def _page(
+def page(
     challenge: Challenge, errors: dict[str, str], *, was_sent: bool = False, failed: bool = False
 ) -> str:
     attempt, settings = challenge.attempt, provider().settings
@@ -157,6 +172,7 @@ def _page(
         destination=challenge.theirs[challenge.chosen].label or challenge.person.email,
         wait=int(sent_code.RESEND_AFTER),
         before_enrolling=challenge.before_enrolling,
+        party=settings.relying_party_id if challenge.chosen in KEYS else "",
         others=[
             (each, step.page_url("second_factor", attempt, method=each))
             for each in challenge.methods

@@ -86,6 +86,7 @@ function isNamed({ dataset: { party } }) {
 
 function begin(button) {
   button.hidden = false;
+  for (const hint of button.form.querySelectorAll("[data-without-passkeys]")) hint.hidden = true;
   button.addEventListener("click", onClick);
   const { party: rpId, unknown: credentialId } = button.dataset;
   if (credentialId) PublicKeyCredential.signalUnknownCredential?.({ rpId, credentialId }).catch(() => {});

@@ -552,6 +552,26 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "login/second_factor.html",
         CHALLENGE | {"before_enrolling": True, "others": []},
     ),
+    "second-factor-key": (
+        "login/second_factor.html",
+        CHALLENGE | {"method": "passkey", "party": "id.latchkey.example"},
+    ),
+    "enrol-key": (
+        "login/enrol_key.html",
+        ENROLMENT | {"method": "passkey", "party": "id.latchkey.example", "ways": WAYS},
+    ),
+    "enrol-key-refused": (
+        "login/enrol_key.html",
+        ENROLMENT
+        | {
+            "method": "passkey",
+            "party": "id.latchkey.example",
+            "label": "Blue key",
+            "errors": {
+                "passkey": "That passkey could not be used. Try again, or choose another way."
+            },
+        },
+    ),
     "enrol-choice": ("login/enrol_choice.html", ENROLMENT | {"ways": WAYS, "may_skip": True}),
     "enrol-app": ("login/enrol_app.html", ENROLMENT | {"method": "totp"}),
     "enrol-app-wrong": (
