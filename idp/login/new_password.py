@@ -24,7 +24,7 @@ from idp.directory import memberships, tenants
 from idp.directory.memberships import Membership
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
-from idp.errors import Refusal
+from idp.errors import Refusal, told
 from idp.policies import assurance, password_rules
 from idp.policies.assurance import Proof
 from idp.policies.password_rules import Company, Objection, Rules, Why
@@ -67,7 +67,7 @@ class Unfit(Refusal):
     """It may not be the password; `objection` says why, to whom it belongs."""
 
     def __init__(self, objection: Objection) -> None:
-        super().__init__("unfit_password", "Choose another password.", objection.why)
+        super().__init__("unfit_password", told("Choose another password."), objection.why)
         self.objection = objection
 
 
@@ -75,7 +75,8 @@ class ChangedMeanwhile(Refusal):
     """Somebody else was first with another password."""
 
     def __init__(self) -> None:
-        super().__init__("changed_meanwhile", "Your password was changed meanwhile. Start again.")
+        sentence = told("Your password was changed meanwhile. Start again.")
+        super().__init__("changed_meanwhile", sentence)
 
 
 class Lost(Exception):

@@ -74,5 +74,5 @@ def test_of_many_threads_five_are_evaluated(restless: World) -> None:
         **({"paused": told[400] - 5} if told[400] > 5 else {}),
     }
     assert len(restless.audit("sign_in.locked")) == 1
-    assert restless.run("SELECT count(*) FROM outbox WHERE kind = 'audit_event'") == [(1,)]
+    assert restless.run("SELECT count(*) FROM outbox WHERE kind = 'mail'") == [(1,)]
     assert restless.browser().sign_in(AMARA, PASSWORD).status_code == 400

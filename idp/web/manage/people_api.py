@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from idp.credentials import unlocking
 from idp.directory import people, person
 from idp.directory.acting import Administration, NotFound
 from idp.directory.people import Wanted
@@ -77,6 +78,12 @@ class NewRoles(Sent):
     roles: list[str] = Field(max_length=200)
 
 
+class Lock(Answer):
+    """After wrong passwords; None while sign-in is not paused."""
+
+    until: Moment | None
+
+
 class Session(Answer):
     id: str
     user_agent: str
@@ -119,6 +126,17 @@ def disable(admin: Administration, member: str) -> None:
 @api.post(f"{PERSON}/enable", told("Enable a person again"), needs=MANAGES, status=204)
 def enable(admin: Administration, member: str) -> None:
     membership.enable(admin, member)
+
+
+@api.get(f"{PERSON}/lock", told("See whether a person's sign-in is paused"), needs="people.read")
+def lock(admin: Administration, member: str) -> Lock:
+    until = unlocking.locked_until(admin, person.find_member(admin, member))
+    return Lock.model_validate({"until": until})
+
+
+@api.delete(f"{PERSON}/lock", told("Lift the pause of a person's sign-in"), needs="people.manage")
+def unlock(admin: Administration, member: str) -> None:
+    unlocking.unlock(admin, member)
 
 
 @api.get(f"{PERSON}/sessions", told("See where a person is signed in"), needs="people.read")

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
+from idp.credentials import unlocking
 from idp.directory import history, person
 from idp.directory.acting import Administration, Mistake
 from idp.directory.person import Member
@@ -95,6 +96,18 @@ def enable(admin: Administration, member: str) -> Answer:
     return _back(admin, member)
 
 
+@blueprint.post(f"{ADDRESS}/unlock")
+@guard.administers()
+def unlock(admin: Administration, member: str) -> Answer:
+    try:
+        unlocking.unlock(admin, member)
+    except Mistake as mistake:
+        return _refused(admin, member, mistake)
+    name = _name(person.find_member(admin, member))
+    flash(_("%(name)s can sign in again.", name=name))
+    return _back(admin, member)
+
+
 @blueprint.post(f"{ADDRESS}/sessions")
 @guard.administers()
 def end_sessions(admin: Administration, member: str) -> Response:
@@ -115,6 +128,7 @@ def _page(admin: Administration, someone: Member, errors: dict[str, str] | None 
         may_give=any(role.may_change for role in roles),
         may_manage=admin.may(someone.managed_by),
         is_oneself=someone.user_id == admin.actor.user_id,
+        locked_until=unlocking.locked_until(admin, someone),
         sessions=_sessions(admin, someone),
         history=_latest(admin, someone),
         words=WORDS,

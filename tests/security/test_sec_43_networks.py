@@ -1,0 +1,195 @@
+"""S43: in front of the accounts, limits by network and company, by keys that no caller chooses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from idp.app import behind_proxies
+from idp.audit import Origin
+from idp.credentials import password
+from idp.credentials.hashing import PasswordHasher
+from idp.credentials.networks import network_of
+from idp.credentials.password import SignInRefused
+from idp.credentials.tries import WINDOW, TooManyTries
+from tests.security.browsing import SignInForm
+from tests.security.choosing import is_right
+from tests.security.test_sec_42_devices import device, known_browser
+from tests.world import AMARA, BEN, HANA, PASSWORD, World
+
+WRONG = "not-the-password-at-all"
+MOST = 12
+
+
+def tight(world: World, **limits: int) -> World:
+    """Small budgets, to be used up quickly."""
+    chosen: dict[str, Any] = {"tries_per_network": MOST, "tries_per_tenant": 10**6, **limits}
+    settings = replace(world.settings, **chosen)
+    hasher = PasswordHasher(settings, world.held.secret_keys.pepper)
+    held = replace(world.held, settings=settings, hasher=hasher)
+    return World(held, world.clock, world.folder)
+
+
+def outcome(world: World, email: str, claimed: str = WRONG, address: str = "198.51.100.7") -> str:
+    held = world.held
+    given = (held.database, held.hasher, held.secret_keys, held.settings, email, claimed)
+    try:
+        password.verify(*given, world.clock(), Origin(address))
+    except (SignInRefused, TooManyTries) as refusal:
+        return refusal.detail
+    return "in"
+
+
+def use_up(world: World, address: str = "198.51.100.7") -> None:
+    for number in range(MOST):
+        assert outcome(world, f"nobody-{number}@x.example", address=address) == "unknown address"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("198.51.100.7", "198.51.100.7", True),
+        ("198.51.100.7", "198.51.100.8", False),
+        ("198.51.100.7", "::ffff:198.51.100.7", True),
+        ("198.51.100.7", "::FFFF:c633:6407", True),
+        ("2001:db8:1:2::1", "2001:0DB8:0001:0002:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::1%eth1", True),
+        ("not an address", "", True),
+        ("010.0.0.1", "0x0a000001", True),
+    ],
+)
+def test_sec_43_a_network_is_one_however_it_is_written(one: str, other: str, same: bool) -> None:
+    assert (network_of(one) == network_of(other)) == same
+
+
+def test_sec_43_a_network_that_tried_too_often_is_held_up_whoever_it_tries(
+    either_world: World,
+) -> None:
+    world = tight(either_world)
+    use_up(world)
+    verifications = world.held.hasher.verifications
+    for email in (AMARA, "nobody@northwind.example"):
+        assert outcome(world, email, PASSWORD).startswith("network")
+    assert world.held.hasher.verifications == verifications
+    assert outcome(world, AMARA, PASSWORD, "198.51.100.8") == "in"
+    world.clock.move(WINDOW)
+    assert outcome(world, AMARA, PASSWORD) == "in"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:dead:beef::7"),
+        ("198.51.100.7", "::ffff:198.51.100.7"),
+        ("garbage", "other garbage"),
+        ("", "unknown"),
+    ],
+)
+def test_sec_43_another_spelling_is_no_other_network(world: World, first: str, then: str) -> None:
+    world = tight(world)
+    use_up(world, first)
+    assert outcome(world, AMARA, PASSWORD, then).startswith("network")
+
+
+def test_sec_43_what_was_right_is_given_back(world: World) -> None:
+    world = tight(world)
+    for _ in range(3 * MOST):
+        assert outcome(world, AMARA, PASSWORD) == "in"
+    for number in range(MOST - 1):
+        outcome(world, f"nobody-{number}@x.example")
+    for _ in range(3):
+        assert outcome(world, AMARA, PASSWORD) == "in"
+    outcome(world, "last@x.example")
+    assert outcome(world, AMARA, PASSWORD).startswith("network")
+
+
+def test_sec_43_it_is_told_once_and_the_page_says_it_of_anybody(world: World) -> None:
+    world = tight(world)
+    form = SignInForm(world)
+    for number in range(MOST):
+        assert form.send(f"nobody-{number}@x.example", WRONG).status_code == 400
+    told = {form.send(email, PASSWORD).status_code for email in (AMARA, "nobody@x.example")}
+    assert told == {429}
+    assert len(world.audit("sign_in.held_up")) == 1
+    assert len(world.audit("sign_in.failed")) == MOST, "and no line for each that follows"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "203.0.113.{}"},
+        {"X-Forwarded-For": "garbage {}"},
+        {"X-Forwarded-For": "2001:db8::{}, 203.0.113.9"},
+        {"Forwarded": "for=203.0.113.{}"},
+        {"X-Real-IP": "203.0.113.{}"},
+        {"X_Forwarded_For": "203.0.113.{}"},
+        {"Client-IP": "203.0.113.{}", "True-Client-IP": "203.0.113.{}"},
+    ],
+)
+@pytest.mark.parametrize("proxies", ["", "10.0.0.0/8"])
+def test_sec_43_no_header_of_a_stranger_chooses_the_network(
+    world: World, headers: dict[str, str], proxies: str
+) -> None:
+    world = tight(world)
+    form = SignInForm(world)
+    world.app = behind_proxies(world.app, proxies)
+    for number in range(MOST):
+        form.headers |= {name: value.format(number) for name, value in headers.items()}
+        more = {"address": f"203.0.113.{number}", "ip": f"203.0.113.{number}"}
+        assert form.send(f"nobody-{number}@x.example", WRONG, **more).status_code == 400
+    form.headers |= {name: value.format(99) for name, value in headers.items()}
+    assert form.send(AMARA, PASSWORD).status_code == 429
+
+
+@pytest.mark.parametrize("said", ["garbage", "203.0.113.1, garbage", "", "1.2.3.4.5", "x" * 5000])
+def test_sec_43_what_a_proxy_can_not_have_meant_skips_nothing(world: World, said: str) -> None:
+    world = tight(world)
+    form = SignInForm(world)
+    world.app = behind_proxies(world.app, "127.0.0.1")
+    for number in range(MOST):
+        form.headers["X-Forwarded-For"] = said
+        form.send(f"nobody-{number}@x.example", WRONG)
+    assert form.send(AMARA, PASSWORD).status_code == 429
+
+
+def test_sec_43_a_trusted_proxys_word_tells_networks_apart(world: World) -> None:
+    world = tight(world)
+    form = SignInForm(world)
+    world.app = behind_proxies(world.app, "127.0.0.1")
+    form.headers["X-Forwarded-For"] = "203.0.113.1"
+    for number in range(MOST):
+        form.send(f"nobody-{number}@x.example", WRONG)
+    assert form.send(AMARA, PASSWORD).status_code == 429
+    form.headers["X-Forwarded-For"] = "203.0.113.2"
+    assert form.send(AMARA, PASSWORD).status_code == 303
+
+
+def test_sec_43_a_company_that_is_tried_too_often_is_held_up_and_no_other(
+    either_world: World,
+) -> None:
+    world = tight(either_world, tries_per_network=10**6, tries_per_tenant=10)
+    known = device(known_browser(world))
+    people = [AMARA, BEN, "dana@northwind.example"]
+    for number in range(10):
+        outcome(world, people[number % 3], address=f"198.51.100.{number}")
+    assert outcome(world, AMARA, PASSWORD) == "company held up"
+    assert outcome(world, HANA, PASSWORD) == "in"
+    assert is_right(world, device=known), "in a browser of hers she is no stranger"
+    [event] = world.audit("sign_in.held_up")
+    assert "network" not in event
+    world.clock.move(WINDOW)
+    assert outcome(world, "dana@northwind.example", PASSWORD) == "in"
+
+
+def test_sec_43_who_is_of_a_company_that_is_held_up_is_not_told(world: World) -> None:
+    world = tight(world, tries_per_network=10**6, tries_per_tenant=10)
+    form = SignInForm(world)
+    before = form.send(BEN, WRONG)
+    for _ in range(10):
+        form.send(AMARA, WRONG)
+    held_up, unknown = form.send(BEN, PASSWORD), form.send("nobody@northwind.example", PASSWORD)
+    assert {each.status_code for each in (before, held_up, unknown)} == {400}
+    assert len(before.text) == len(held_up.text)
