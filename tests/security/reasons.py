@@ -46,19 +46,10 @@ REASONS = {
         " refused today, as S02 tests."
     ),
     "S31: incoming": FEDERATION,
-    "S38": "Nobody can choose a password yet: changing and resetting it arrive with issue 5.",
-    "S39": (
-        "The hash and its parameters are held by the rule's own tests; a history, a pepper and the"
-        " change of a password arrive with issue 5."
-    ),
-    "S42": "Known devices and other ways in beside a locked password arrive with issues 4 and 5.",
-    "S43": (
-        "The one limit is per account and looks at no address; limits by network, and what the"
-        " proxies may say for them, arrive with issue 4."
-    ),
+    "S42: Google": FEDERATION,
     "S46": RECOVERY,
     **dict.fromkeys(["S54"], FACTORS),
-    **dict.fromkeys(["S56", "S57"], RECOVERY),
+    "S56": RECOVERY,
     "S59: signing up": "Opening an account of one's own arrives with issue 5.",
     **dict.fromkeys(["S60", "S61"], FEDERATION),
     "S71": (
