@@ -103,7 +103,7 @@ def assess(
     proven = _proven(provider, db, attempt, session, now)
     entries: list[Entry] = []
     if proven.user_id:
-        entries = _entries(provider, db, proven.user_id, asked, now)
+        entries = entries_of(provider, db, proven.user_id, asked, now)
     if proven.user_id and parsed and asked.needs_consent and not proven.consent_is_fresh:
         given = consent.find(db, proven.user_id, parsed.client)
         allowed = {each.rests_on: Allowed(each.consent_id, each.scope) for each in given}
@@ -140,7 +140,7 @@ def at_page(
     proven = _who(provider, db, None, session, now)
     entries: list[Entry] = []
     if proven.user_id:
-        entries = _entries(provider, db, proven.user_id, asked, now)
+        entries = entries_of(provider, db, proven.user_id, asked, now)
     decision, _ = _decide(db, asked, proven, entries, now)
     return decision, entries
 
@@ -164,7 +164,7 @@ def asked_by_account(max_age: int | None, *, own_level: bool) -> Asked:
     return Asked(max_age=max_age, own_level=own_level)
 
 
-def _entries(
+def entries_of(
     provider: Provider, db: Connection, user_id: str, asked: Asked, now: float
 ) -> list[Entry]:
     """Who asks for no product is asked for what their companies want of each sign-in."""

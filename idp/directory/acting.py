@@ -46,14 +46,25 @@ class Forbidden(PageRefusal):
 
 
 class RecentSignInNeeded(PageRefusal):
-    """RFC 9470's insufficient_user_authentication, at our own console."""
+    """RFC 9470's insufficient_user_authentication, at our own console. `acr` is the least class
+    that would do, None where a password would."""
+
+    acr: str | None = None
+
+    def __init__(
+        self,
+        message: str = told("Sign in again to make this change."),
+        detail: str = "the sign-in is not recent",
+    ) -> None:
+        super().__init__("insufficient_user_authentication", message, detail, 403)
+
+
+class SecondFactorNeeded(RecentSignInNeeded):
+    acr = "aal2"
 
     def __init__(self) -> None:
         super().__init__(
-            "insufficient_user_authentication",
-            told("Sign in again to make this change."),
-            "the sign-in is not recent",
-            403,
+            told("Prove a second factor to make this change."), "no second factor was proven lately"
         )
 
 
@@ -124,7 +135,8 @@ NOTHING = Rights(0, False, frozenset())
 class Actor:
     """A person at the console; at the API a client, alone (without `auth_time`) or with the person
     whose token it has. `permissions` are the console's nodes; `rights` what they hand on;
-    `visit_id` is set while an operator acts for the tenant."""
+    `visit_id` is set while an operator acts for the tenant; `second_factor_at` is when the person
+    last proved a second factor that raises a sign-in, None if they have not."""
 
     user_id: str | None
     client_id: str | None
@@ -132,6 +144,7 @@ class Actor:
     permissions: frozenset[str]
     rights: Rights
     visit_id: str | None = None
+    second_factor_at: float | None = None
 
 
 class TenantName(NamedTuple):
@@ -168,6 +181,16 @@ class Administration:
         auth_time = self.actor.auth_time
         if auth_time is not None and self.now - auth_time > RECENT:
             raise RecentSignInNeeded
+
+    def check_second_factor(self) -> None:
+        """For what would let somebody else in: a person, who has just proven a second factor.
+        Raises Forbidden for a program, or SecondFactorNeeded."""
+        if self.actor.user_id is None:
+            raise Forbidden("a program proves no second factor")
+        proven_at = self.actor.second_factor_at
+        if proven_at is None or self.now - proven_at > RECENT:
+            raise SecondFactorNeeded
+        self.check_recent()
 
     def get(self, model: type[Owned], key: str) -> Owned:
         """The tenant's own row. Raises NotFound."""

@@ -39,7 +39,7 @@ from idp.directory import (
     users,
 )
 from idp.errors import SetupMistake
-from idp.grants import consent, grant_row
+from idp.grants import consent, factor_reset, grant_row
 from idp.login import email_change
 from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
@@ -57,7 +57,7 @@ TABLES = (
     *(branding, catalog, clients, domains, imports),
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
-    *(consent, grant_row, browser, client_sessions, signing_keys),
+    *(consent, factor_reset, grant_row, browser, client_sessions, signing_keys),
     *(ending, operator_visits, email_change),
 )
 LOCK = 0x1A7C

@@ -109,3 +109,12 @@ def owned(method_names: Iterable[str]) -> str:
 
 def _listed(words: list[str], style: Literal["or", "standard"]) -> str:
     return str(format_list(words, style, get_locale())) if words else ""
+
+
+def next_words() -> dict[str, str]:
+    """What comes after the password, by `explanation.Next`."""
+    return {
+        "nothing": _("No second factor is asked for."),
+        "prove": _("A second factor is asked for."),
+        "enrol": _("They are asked to set one up."),
+    }

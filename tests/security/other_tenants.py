@@ -54,6 +54,7 @@ THINGS = {
     "role_id": ROLE,
     "session": SESSION,
     "invitation": f"SELECT id FROM invitations WHERE {OWN}",
+    "reset_id": f"SELECT id FROM factor_resets WHERE {OWN}",
     "people_import": f"SELECT id FROM people_imports WHERE {OWN}",
     "request_id": f"SELECT id FROM access_requests WHERE {OWN}",
     "domain_id": f"SELECT id FROM domains WHERE {OWN}",
@@ -142,6 +143,7 @@ class TwoCompanies:
         self._import()
         self._ask_for_access()
         self._name_domains()
+        self._ask_for_resets()
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.things[tenant] = {
                 name: self._find(name, sql, tenant, email)
@@ -165,6 +167,21 @@ class TwoCompanies:
                 " SELECT 'domain-' || slug, id, slug || '.example', 'c', 0 FROM tenants"
                 " WHERE slug = :slug",
                 slug=slug,
+            )
+
+    def _ask_for_resets(self) -> None:
+        for slug, email, by in ((OURS, BEN, AMARA), (THEIRS, INGRID, HANA)):
+            self.world.run(
+                "INSERT INTO factor_resets"
+                " (id, tenant_id, membership_id, status, asked_by, asked_at)"
+                " SELECT 'reset-' || :slug, m.tenant_id, m.id, 'waiting', a.id, :now"
+                " FROM memberships m JOIN users u ON u.id = m.user_id AND u.email = :email"
+                " JOIN tenants t ON t.id = m.tenant_id AND t.slug = :slug"
+                " JOIN users a ON a.email = :by",
+                slug=slug,
+                email=email,
+                by=by,
+                now=self.world.clock(),
             )
 
     def _find(self, name: str, sql: str, slug: str, email: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from flask import request
 
@@ -30,6 +31,8 @@ from idp.directory.products import CONSOLE, PLATFORM
 from idp.errors import BearerRefusal
 from idp.grants import claims
 from idp.operators import visits
+from idp.policies import assurance
+from idp.policies.assurance import TWO_FACTORS
 from idp.tokens.signed_tokens import BadToken
 from idp.web.context import catalog, now, origin, provider
 from idp.web.manage import refusals
@@ -89,7 +92,7 @@ def _visitor(found: Bearer | Machine, slug: str) -> tuple[Actor, TenantName]:
         raise NotFound(f"no visit to {slug} by this client")
     console = catalog().products[CONSOLE]
     actor = visits.visitor(visit, state.user_id, state.auth_time, console, client_id)
-    return actor, visit.tenant
+    return replace(actor, second_factor_at=_second_factor_at(found)), visit.tenant
 
 
 def _person(found: Bearer) -> tuple[Actor, TenantName]:
@@ -100,8 +103,21 @@ def _person(found: Bearer) -> tuple[Actor, TenantName]:
         tenant = acting.tenant_name(db, standing.tenant_id)
     permissions = _held(found)
     rights = granting.by_client(whole, permissions)
-    actor = Actor(state.user_id, found.client.client_id, state.auth_time, permissions, rights)
+    actor = Actor(
+        state.user_id,
+        found.client.client_id,
+        state.auth_time,
+        permissions,
+        rights,
+        second_factor_at=_second_factor_at(found),
+    )
     return actor, tenant
+
+
+def _second_factor_at(found: Bearer) -> float | None:
+    """A token tells its class and the time of its sign-in, and no time of the second factor's."""
+    is_raised = assurance.rank(found.state.acr) >= assurance.rank(TWO_FACTORS)
+    return found.state.auth_time if is_raised else None
 
 
 def _machine(found: Machine) -> tuple[Actor, TenantName]:

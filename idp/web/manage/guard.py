@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial, wraps
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -36,6 +37,8 @@ from idp.login import attempt as attempts
 from idp.login.next_step import Decision, Done, Entry, Step
 from idp.operators import visits
 from idp.operators.visits import Visit
+from idp.policies import assurance
+from idp.policies.assurance import RAISE, TWO_FACTORS
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
@@ -64,17 +67,34 @@ class Beforehand(NamedTuple):
     look: Callable[[], Any]
 
 
+class Proof(NamedTuple):
+    """What a page wants beside its tenant's policy: a recent sign-in, and of what class."""
+
+    is_recent: bool = False
+    acr: str | None = None
+
+    @property
+    def max_age(self) -> int | None:
+        return int(RECENT) if self.is_recent else None
+
+
 def administers(
-    *, recent: bool = False, beforehand: Beforehand | None = None
+    *,
+    recent: bool = False,
+    second_factor: bool = False,
+    beforehand: Beforehand | None = None,
 ) -> Callable[[View], View]:
     """For a view of `/manage/<tenant>/…`: it gets an `Administration` instead of the slug. `recent`
-    asks for a recent sign-in before a form is shown, rather than after it was filled in. What comes
-    of `beforehand` the view gets as `sent`, and whoever sent it is judged again."""
+    asks for a recent sign-in before a form is shown, rather than after it was filled in, and
+    `second_factor` for one with a second factor. What comes of `beforehand` the view gets as
+    `sent`, and whoever sent it is judged again."""
+
+    proof = Proof(recent or second_factor, TWO_FACTORS if second_factor else None)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(tenant: str, **names: Any) -> Any:
-            enter = partial(_at_tenant, tenant, recent)
+            enter = partial(_at_tenant, tenant, proof)
             if beforehand:
                 answer = _entered(_only_checked(beforehand), enter, tenant, names)
                 if answer is not None:
@@ -103,7 +123,7 @@ def operates(*, recent: bool = False) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(**names: Any) -> Any:
-            return _entered(view, lambda: _at_platform(recent), None, names)
+            return _entered(view, lambda: _at_platform(Proof(recent)), None, names)
 
         return guarded
 
@@ -115,9 +135,9 @@ def _entered(view: View, enter: Callable[[], Any], slug: str | None, names: dict
         with enter() as admin:
             return view(admin, **names)
     except SignInFirst as first:
-        return _sign_in_first(_own_address(), first.slug, first.max_age)
-    except RecentSignInNeeded:
-        return _keep_and_sign_in(slug)
+        return _sign_in_first(_own_address(), first.slug, first.proof)
+    except RecentSignInNeeded as needed:
+        return _keep_and_sign_in(slug, Proof(is_recent=True, acr=needed.acr))
 
 
 def _own_address() -> str:
@@ -128,15 +148,15 @@ def _own_address() -> str:
 class SignInFirst(Exception):
     """Something is missing that `/authorize` can ask for; `slug` is the tenant to ask it for."""
 
-    def __init__(self, slug: str | None, max_age: int | None) -> None:
+    def __init__(self, slug: str | None, proof: Proof) -> None:
         super().__init__()
         self.slug = slug
-        self.max_age = max_age
+        self.proof = proof
 
 
-def _at_tenant(slug: str, recent: bool) -> AbstractContextManager[Administration]:
+def _at_tenant(slug: str, proof: Proof) -> AbstractContextManager[Administration]:
     visit = _visit(slug)
-    tenant, actor = _as_visitor(visit, recent) if visit else _as_member(slug, recent)
+    tenant, actor = _as_visitor(visit, proof) if visit else _as_member(slug, proof)
     return administration(
         provider().database,
         catalog(),
@@ -157,16 +177,17 @@ def _visit(slug: str) -> Visit | None:
         return visits.find_live(db, slug, session.user_id, now())
 
 
-def _as_visitor(visit: Visit, recent: bool) -> tuple[TenantName, Actor]:
+def _as_visitor(visit: Visit, proof: Proof) -> tuple[TenantName, Actor]:
     """Asked for what the operators' own pages ask."""
-    session, _, _ = _decided(None, recent)
+    session, _, _ = _decided(None, proof)
     refusals.note(session.user_id, None, None)
     console = catalog().products[CONSOLE]
-    return visit.tenant, visits.visitor(visit, session.user_id, session.auth_time, console)
+    actor = visits.visitor(visit, session.user_id, session.auth_time, console)
+    return visit.tenant, replace(actor, second_factor_at=_second_factor_at(session))
 
 
-def _as_member(slug: str, recent: bool) -> tuple[TenantName, Actor]:
-    session, decision, entries = _decided(slug, recent)
+def _as_member(slug: str, proof: Proof) -> tuple[TenantName, Actor]:
+    session, decision, entries = _decided(slug, proof)
     if not isinstance(decision, Done) or not isinstance(decision.standing, Standing):
         theirs = [e.standing for e in entries if isinstance(e.standing, Standing)]
         raise _not_open(theirs, slug)
@@ -175,8 +196,8 @@ def _as_member(slug: str, recent: bool) -> tuple[TenantName, Actor]:
         return _named(decision.standing), _member(db, session, decision.standing)
 
 
-def _at_platform(recent: bool) -> AbstractContextManager[Operation]:
-    session, _, _ = _decided(None, recent)
+def _at_platform(proof: Proof) -> AbstractContextManager[Operation]:
+    session, _, _ = _decided(None, proof)
     with provider().database.connection() as db:
         if not operating.is_operator(db, session.user_id):
             raise NotFound("no operator")
@@ -188,15 +209,15 @@ def _at_platform(recent: bool) -> AbstractContextManager[Operation]:
     )
 
 
-def _decided(slug: str | None, recent: bool) -> tuple[BrowserSession, Decision, Sequence[Entry]]:
+def _decided(slug: str | None, proof: Proof) -> tuple[BrowserSession, Decision, Sequence[Entry]]:
     """What `next_step` says of this browser at this page. Raises SignInFirst for what it wants
     asked."""
-    session, max_age = current_session(), int(RECENT) if recent else None
+    session = current_session()
     with provider().database.connection() as db:
-        asked = situation.asked_by_console(provider(), slug, max_age, None, now())
+        asked = situation.asked_by_console(provider(), slug, proof.max_age, proof.acr, now())
         decision, entries = situation.at_page(provider(), db, session, asked, now())
         if session is None or situation.step_of(decision) not in (None, Step.NOT_OPEN):
-            raise SignInFirst(slug, max_age)
+            raise SignInFirst(slug, proof)
         browser.touch(db, session, now())
     return session, decision, entries
 
@@ -212,7 +233,14 @@ def _member(db: Connection, session: BrowserSession, standing: Standing) -> Acto
         auth_time=session.auth_time,
         permissions=frozenset(standing.permissions(catalog().products[CONSOLE])),
         rights=acting.rights_of(db, standing.membership_id),
+        second_factor_at=_second_factor_at(session),
     )
+
+
+def _second_factor_at(session: BrowserSession) -> float | None:
+    proofs = assurance.from_text(session.proofs)
+    raising = (proofs[each].at for each in RAISE[TWO_FACTORS] if each in proofs)
+    return max(raising, default=None)
 
 
 def _named(standing: Standing) -> TenantName:
@@ -226,11 +254,13 @@ def _not_open(standings: Sequence[Standing], slug: str) -> Exception:
     return NotFound(f"no console of {slug}")
 
 
-def _sign_in_first(target: str, slug: str | None, max_age: int | None) -> Response:
+def _sign_in_first(target: str, slug: str | None, proof: Proof) -> Response:
     """Off to `/authorize`, which asks what is missing and comes back to `target`."""
     wanted = {"tenant": slug} if slug else {}
-    if max_age is not None:
-        wanted["max_age"] = str(max_age)
+    if proof.max_age is not None:
+        wanted["max_age"] = str(proof.max_age)
+    if proof.acr is not None:
+        wanted["acr"] = proof.acr
     attempt = attempts.begin(
         provider().ephemeral,
         browser_secret(),
@@ -243,7 +273,7 @@ def _sign_in_first(target: str, slug: str | None, max_age: int | None) -> Respon
     return redirect(f"/authorize?attempt={attempt.id}", 303)
 
 
-def _keep_and_sign_in(slug: str | None) -> Response:
+def _keep_and_sign_in(slug: str | None, proof: Proof) -> Response:
     """What was filled in waits, sealed, for the sign-in; then the person confirms it."""
     name, session = new_secret(), current_session()
     assert session
@@ -253,7 +283,7 @@ def _keep_and_sign_in(slug: str | None) -> Response:
     base = f"/manage/{slug}" if slug else "/operate"
     target = f"{base}/continue?{urlencode({'form': name})}"
     asked_for = None if slug is None or _visit(slug) else slug
-    return _sign_in_first(target, asked_for, int(RECENT))
+    return _sign_in_first(target, asked_for, proof)
 
 
 def kept_form(name: str) -> dict[str, Any]:

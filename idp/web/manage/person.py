@@ -9,11 +9,13 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
+from idp import explanation
 from idp.credentials import unlocking
 from idp.directory import history, person
 from idp.directory.acting import Administration, Mistake
 from idp.directory.person import Member
-from idp.grants import membership
+from idp.grants import factor_reset, membership
+from idp.web import requirement_words
 from idp.web.audit_words import WORDS, client_name
 from idp.web.browsers import browser_name
 from idp.web.context import catalog, provider
@@ -129,6 +131,14 @@ def _page(admin: Administration, someone: Member, errors: dict[str, str] | None 
         may_manage=admin.may(someone.managed_by),
         is_oneself=someone.user_id == admin.actor.user_id,
         locked_until=unlocking.locked_until(admin, someone),
+        explained=_explained(admin, someone),
+        may_reset=factor_reset.may_reset(admin, someone),
+        waiting=factor_reset.waiting(admin, someone.id),
+        next_words=requirement_words.next_words(),
+        reasons=requirement_words.reasons,
+        methods=requirement_words.methods,
+        freshness=requirement_words.freshness,
+        owned_words=requirement_words.OWNED_WORDS,
         sessions=_sessions(admin, someone),
         history=_latest(admin, someone),
         words=WORDS,
@@ -155,6 +165,12 @@ def _sessions(admin: Administration, someone: Member) -> list[dict[str, Any]]:
         }
         for session in membership.open_sessions(admin, someone, _idle())
     ]
+
+
+def _explained(admin: Administration, someone: Member) -> list[explanation.Explained]:
+    """Asked as the sign-in asks, which sees all companies of theirs."""
+    with provider().database.connection() as db:
+        return explanation.explained(provider(), db, someone.user_id, admin.tenant.slug, admin.now)
 
 
 def _latest(admin: Administration, someone: Member) -> history.Page | None:

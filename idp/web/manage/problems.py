@@ -98,4 +98,5 @@ def _challenge(refusal: Refusal) -> str:
     error = f', error="{refusal.code}"' if refusal.code else ""
     if isinstance(refusal, RecentSignInNeeded):
         error += f', max_age="{RECENT:.0f}"'
+        error += f', acr_values="{refusal.acr}"' if refusal.acr else ""
     return f'Bearer realm="latchkey"{error}'
