@@ -66,11 +66,18 @@ def _check_may_decide(operation: Operation, request: AccessRequest) -> None:
 
 
 def approve(
-    operation: Operation, request_id: str, company: str, end: float | None, confirmed: str = ""
+    operation: Operation,
+    request_id: str,
+    company: str,
+    end: float | None,
+    confirmed: str = "",
+    *,
+    second_factor: bool = False,
 ) -> AccessRequest:
     """`company` is the short name of the one that the request means, and `confirmed` the same once
-    more if the form calls it something else. The membership is there from now on, and opens
-    nothing until it has roles. Raises Mistake, Forbidden, Moved."""
+    more if the form calls it something else; with `second_factor`, the guest needs one for what
+    opens by it. The membership is there from now on, and opens nothing until it has roles. Raises
+    Mistake, Forbidden, Moved."""
     request = get_request(operation, request_id)
     _check_may_decide(operation, request)
     errors: dict[str, str] = {}
@@ -91,8 +98,9 @@ def approve(
     expire(operation)
     _close_what_ended(operation, request, receiving)
     with operation.rows.begin_nested():
-        before = _let_in(operation, request, receiving, end)
+        before = _let_in(operation, request, receiving, end, second_factor)
     decided = {"receiving_tenant_id": receiving.id, "ends_at": end}
+    decided |= {"second_factor": True} if second_factor else {}
     announce(operation, request, "access.approved", before, **decided)
     return request
 
@@ -162,7 +170,11 @@ def _close_what_ended(operation: Operation, request: AccessRequest, receiving: T
 
 
 def _let_in(
-    operation: Operation, request: AccessRequest, receiving: Tenant, end: float | None
+    operation: Operation,
+    request: AccessRequest,
+    receiving: Tenant,
+    end: float | None,
+    second_factor: bool,
 ) -> str:
     """The status before; the membership is there with the decision, or neither is."""
     changed = {
@@ -170,6 +182,7 @@ def _let_in(
         "decided_by": person_of(operation),
         "decided_at": operation.now,
         "ends_at": end,
+        "second_factor": second_factor,
     }
     before = move(operation.rows, request, Action.APPROVE, operation.now, **changed)
     membership = Membership(

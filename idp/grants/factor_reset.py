@@ -1,4 +1,4 @@
-"""An admin's reset of somebody's second factors (product.md M9, N5; docs/decisions/0027).
+"""An admin's reset of somebody's second factors (product.md M9, N5; docs/decisions/0029).
 
 It unlinks what that person has enrolled and that they skipped it, ends their sessions and refresh
 tokens, and touches nobody else; the next sign-in enrols anew where the policy demands it. Nobody

@@ -101,6 +101,7 @@ class AccessTold(AccessLine):
     reason: str
     wanted_end: Moment | None
     ends_at: Moment | None
+    second_factor: bool
     may: list[str]
     signed_form: SignedFormTold | None
     timeline: list[AccessEvent]
@@ -258,7 +259,7 @@ def request_told(
     )
 
 
-_PLAIN = ("user_id", "reason", "wanted_end", "ends_at")
+_PLAIN = ("user_id", "reason", "wanted_end", "ends_at", "second_factor")
 
 
 def line_of(found: Listed) -> AccessLine:

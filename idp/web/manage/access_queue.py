@@ -74,11 +74,20 @@ def _page(
 @blueprint.post("/operate/access/<request_id>/approve")
 @guard.operates()
 def approve(operation: Operation, request_id: str) -> Any:
-    typed = {name: request.form.get(name, "").strip() for name in ("company", "end")}
+    names = ("company", "end", "second_factor")
+    typed = {name: request.form.get(name, "").strip() for name in names}
+    wants_second_factor = bool(typed["second_factor"])
     try:
         end = access_words.read_day(typed["end"])
         confirmed = request.form.get("confirm", "")
-        deciding.approve(operation, request_id, typed["company"], end, confirmed)
+        deciding.approve(
+            operation,
+            request_id,
+            typed["company"],
+            end,
+            confirmed,
+            second_factor=wants_second_factor,
+        )
     except Mistake as mistake:
         return _again(operation, request_id, typed, mistake)
     flash(_("Approved. The company that is entered has been asked to give roles."))

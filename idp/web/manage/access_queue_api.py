@@ -53,6 +53,9 @@ class Approval(Sent):
     confirm: str = Field(
         "", max_length=120, description=told("The short name again, if the form has another name.")
     )
+    second_factor: bool = Field(
+        False, description=told("Whether the guest needs a second factor for what opens by it.")
+    )
 
 
 class AccessRefusal(Sent):
@@ -79,9 +82,15 @@ def approve(operation: Operation, request_id: str, body: Approval) -> QueueTold:
     """The membership is there from then on, and opens nothing until it has roles. Nobody decides
     about what they asked for, about themselves, or for a company of their own."""
     end = None if body.end is None else body.end.timestamp()
-    return _told(
-        operation, deciding.approve(operation, request_id, body.company, end, body.confirm)
+    approved = deciding.approve(
+        operation,
+        request_id,
+        body.company,
+        end,
+        body.confirm,
+        second_factor=body.second_factor,
     )
+    return _told(operation, approved)
 
 
 @api.post(f"{REQUEST}/refuse", told("Refuse an access request"), NEEDS, 200, is_for_people=True)
