@@ -30,7 +30,6 @@ SIGN_IN, ENROL = "sign_in", "enrol"
 LIFETIME = 300.0
 MOST_TRIES = 5
 RESEND_AFTER = code_budgets.MINUTE
-AFTER_A_RESET = 86400.0
 
 
 class SentCode(Base):
@@ -214,14 +213,6 @@ def enrol(
         second_factor_tries.judge(db, settings, tried, spend, now, origin, signs_in=False)
         code_destinations.store(db, place.user_id, place.channel, proven[0], now, origin)
     return Evidence(place.channel, now)
-
-
-def may_count(channel: str, reset_by_email_at: float | None, now: float) -> bool:
-    """A code by e-mail is no second factor beside a first one that was reset by e-mail a day ago or
-    later: it would be the same mailbox twice (security.md section 4.3)."""
-    if channel != EMAIL or reset_by_email_at is None:
-        return True
-    return now - reset_by_email_at >= AFTER_A_RESET
 
 
 def _destination(db: Connection, person: Person | None, place: Place) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from idp.credentials.second_factor_tries import MISSING, PAUSED, WRONG, SecondFactorRefused
-from idp.credentials.sent_code import ENROL, SIGN_IN, Place, may_count
+from idp.credentials.sent_code import ENROL, SIGN_IN, Place
 from tests.console.people_of import letters
 from tests.credentials.proving import (
     PHONE,
@@ -197,24 +197,3 @@ def test_sec_51_no_code_can_be_read_in_the_database_or_the_audit_log(
         assert rows or table == "sent_codes"
         assert "739158" not in str(rows)
     assert PHONE not in str(either_world.run("SELECT * FROM audit_events"))
-
-
-DAY = 86400.0
-
-
-@pytest.mark.parametrize(
-    ("channel", "reset_at", "counts"),
-    [
-        ("email", None, True),
-        ("email", -1.0, False),
-        ("email", -(DAY - 1), False),
-        ("email", -DAY, True),
-        ("sms", -1.0, True),
-    ],
-)
-def test_a_code_by_mail_is_no_second_factor_beside_a_password_that_was_reset_by_mail(
-    channel: str, reset_at: float | None, counts: bool
-) -> None:
-    now = 10 * DAY
-    at = None if reset_at is None else now + reset_at
-    assert may_count(channel, at, now) is counts
