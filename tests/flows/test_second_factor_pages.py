@@ -10,6 +10,7 @@ import orjson
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.web.login import second_factor
 from tests.credentials.proving import (
     PHONE,
     another_code,
@@ -25,7 +26,7 @@ from tests.credentials.proving import (
 )
 from tests.flows.test_skipping import skipped
 from tests.security.second_factors import demand_a_second_factor
-from tests.world import BEN, DANA, Visitor, World, claims_of, sent_back
+from tests.world import AMARA, BEN, DANA, Visitor, World, claims_of, sent_back
 
 
 @pytest.fixture
@@ -324,3 +325,31 @@ def test_the_offer_of_one_attempt_is_of_no_use_in_another(strict: World) -> None
     second, other = to_the_step(strict)
     other = choose(second, other, "totp")
     assert enter(second, other, code=code_of(secret, strict.clock())).status_code == 400
+
+
+def test_n1_the_page_says_who_asks_for_it(strict: World) -> None:
+    enrol_app(strict, DANA)
+    _, proving = to_the_step(strict)
+    _, enrolling = to_the_step(strict, AMARA)
+    for page in (proving, enrolling):
+        assert "Why is this asked?" in page.text
+        assert "Secure Payments always asks for one." in page.text
+
+
+def test_sec_52_codes_are_counted_for_the_company_that_is_entered(strict: World) -> None:
+    enrol_code(strict, "email", DANA)
+    browser, page = to_the_step(strict)
+    enter(browser, page, action="send")
+    ((northwind,),) = strict.run("SELECT id FROM tenants WHERE slug = 'northwind'")
+    key = f"codes for:{northwind}"
+    assert strict.run("SELECT failed FROM attempt_limits WHERE key = :k", k=key) == [(1,)]
+
+
+def test_who_has_only_what_can_not_be_used_here_is_told_and_not_sent_in_circles(
+    strict: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol_app(strict, DANA)
+    monkeypatch.setattr(second_factor, "_is_possible", lambda method: False)
+    _, page = to_the_step(strict)
+    assert page.status_code == 403
+    assert "What you have set up can&#39;t be used here." in page.text

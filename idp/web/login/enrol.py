@@ -25,6 +25,7 @@ from idp.login.attempt import Attempt
 from idp.login.next_step import Step, ToEnrol
 from idp.policies.mfa import METHODS, Why
 from idp.situation import Situation
+from idp.web import requirement_words
 from idp.web.context import now, origin, provider
 from idp.web.login import recovery_codes, step
 from idp.web.login.step import Who
@@ -44,9 +45,13 @@ class Enrolment(NamedTuple):
     chosen: str
 
     @property
+    def asked(self) -> ToEnrol:
+        assert isinstance(self.situation.decision, ToEnrol)
+        return self.situation.decision
+
+    @property
     def may_skip(self) -> bool:
-        decision = self.situation.decision
-        return isinstance(decision, ToEnrol) and decision.requirement.may_skip
+        return self.asked.requirement.may_skip
 
     def has_others(self) -> bool:
         """Whether what is set up now is not their first."""
@@ -103,9 +108,7 @@ def _is_possible(method: str) -> bool:
 def _skip(enrolment: Enrolment) -> Response:
     """Remembered by the companies that leave one free to, and for this sign-in by whoever else
     asked."""
-    decision = enrolment.situation.decision
-    assert isinstance(decision, ToEnrol)
-    demands = decision.requirement.demands
+    demands = enrolment.asked.requirement.demands
     names = {each.tenant_name for each in demands if each.why is Why.KIND_OPTIONAL}
     with provider().database.transaction() as db:
         for entry in enrolment.situation.entries:
@@ -126,7 +129,7 @@ def _send(enrolment: Enrolment) -> Response | tuple[str, int]:
     sent_code.send(
         *(held.database, held.secret_keys, held.settings, _place(enrolment), now(), origin()),
         number=number,
-        tenant_id=enrolment.attempt.tenant_id,
+        tenant_id=step.company_of(enrolment.situation),
         locale=str(get_locale() or ""),
     )
     return step.to_page("enrol", enrolment.attempt, method=enrolment.chosen, sent="1")
@@ -201,6 +204,7 @@ def page(
         ways=[(each, step.page_url("enrol", attempt, method=each)) for each in others],
         all_ways_url=step.page_url("enrol", attempt),
         may_skip=enrolment.may_skip,
+        reasons=requirement_words.reasons(enrolment.asked.requirement),
         was_sent=was_sent,
         number=number,
         destination=_destination(enrolment) if was_sent else "",

@@ -18,9 +18,12 @@ from idp.credentials.code_destinations import EMAIL, SMS
 from idp.credentials.enrolled import Evidence, Factor
 from idp.credentials.second_factor_tries import SecondFactorRefused
 from idp.credentials.sent_code import SIGN_IN, Place
+from idp.errors import PageRefusal, told
 from idp.login.attempt import Attempt
 from idp.login.next_step import Step, ToProve
 from idp.policies.assurance import PASSKEY, RECOVERY, SECURITY_KEY, TOTP
+from idp.situation import Situation
+from idp.web import requirement_words
 from idp.web.context import now, origin, provider
 from idp.web.login import step
 from idp.web.login.step import Who
@@ -33,17 +36,34 @@ BY_STRENGTH = (PASSKEY, SECURITY_KEY, TOTP, SMS, EMAIL, RECOVERY)
 MAX_CODE = 64
 
 
+class NoWay(PageRefusal):
+    """What they have enrolled can't be used here, as a passkey where the issuer has no name."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "access_denied",
+            told("What you have set up can't be used here. Ask an account admin at your company."),
+            "no enrolled second factor is possible",
+            403,
+        )
+
+
 class Challenge(NamedTuple):
     """Who has to prove one of `methods`, by `theirs`, of which one is `chosen`; any of their keys
     that would do is in `keys`."""
 
     attempt: Attempt
+    situation: Situation
     person: Who
     methods: list[str]
     theirs: dict[str, Factor]
     keys: frozenset[str]
     chosen: str
-    before_enrolling: bool
+
+    @property
+    def asked(self) -> ToProve:
+        assert isinstance(self.situation.decision, ToProve)
+        return self.situation.decision
 
 
 @blueprint.get("/login/second_factor")
@@ -77,7 +97,7 @@ def submit() -> Response | tuple[str, int]:
 
 
 def challenge_of(attempt: Attempt, claimed_method: str) -> Challenge | None:
-    """None where `/authorize` does not ask for this, or by now for nothing that is shown here."""
+    """None where `/authorize` does not ask for this. Raises NoWay."""
     situation, person = step.asked(attempt, Step.SECOND_FACTOR), step.who(attempt)
     if situation is None or person is None or person.id != situation.proven.user_id:
         return None
@@ -91,11 +111,10 @@ def challenge_of(attempt: Attempt, claimed_method: str) -> Challenge | None:
     if set(KEYS) <= set(methods):
         methods.remove(SECURITY_KEY)
     if not methods:
-        return None
+        raise NoWay
     chosen = claimed_method if claimed_method in methods else _first(methods, theirs)
     keys = frozenset(each.id for each in found if each.method in KEYS)
-    is_before = situation.decision.before_enrolling
-    return Challenge(attempt, person, methods, theirs, keys, chosen, is_before)
+    return Challenge(attempt, situation, person, methods, theirs, keys, chosen)
 
 
 def _would_do(asked: ToProve, factor: Factor) -> bool:
@@ -119,7 +138,7 @@ def _send(challenge: Challenge) -> Response:
     held = provider()
     sent_code.send(
         *(held.database, held.secret_keys, held.settings, place(challenge), now(), origin()),
-        tenant_id=challenge.attempt.tenant_id,
+        tenant_id=step.company_of(challenge.situation),
         locale=str(get_locale() or ""),
     )
     return step.to_page("second_factor", challenge.attempt, method=challenge.chosen, sent="1")
@@ -171,7 +190,8 @@ def page(
         is_sent=challenge.chosen in SENT,
         destination=challenge.theirs[challenge.chosen].label or challenge.person.email,
         wait=int(sent_code.RESEND_AFTER),
-        before_enrolling=challenge.before_enrolling,
+        before_enrolling=challenge.asked.before_enrolling,
+        reasons=requirement_words.reasons(challenge.asked.requirement),
         party=settings.relying_party_id if challenge.chosen in KEYS else "",
         others=[
             (each, step.page_url("second_factor", attempt, method=each))

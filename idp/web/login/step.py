@@ -101,6 +101,14 @@ def back_to_authorize(attempt: Attempt) -> Response:
     return redirect("/authorize?" + urlencode({"attempt": attempt.id}), 303)
 
 
+def company_of(situation: Situation) -> str:
+    """The tenant whose budget it is, as well as it is known by now; their only one, or none."""
+    theirs = [each.standing.tenant_id for each in situation.entries if each.standing.tenant_id]
+    proven = situation.proven
+    wanted = (proven.chosen_tenant_id, proven.session_tenant_id, proven.last_tenant_id)
+    return next((each for each in (*wanted, *theirs) if each in theirs), "") or ""
+
+
 def binding(attempt: Attempt) -> str:
     """What names the attempt to what is sent or offered in it, through all that is proven in it."""
     return fingerprint(attempt.began_as or attempt.id)

@@ -248,6 +248,7 @@ CHALLENGE: dict[str, Any] = {
     "destination": "••••23",
     "wait": 60,
     "before_enrolling": False,
+    "reasons": ["Secure Payments always asks for one."],
     "others": OTHER_WAYS,
     "tries": None,
     "minutes": 30,
@@ -256,6 +257,7 @@ CHALLENGE: dict[str, Any] = {
 }
 _OFFER = Offer("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", AMARA["email"])
 ENROLMENT: dict[str, Any] = {
+    "reasons": ["Northwind Lending requires it of its staff."],
     "action": "/answer",
     "attempt": "at_7Qm2",
     "person": AMARA | {"id": "u_1"},
