@@ -25,6 +25,7 @@ from idp.endpoints.router import (
 from idp.provider import Provider, provider
 from idp.settings import settings_from
 from idp.web import brands, error_pages, home, inbox, languages, presentation
+from idp.web.account import adding as adding_factors
 from idp.web.account import email as own_email
 from idp.web.account import history as own_history
 from idp.web.account import products as connected_products
@@ -86,7 +87,7 @@ MAX_FORM = 64 * 1024
 THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, invitation),
-    *(profile, security, own_email, own_sessions, own_history, connected_products),
+    *(profile, security, adding_factors, own_email, own_sessions, own_history, connected_products),
     *(logout, not_open, passkey, password, select_account, tenant, unlock),
     *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),
 )

@@ -48,7 +48,6 @@ REASONS = {
     "S31: incoming": FEDERATION,
     "S42: Google": FEDERATION,
     "S46": RECOVERY,
-    **dict.fromkeys(["S54"], FACTORS),
     "S56": RECOVERY,
     "S59: signing up": "Opening an account of one's own arrives with issue 5.",
     **dict.fromkeys(["S60", "S61"], FEDERATION),

@@ -170,6 +170,31 @@ EVENTS: list[dict[str, Any]] = [
 ]
 
 
+FACTORS: list[dict[str, Any]] = [
+    {
+        "method": "passkey",
+        "id": "f1",
+        "label": "Work laptop",
+        "enrolled_at": NOW - 40 * DAY,
+        "last_used_at": NOW - 3 * HOUR,
+    },
+    {
+        "method": "totp",
+        "id": "f2",
+        "label": "",
+        "enrolled_at": NOW - 41 * DAY,
+        "last_used_at": None,
+    },
+    {
+        "method": "sms",
+        "id": "f3",
+        "label": "+1 ••• 0132",
+        "enrolled_at": NOW - 90 * DAY,
+        "last_used_at": NOW - 8 * DAY,
+    },
+]
+
+
 def account(path: str) -> dict[str, Any]:
     """What every page of the account has around it."""
     pages = {
@@ -436,7 +461,68 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "account-security": (
         "account/security.html",
-        account("/account/security") | {"password_changed": NOW - 12 * DAY},
+        account("/account/security")
+        | {
+            "password_changed": NOW - 12 * DAY,
+            "factors": FACTORS,
+            "codes": {"label": "8"},
+            "named": ["passkey", "security_key"],
+            "sends_texts": True,
+            "takes_keys": True,
+        },
+    ),
+    "account-security-bare": (
+        "account/security.html",
+        account("/account/security")
+        | {"password_changed": None, "factors": [], "codes": None, "named": []},
+    ),
+    "account-factor-app": (
+        "account/factor_app.html",
+        account("/account/security")
+        | {
+            "picture": "",
+            "secret": "JBSW Y3DP EHPK 3PXP",
+            "address": "otpauth://totp/x",
+            "errors": {"code": "The code is not right."},
+        },
+    ),
+    "account-factor-text": (
+        "account/factor_code.html",
+        account("/account/security") | {"way": "text", "number": "+1"},
+    ),
+    "account-factor-mail": (
+        "account/factor_code.html",
+        account("/account/security") | {"way": "mail", "was_sent": True},
+    ),
+    "account-factor-key": (
+        "account/factor_key.html",
+        account("/account/security") | {"party": "127.0.0.1"},
+    ),
+    "account-factor-name": (
+        "account/factor_name.html",
+        account("/account/security") | {"factor": FACTORS[0]},
+    ),
+    "account-factor-remove": (
+        "account/factor_remove.html",
+        account("/account/security") | {"factor": FACTORS[0]},
+    ),
+    "account-factor-remove-last": (
+        "account/factor_remove.html",
+        account("/account/security") | {"factor": FACTORS[1], "is_last": True, "who_demands": []},
+    ),
+    "account-factor-remove-required": (
+        "account/factor_remove.html",
+        account("/account/security")
+        | {"factor": FACTORS[2], "is_last": True, "who_demands": ["Northwind Lending"]},
+    ),
+    "account-recovery-codes": (
+        "account/recovery_codes.html",
+        account("/account/security") | {"left": 3},
+    ),
+    "account-recovery-codes-made": (
+        "account/recovery_codes.html",
+        account("/account/security")
+        | {"codes": [f"7K2M-9QRT-4XYZ-0{number}AB" for number in range(10)]},
     ),
     "account-email": (
         "account/email.html",

@@ -1,0 +1,93 @@
+"""Adding ways to prove who one is, on the account page."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import orjson
+import pyotp
+import pytest
+
+from idp.secret_values import LETTER_SECRET
+from tests.authenticator import Authenticator
+from tests.console.people_of import letters, user_id
+from tests.world import AMARA, Visitor, World
+
+
+@pytest.fixture
+def amara(either_world: World) -> Visitor:
+    browser = either_world.browser()
+    browser.enter("/account/security")
+    return browser
+
+
+def secret_on(page: Any) -> str:
+    (shown,) = re.findall(r'class="secret"><code>([A-Z2-7 ]+)</code>', page.text)
+    return str(shown).replace(" ", "")
+
+
+def methods(world: World) -> list[str]:
+    from idp.credentials import factors
+
+    with world.held.database.connection() as db:
+        return [each.method for each in factors.enrolled(db, user_id(world, AMARA))]
+
+
+def test_an_app_is_added_by_a_code_that_it_shows(either_world: World, amara: Visitor):
+    page = amara.get("/account/security/app")
+    app = pyotp.TOTP(secret_on(page))
+    wrong = amara.submit(page, code="000000")
+    assert wrong.status_code == 422
+    assert secret_on(wrong) == app.secret, "the same is offered until it is set up"
+    assert methods(either_world) == []
+    done = amara.submit(page, code=app.at(int(either_world.clock())))
+    assert methods(either_world) == ["totp", "recovery"]
+    assert len(re.findall(r"<code>[0-9A-Z-]{19}</code>", done.text)) == 10
+    told = {(each["to"], each["template"]) for each in letters(either_world)}
+    assert (AMARA, "factor/enrolled") in told
+    assert "Authenticator app" in amara.get("/account/security").text
+
+
+def test_the_secret_is_never_shown_again(either_world: World, amara: Visitor):
+    page = amara.get("/account/security/app")
+    app = pyotp.TOTP(secret_on(page))
+    amara.submit(page, code=app.at(int(either_world.clock())))
+    for path in ("/account/security", "/account"):
+        assert app.secret not in amara.get(path).text.replace(" ", "")
+
+
+def test_codes_by_mail_are_added_by_the_one_that_was_sent(either_world: World, amara: Visitor):
+    page = amara.get("/account/security/mail")
+    sent = amara.submit(page, action="send")
+    (payload,) = (
+        orjson.loads(row[0])
+        for row in either_world.run("SELECT payload FROM outbox WHERE kind = 'code'")
+    )
+    assert payload["to"] == AMARA
+    code = either_world.held.secret_keys.decrypt(payload["sealed_code"], LETTER_SECRET).decode()
+    assert amara.submit(sent, code="00000x").status_code == 422
+    amara.submit(sent, code=code)
+    assert methods(either_world) == ["email", "recovery"]
+
+
+def test_a_key_is_added_with_its_name(either_world: World, amara: Visitor):
+    page = amara.get("/account/security/key")
+    options = amara.submit(page, "/account/security/key/options").json or {}
+    answer = Authenticator().create(options)
+    amara.submit(page, "/account/security/key", passkey=answer, label="Blue key")
+    assert methods(either_world)[:1] == ["passkey"]
+    assert "Blue key" in html.unescape(amara.get("/account/security").text)
+    replay = amara.submit(page, "/account/security/key", passkey=answer, label="Again")
+    assert replay.status_code in (303, 422)
+    assert methods(either_world)[:2] == ["passkey", "recovery"]
+
+
+def test_new_recovery_codes_are_shown_once(either_world: World, amara: Visitor):
+    page = amara.get("/account/security/recovery_codes")
+    made = amara.submit(page)
+    codes = re.findall(r"<code>([0-9A-Z-]{19})</code>", made.text)
+    assert len(set(codes)) == 10
+    again = amara.follow(amara.get("/account/security/recovery_codes")).text
+    assert not any(code in again for code in codes)
