@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from idp import audit, tenancy
 from idp.audit import Origin
-from idp.credentials import password
+from idp.credentials import factors, password
 from idp.database import Connection, Database
 from idp.directory import granting, inviters, joining, tenants, users
 from idp.directory.invitations import Invitation
@@ -114,7 +114,12 @@ def look(database: Database, claimed_token: str, now: float) -> tuple[Open, bool
     so far can not. Raises NotOpen."""
     with _opened(database, claimed_token, now, read_only=True) as (db, found):
         person = users.find_by_email(db, found.email_canonical)
-        return found, person is not None and password.find_hash(db, person.id) is not None
+        return found, person is not None and _has_a_way_in(db, person.id)
+
+
+def _has_a_way_in(db: Connection, user_id: str) -> bool:
+    """A passkey is one without any password."""
+    return bool(password.find_hash(db, user_id) or factors.enrolled(db, user_id))
 
 
 def accept(database: Database, claimed_token: str, user_id: str, now: float, origin: Origin) -> str:
@@ -144,6 +149,8 @@ def accept_as_new(
     with _opened(database, claimed_token, now) as (db, found):
         _spend(db, claimed_token, now)
         made = owner._replace(id=_make(db, found, owner.name, now))
+        if _has_a_way_in(db, made.id):
+            raise Lost
         first = prepared._replace(replaces=None)
         new_password.keep(db, secret_keys, made, first, now, origin, way=new_password.INVITED)
         _let_in(db, found, made.id, now, origin)

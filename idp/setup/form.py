@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from idp.credentials import blocklist
 from idp.credentials.password import (
     MAX_PASSWORD_BYTES,
     MIN_PASSWORD_LETTERS,
@@ -59,6 +60,8 @@ def _password(secret: SecretStr) -> SecretStr:
         raise ValueError(f"a password has at least {MIN_PASSWORD_LETTERS} letters or digits")
     if is_too_long(secret.get_secret_value()):
         raise ValueError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
+    if blocklist.is_listed(secret.get_secret_value()):
+        raise ValueError("this password is on a list of stolen ones")
     return secret
 
 

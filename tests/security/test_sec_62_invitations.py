@@ -15,6 +15,7 @@ from idp.login.invitation import NotOpen, SomebodyElse
 from tests.console.administering import administering
 from tests.console.inviting import NADIA, accept, invite, members, newest_token, prepared
 from tests.console.people_of import user_id
+from tests.passkeys_of import Keys
 from tests.storage.crew import threads_at_once
 from tests.world import BEN, DANA, HANA, World
 
@@ -124,6 +125,20 @@ def test_sec_62_it_is_for_the_address_that_was_invited(either_world: World) -> N
                 NOWHERE,
             )
     assert len(members(either_world, HANA)) == 1
+
+
+def test_sec_62_no_password_is_set_beside_a_passkey(world: World) -> None:
+    """Whoever reads their mail has not proven who they are to an account without a password."""
+    keys = Keys(world, HANA)
+    keys.enrol()
+    world.run("DELETE FROM passwords WHERE user_id = :u", u=user_id(world, HANA))
+    invite(world, HANA)
+    token = newest_token(world)
+    assert 'name="password"' not in world.get(f"/invitation?token={token}").text
+    with pytest.raises(NotOpen):
+        accept(world, token)
+    owned = "SELECT count(*) FROM passwords WHERE user_id = :u"
+    assert world.run(owned, u=user_id(world, HANA)) == [(0,)]
 
 
 def test_sec_62_an_account_is_never_opened_over_one_that_is_there(either_world: World) -> None:

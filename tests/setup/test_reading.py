@@ -174,6 +174,7 @@ BAD_VALUES = [
     ("users", "password", "a1-b2-c3!!!!"),
     ("users", "password", "………………………………"),
     ("users", "password", "ä" * 513),
+    ("users", "password", "000webhost1500"),
     ("users", "invitation", True),
     ("users", "memberships", [{"tenant": "acme", "kind": "robot"}]),
     ("users", "memberships", [{"tenant": "acme", "roles": "agent"}]),
