@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from werkzeug.test import TestResponse
 
@@ -21,8 +22,9 @@ from tests.flows.test_second_factor_pages import (
 )
 from tests.passkeys_of import Keys
 from tests.security.second_factors import demand_a_second_factor, require_of_staff
-from tests.world import BEN, DANA, Visitor, World, sent_back
+from tests.world import AMARA, BEN, DANA, PASSWORD, Visitor, World, sent_back
 
+TOMAS = "tomas@customer.example"
 REFUSED = "That passkey could not be used. Try again, or choose another way."
 
 
@@ -217,8 +219,34 @@ def test_another_person_in_the_form_proves_nothing(strict: World) -> None:
     answer = key.get(asked(browser, page))
     person = Keys(strict, BEN).person.id
     sent = browser.submit(page, "/login/second_factor/key", passkey=answer, person=person)
-    assert sent.headers["Location"].startswith("/authorize?attempt=")
+    assert path_of(browser.follow(sent)) == "/login/second_factor/key"
     assert browser.client.get_cookie("latchkey-session") is None
+
+
+def test_a_code_sets_up_no_key(strict: World) -> None:
+    browser, page = to_the_step(strict)
+    page = choose(browser, page, "passkey")
+    for fields in ({}, {"code": "123456"}, {"action": "send"}):
+        again = browser.submit(page, "/login/enrol", **fields)
+        assert again.status_code == 303
+        assert path_of(browser.follow(again)) == "/login/enrol/key"
+    assert factors_of(strict, DANA) == []
+
+
+def test_m6_where_the_password_is_asked_again_no_passkey_stands_in_for_it(strict: World) -> None:
+    kinds = {"customer": {"mode": "required", "since": 0.0}}
+    policy = {"second_factor": kinds, "password_after_enrolment": True}
+    sql = "UPDATE tenants SET policy = :p WHERE slug = 'northwind'"
+    strict.run(sql, p=orjson.dumps(policy).decode())
+    browser = strict.browser()
+    page = choose(browser, browser.sign_in(TOMAS), "passkey")
+    saved = browser.follow(set_up(browser, page, Authenticator()))
+    again = browser.follow(enter(browser, saved))
+    assert 'name="password"' in again.text
+    assert "data-passkey" not in again.text
+    strict.clock.move(1)
+    answer = browser.submit(again, email=TOMAS, password=PASSWORD)
+    assert "code" in sent_back(browser.follow(answer))
 
 
 def test_no_keys_are_set_up_or_asked_for_at_an_address(world: World) -> None:
@@ -231,5 +259,7 @@ def test_no_keys_are_set_up_or_asked_for_at_an_address(world: World) -> None:
     _, page = to_the_step(world)
     assert "authenticator app" in page.text
     assert "passkey" not in page.text
-    _, page = to_the_step(world, "amara@northwind.example")
+    browser, page = to_the_step(world, AMARA)
     assert "passkey" not in methods_offered(page)
+    page = choose(browser, page, "totp")
+    assert browser.submit(page, "/login/enrol/key/options").status_code == 409

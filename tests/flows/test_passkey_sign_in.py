@@ -181,6 +181,16 @@ def test_an_answer_serves_one_browser_and_one_sign_in_once(world: World) -> None
     assert device.browser.submit(page, "/login/passkey", passkey=answer).status_code == 400
 
 
+def test_a_visitors_answer_serves_their_own_browser_alone(world: World) -> None:
+    """Their pages belong to no sign-in yet."""
+    device, thief = Device(world), world.browser()
+    answer = device.passkey.get(device.asked(device.browser.get("/")))
+    stolen = thief.submit(thief.get("/"), "/login/passkey", passkey=answer)
+    assert stolen.status_code == 400
+    own = device.browser.submit(device.browser.get("/"), "/login/passkey", passkey=answer)
+    assert own.status_code == 303
+
+
 def test_an_answer_that_came_too_late_can_be_given_again(world: World) -> None:
     device = Device(world)
     page = device.open()
