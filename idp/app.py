@@ -28,6 +28,7 @@ from idp.web import brands, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
 from idp.web.account import email as own_email
 from idp.web.account import history as own_history
+from idp.web.account import password as own_password
 from idp.web.account import products as connected_products
 from idp.web.account import profile, security
 from idp.web.account import sessions as own_sessions
@@ -44,8 +45,10 @@ from idp.web.login import (
     consent,
     enrol,
     enrol_key,
+    forgot,
     invitation,
     logout,
+    new_password,
     not_open,
     passkey,
     password,
@@ -87,8 +90,9 @@ MAX_FORM = 64 * 1024
 THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, invitation),
-    *(profile, security, adding_factors, own_email, own_sessions, own_history, connected_products),
-    *(logout, not_open, passkey, password, select_account, tenant, unlock),
+    *(profile, security, adding_factors, own_email, own_password),
+    *(own_sessions, own_history, connected_products),
+    *(forgot, logout, new_password, not_open, passkey, password, select_account, tenant, unlock),
     *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}

@@ -27,6 +27,8 @@ TAGS = {
     "sign_in.held_up": "Too many wrong passwords of one `network`, or for a tenant: others wait.",
     "password.made": "A person got a first password; `way` says how.",
     "password.changed": "A person got another password, which ended all that went before.",
+    "password.reset_asked": "A letter with a link for another password was written to a person.",
+    "password.reset": "A link was confirmed: the password is dead, a temporary one is mailed.",
     "password.worn_out": "The last wrong password in a row: it opens nothing until it is replaced.",
     "sign_in.refused": "A proven person may not open a product; `reason` says why.",
     "factor.enrolled": "A person enrolled a second factor; `method` says which.",

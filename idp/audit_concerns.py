@@ -58,6 +58,9 @@ CONCERNS: Mapping[str, Concern] = {
     "sign_in.held_up": _NOBODY,
     "password.made": _NAMED,
     "password.changed": _concern(About.NAMED, Reader.PERSON),
+    # What follows goes out with its own letter, to the same person.
+    "password.reset_asked": _NAMED,
+    "password.reset": _NAMED,
     "password.worn_out": _concern(About.ACTOR, Reader.PERSON),
     "sign_in.refused": _ACTOR,
     "factor.enrolled": _concern(About.ACTOR, Reader.PERSON),

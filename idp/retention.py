@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp.answered_once import AnsweredRequest
+from idp.credentials.password_links import PasswordLink
 from idp.credentials.sent_code import SentCode
+from idp.credentials.temporary_passwords import TemporaryPassword
 from idp.credentials.unlocking import Lock
 from idp.database import Database
 from idp.directory.imports import PeopleImport
@@ -31,10 +33,12 @@ _EXPIRED = (
     sa.delete(AnsweredRequest).where(AnsweredRequest.expires_at <= _NOW),
     sa.delete(RevokedToken).where(RevokedToken.expires_at <= _NOW),
     sa.delete(Lock).where(Lock.until <= _NOW),
+    sa.delete(PasswordLink).where(PasswordLink.expires_at <= _NOW),
 )
 _SPENT = (
     sa.delete(SentCode).where(SentCode.expires_at <= _NOW - DAY),
     sa.delete(EmailChange).where(EmailChange.created_at <= _LONG_AGO),
+    sa.delete(TemporaryPassword).where(TemporaryPassword.expires_at <= _NOW - DAY),
     sa.delete(PeopleImport).where(PeopleImport.created_at <= _LONG_AGO),
     sa.delete(AttemptLimit).where(
         AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _NOW - DAY

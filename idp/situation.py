@@ -32,7 +32,7 @@ from idp.login.next_step import (
 )
 from idp.oidc.authorization_request import AuthorizationRequest, parse
 from idp.oidc.parameters import Parameters
-from idp.policies import assurance, mfa
+from idp.policies import assurance, mfa, password_age
 from idp.policies.assurance import FIRST, Proofs
 from idp.policies.mfa import Side
 from idp.policies.password_age import AgeRule
@@ -212,9 +212,11 @@ def _sides(standing: Standing) -> tuple[Side, ...]:
 
 
 def _password_ages(standing: Standing, product: ProductView | None) -> tuple[AgeRule, ...]:
-    if product is None or product.password_max_age_days is None:
+    """The product's, the tenant's, and of a guest that of the one at home."""
+    if product is None:
         return ()
-    return (AgeRule(product.password_max_age_days, product.password_max_age_since),)
+    policies = (standing.tenant_policy, standing.home_policy or "{}")
+    return password_age.rules(product, policies)
 
 
 def _asked(
@@ -310,7 +312,11 @@ def _who(
 def _password_of(session: BrowserSession) -> PasswordState | None:
     if session.password_changed_at is None:
         return None
-    return PasswordState(session.password_changed_at, session.password_must_change or "")
+    return PasswordState(
+        session.password_changed_at,
+        session.password_must_change or "",
+        session.password_reset_by_mail_at,
+    )
 
 
 def _signed_in_anew(db: Connection, attempt: Attempt) -> Proven:

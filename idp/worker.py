@@ -27,6 +27,7 @@ from idp.directory import (
 from idp.directory.operating import NOBODY, operation
 from idp.errors import StoreUnavailable
 from idp.grants import ending
+from idp.login import password_reminders, resetting
 from idp.operators import health
 from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
@@ -83,6 +84,7 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
         audit_chain.MESSAGE: lambda message, now: write_event_letters(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
+        resetting.MESSAGE: lambda message, now: write_reset_letter(held, message, now),
     }
 
 
@@ -164,6 +166,11 @@ def write_event_letters(held: Provider, message: Message, now: float) -> None:
         event_letters.write(db, **message.payload, issuer=held.settings.issuer, now=now)
 
 
+def write_reset_letter(held: Provider, message: Message, now: float) -> None:
+    with held.database.transaction() as db:
+        resetting.write_letter(db, held.secret_keys, message.payload, now)
+
+
 def follow_access(held: Provider, message: Message, now: float) -> None:
     """What an access request's step means to others: letters, and at its end the products."""
     with held.database.transaction() as db:
@@ -199,9 +206,16 @@ def _sweep(held: Provider) -> None:
         expire_access(held, held.clock())
         retention.sweep(held.database, held.clock())
         domains.recheck(held.database, held.settings, held.clock())
+        remind_of_passwords(held, held.clock())
         health.tell_of_worker(held, held.clock())
     except StoreUnavailable as problem:
         log.warning("away", why=problem.detail)
+
+
+def remind_of_passwords(held: Provider, now: float) -> int:
+    """How many letters."""
+    known, issuer = held.catalog.current(now), held.settings.issuer
+    return password_reminders.write_due(held.database, held.ephemeral, known, issuer, now)
 
 
 def expire_access(held: Provider, now: float) -> None:

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
 from idp.audit import Origin
-from idp.credentials import blocklist, tries, unlocking
+from idp.credentials import blocklist, temporary_passwords, tries, unlocking
 from idp.credentials.hashing import PasswordHasher
+from idp.credentials.temporary_passwords import StandIn
 from idp.credentials.tries import Taken
 from idp.database import Base, Connection, Database, Upsert
 from idp.directory import users
@@ -36,7 +37,8 @@ COMPROMISED = "compromised"
 class Password(Base):
     """`must_change` says why another one has to be chosen before anything opens, empty if it need
     not. `failures` are wrong ones in a row: at MOST_WRONG it opens nothing until it is replaced.
-    `proven_at` is when it was last proven."""
+    `proven_at` is when it was last proven, `reset_by_mail_at` when a letter last stood in for
+    it."""
 
     __tablename__ = "passwords"
 
@@ -48,6 +50,7 @@ class Password(Base):
     must_change: Mapped[str] = mapped_column(server_default="")
     failures: Mapped[int] = mapped_column(server_default="0")
     proven_at: Mapped[float] = mapped_column(server_default="0")
+    reset_by_mail_at: Mapped[float | None]
 
 
 class FormerPassword(Base):
@@ -68,7 +71,7 @@ _OWN = _TABLE.c.user_id == sa.bindparam("owner_id")
 _IS_STILL = _TABLE.c.hash == sa.bindparam("old_hash")
 _NOW: Any = sa.bindparam("now", type_=sa.Double)
 _HASH_OF = sa.select(_TABLE.c.hash).where(_OWN)
-_STATE = sa.select(_TABLE.c.changed_at, _TABLE.c.must_change).where(_OWN)
+_STATE = sa.select(_TABLE.c.changed_at, _TABLE.c.must_change, _TABLE.c.reset_by_mail_at).where(_OWN)
 _RESERVE = (
     sa.update(_TABLE)
     .where(_OWN, _TABLE.c.failures < sa.literal_column(str(MOST_WRONG)))
@@ -92,6 +95,12 @@ _REPLACE = (
     sa.update(_TABLE)
     .where(_OWN, _IS_STILL)
     .values(hash=sa.bindparam("new_hash"), changed_at=_NOW, must_change="", failures=0)
+    .returning(_TABLE.c.proven_at)
+)
+_RESET_BY_MAIL = (
+    sa.update(_TABLE)
+    .where(_OWN)
+    .values(must_change=sa.bindparam("reason"), reset_by_mail_at=_NOW)
     .returning(_TABLE.c.proven_at)
 )
 _SET_FIRST = Upsert(
@@ -143,8 +152,10 @@ def verify(
     with hasher.slot():
         with database.transaction() as db:
             person = users.find_by_email(db, canonical_email(claimed_email) or "")
-            taken = tries.take(db, *whose, person, claimed_device, now, origin)
-            stored, failures = _reserve(db, person, taken)
+            stand_in = temporary_passwords.standing_in(db, person.id if person else "", now)
+            counts = (claimed_device, stand_in is not None)
+            taken = tries.take(db, *whose, person, *counts, now, origin)
+            stored, failures = _reserve(db, person, taken, stand_in)
         right = hasher.compare(stored, claimed_password)
     reason = taken.reason or _why_not(person, right, failures)
     with database.transaction() as db:
@@ -152,7 +163,10 @@ def verify(
             _record_failure(db, secret_keys, person, taken, reason, failures, now, settings, origin)
             raise SignInRefused(reason)
         tries.give_back(db, taken, now)
-        if not db.run(_PROVE, owner_id=person.id, old_hash=stored, now=now):
+        if stand_in and not temporary_passwords.spend(db, person.id, stored, now):
+            raise SignInRefused("the temporary password was used meanwhile")
+        kept = stand_in.kept_hash if stand_in else stored
+        if not db.run(_PROVE, owner_id=person.id, old_hash=kept, now=now):
             raise SignInRefused("another password meanwhile")
         if blocklist.is_listed(claimed_password):
             demand_change(db, person.id, COMPROMISED)
@@ -161,10 +175,16 @@ def verify(
     return person
 
 
-def _reserve(db: Connection, person: Person | None, taken: Taken) -> tuple[str | None, int]:
+def _reserve(
+    db: Connection, person: Person | None, taken: Taken, stand_in: StandIn | None
+) -> tuple[str | None, int]:
     """The hash to compare with, and which wrong one in a row it would be. Nobody's is asked for
-    where there is none, so that all do the same work."""
-    row = db.row(_RESERVE, owner_id=person.id if person and not taken.reason else "")
+    where there is none, so that all do the same work. Where a temporary password stands in, that
+    alone opens anything."""
+    is_asked = person is not None and not taken.reason and stand_in is None
+    row = db.row(_RESERVE, owner_id=person.id if person and is_asked else "")
+    if stand_in and not taken.reason:
+        return stand_in.hash, 1
     return (str(row[0]), int(row[1])) if row else (None, 0)
 
 
@@ -252,8 +272,16 @@ def find_hash(db: Connection, user_id: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def find_state(db: Connection, user_id: str) -> tuple[float, str] | None:
-    """When the password was last changed and why it has to be (`Password`), or None for a person
-    who has none."""
+def reset_by_mail(db: Connection, user_id: str, reason: str, now: float) -> float:
+    """A letter stands in for it, and `reason` says whether it has to be changed; when it was last
+    proven."""
+    row = db.row(_RESET_BY_MAIL, owner_id=user_id, reason=reason, now=now)
+    assert row, "who has none gets one by a link"
+    return float(row[0])
+
+
+def find_state(db: Connection, user_id: str) -> tuple[float, str, float | None] | None:
+    """When the password was last changed, why it has to be, and when it was reset by mail
+    (`Password`), or None for a person who has none."""
     row = db.row(_STATE, owner_id=user_id)
-    return (float(row[0]), str(row[1])) if row else None
+    return (float(row[0]), str(row[1]), row[2]) if row else None

@@ -70,12 +70,16 @@ def take(
     claimed_email: str,
     person: Person | None,
     claimed_device: str,
+    is_temporary: bool,
     now: float,
     origin: Origin,
 ) -> Taken:
-    """One try for an address. Raises TooManyTries."""
+    """One try for an address. A temporary password has tries of its own, so that whoever is locked
+    out gets in by it. Raises TooManyTries."""
     key = limit_key(secret_keys, claimed_email)
     device = devices.recognise(secret_keys, claimed_device, person, now) if person else None
+    if is_temporary:
+        key, device = f"temporary {key}", None
     rations: tuple[str, ...] = ()
     if device:
         key += f":{device}"
@@ -97,6 +101,11 @@ def give_back(db: Connection, taken: Taken, now: float) -> None:
     limits.clear(db, taken.key)
 
 
+def companies_of(db: Connection, user_id: str) -> list[str]:
+    """The tenants that somebody is in, by id."""
+    return [tenant for (tenant,) in db.rows(_COMPANIES, user_id=user_id)]
+
+
 def _of_network(db: Connection, settings: Settings, now: float, origin: Origin) -> str:
     network = network_of(origin.address)
     key = f"tries:{network}"
@@ -112,8 +121,7 @@ def _of_companies(
     db: Connection, settings: Settings, person: Person | None, now: float, origin: Origin
 ) -> tuple[str, ...] | None:
     """None if one of them has had too many. Nobody's tries are counted alike, for the same work."""
-    rows = db.rows(_COMPANIES, user_id=person.id if person else "")
-    tenants = [tenant for (tenant,) in rows] or [NOBODYS]
+    tenants = companies_of(db, person.id if person else "") or [NOBODYS]
     keys = tuple(f"tries:{tenant}" for tenant in tenants)
     for tenant, key in zip(tenants, keys, strict=True):
         number = limits.ration(db, key, now, settings.tries_per_tenant, WINDOW)

@@ -170,6 +170,8 @@ def _finish(
 ) -> Response | Page:
     """Spend the attempt, start or renew the session, and send the browser where it was going."""
     attempts.spend(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
+    if _must_not_begin_a_session(situation):
+        return _turn_back(provider, request, situation, now)
     with provider.database.transaction() as db:
         session_id, evidence, headers = _signed_in(provider, db, request, situation, now)
         fields = _fields(provider, db, request, situation, session_id, evidence, now)
@@ -179,6 +181,25 @@ def _finish(
     if isinstance(situation.decision, Refused):
         return redirect("/", headers)
     return redirect(_local_target(provider, attempt, now), headers)
+
+
+def _must_not_begin_a_session(situation: Situation) -> bool:
+    """There was to be another password first, and the person turned back, or can't get that far
+    (security.md S46)."""
+    state = situation.proven.password
+    return bool(state and state.must_change) and isinstance(situation.decision, Refused)
+
+
+def _turn_back(
+    provider: Provider, request: Request, situation: Situation, now: float
+) -> Response | Page:
+    parsed, decision = situation.request, situation.decision
+    assert isinstance(decision, Refused)
+    if parsed is None:
+        return redirect("/")
+    with provider.database.transaction() as db:
+        _record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
+    return _refuse(provider, parsed.reply_to, decision.error, decision.message)
 
 
 def _signed_in(

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from idp import audit, limits
 from idp.audit import Origin
-from idp.credentials import blocklist, password, tries, unlocking
+from idp.credentials import blocklist, password, temporary_passwords, tries, unlocking
 from idp.credentials.hashing import PasswordHasher
 from idp.database import Connection, Database
 from idp.directory import memberships, tenants
@@ -168,7 +168,8 @@ def prepare(
     with database.connection() as db:
         current = password.find_hash(db, owner.id)
         former = password.former_hashes(db, owner.id, max(rules.history - 1, 0))
-    for stored in filter(None, (current, *former)):
+        temporary = temporary_passwords.last_hash(db, owner.id)
+    for stored in filter(None, (current, temporary, *former)):
         with hasher.slot():
             if hasher.compare(stored, claimed_new):
                 raise Unfit(Objection(Why.USED_BEFORE, rules.history))
@@ -194,7 +195,7 @@ def keep(
     tag = "password.changed" if prepared.replaces else "password.made"
     audit.record(db, tag, now, origin, actor=owner.id, person=owner.id, way=way)
     if way != INVITED:
-        _end_what_went_before(db, owner.id, proven_at, now, origin, keep_session_id)
+        end_what_went_before(db, owner.id, proven_at, now, origin, keep_session_id)
 
 
 def _write(db: Connection, user_id: str, prepared: Prepared, now: float) -> float:
@@ -210,13 +211,13 @@ def _write(db: Connection, user_id: str, prepared: Prepared, now: float) -> floa
     return proven_at
 
 
-def _end_what_went_before(
+def end_what_went_before(
     db: Connection,
     user_id: str,
     proven_at: float,
     now: float,
     origin: Origin,
-    keep_session_id: str | None,
+    keep_session_id: str | None = None,
 ) -> None:
     """Past all that the old password has proven, also while the new one was being hashed, and by a
     clock that is ahead of ours."""

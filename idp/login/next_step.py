@@ -7,19 +7,20 @@ order in which a person meets the steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
 from idp.directory.catalog import ProductView
 from idp.directory.operator_standing import AnyStanding
 from idp.policies import assurance, mfa, password_age
-from idp.policies.assurance import FIRST, PASSWORD, RECOVERY, SECOND, Proof, Proofs
+from idp.policies.assurance import EMAIL, FIRST, PASSWORD, RECOVERY, SECOND, Proof, Proofs
 from idp.policies.mfa import Asking, Requirement, Side
 from idp.policies.password_age import AgeRule
 from idp.policies.sessions import WALK, Lifetimes
 
 CUSTOMER = "customer"
+RESET_BY_MAIL_COUNTS = 86400.0  # seconds
 
 
 class Step(Enum):
@@ -88,10 +89,12 @@ class Enrolled(NamedTuple):
 
 
 class PasswordState(NamedTuple):
-    """`must_change` is why another one has to be chosen first, empty if it need not."""
+    """`must_change` is why another one has to be chosen first, empty if it need not;
+    `reset_by_mail_at` is when a letter last stood in for it."""
 
     changed_at: float
     must_change: str
+    reset_by_mail_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +288,41 @@ def _more(
     proofs = counting(asked, proven, now)
     own_level = asked.own_level and proven.enrolled != ()
     requirement = required(asked, going_on, own_level=own_level)
+    if _rests_on_mail(proven, proofs, now):
+        second = _without_mail(proven, proofs, requirement, entries, now)
+    else:
+        second = _second_factor(proven, proofs, requirement, entries, now)
     return (
-        _second_factor(proven, proofs, requirement, entries, now)
+        second
         or _password_again(proven, proofs, going_on)
         or _new_password(proven, proofs, going_on, now)
     )
+
+
+def _rests_on_mail(proven: Proven, proofs: Proofs, now: float) -> bool:
+    """A letter stood in for the password within a day."""
+    state = proven.password
+    if state is None or state.reset_by_mail_at is None or PASSWORD not in proofs:
+        return False
+    return now - state.reset_by_mail_at < RESET_BY_MAIL_COUNTS
+
+
+def _without_mail(
+    proven: Proven,
+    proofs: Proofs,
+    requirement: Requirement,
+    entries: Sequence[Entry],
+    now: float,
+) -> Decision | None:
+    """Two factors out of one mailbox are one (security.md section 4.3). Who has no other has to
+    wait: they could else add one by what does not count."""
+    others = {method: proof for method, proof in proofs.items() if method != EMAIL}
+    enrolled = proven.enrolled and tuple(e for e in proven.enrolled if e.method != EMAIL)
+    had = replace(proven, enrolled=enrolled)
+    found = _second_factor(had, others, requirement.without(EMAIL), entries, now)
+    if isinstance(found, ToEnrol) and proven.enrolled and not enrolled:
+        return Refused("access_denied", "A code by e-mail does not count for a day after a reset.")
+    return found
 
 
 def _second_factor(

@@ -14,9 +14,11 @@ from idp.credentials import (
     code_destinations,
     passkeys,
     password,
+    password_links,
     recovery_codes,
     second_factor_tries,
     sent_code,
+    temporary_passwords,
     totp,
     unlocking,
 )
@@ -40,7 +42,7 @@ from idp.directory import (
 )
 from idp.errors import SetupMistake
 from idp.grants import consent, factor_reset, grant_row
-from idp.login import email_change
+from idp.login import email_change, password_reminders
 from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
 from idp.sessions import browser
@@ -52,7 +54,7 @@ __all__ = ["HEAD", "TABLES", "check_current", "current_revision", "differences",
 TABLES = (
     *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
     *(code_destinations, passkeys, recovery_codes, second_factor_tries, sent_code, totp),
-    unlocking,
+    *(password_links, password_reminders, temporary_passwords, unlocking),
     *(access_requests, documents),
     *(branding, catalog, clients, domains, imports),
     *(invitations, memberships, person_words),

@@ -26,6 +26,8 @@ SENTENCES = {
     "description": told("Give at most 500 characters, in one line."),
     "jwks": told("Give a JWK Set: an object with a list of keys."),
     "default_max_age": told("Give a number of seconds."),
+    "second_factor_minutes": told("Give a number of minutes, from 1 to 1,440, or nothing."),
+    "password_max_age_days": told("Give a number of days, from 30 to 730, or nothing."),
     "scope": told("Give words with single spaces between them."),
 }
 

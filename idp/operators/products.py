@@ -89,7 +89,7 @@ def _save(operation: Operation, form: ProductForm, tag: str) -> Product:
     rows = operation.rows
     try:
         with told_by_field(), rows.begin_nested():
-            changes = apply_products(rows, [form])
+            changes = apply_products(rows, [form], operation.now)
             check_launch_clients(rows, (form.key,), ())
     except sa.exc.IntegrityError:
         raise Mistake(key=told("This key is another product's.")) from None

@@ -9,7 +9,7 @@ table (product.md M1, M3, M5, M7, N1, N2).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -141,6 +141,10 @@ class Requirement:
     @property
     def was_skipped(self) -> bool:
         return all(each.may_skip and each.was_skipped for each in self.demands)
+
+    def without(self, method: str) -> Requirement:
+        """The same where the method does not count."""
+        return replace(self, allowed=self.allowed - {method})
 
     def counts(self, method: str, enrolled_at: float) -> bool:
         """Whether an authenticator would do."""

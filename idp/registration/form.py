@@ -22,6 +22,7 @@ from pydantic import (
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
 from idp.oidc.client_metadata import CLIENT_ID, SCOPE_WORD
+from idp.policies.password_age import LEAST_DAYS, MOST_DAYS
 from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
 from idp.policies.sessions import ABSOLUTE, IDLE
 
@@ -99,6 +100,13 @@ class ProductForm(Form):
     )
     launch_client: ClientId | None = Field(default=None, description="Opens it from the menu.")
     position: int = Field(default=0, ge=0, le=10_000, description="Its place; new ones come last.")
+    second_factor: bool = Field(default=False, description="True asks everybody for one.")
+    second_factor_minutes: FreshMinutes | None = Field(
+        default=None, description="How old it may be; no limit if left out."
+    )
+    password_max_age_days: int | None = Field(
+        default=None, ge=LEAST_DAYS, le=MOST_DAYS, description="An older password is changed first."
+    )
     permissions: list[PermissionForm] = []
 
 
@@ -181,6 +189,7 @@ class PolicyForm(Form):
     reset_needs_second_admin: bool | None = Field(
         default=None, description="Another admin has to approve a reset of second factors."
     )
+    password_max_age_days: int | None = Field(default=None, ge=LEAST_DAYS, le=MOST_DAYS)
 
 
 class RoleForm(Form):

@@ -12,17 +12,21 @@ from idp.directory.clients import Client
 from idp.directory.products import BUILT_IN, Permission, Product
 from idp.directory.roles import RolePermission
 from idp.errors import FormMistake
+from idp.policies import password_age
 from idp.registration.changes import Change, Edit
 from idp.registration.form import PermissionForm, ProductForm
 
-PLAIN = ("name", "description", "color", "icon")
+PLAIN = (
+    *("name", "description", "color", "icon"),
+    *("second_factor", "second_factor_minutes"),
+)
 
 
-def apply_products(session: Session, forms: Iterable[ProductForm]) -> list[Change]:
-    return [change for form in forms for change in _apply(session, form)]
+def apply_products(session: Session, forms: Iterable[ProductForm], now: float) -> list[Change]:
+    return [change for form in forms for change in _apply(session, form, now)]
 
 
-def _apply(session: Session, form: ProductForm) -> list[Change]:
+def _apply(session: Session, form: ProductForm, now: float) -> list[Change]:
     if form.key in BUILT_IN:
         raise FormMistake(f"product {form.key}", "key", "it is built in.")
     found = session.get(Product, form.key)
@@ -32,6 +36,8 @@ def _apply(session: Session, form: ProductForm) -> list[Change]:
         edit.set(column, value)
     _set_resource(session, edit, form)
     _set_position(session, edit, form)
+    if edit.is_new or "password_max_age_days" in form.model_fields_set:
+        _set_password_age(edit, product, form.password_max_age_days, now)
     if edit.is_new or "launch_client" in form.model_fields_set:
         edit.note("launch_client", product.launch_client_id, form.launch_client)
         product.launch_client_id = form.launch_client
@@ -65,6 +71,15 @@ def _set_position(session: Session, edit: Edit, form: ProductForm) -> None:
         others = sa.select(sa.func.max(Product.position)).where(Product.key.not_in(BUILT_IN))
         last = session.scalar(others)
         edit.set("position", 0 if last is None else last + 1)
+
+
+def _set_password_age(edit: Edit, product: Product, days: int | None, now: float) -> None:
+    """One that is younger than a password gives it time (`policies/password_age.py`)."""
+    since = password_age.since(
+        days, now, product.password_max_age_days, product.password_max_age_since
+    )
+    edit.set("password_max_age_days", days)
+    product.password_max_age_since = since
 
 
 class _Node(NamedTuple):

@@ -13,6 +13,7 @@ from idp.directory.products import PLATFORM, Permission
 from idp.directory.roles import ACCOUNT_ADMIN, TOP_RANK, Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import FormMistake
+from idp.policies import password_age
 from idp.policies.second_factor_terms import BY_KIND, BY_PRODUCT, turned
 from idp.registration.changes import Change, Edit
 from idp.registration.form import KindForm, RoleForm, TenantForm
@@ -70,6 +71,7 @@ def _set_policy(
     for key in sorted((form.policy.second_factor_products or {}).keys() - products):
         raise FormMistake(f"tenant {form.slug}", BY_PRODUCT, f"there is no product {key}.")
     policy = {name: value for name, value in policy.items() if value is not None}
+    policy = password_age.dated(policy, tenant.policy, now)
     if policy != tenant.policy:
         edit.set("policy", policy)
 

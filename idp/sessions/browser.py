@@ -63,6 +63,7 @@ class BrowserSession(NamedTuple):
     last_tenant_id: str | None
     password_changed_at: float | None
     password_must_change: str | None
+    password_reset_by_mail_at: float | None
 
 
 _TABLE: Any = SsoSession.__table__
@@ -80,6 +81,7 @@ _FIND = (
         User.last_tenant_id,
         Password.changed_at,
         Password.must_change,
+        Password.reset_by_mail_at,
     )
     .select_from(SsoSession)
     .join(User, User.id == SsoSession.user_id)

@@ -60,7 +60,7 @@ def apply(
     with _all_or_nothing(provider.database) as session:
         db = Connection.of(provider.database, session)
         changes = [
-            *apply_products(session, setup_file.products),
+            *apply_products(session, setup_file.products, now),
             *apply_tenants(session, setup_file.tenants, now),
             *apply_clients(session, setup_file.clients, keeper, now),
             *apply_users(session, db, setup_file.users, hashes, now, dry_run=dry_run),

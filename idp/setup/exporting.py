@@ -97,6 +97,7 @@ def _product(row: Product) -> dict[str, Any]:
             "resource": row.resource,
             "launch_client": row.launch_client_id,
             "position": row.position,
+            "password_max_age_days": row.password_max_age_days,
             "permissions": _tree(row.permissions, None),
         }
     )

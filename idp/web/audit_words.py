@@ -53,6 +53,8 @@ WORDS: dict[str, Any] = {
     "sign_in.held_up": _("Sign-in held up after many wrong passwords"),
     "password.made": _("First password set"),
     "password.changed": _("Password changed"),
+    "password.reset_asked": _("Another password asked for"),
+    "password.reset": _("Password reset by mail"),
     "password.worn_out": _("Password switched off after a hundred wrong ones"),
     "sign_in.refused": _("Product not opened"),
     "factor.enrolled": _("Second factor enrolled"),

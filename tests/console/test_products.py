@@ -57,6 +57,12 @@ def test_a_product_is_made_and_changed(either_world: World) -> None:
         ({"key": "notes", "name": "X", "launch_client": "nobody"}, "launch_client"),
         ({"key": "notes", "name": "X", "launch_client": "lms"}, "launch_client"),
         ({"key": "notes", "name": "X", "is_platform": True}, "is_platform"),
+        ({"key": "notes", "name": "X", "second_factor": None}, "second_factor"),
+        ({"key": "notes", "name": "X", "second_factor_minutes": 0}, "second_factor_minutes"),
+        ({"key": "notes", "name": "X", "second_factor_minutes": 1441}, "second_factor_minutes"),
+        ({"key": "notes", "name": "X", "password_max_age_days": 29}, "password_max_age_days"),
+        ({"key": "notes", "name": "X", "password_max_age_days": 731}, "password_max_age_days"),
+        ({"key": "notes", "name": "X", "password_max_age_days": "a"}, "password_max_age_days"),
     ],
 )
 def test_what_a_product_can_not_be(either_world: World, values: dict[str, Any], field: str) -> None:
@@ -65,6 +71,42 @@ def test_what_a_product_can_not_be(either_world: World, values: dict[str, Any], 
     assert list(refused.value.errors) == [field]
     assert either_world.run("SELECT count(*) FROM products WHERE key = 'notes'") == [(0,)]
     assert either_world.audit("product.made") == []
+
+
+def test_a_password_age_holds_since_it_was_switched_on_or_made_stricter(
+    either_world: World,
+) -> None:
+    world, stated_at = either_world, []
+    act(world, lambda o: products.make(o, {"key": "notes", "name": "Notes"}))
+    for days, holds_since in ((90, 0), (120, 0), (60, 2), (60, 2), (None, None), (60, 5)):
+        world.clock.move(1000.0)
+        stated_at.append(world.clock())
+        values = {"password_max_age_days": days}
+        act(world, lambda o, v=values: products.change(o, products.get_product(o, "notes"), v))
+        view = world.held.catalog.current(world.clock()).products["notes"]
+        since = 0.0 if holds_since is None else stated_at[holds_since]
+        assert (view.password_max_age_days, view.password_max_age_since) == (days, since)
+
+
+def test_an_operator_says_how_people_sign_in_to_a_product(world: World) -> None:
+    browser = operator(world)
+    path = "/operate/products/lms/edit"
+    shown = browser.get(path).text
+    assert 'id="password_max_age_days" name="password_max_age_days" type="text" value="90"' in shown
+    fields = form_of(shown, "form")
+    sent = {name: values[0] for name, values in fields.items()}
+    changed = {"second_factor": "1", "second_factor_minutes": "15", "password_max_age_days": ""}
+    assert browser.post(path, **{**sent, **changed}).status_code == 303
+    world.clock.move(1.0)
+    view = world.held.catalog.current(world.clock()).products["lms"]
+    assert (view.second_factor, view.second_factor_minutes) == (True, 15)
+    assert view.password_max_age_days is None
+    page = browser.get("/operate/products/lms").text
+    assert "Of everybody, not older than 15 minutes" in page
+    assert "Of any age" in page
+    wrong = browser.post(path, **{**sent, "password_max_age_days": "soon"})
+    assert wrong.status_code == 422
+    assert 'value="soon"' in wrong.text
 
 
 def test_a_new_node_is_in_tokens_within_a_second(either_world: World) -> None:

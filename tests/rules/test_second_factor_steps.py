@@ -42,6 +42,8 @@ ONE_FACTOR = Proven(
 TOTP = Enrolled("totp", NOW - 10 * DAY)
 SMS = Enrolled("sms", NOW - 10 * DAY)
 CODES = Enrolled("recovery", NOW - 10 * DAY)
+MAIL = Enrolled("email", NOW - 10 * DAY)
+JUST_RESET = PasswordState(NOW - HOUR, "", NOW - DAY + 1)
 NONE = frozenset[str]()
 
 
@@ -356,6 +358,65 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         replace(proven("sms", 60), enrolled=(SMS,)),
         [entry(OPERATOR)],
         ENROL,
+    ),
+    "a code by e-mail counts like any other": (PLAIN, proven("email", 60), REQUIRED, DONE),
+    "but not within a day of a reset by e-mail": (
+        PLAIN,
+        replace(proven("email", 60), enrolled=(MAIL, TOTP), password=JUST_RESET),
+        REQUIRED,
+        PROVE_TOTP,
+    ),
+    "nor is it offered then": (
+        PLAIN,
+        replace(HAS_TOTP, enrolled=(MAIL, TOTP), password=JUST_RESET),
+        REQUIRED,
+        PROVE_TOTP,
+    ),
+    "nor does it prove that another may be added": (
+        replace(PLAIN, essential_acr=("phr",)),
+        replace(proven("email", 60), enrolled=(MAIL, TOTP), password=JUST_RESET),
+        FREE,
+        TOTP_FIRST,
+    ),
+    "who has nothing else has to wait": (
+        PLAIN,
+        replace(proven("email", 60), enrolled=(MAIL,), password=JUST_RESET),
+        REQUIRED,
+        Refused("access_denied", "A code by e-mail does not count for a day after a reset."),
+    ),
+    "also to add something": (
+        Asked(own_level=True),
+        replace(ONE_FACTOR, enrolled=(MAIL,), password=JUST_RESET),
+        FREE,
+        Refused("access_denied", "A code by e-mail does not count for a day after a reset."),
+    ),
+    "a day later it counts again": (
+        PLAIN,
+        replace(
+            proven("email", 60),
+            enrolled=(MAIL,),
+            password=JUST_RESET._replace(reset_by_mail_at=NOW - DAY),
+        ),
+        REQUIRED,
+        DONE,
+    ),
+    "who came by a passkey did not come by mail": (
+        PLAIN,
+        replace(WITH_PASSKEY, enrolled=(MAIL,), password=JUST_RESET),
+        REQUIRED,
+        DONE,
+    ),
+    "who has nothing at all enrols, after a reset as well": (
+        PLAIN,
+        replace(ONE_FACTOR, password=JUST_RESET),
+        REQUIRED,
+        ENROL,
+    ),
+    "after a reset by e-mail an app counts": (
+        PLAIN,
+        replace(proven("totp", 60), password=JUST_RESET),
+        REQUIRED,
+        DONE,
     ),
     "a second factor comes before another password": (
         ASKED,

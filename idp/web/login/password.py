@@ -74,6 +74,7 @@ def sign_in_page(
         "email": email or _hint(attempt),
         "person": person,
         "not_me_url": step.page_url("password", attempt, other="1") if attempt else "/",
+        "forgot_url": step.page_url("forgot", attempt) if attempt else "/login/forgot",
         "reason": _reason(attempt) if person else None,
         "error": error,
         "errors": errors or {},

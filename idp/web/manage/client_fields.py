@@ -110,8 +110,7 @@ def _value(field: Field, shown: Any) -> Any:
         return shown
     text = shown.strip()
     if field.kind == NUMBER:
-        number = filled_in.whole_number(text)
-        return (text or None) if number is None else number
+        return filled_in.number_or_nothing(text)
     if field.kind == JSON:
         return _json(text)
     return None if not text and field.name in MAY_BE_ABSENT else text

@@ -12,6 +12,13 @@ def whole_number(claimed: str) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
+def number_or_nothing(claimed: str) -> int | str | None:
+    """None for nothing. What is no such number stays text, which a form then refuses."""
+    text = claimed.strip()
+    number = whole_number(text)
+    return (text or None) if number is None else number
+
+
 def day(claimed: str, after: int = 0) -> float | None:
     """When the day begins in UTC, from a date as its field sends it, and so many days later. None
     for what is no day."""

@@ -14,13 +14,14 @@ from idp.directory.products import BUILT_IN, Product
 from idp.operators import clients, products
 from idp.operators.clients import Wanted
 from idp.web.context import provider
-from idp.web.manage import guard, shell
+from idp.web.manage import filled_in, guard, shell
 
 blueprint = Blueprint("manage_products", __name__)
 
 Answer = str | Response | tuple[str, int]
 PLAIN = ("name", "description", "color", "icon")
 ABSENT = ("resource", "launch_client")
+NUMBERS = ("second_factor_minutes", "password_max_age_days")
 
 
 @blueprint.get("/operate/products")
@@ -59,7 +60,8 @@ def show(operation: Operation, key: str) -> Answer:
 @guard.operates(recent=True)
 def edit(operation: Operation, key: str) -> Answer:
     product = products.get_product(operation, key)
-    filled = {name: getattr(product, name) for name in (*PLAIN, "resource")}
+    shown = (*PLAIN, "resource", "second_factor", *NUMBERS)
+    filled = {name: getattr(product, name) for name in shown}
     return _form(operation, product, {**filled, "launch_client": product.launch_client_id}, {})
 
 
@@ -145,12 +147,16 @@ def remove_node(operation: Operation, key: str, node: str) -> Answer:
 
 
 def _filled() -> dict[str, Any]:
-    return {name: request.form.get(name, "").strip() for name in (*PLAIN, *ABSENT)}
+    typed = (*PLAIN, *ABSENT, *NUMBERS)
+    texts = {name: request.form.get(name, "").strip() for name in typed}
+    return {**texts, "second_factor": bool(request.form.get("second_factor"))}
 
 
 def _values(filled: dict[str, Any]) -> dict[str, Any]:
-    """A ProductForm's: an empty address is none."""
-    return {name: value or None if name in ABSENT else value for name, value in filled.items()}
+    """A ProductForm's: an empty address or number is none."""
+    numbers = {name: filled_in.number_or_nothing(filled[name]) for name in NUMBERS}
+    absent = {name: filled[name] or None for name in ABSENT}
+    return {**filled, **absent, **numbers}
 
 
 def _node(*names: str) -> dict[str, str]:

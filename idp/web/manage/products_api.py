@@ -10,6 +10,8 @@ from idp.directory.operating import Operation
 from idp.directory.products import Product
 from idp.errors import told
 from idp.operators import products
+from idp.policies.password_age import LEAST_DAYS, MOST_DAYS
+from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
 from idp.web.manage.api import PLATFORM, Answer, Listing, Noun, listed
 from idp.web.manage.json_reading import Sent
 
@@ -41,6 +43,9 @@ class ProductTold(ProductLine):
     color: str
     icon: str
     launch_client_id: str | None
+    second_factor: bool
+    second_factor_minutes: int | None
+    password_max_age_days: int | None
     permissions: list[Node]
 
 
@@ -58,6 +63,21 @@ class ChangedProduct(Sent):
     )
     launch_client: str | None = Field(
         None, max_length=64, description=told("The client that opens it from the menu.")
+    )
+    second_factor: bool | None = Field(
+        None, description=told("Whether it asks everybody for a second factor.")
+    )
+    second_factor_minutes: int | None = Field(
+        None,
+        ge=LEAST_MINUTES,
+        le=MOST_MINUTES,
+        description=told("How old a second factor may be; null for no limit."),
+    )
+    password_max_age_days: int | None = Field(
+        None,
+        ge=LEAST_DAYS,
+        le=MOST_DAYS,
+        description=told("An older password has to be changed first; null for no limit."),
     )
 
 
@@ -90,7 +110,7 @@ def change(operation: Operation, key: str, body: ChangedProduct) -> ProductTold:
 
 
 def _told(product: Product) -> ProductTold:
-    names = ("key", "name", "description", "resource", "color", "icon", "launch_client_id")
+    names = set(ProductTold.model_fields) - {"id", "permissions"}
     return ProductTold.model_validate(
         {
             **{name: getattr(product, name) for name in names},

@@ -301,6 +301,17 @@ ENROLMENT: dict[str, Any] = {
     "secret": _OFFER.groups,
     "address": _OFFER.address,
 }
+RESETTING: dict[str, Any] = {
+    "attempt": "at_7Qm2",
+    "token": "a-link",
+    "email": AMARA["email"],
+    "back": "/answer",
+    "by_link": False,
+    "minutes": 60,
+    "hours": 24,
+    "password_hint": "At least 10 letters or digits. Spaces and everything else are welcome too.",
+    "errors": {},
+}
 
 SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "sign-in": ("login/sign_in.html", SIGN_IN),
@@ -333,6 +344,41 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "chosen": "payments",
             "person": AMARA,
             "reason": "Secure Payments asks you to sign in again.",
+        },
+    ),
+    "forgot": ("login/forgot.html", RESETTING),
+    "forgot-without-an-address": (
+        "login/forgot.html",
+        RESETTING | {"email": "amara", "errors": {"email": "Enter your e-mail address."}},
+    ),
+    "forgot-asked": ("login/forgot_asked.html", RESETTING),
+    "reset-by-two-letters": ("login/reset.html", RESETTING),
+    "reset-by-link": ("login/reset.html", RESETTING | {"by_link": True}),
+    "reset-refused": (
+        "login/reset.html",
+        RESETTING
+        | {
+            "by_link": True,
+            "errors": {"password": "You have used this password before. Choose a new one."},
+        },
+    ),
+    "reset-sent": ("login/reset_sent.html", RESETTING),
+    "reset-done": ("login/reset_done.html", RESETTING),
+    "new-password": (
+        "login/new_password.html",
+        STEP | RESETTING | {"reason": "Yours is older than Secure Payments allows."},
+    ),
+    "account-password": (
+        "account/password.html",
+        account("/account/security") | RESETTING | {"has_password": True, "error": ""},
+    ),
+    "account-password-change": (
+        "account/password_change.html",
+        account("/account/security")
+        | RESETTING
+        | {
+            "has_password": True,
+            "errors": {"current": "This is not your password, or too many were wrong."},
         },
     ),
     "select-account": ("login/select_account.html", STEP),
@@ -708,6 +754,28 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "mail-code-text": (
         "mail/code_text.txt",
         {"person": AMARA, "code": "739158", "minutes": 5, "host": "id.example"},
+    ),
+    "mail-password-reset": (
+        "mail/password_reset.txt",
+        {"person": AMARA, "minutes": 60, "link": "https://id.example/login/reset?token=a-link"},
+    ),
+    "mail-password-temporary": (
+        "mail/temporary_password.txt",
+        {"person": AMARA, "hours": 24, "code": "k7mwp3-9fhtxe-bq4rud-w2nvja"},
+    ),
+    "mail-password-none": ("mail/no_password.txt", {"person": AMARA}),
+    "mail-password-change": (
+        "mail/password_change.txt",
+        {"person": AMARA, "minutes": 60, "link": "https://id.example/account/password/a-link"},
+    ),
+    "mail-password-reminder": (
+        "mail/password_reminder.txt",
+        {
+            "person": AMARA,
+            "days": 14,
+            "products": ["LMS"],
+            "url": "https://id.example/account/password",
+        },
     ),
     "mail-locked": (
         "mail/locked.txt",
