@@ -445,6 +445,8 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "not_me_url": "/login?other=1",
         },
     ),
+    "unlock": ("login/unlock.html", {"token": "t", "until": NOW - 60.0}),
+    "unlocked": ("login/unlock.html", {"token": None, "until": None}),
     "sign-out": (
         "login/sign_out.html",
         {
