@@ -27,10 +27,10 @@ from idp.settings import settings_from
 from idp.web import brands, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
 from idp.web.account import email as own_email
+from idp.web.account import enable, profile, security
 from idp.web.account import history as own_history
 from idp.web.account import password as own_password
 from idp.web.account import products as connected_products
-from idp.web.account import profile, security
 from idp.web.account import sessions as own_sessions
 from idp.web.addresses import Address
 from idp.web.context import (
@@ -90,6 +90,7 @@ MAX_FORM = 64 * 1024
 THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, invitation),
+    enable,
     *(profile, security, adding_factors, own_email, own_password),
     *(own_sessions, own_history, connected_products),
     *(forgot, logout, new_password, not_open, passkey, password, select_account, tenant, unlock),

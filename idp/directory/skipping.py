@@ -3,6 +3,8 @@ that nobody is asked at each sign-in, and forgotten when they enrol (product.md 
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
@@ -32,6 +34,16 @@ _SKIP = (
     )
     .values(second_factor_skipped_at=sa.bindparam("at", type_=sa.Double))
 )
+_HAS_SKIPPED: Any = (
+    sa.select(sa.literal_column("1"))
+    .select_from(Membership)
+    .where(
+        Membership.user_id == sa.bindparam("user"),
+        HAS_NOT_ENDED,
+        Membership.second_factor_skipped_at.is_not(None),
+    )
+    .limit(1)
+)
 _FORGET = (
     sa.update(Membership)
     .where(
@@ -50,3 +62,7 @@ def skip(db: Connection, user_id: str, tenant_id: str, now: float) -> None:
 def forget(db: Connection, user_id: str) -> bool:
     """Everywhere: they have enrolled, want to, or have to anew. Whether they had skipped."""
     return db.run(_FORGET, user=user_id) > 0
+
+
+def has_skipped(db: Connection, user_id: str) -> bool:
+    return db.row(_HAS_SKIPPED, user=user_id) is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request, url_for
 
-from idp.directory import operating, switcher
+from idp.directory import operating, skipping, switcher
 from idp.directory.switcher import Opening
 from idp.sessions.browser import BrowserSession
 from idp.web.context import catalog, now, provider
@@ -32,12 +32,23 @@ def of(signed_in: BrowserSession, opened: Sequence[Opening]) -> dict[str, Any]:
     )
     for tenant in menu["tenants"]:
         tenant["url"] = url_for("home.home", tenant=tenant["slug"])
-    return {**menu, "operate_url": _operate_url(signed_in), "sign_out_url": "/logout"}
+    return {
+        **menu,
+        "operate_url": _operate_url(signed_in),
+        "enable_url": _enable_url(signed_in),
+        "sign_out_url": "/logout",
+    }
 
 
 def _operate_url(signed_in: BrowserSession) -> str | None:
     with provider().database.connection() as db:
         return "/operate" if operating.is_operator(db, signed_in.user_id) else None
+
+
+def _enable_url(signed_in: BrowserSession) -> str | None:
+    """For who has skipped a second factor that is asked for."""
+    with provider().database.connection() as db:
+        return "/account/enable" if skipping.has_skipped(db, signed_in.user_id) else None
 
 
 def _here(signed_in: BrowserSession, opened: Sequence[Opening]) -> str | None:
