@@ -20,7 +20,7 @@ def test_sec_56_of_many_threads_one_uses_a_link(either_world: World) -> None:
     token = link_for(world).partition("token=")[2]
 
     def use(number: int) -> bool:
-        given = (held.database, held.hasher, held.secret_keys, held.settings, [], token)
+        given = (held.database, held.hasher, held.secret_keys, held.settings, (), token)
         try:
             resetting.set_by_link(*given, f"{NEW} {number}", world.clock(), NOWHERE)
         except Refusal:
