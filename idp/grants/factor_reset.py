@@ -160,8 +160,8 @@ def needs_second_admin(admin: Administration) -> bool:
 def _subject(admin: Administration, membership_id: str) -> _Subject:
     """Somebody whom the actor may reset, in the tenant's turn."""
     admin.check(PERMISSION)
-    admin.check_second_factor()
     someone = person.find_member(admin, membership_id)
+    admin.check_second_factor()
     is_shared = _is_shared(admin, someone)
     rights = granting.in_turn(admin, PERMISSION)
     someone = person.find_member(admin, membership_id)

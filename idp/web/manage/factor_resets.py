@@ -22,7 +22,7 @@ Answer = Response | str | tuple[str, int]
 
 
 @blueprint.get(ADDRESS)
-@guard.administers(second_factor=True)
+@guard.administers()
 def confirm(admin: Administration, member: str) -> str:
     return _page(admin, member)
 
@@ -42,7 +42,7 @@ def reset(admin: Administration, member: str) -> Answer:
 
 
 @blueprint.get(f"{ONE}/approve")
-@guard.administers(second_factor=True)
+@guard.administers()
 def confirm_approval(admin: Administration, member: str, reset_id: str) -> str:
     _check_is_theirs(admin, member, reset_id)
     return _page(admin, member, reset_id)

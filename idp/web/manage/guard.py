@@ -79,17 +79,12 @@ class Proof(NamedTuple):
 
 
 def administers(
-    *,
-    recent: bool = False,
-    second_factor: bool = False,
-    beforehand: Beforehand | None = None,
+    *, recent: bool = False, beforehand: Beforehand | None = None
 ) -> Callable[[View], View]:
     """For a view of `/manage/<tenant>/…`: it gets an `Administration` instead of the slug. `recent`
-    asks for a recent sign-in before a form is shown, rather than after it was filled in, and
-    `second_factor` for one with a second factor. What comes of `beforehand` the view gets as
-    `sent`, and whoever sent it is judged again."""
-
-    proof = Proof(recent or second_factor, TWO_FACTORS if second_factor else None)
+    asks for a recent sign-in before a form is shown, rather than after it was filled in. What comes
+    of `beforehand` the view gets as `sent`, and whoever sent it is judged again."""
+    proof = Proof(recent)
 
     def decorate(view: View) -> View:
         @wraps(view)
