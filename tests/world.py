@@ -23,6 +23,7 @@ from werkzeug.test import Client, TestResponse
 from idp import migrations, setup
 from idp.app import create_app
 from idp.commands.serve import prepare
+from idp.directory.products import Product
 from idp.provider import Provider, provider
 from idp.settings import Settings
 
@@ -269,7 +270,18 @@ def furnish(world: World) -> None:
     """Schema, keys, and the demo's directory."""
     migrations.upgrade(world.held.database)
     prepare(world.held)
-    setup.apply_demo(world.held, ADDRESSES)
+    apply_demo(world.held, ADDRESSES)
+
+
+def apply_demo(held: Provider, addresses: Mapping[str, str]) -> None:
+    """The demo's directory, whose products demand no second factor: a test that is about one says
+    so."""
+    setup.apply_demo(held, addresses)
+    with held.database.transaction() as db:
+        db.run(_ONE_FACTOR)
+
+
+_ONE_FACTOR = sa.update(Product).values(second_factor=sa.false(), second_factor_minutes=sa.null())
 
 
 @pytest.fixture(scope="session")

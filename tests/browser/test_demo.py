@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from idp.setup import DEMO_PASSWORD
+from tests.browser.second_steps import set_up_app
 from tests.machine.axe import barriers
 from tests.machine.demo_process import Demo, start_demo
 
@@ -61,13 +62,14 @@ def test_the_demo_says_where_to_go_and_who_to_be(demo: Demo) -> None:
 def test_one_sign_in_opens_three_products_and_one_sign_out_ends_them(
     demo: Demo, page: Page
 ) -> None:
-    open_signed_out(page, demo.lms)
-    expect(page.get_by_role("radio", name="LMS")).to_be_checked()
+    open_signed_out(page, demo.payments)
+    expect(page.get_by_role("radio", name="Secure Payments")).to_be_checked()
     sign_in(page, "amara@northwind.example")
-    expect(page).to_have_url(re.compile(re.escape(demo.lms)))
+    set_up_app(page)
+    expect(page).to_have_url(re.compile(re.escape(demo.payments)))
     expect(page.get_by_text("Amara Okafor").first).to_be_visible()
 
-    for address in (demo.payments, demo.connections):
+    for address in (demo.lms, demo.connections):
         page.goto(address)
         expect(page).to_have_url(re.compile(re.escape(address)))
         expect(page.get_by_text("Amara Okafor").first).to_be_visible()
@@ -85,6 +87,7 @@ def test_a_visitor_picks_a_tile_and_lands_in_that_product(demo: Demo, page: Page
     page.goto(demo.issuer)
     page.get_by_text("Secure Payments").click()
     sign_in(page, "dana@northwind.example")
+    set_up_app(page)
     expect(page).to_have_url(re.compile(re.escape(demo.payments)))
     expect(page.get_by_text("Dana Whitfield").first).to_be_visible()
 
@@ -99,10 +102,10 @@ def test_a_visitor_who_picks_no_tile_is_told_to(demo: Demo, page: Page) -> None:
 def test_another_tile_than_the_one_that_asked_opens_the_other_product(
     demo: Demo, page: Page
 ) -> None:
-    open_signed_out(page, demo.lms)
-    page.get_by_text("Connections").click()
+    open_signed_out(page, demo.connections)
+    page.get_by_text("LMS").click()
     sign_in(page, "amara@northwind.example")
-    expect(page).to_have_url(re.compile(re.escape(demo.connections)))
+    expect(page).to_have_url(re.compile(re.escape(demo.lms)))
 
 
 def test_an_agent_sees_one_product_and_is_refused_the_others_by_address(
@@ -140,6 +143,7 @@ def test_a_member_of_two_companies_chooses_once_and_switches_without_signing_in(
     expect(page.locator("summary").first).to_contain_text("Harbor Credit Union")
 
     page.goto(demo.payments)
+    set_up_app(page)
     expect(page.locator("summary").first).to_contain_text("Harbor Credit Union")
 
 

@@ -9,7 +9,6 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from idp import setup
 from idp.provider import Provider
 from tests.authenticator import Authenticator
 from tests.machine.axe import barriers
@@ -17,7 +16,7 @@ from tests.machine.provider_process import RunningProvider, start_provider
 from tests.machine.virtual_authenticator import PASSKEY_STORE, PLAIN_KEY, VirtualAuthenticator
 from tests.passkeys_of import Keys
 from tests.security.second_factors import require_of_staff
-from tests.world import ADDRESSES, AMARA, HANA, PASSWORD, Clock, World
+from tests.world import ADDRESSES, AMARA, HANA, PASSWORD, Clock, World, apply_demo
 
 Scheme = Literal["light", "dark"]
 SCHEMES: list[Scheme] = ["light", "dark"]
@@ -29,7 +28,7 @@ UNASKED = "PublicKeyCredential.isConditionalMediationAvailable = async () => fal
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProvider]:
     def furnish(held: Provider) -> None:
-        setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
+        apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
         world = World(held, Clock(time.time()), held.settings.keys_dir)
         require_of_staff(world, "harbor")
 

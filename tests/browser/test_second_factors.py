@@ -10,18 +10,17 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from idp import setup
 from idp.provider import Provider
 from tests.machine.axe import barriers
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.security.second_factors import require_of_staff
-from tests.world import ADDRESSES, BEN, DANA, PASSWORD, Clock, World
+from tests.world import ADDRESSES, BEN, DANA, PASSWORD, Clock, World, apply_demo
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProvider]:
     def furnish(held: Provider) -> None:
-        setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
+        apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
         require_of_staff(World(held, Clock(time.time()), held.settings.keys_dir), "northwind")
 
     folder = tmp_path_factory.mktemp("codes")

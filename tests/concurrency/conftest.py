@@ -17,7 +17,7 @@ from tests.concurrency.volley import Answer, ask, fire, form
 from tests.machine.postgres import Postgres
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.machine.redis_server import RedisServer
-from tests.world import ADDRESSES, VERIFIER, Clock, World
+from tests.world import ADDRESSES, VERIFIER, Clock, World, apply_demo
 
 WORKERS, THREADS = 2, 8
 GRACE = 60  # of the same kind as the ten seconds of production, but no slow machine outlasts it
@@ -93,7 +93,7 @@ def redirect_to(client_id: str) -> dict[str, str]:
 
 def furnish(held: Provider) -> None:
     """The demo's directory, and three clients that it has not."""
-    setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
+    apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
     of_people = {
         "product": "lms",
         "first_party": True,

@@ -34,7 +34,7 @@ from idp.settings import PREFIX, Settings
 from tests.machine.processes import free_port
 from tests.machine.provider_process import start_provider
 from tests.peers.visitor import Visitor
-from tests.world import ADDRESSES, AMARA, PASSWORD, PRIYA, World, claims_of
+from tests.world import ADDRESSES, AMARA, PASSWORD, PRIYA, World, apply_demo, claims_of
 
 ROOT = Path(__file__).parents[2]
 README, INTEGRATE, OPERATE, SECURITY, CONSOLE = (
@@ -253,7 +253,7 @@ def test_the_readme_example_signs_somebody_in(
     secrets: dict[str, str] = {}
 
     def furnish(held: Provider) -> None:
-        setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
+        apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
         (tmp_path / "wiki.yaml").write_text(blocks(README, "yaml")[0].replace("9000", str(port)))
         described = setup.parse(tmp_path / "wiki.yaml")
         secrets.update(setup.apply(held, described, held.clock(), base_dir=tmp_path).secrets)
@@ -299,7 +299,7 @@ def test_the_lines_for_the_management_api_list_people_and_make_a_role(tmp_path: 
     """At a provider that runs, in a folder with the demo's keys."""
 
     def furnish(held: Provider) -> None:
-        setup.apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
+        apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer})
 
     running = start_provider(tmp_path, furnish)
     (lines,) = blocks(section(INTEGRATE, "The management API"), "sh")

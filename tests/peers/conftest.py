@@ -11,6 +11,7 @@ from tests.machine.provider_process import RunningProvider, start_provider
 from tests.peers.node_process import NodeProcess
 from tests.peers.registrations import Ports, new_client_keys, registrations
 from tests.peers.visitor import Visitor
+from tests.world import apply_demo
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def provider(
     """With the demo's companies and people, every peer as a client, and sign-outs delivered."""
 
     def furnish(held: Provider) -> None:
-        setup.apply_demo(held, {"issuer": held.settings.issuer, **ports.addresses})
+        apply_demo(held, {"issuer": held.settings.issuer, **ports.addresses})
         described = setup.SetupFile.model_validate({"clients": registrations(ports, client_keys)})
         setup.apply(held, described, held.clock(), base_dir=folder)
 
