@@ -101,8 +101,10 @@ def menu(
     email: str,
     tenant_id: str | None,
     product_key: str | None,
+    has_skipped: bool,
 ) -> dict[str, Any]:
-    """The switcher's JSON; docs/integrate.md describes it. `url` is where to send the browser."""
+    """The switcher's JSON; docs/integrate.md describes it. `url` is where to send the browser. Who
+    `has_skipped` a second factor may think again (`skipping`; product.md M4)."""
     current = next((o for o in opened if o.tenant_id == tenant_id), None)
     here = catalog.products.get(product_key or "")
     return {
@@ -126,6 +128,7 @@ def menu(
         ],
         "console_url": _console_url(catalog, issuer, current),
         "account_url": f"{issuer}/account",
+        "enable_mfa_url": f"{issuer}/account/enable" if has_skipped else None,
         "end_session_endpoint": f"{issuer}/logout",
     }
 

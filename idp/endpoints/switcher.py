@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idp.directory import skipping
 from idp.directory import switcher as switcher_rule
 from idp.endpoints.bearer import person_bearer
 from idp.endpoints.messages import Request, Response, json_response
@@ -19,6 +20,7 @@ def switcher(provider: Provider, request: Request) -> Response:
     now = provider.clock()
     with provider.database.connection() as db:
         opened = switcher_rule.openings(db, bearer.state.user_id, now)
+        has_skipped = skipping.has_skipped(db, bearer.state.user_id)
     return json_response(
         switcher_rule.menu(
             provider.catalog.current(now),
@@ -28,5 +30,6 @@ def switcher(provider: Provider, request: Request) -> Response:
             email=bearer.state.email,
             tenant_id=bearer.state.standing.tenant_id,
             product_key=bearer.product.key,
+            has_skipped=has_skipped,
         )
     )

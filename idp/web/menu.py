@@ -29,13 +29,13 @@ def of(signed_in: BrowserSession, opened: Sequence[Opening]) -> dict[str, Any]:
         email=signed_in.email,
         tenant_id=_here(signed_in, opened),
         product_key=None,
+        has_skipped=_has_skipped(signed_in),
     )
     for tenant in menu["tenants"]:
         tenant["url"] = url_for("home.home", tenant=tenant["slug"])
     return {
         **menu,
         "operate_url": _operate_url(signed_in),
-        "enable_url": _enable_url(signed_in),
         "sign_out_url": "/logout",
     }
 
@@ -45,10 +45,9 @@ def _operate_url(signed_in: BrowserSession) -> str | None:
         return "/operate" if operating.is_operator(db, signed_in.user_id) else None
 
 
-def _enable_url(signed_in: BrowserSession) -> str | None:
-    """For who has skipped a second factor that is asked for."""
+def _has_skipped(signed_in: BrowserSession) -> bool:
     with provider().database.connection() as db:
-        return "/account/enable" if skipping.has_skipped(db, signed_in.user_id) else None
+        return skipping.has_skipped(db, signed_in.user_id)
 
 
 def _here(signed_in: BrowserSession, opened: Sequence[Opening]) -> str | None:

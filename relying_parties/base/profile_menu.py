@@ -40,6 +40,7 @@ class ProfileMenu:
     tenant: str
     account_url: str
     console_url: str | None = None
+    enable_mfa_url: str | None = None
     products: tuple[MenuProduct, ...] = ()
     tenants: tuple[MenuTenant, ...] = ()
 
@@ -74,7 +75,8 @@ def _read(answer: dict[str, Any]) -> ProfileMenu:
         email=str(answer["person"]["email"]),
         tenant=str(answer["tenant"]["name"]),
         account_url=_web_url(answer["account_url"]),
-        console_url=_web_url(answer["console_url"]) if answer["console_url"] else None,
+        console_url=_optional_url(answer["console_url"]),
+        enable_mfa_url=_optional_url(answer["enable_mfa_url"]),
         products=tuple(_read_product(entry) for entry in answer["products"] if entry["url"]),
         tenants=tuple(
             MenuTenant(str(entry["slug"]), str(entry["name"]), bool(entry["current"]))
@@ -92,6 +94,10 @@ def _read_product(entry: dict[str, Any]) -> MenuProduct:
         url=_web_url(entry["url"]),
         is_current=bool(entry["current"]),
     )
+
+
+def _optional_url(claimed_url: Any) -> str | None:
+    return _web_url(claimed_url) if claimed_url else None
 
 
 def _web_url(claimed_url: Any) -> str:

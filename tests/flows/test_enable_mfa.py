@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from tests.world import BEN, World
@@ -23,6 +25,25 @@ def test_m4_who_has_skipped_is_offered_it_and_enrols_at_the_next_sign_in(
     assert browser.follow(browser.submit(page, "/account/enable")).request.path == "/logout/done"
     either_world.clock.move(1)
     assert browser.enter("/account", BEN).request.path == "/login/enrol"
+
+
+def test_m4_products_are_told_of_it_for_their_menus_while_it_is_skipped(
+    either_world: World,
+) -> None:
+    token = either_world.browser().tokens(BEN, scope="openid")["access_token"]
+    assert offered(either_world, token) is None
+    either_world.run("UPDATE memberships SET second_factor_skipped_at = 1")
+    url = offered(either_world, token)
+    assert url == f"{either_world.settings.issuer}/account/enable"
+    browser = either_world.browser()
+    page = browser.enter(url.removeprefix(either_world.settings.issuer), BEN)
+    browser.submit(page, "/account/enable")
+    assert offered(either_world, either_world.browser().tokens(BEN)["access_token"]) is None
+
+
+def offered(world: World, token: str) -> Any:
+    answer = world.get("/switcher", Authorization=f"Bearer {token}")
+    return (answer.json or {})["enable_mfa_url"]
 
 
 def test_m4_who_has_not_skipped_is_not_offered_it(world: World) -> None:

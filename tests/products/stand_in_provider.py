@@ -36,6 +36,7 @@ class StandInProvider:
     forged_iss: str | None = None
     switcher_status: int = 200
     has_switcher: bool = True
+    enable_mfa_url: str | None = None
     refresh_error: str | None = None
     expires_in: int = 600
     claims: dict[str, Any] = field(default_factory=dict)
@@ -187,6 +188,7 @@ class StandInProvider:
             ],
             "console_url": f"{self.issuer}/manage/{tenant}",
             "account_url": f"{self.issuer}/account",
+            "enable_mfa_url": self.enable_mfa_url,
             "end_session_endpoint": f"{self.issuer}/end-session",
         }
 

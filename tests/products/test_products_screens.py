@@ -28,6 +28,16 @@ def test_the_menu_lists_products_tenants_account_and_sign_out(provider, loans, p
     assert "Sign out" in menu
 
 
+def test_enable_mfa_is_in_the_menu_of_whom_the_provider_offers_it(provider, loans, visitor):
+    assert "Enable MFA" not in visitor.get(loans.url("/")).text
+    provider.enable_mfa_url = f"{provider.issuer}/account/enable"
+    loans.clock.ahead = 31
+    assert f'href="{provider.issuer}/account/enable"' in visitor.get(loans.url("/")).text
+    provider.enable_mfa_url = "javascript:alert(1)"
+    loans.clock.ahead = 62
+    assert "javascript:" not in visitor.get(loans.url("/")).text
+
+
 def test_the_menu_is_asked_for_twice_a_minute_at_most(provider, loans, visitor):
     for _ in range(3):
         visitor.get(loans.url("/"))

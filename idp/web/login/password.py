@@ -73,6 +73,7 @@ def sign_in_page(
         "chosen": chosen,
         "email": email or _hint(attempt),
         "person": person,
+        "is_other": _is_other(),
         "not_me_url": step.page_url("password", attempt, other="1") if attempt else "/",
         "forgot_url": step.page_url("forgot", attempt) if attempt else "/login/forgot",
         "reason": _reason(attempt) if person else None,
@@ -154,9 +155,13 @@ def _product_key(attempt: Attempt | None) -> str | None:
 
 def _known_person(attempt: Attempt | None) -> step.Who | None:
     """Whoever has to prove again who they are; nobody when they say that it is not them."""
-    if attempt is None or attempt.other_account or "other" in request.values:
+    if attempt is None or attempt.other_account or _is_other():
         return None
     return step.who(attempt)
+
+
+def _is_other() -> bool:
+    return "other" in request.values
 
 
 def _hint(attempt: Attempt | None) -> str:
