@@ -142,7 +142,7 @@ def test_a_member_of_two_companies_chooses_once_and_switches_without_signing_in(
     expect(page).to_have_url(re.compile(re.escape(demo.lms)))
     expect(page.locator("summary").first).to_contain_text("Harbor Credit Union")
 
-    page.goto(demo.payments)
+    page.goto(f"{demo.payments}/login")
     set_up_app(page)
     expect(page.locator("summary").first).to_contain_text("Harbor Credit Union")
 
