@@ -7,7 +7,6 @@ How somebody gets another one is `login/new_password.py`.
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,12 +25,13 @@ from idp.errors import Refusal
 from idp.secret_values import SecretKeys
 from idp.settings import Settings
 
-MIN_PASSWORD_LETTERS = 10
 MAX_PASSWORD_BYTES = 1024
 FORMER_KEPT = 24
 MOST_WRONG = 100  # in a row, NIST SP 800-63B-4 section 3.2.2
 FAILED_WORDS = "We could not sign you in. Check your details, or reset your password."
 COMPROMISED = "compromised"
+
+State = tuple[float, str, float | None]  # changed_at, must_change, reset_by_mail_at
 
 
 class Password(Base):
@@ -91,9 +91,16 @@ _DEMAND = (
     .where(_OWN, _TABLE.c.must_change == sa.literal_column("''"))
     .values(must_change=sa.bindparam("reason"))
 )
+_IS_AS_SEEN = (
+    _IS_STILL,
+    _TABLE.c.changed_at == sa.bindparam("was_changed_at", type_=sa.Double),
+    _TABLE.c.must_change == sa.bindparam("was_due"),
+    sa.func.coalesce(_TABLE.c.reset_by_mail_at, sa.literal_column("0.0"))
+    == sa.bindparam("was_reset_at", type_=sa.Double),
+)
 _REPLACE = (
     sa.update(_TABLE)
-    .where(_OWN, _IS_STILL)
+    .where(_OWN, *_IS_AS_SEEN)
     .values(hash=sa.bindparam("new_hash"), changed_at=_NOW, must_change="", failures=0)
     .returning(_TABLE.c.proven_at)
 )
@@ -229,13 +236,8 @@ def _rehash(
         db.run(_REHASH, owner_id=user_id, old_hash=stored, new_hash=new_hash)
 
 
-def is_too_short(password: str) -> bool:
-    """product.md P1: letters and digits of any script count, and everything else is allowed."""
-    text = unicodedata.normalize("NFKC", password)
-    return sum(character.isalnum() for character in text) < MIN_PASSWORD_LETTERS
-
-
 def is_too_long(password: str) -> bool:
+    """Asked before anything is computed of it (security.md S45)."""
     return len(password.encode()) > MAX_PASSWORD_BYTES
 
 
@@ -245,11 +247,21 @@ def set_first(db: Connection, user_id: str, new_hash: str, now: float) -> bool:
 
 
 def replace(
-    db: Connection, user_id: str, old_hash: str, new_hash: str, now: float, history: int
+    db: Connection,
+    user_id: str,
+    old_hash: str,
+    seen: State,
+    new_hash: str,
+    now: float,
+    history: int,
 ) -> float | None:
-    """When the old one was last proven; None if it is the password no more. `history` is how many
-    are remembered, the new one included."""
-    row = db.row(_REPLACE, owner_id=user_id, old_hash=old_hash, new_hash=new_hash, now=now)
+    """When the old one was last proven; None if it is the password no more, or not as it was
+    `seen`: somebody who has reset it meanwhile is not to be overtaken. `history` is how many are
+    remembered, the new one included."""
+    changed_at, must_change, reset_at = seen
+    was = {"was_changed_at": changed_at, "was_due": must_change, "was_reset_at": reset_at or 0.0}
+    new = {"new_hash": new_hash, "now": now}
+    row = db.row(_REPLACE, owner_id=user_id, old_hash=old_hash, **was, **new)
     if row is None:
         return None
     db.run(_REMEMBER, owner_id=user_id, old_hash=old_hash, now=now)
@@ -280,8 +292,7 @@ def reset_by_mail(db: Connection, user_id: str, reason: str, now: float) -> floa
     return float(row[0])
 
 
-def find_state(db: Connection, user_id: str) -> tuple[float, str, float | None] | None:
-    """When the password was last changed, why it has to be, and when it was reset by mail
-    (`Password`), or None for a person who has none."""
+def find_state(db: Connection, user_id: str) -> State | None:
+    """None for a person who has none."""
     row = db.row(_STATE, owner_id=user_id)
     return (float(row[0]), str(row[1]), row[2]) if row else None

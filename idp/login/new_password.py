@@ -19,6 +19,7 @@ from idp import audit, limits
 from idp.audit import Origin
 from idp.credentials import blocklist, password, temporary_passwords, tries, unlocking
 from idp.credentials.hashing import PasswordHasher
+from idp.credentials.password import State
 from idp.database import Connection, Database
 from idp.directory import memberships, tenants
 from idp.directory.memberships import Membership
@@ -103,10 +104,11 @@ class Owner(NamedTuple):
 
 class Prepared(NamedTuple):
     """A password that was judged and hashed. `replaces` is the hash that the person had, None for a
-    first one."""
+    first one, and `seen` how it was when they were found to be free to change it."""
 
     hash: str
     replaces: str | None
+    seen: State | None
     history: int
 
 
@@ -130,16 +132,17 @@ def change(
     origin: Origin,
     *,
     claimed_current: str = "",
+    seen: State | None = None,
     keep_session_id: str | None = None,
 ) -> None:
     """Give a person another password, or a first one, and end all that went before. The caller has
     seen that they may. `claimed_current` is what was typed in the same form, if it was; whoever has
-    proven it there may keep that one session. Raises Unfit, ChangedMeanwhile, or Busy."""
+    proven it there may keep that one session. `seen` is how the password was when the caller
+    looked, if that was earlier. Raises Unfit, ChangedMeanwhile, or Busy."""
     with database.connection() as db:
         owner = owner_of(db, user_id)
-    prepared = prepare(
-        database, hasher, settings, owner, product_names, claimed_new, claimed_current
-    )
+    asked = (owner, product_names, claimed_new, claimed_current, seen)
+    prepared = prepare(database, hasher, settings, *asked)
     try:
         with database.transaction() as db:
             keep(db, secret_keys, owner, prepared, now, origin, keep_session_id=keep_session_id)
@@ -155,6 +158,7 @@ def prepare(
     product_names: Iterable[str],
     claimed_new: str,
     claimed_current: str = "",
+    seen: State | None = None,
 ) -> Prepared:
     """Judge and hash. Not in a transaction: it computes up to 25 hashes, and may ask a service.
     Raises Unfit, or Busy."""
@@ -166,6 +170,7 @@ def prepare(
     if blocklist.is_compromised(claimed_new, settings.compromised_range_url):
         raise Unfit(Objection(Why.COMPROMISED))
     with database.connection() as db:
+        seen = seen or password.find_state(db, owner.id)
         current = password.find_hash(db, owner.id)
         former = password.former_hashes(db, owner.id, max(rules.history - 1, 0))
         temporary = temporary_passwords.last_hash(db, owner.id)
@@ -173,7 +178,7 @@ def prepare(
         with hasher.slot():
             if hasher.compare(stored, claimed_new):
                 raise Unfit(Objection(Why.USED_BEFORE, rules.history))
-    return Prepared(hasher.hash(claimed_new), current, rules.history)
+    return Prepared(hasher.hash(claimed_new), current, seen, rules.history)
 
 
 def keep(
@@ -200,12 +205,12 @@ def keep(
 
 def _write(db: Connection, user_id: str, prepared: Prepared, now: float) -> float:
     """When the one that it replaces was last proven."""
-    if prepared.replaces is None:
+    if prepared.replaces is None or prepared.seen is None:
         if not password.set_first(db, user_id, prepared.hash, now):
             raise Lost
         return 0.0
-    hashes = (prepared.replaces, prepared.hash)
-    proven_at = password.replace(db, user_id, *hashes, now, prepared.history)
+    replaced = (prepared.replaces, prepared.seen, prepared.hash)
+    proven_at = password.replace(db, user_id, *replaced, now, prepared.history)
     if proven_at is None:
         raise Lost
     return proven_at

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from idp.credentials.password import FORMER_KEPT, MAX_PASSWORD_BYTES
+from idp.credentials.password import FORMER_KEPT, MAX_PASSWORD_BYTES, is_too_long
 from idp.policies import password_patterns
 
 PASSWORD_ALONE_LENGTH = 15
@@ -97,7 +97,7 @@ def objection(
     text = unicodedata.normalize("NFKC", claimed)
     if len(text) < rules.min_length > rules.min_alnum:
         return Objection(Why.TOO_SHORT, rules.min_length)
-    if sum(map(str.isalnum, text)) < rules.min_alnum:
+    if not has_letters(text, rules.min_alnum):
         return Objection(Why.TOO_FEW_LETTERS, rules.min_alnum)
     if current and is_like(text, unicodedata.normalize("NFKC", current)):
         return Objection(Why.LIKE_CURRENT)
@@ -105,9 +105,9 @@ def objection(
     return Objection(Why(found)) if found else None
 
 
-def is_too_long(claimed: str) -> bool:
-    """Asked before anything is computed of it (security.md S45)."""
-    return len(claimed.encode()) > MAX_PASSWORD_BYTES
+def has_letters(text: str, least: int) -> bool:
+    """Digits count as well, and each of any script."""
+    return sum(map(str.isalnum, unicodedata.normalize("NFKC", text))) >= least
 
 
 def is_like(claimed: str, current: str) -> bool:

@@ -22,11 +22,10 @@ from pydantic import (
 from idp.credentials import blocklist
 from idp.credentials.password import (
     MAX_PASSWORD_BYTES,
-    MIN_PASSWORD_LETTERS,
     is_too_long,
-    is_too_short,
 )
 from idp.directory.users import canonical_email
+from idp.policies.password_rules import MIN_ALNUM, has_letters
 from idp.registration.form import (
     ClientForm,
     Form,
@@ -56,8 +55,8 @@ def _zone(name: str) -> str:
 
 
 def _password(secret: SecretStr) -> SecretStr:
-    if is_too_short(secret.get_secret_value()):
-        raise ValueError(f"a password has at least {MIN_PASSWORD_LETTERS} letters or digits")
+    if not has_letters(secret.get_secret_value(), MIN_ALNUM.shipped):
+        raise ValueError(f"a password has at least {MIN_ALNUM.shipped} letters or digits")
     if is_too_long(secret.get_secret_value()):
         raise ValueError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
     if blocklist.is_listed(secret.get_secret_value()):

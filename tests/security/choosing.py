@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from idp.audit import NOWHERE
 from idp.credentials import password
 from idp.credentials.password import SignInRefused
@@ -17,13 +19,13 @@ def user_id(world: World, email: str = AMARA) -> str:
     return str(found)
 
 
-def choose(world: World, claimed: str = NEW, email: str = AMARA, **more: str | None) -> None:
+def choose(world: World, claimed: str = NEW, email: str = AMARA, **more: Any) -> None:
     """Raises what `new_password.change` does."""
     held = world.held
     names = [product.name for product in held.catalog.current(world.clock()).products.values()]
     given = (held.database, held.hasher, held.secret_keys, held.settings, names)
     who = user_id(world, email)
-    new_password.change(*given, who, claimed, world.clock(), NOWHERE, **more)  # type: ignore[arg-type]
+    new_password.change(*given, who, claimed, world.clock(), NOWHERE, **more)
 
 
 def why_not(world: World, claimed: str, email: str = AMARA, **more: str) -> Why | None:

@@ -16,7 +16,7 @@ from idp.directory import users
 from idp.login import new_password
 from idp.login.attempt import Attempt
 from idp.login.new_password import ChangedMeanwhile, Unfit
-from idp.login.next_step import Step
+from idp.login.next_step import PasswordState, Step
 from idp.policies.assurance import PASSWORD
 from idp.situation import Situation
 from idp.web import password_words
@@ -43,7 +43,7 @@ def submit() -> Response | tuple[str, int]:
     if found is None or person is None:
         return step.back_to_authorize(attempt)
     try:
-        _change(person, request.form.get("password", ""))
+        _change(person, request.form.get("password", ""), found.proven.password)
     except Unfit as unfit:
         errors = {"password": password_words.sentence(unfit.objection)}
         return _page(attempt, found, person, errors), 422
@@ -52,7 +52,7 @@ def submit() -> Response | tuple[str, int]:
     return step.proceed(_proven_by_the_new(attempt, found, person))
 
 
-def _change(person: Who, claimed: str) -> None:
+def _change(person: Who, claimed: str, seen: PasswordState | None) -> None:
     """Whatever else is open ends with it; what is open here goes on."""
     held, session = provider(), current_session()
     is_own = session is not None and session.user_id == person.id
@@ -60,6 +60,7 @@ def _change(person: Who, claimed: str) -> None:
         *(held.database, held.hasher, held.secret_keys, held.settings),
         [product.name for product in catalog().products.values()],
         *(person.id, claimed, now(), origin()),
+        seen=seen,
         keep_session_id=session.id if session and is_own else None,
     )
 
