@@ -25,7 +25,6 @@ REASONS = {
         " and that is what S12 tests instead."
     ),
     "S13: forgotten password, SMS": RECOVERY,
-    "S16: a weaker method never satisfies step-up": FACTORS,
     "S17: device, exchange": MORE_GRANTS,
     "S18: another tenant's endpoint": (
         "One token endpoint serves every company, so that there is no other one to try; that a"
