@@ -20,7 +20,7 @@ from idp.errors import PageRefusal
 from idp.grants import authorization_code, consent
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
-from idp.login.next_step import Done, Refused, ToAllow
+from idp.login.next_step import Asked, Done, Refused, ToAllow, next_step
 from idp.oidc import authorization_response, parameters
 from idp.oidc.authorization_request import (
     PARAMETERS,
@@ -170,7 +170,7 @@ def _finish(
 ) -> Response | Page:
     """Spend the attempt, start or renew the session, and send the browser where it was going."""
     attempts.spend(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
-    if _must_not_begin_a_session(situation):
+    if _must_not_begin_a_session(situation, now):
         return _turn_back(provider, request, situation, now)
     with provider.database.transaction() as db:
         session_id, evidence, headers = _signed_in(provider, db, request, situation, now)
@@ -183,11 +183,13 @@ def _finish(
     return redirect(_local_target(provider, attempt, now), headers)
 
 
-def _must_not_begin_a_session(situation: Situation) -> bool:
-    """There was to be another password first, and the person turned back, or can't get that far
-    (security.md S46)."""
-    state = situation.proven.password
-    return bool(state and state.must_change) and isinstance(situation.decision, Refused)
+def _must_not_begin_a_session(situation: Situation, now: float) -> bool:
+    """The person turned back, or can't get further, before they have proven what their companies
+    want of each sign-in (security.md S46, S47)."""
+    if not isinstance(situation.decision, Refused):
+        return False
+    going_on = replace(situation.proven, turned_back=False)
+    return not isinstance(next_step(Asked(), going_on, situation.entries, now), Done)
 
 
 def _turn_back(

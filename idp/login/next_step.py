@@ -377,13 +377,17 @@ def _new_password(
     proven: Proven, proofs: Proofs, going_on: Iterable[Entry], now: float
 ) -> Step | None:
     """Asked of those who have proven themselves by a password: one that must be changed, or is too
-    old for what they open."""
+    old for what they open. The old one has just been proven, since nobody is asked for it on the
+    way: else who found an open session would have the account."""
     if proven.password is None or PASSWORD not in proofs:
         return None
     ages = [age for entry in going_on for age in entry.password_ages]
     due_at = password_age.due_at(ages, proven.password.changed_at, proven.user_id or "")
     is_due = due_at is not None and now >= due_at
-    return Step.NEW_PASSWORD if proven.password.must_change or is_due else None
+    if not (proven.password.must_change or is_due):
+        return None
+    is_recent = PASSWORD in proven.fresh or now - proofs[PASSWORD].at <= WALK
+    return Step.NEW_PASSWORD if is_recent else Step.PASSWORD
 
 
 def _not_open(proven: Proven) -> Decision:

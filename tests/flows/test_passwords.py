@@ -117,3 +117,16 @@ def test_p3_an_old_password_is_replaced_on_the_way_to_a_product_that_minds(
     assert sent_back(browser.follow(browser.authorize(prompt="none")))["code"]
     assert sent_back(browser.follow(browser.authorize("payments", prompt="none")))["code"]
     assert world.browser().sign_in(AMARA, PASSWORD).status_code == 400
+
+
+def test_p3_an_open_session_alone_replaces_no_password(either_world: World) -> None:
+    """Who has its cookie, and not the password, would have the account by it."""
+    world = either_world
+    world.clock.move(90 * DAY)
+    browser = world.browser()
+    assert sent_back(browser.sign_in(AMARA, client_id="payments"))["code"]
+    world.clock.move(600.0)
+    again = browser.follow(browser.authorize())
+    assert 'name="email"' in again.text
+    asked = browser.follow(browser.submit(again, email=AMARA, password=PASSWORD))
+    assert "Yours is older than LMS allows." in asked.text

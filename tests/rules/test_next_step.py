@@ -152,9 +152,15 @@ ROWS = {
     ),
     "a password too old for the product": (
         ASKED,
-        replace(SIGNED_IN, password=PasswordState(NOW - 90 * DAY, "")),
+        replace(FRESH, password=PasswordState(NOW - 90 * DAY, "")),
         [replace(entry(ADMIN), password_ages=(AgeRule(90, 0.0),))],
         Step.NEW_PASSWORD,
+    ),
+    "a password too old for the product, that was not proven just now": (
+        ASKED,
+        replace(SIGNED_IN, password=PasswordState(NOW - 90 * DAY, "")),
+        [replace(entry(ADMIN), password_ages=(AgeRule(90, 0.0),))],
+        Step.PASSWORD,
     ),
     "an old password, and the rule is new": (
         ASKED,

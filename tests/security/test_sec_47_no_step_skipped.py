@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from tests.credentials.proving import enrol_app
 from tests.security.browsing import every_address
 from tests.security.second_factors import demand_a_second_factor
-from tests.world import DANA, PASSWORD, Visitor, World, sent_back
+from tests.world import BEN, DANA, PASSWORD, Visitor, World, sent_back
 
 SESSION = "latchkey-session"
 SECRETS = ("code=", "access_token", "id_token", "refresh_token")
@@ -124,3 +124,31 @@ def test_sec_47_a_session_of_one_factor_opens_no_product_that_wants_two(strict: 
     silent = sent_back(browser.authorize("payments", prompt="none"))
     assert silent["error"] == "interaction_required"
     assert "code" not in silent
+
+
+def test_sec_47_turning_back_at_the_second_factor_is_no_way_around_it(strict: World) -> None:
+    enrol_app(strict, DANA)
+    half = HalfWay(strict)
+    asked = half.browser.follow(half.resume())
+    for path in ("/login/not_open", "/login/consent"):
+        assert "/login/not_open" not in half.browser.get(f"{path}?attempt={half.attempt}").text
+        half.browser.follow(half.browser.submit(asked, path, decision="back"))
+        half.browser.follow(half.browser.submit(asked, path, decision="deny"))
+        assert half.is_nobody(), path
+        assert half.resume().headers["Location"].startswith("/login/second_factor"), path
+
+
+def test_sec_47_nor_is_a_product_that_does_not_open(either_world: World) -> None:
+    """Ben's company wants a second factor of each sign-in, and his roles open no payments."""
+    world = either_world
+    world.run(
+        "UPDATE tenants SET policy = :p WHERE slug = 'northwind'",
+        p='{"second_factor":{"staff":{"mode":"required","since":0}}}',
+    )
+    browser = world.browser()
+    page = browser.sign_in(BEN, client_id="payments")
+    assert page.status_code == 403
+    told = sent_back(browser.follow(browser.submit(page, decision="back")))
+    assert told["error"] == "access_denied"
+    assert browser.client.get_cookie(SESSION) is None
+    assert browser.client.get_cookie("latchkey-device") is None

@@ -10,6 +10,7 @@ from idp.directory import memberships, switcher
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
+from idp.login.next_step import Step
 from idp.web.context import catalog, now, provider
 from idp.web.login import step
 
@@ -20,7 +21,7 @@ blueprint = Blueprint("not_open", __name__)
 def show() -> Response | tuple[str, int]:
     attempt = step.load()
     person, product = step.who(attempt), step.product_of(attempt)
-    if person is None or product is None:
+    if person is None or product is None or step.asked(attempt, Step.NOT_OPEN) is None:
         return step.back_to_authorize(attempt)
     page = render_template(
         "login/refused.html",
@@ -41,7 +42,8 @@ def submit() -> Response:
     """Turn back: the product is told `access_denied`."""
     attempt = step.load()
     person = step.who_answered(attempt)
-    if person is None or request.form.get("decision") != "back":
+    is_asked = person is not None and step.asked(attempt, Step.NOT_OPEN) is not None
+    if person is None or not is_asked or request.form.get("decision") != "back":
         return step.back_to_authorize(attempt)
     return step.proceed(attempt.choose(person.id, turned_back=True))
 
