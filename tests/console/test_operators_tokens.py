@@ -183,7 +183,7 @@ def test_a_consent_stands_and_is_withdrawn_on_the_account_page(either_world: Wor
     browser = either_world.browser()
     given = signed_in(browser, OTHER)
     assert "code" in sent_back(browser.authorize(OTHER, prompt="none", scope=f"openid {NODES}"))
-    page = browser.get("/account")
+    page = browser.get("/account/products")
     assert "As an operator of the platform" in page.text
     [(consent,)] = either_world.run("SELECT id FROM consents")
     stranger = either_world.browser()
