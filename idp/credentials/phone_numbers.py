@@ -3,13 +3,9 @@ text message should (security.md S52)."""
 
 from __future__ import annotations
 
-import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
-
 from idp.errors import told
 from idp.settings import Settings
 
-MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 MAX_LETTERS = 40
 SHOWN = 2
 UNSOUND = told("Enter a mobile number with its country code, like +1 201 555 0123.")
@@ -29,6 +25,9 @@ def countries(settings: Settings) -> list[str]:
 def read(settings: Settings, claimed: str) -> str:
     """In E.164, like +12015550123. Premium and shared-cost numbers are no mobiles. Raises
     PhoneMistake."""
+    import phonenumbers  # large, and few ask
+    from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
     allowed = countries(settings)
     try:
         number = phonenumbers.parse(claimed[:MAX_LETTERS], allowed[0] if allowed else None)
@@ -38,7 +37,8 @@ def read(settings: Settings, claimed: str) -> str:
         raise PhoneMistake(UNSOUND)
     if phonenumbers.region_code_for_number(number) not in allowed:
         raise PhoneMistake(ELSEWHERE)
-    if phonenumbers.number_type(number) not in MOBILE:
+    mobile = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    if phonenumbers.number_type(number) not in mobile:
         raise PhoneMistake(NO_MOBILE)
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
-from zxcvbn import matching, scoring
-
 LETTERS = 40  # looked at from either end; so much that is hard to guess makes the whole so
 GUESSES = 10**8  # zxcvbn's "safely unguessable: moderate protection from offline slow-hash"
 READINGS = 16  # ways to read signs and digits as letters
@@ -52,6 +50,8 @@ def _is_of_own_words(text: str, own: Iterable[str]) -> bool:
 
 
 def _easy(text: str, own: list[str]) -> str | None:
+    from zxcvbn import matching, scoring  # its lists are large, and few ask
+
     text = _readable(text)
     dictionaries = {**matching.RANKED_DICTIONARIES, "own": matching.build_ranked_dict(own)}
     matches = matching.omnimatch(text, dictionaries)
@@ -61,6 +61,8 @@ def _easy(text: str, own: list[str]) -> str | None:
 
 def _readable(text: str) -> str:
     """With few ways to be read: a text of many different signs spells no word."""
+    from zxcvbn import matching
+
     table = matching.relevant_l33t_subtable(text, matching.L33T_TABLE)
     return text.translate(_SIGNS) if prod(map(len, table.values())) > READINGS else text
 
