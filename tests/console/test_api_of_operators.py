@@ -209,7 +209,7 @@ def test_health_is_told_as_the_page_tells_it(platforms: Caller) -> None:
     unseen = told(platforms.get("/platform/health"))
     assert (unseen["is_well"], unseen["worker_seen_at"]) == (False, None)
     faults = {each["name"] for each in unseen["findings"] if each["fault"]}
-    assert (len(unseen["findings"]), faults) == (6, {"mail"})  # a world sends none
+    assert (len(unseen["findings"]), faults) == (7, {"mail"})  # a world sends none
     health.tell_of_worker(world.held, world.clock())
     seen = told(platforms.get("/platform/health"))
     assert (seen["is_worker_late"], seen["is_behind"]) == (False, False)
