@@ -46,8 +46,6 @@ REASONS = {
     ),
     "S31: incoming": FEDERATION,
     "S42: Google": FEDERATION,
-    "S46": RECOVERY,
-    "S56": RECOVERY,
     "S59: signing up": "Opening an account of one's own arrives with issue 5.",
     **dict.fromkeys(["S60", "S61"], FEDERATION),
     "S71": (
