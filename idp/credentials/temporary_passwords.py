@@ -80,6 +80,11 @@ _SPEND = (
     .values(used_at=sa.bindparam("now", type_=sa.Double))
     .returning(_TABLE.c.user_id)
 )
+_END = (
+    sa.update(_TABLE)
+    .where(_OWN, _TABLE.c.used_at.is_(None))
+    .values(used_at=sa.bindparam("now", type_=sa.Double))
+)
 
 
 def make() -> str:
@@ -108,3 +113,8 @@ def last_hash(db: Connection, user_id: str) -> str | None:
 def spend(db: Connection, user_id: str, used_hash: str, now: float) -> bool:
     """True for one of all who come at once."""
     return db.row(_SPEND, owner_id=user_id, used_hash=used_hash, now=now) is not None
+
+
+def end(db: Connection, user_id: str, now: float) -> None:
+    """The newest opens nothing any more, as if it were used."""
+    db.run(_END, owner_id=user_id, now=now)

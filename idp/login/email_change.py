@@ -7,7 +7,8 @@ address: that one is written to, and the link never works.
 
 The old address is told, with a link that gives it back for a week. It is good whatever happened to
 the account since, so that whoever took it over can't be rid of it by changing again; and it makes
-worthless all links that were sent since, which are in the hands of whoever did.
+worthless all links that were sent since, which are in the hands of whoever did, and the password
+that was set since or waits in the other mailbox.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp import audit, limits, outbox
 from idp.audit import Origin
+from idp.credentials import password, temporary_passwords
 from idp.credentials.sent_code import SentCode
 from idp.database import Base, Connection, Database
 from idp.directory import letters, person_words, users
@@ -299,6 +301,15 @@ def undo(database: Database, claimed_token: str, now: float, origin: Origin) -> 
         db.run(_END_SINCE, owner_id=found.user_id, since=found.confirmed_at, now=now)
         db.run(_WITHDRAW, owner_id=found.user_id, now=now)
         _forget_the_address(db, found.user_id)
+        _end_passwords_since(db, found, now)
         of_person.end_others(db, found.user_id, "", GIVEN_BACK, now, origin)
         about = {"actor": found.user_id, "after": canonical_email(found.old_email)}
         audit.record(db, "email.given_back", now, origin, **about)
+
+
+def _end_passwords_since(db: Connection, found: Undoable, now: float) -> None:
+    """Whoever changed the address had them mailed there. The owner gets another one by mail."""
+    temporary_passwords.end(db, found.user_id, now)
+    state = password.find_state(db, found.user_id)
+    if state and state[0] > found.confirmed_at:
+        password.reset_by_mail(db, found.user_id, temporary_passwords.TEMPORARY, now)

@@ -13,6 +13,8 @@ from idp.login import email_change
 from idp.login.email_change import LinkOver
 from tests.account.proving import enrol_app, is_asked_to_prove, link_in, mail_to
 from tests.console.people_of import letters, user_id
+from tests.mailed import NEW as CHOSEN
+from tests.mailed import by_link, link_for, mail_for
 from tests.world import AMARA, BEN, HANA, PASSWORD, Visitor, World
 
 NEW = "Amara.New@northwind.example"
@@ -307,3 +309,26 @@ def test_sec_58_links_wait_sealed_and_are_kept_as_hashes(either_world: World, am
     everything += str(either_world.run("SELECT payload FROM outbox"))
     everything += str(either_world.run("SELECT detail FROM audit_events"))
     assert token not in everything
+
+
+@pytest.mark.parametrize("form", ["link", "temporary_password"])
+def test_sec_58_what_was_mailed_to_the_other_address_opens_nothing_once_the_old_is_back(
+    either_world: World, amara: Visitor, form: str
+):
+    """Whoever changed the address had another password mailed there."""
+    world, thiefs = either_world, "thief@evil.example"
+    if form == "link":
+        by_link(world)
+    changed(world, amara, thiefs)
+    thief = world.browser()
+    thief.submit(thief.get(link_for(world, thiefs)), password=CHOSEN)
+    got = CHOSEN if form == "link" else mail_for(world, thiefs)[-1]["code"]
+    world.clock.move(1)
+    assert open_link(world.browser(), undo_link(world, AMARA)).status_code == 200
+    world.clock.move(1)
+    assert world.browser().sign_in(AMARA, got).status_code == 400
+    again = world.browser()
+    again.submit(again.get(link_for(world, AMARA)), password="dovetail-lantern-83")
+    world.clock.move(1)
+    own = "dovetail-lantern-83" if form == "link" else mail_for(world, AMARA)[-1]["code"]
+    assert world.browser().sign_in(AMARA, own).status_code != 400
