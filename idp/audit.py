@@ -25,6 +25,7 @@ TAGS = {
     "sign_in.locked": "The last allowed wrong password: sign-in for that address now pauses.",
     "sign_in.unlocked": "The pause after wrong passwords was lifted, by its owner or by an admin.",
     "sign_in.held_up": "Too many wrong passwords of one `network`, or for a tenant: others wait.",
+    "sign_in.new_device": "Somebody who had signed in before did so in an unknown browser.",
     "password.made": "A person got a first password; `way` says how.",
     "password.changed": "A person got another password, which ended all that went before.",
     "password.reset_asked": "A letter with a link for another password was written to a person.",

@@ -56,6 +56,7 @@ CONCERNS: Mapping[str, Concern] = {
     "sign_in.locked": _ACTOR,
     "sign_in.unlocked": _NAMED,
     "sign_in.held_up": _NOBODY,
+    "sign_in.new_device": _concern(About.ACTOR, Reader.PERSON),
     "password.made": _NAMED,
     "password.changed": _concern(About.NAMED, Reader.PERSON),
     # What follows goes out with its own letter, to the same person.

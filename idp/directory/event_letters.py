@@ -24,6 +24,7 @@ from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 
 SAID = ("reason", "tries", "until", "kid", "method", "left", "label")  # of an event's detail
+PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
 UNREACHABLE = ("tenant.suspended", "tenant.ended")  # there is no console to read about it in
 
 
@@ -109,6 +110,8 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
         letter["client"] = _client(db, event.detail["changed"])
     elif event.tag == "consent.given":
         letter["client"] = _client(db, event.client_id)
+    elif event.tag == "sign_in.new_device":
+        letter |= {"user_agent": event.detail["user_agent"], "address": event.address}
     elif event.tag.startswith("domain."):
         letter["domain"] = event.detail["name"]
     elif event.tag == "person.roles_changed":
@@ -136,7 +139,7 @@ def _client(db: Connection, client_id: str | None) -> str:
 def _path(event: Entry, company: Company | None, kind: Kind) -> str:
     """Where the reader can look at it, or do something about it."""
     if kind is Kind.PERSON:
-        return "/account"
+        return PLACES.get(event.tag, "/account")
     if company is None:
         return f"/operate/audit/{event.name}"
     if kind is Kind.OPERATORS:

@@ -30,7 +30,7 @@ from idp.oidc.authorization_request import (
 )
 from idp.oidc.parameters import Malformed, Parameters
 from idp.provider import Provider
-from idp.sessions import browser, logout
+from idp.sessions import browser, logout, new_device
 from idp.sessions.browser import BrowserSession, Evidence
 from idp.situation import Situation, assess, read_request, resumed
 
@@ -225,10 +225,13 @@ def _signed_in(
         logout.end(db, session.id, "another person signed in", now, request.origin)
     if started is None and not proven.is_fresh:
         raise attempts.AttemptOver("the session that a second factor added to has ended")
-    started = started or browser.start(db, whole, absolute, now, request.origin)
+    if started is None:
+        device = cookies.device(provider, request)
+        new_device.tell(db, provider.secret_keys, device, whole.user_id, now, request.origin)
+        started = browser.start(db, whole, absolute, now, request.origin)
     headers = cookies.set_session(provider.settings, started.secret)
-    device = cookies.set_device(provider, request, whole.user_id, now)
-    return started.session_id, situation.evidence, (*headers, *device)
+    headers += cookies.set_device(provider, request, whole.user_id, now)
+    return started.session_id, situation.evidence, headers
 
 
 def _fields(

@@ -24,9 +24,14 @@ def set_session(settings: Settings, secret: str) -> Headers:
 def set_device(provider: Provider, request: Request, user_id: str, now: float) -> Headers:
     """This browser is one of that person's from now on (`credentials/devices.py`)."""
     name = devices.cookie_name(provider.settings.is_https)
-    value = devices.remember(provider.secret_keys, request.cookie(name), user_id, now)
+    value = devices.remember(provider.secret_keys, device(provider, request), user_id, now)
     header, cookie = set_cookie(provider.settings, name, value)
     return ((header, f"{cookie}; Max-Age={devices.LIFETIME}"),)
+
+
+def device(provider: Provider, request: Request) -> str:
+    """Whose devices this browser says it is."""
+    return request.cookie(devices.cookie_name(provider.settings.is_https))
 
 
 def browser_secret(settings: Settings, request: Request) -> tuple[str, Headers]:

@@ -51,6 +51,7 @@ WORDS: dict[str, Any] = {
     "sign_in.locked": _("Sign-in paused after wrong passwords"),
     "sign_in.unlocked": _("Pause of sign-in lifted"),
     "sign_in.held_up": _("Sign-in held up after many wrong passwords"),
+    "sign_in.new_device": _("Signed in with a new browser"),
     "password.made": _("First password set"),
     "password.changed": _("Password changed"),
     "password.reset_asked": _("Another password asked for"),

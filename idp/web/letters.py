@@ -14,6 +14,7 @@ from idp.provider import Provider
 from idp.secret_values import LETTER_SECRET
 from idp.senders import Letter
 from idp.settings import Settings
+from idp.web.browsers import browser_name
 from idp.web.context import EXTENSION
 from idp.web.languages import LANGUAGES
 
@@ -26,6 +27,8 @@ def write(app: Flask, payload: dict[str, Any]) -> Letter:
     language = payload.get("locale", "").partition("-")[0]
     with app.app_context(), force_locale(language if language in LANGUAGES else LANGUAGES[0]):
         values = {**payload, **_times(payload)}
+        if "user_agent" in values:
+            values["browser"] = browser_name(values["user_agent"])
         if "sealed_link" in values:
             values["link"] = _settings(app).issuer + _opened(app, values["sealed_link"])
         if "sealed_code" in values:

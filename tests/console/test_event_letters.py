@@ -34,6 +34,7 @@ TEMPLATES = Path(__file__).parents[2] / "templates" / "mail"
 CANARY = "canary-5e2c1f"
 PERSON, ADMINS, OPERATORS = {BEN}, {AMARA, DANA}, {OLU}
 WHO = {
+    "sign_in.new_device": PERSON,
     "password.changed": PERSON,
     "password.worn_out": PERSON,
     "consent.given": PERSON,
@@ -91,6 +92,7 @@ DETAIL: dict[str, Any] = {
     "method": "totp",
     "left": 9,
     "label": "Blue key",
+    "user_agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0",
     "secret": CANARY,
 }
 
