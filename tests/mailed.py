@@ -49,6 +49,10 @@ def link_for(world: World, email: str = AMARA) -> str:
     """Of the newest letter that has one, which somebody asks for."""
     world.clock.move(61.0)
     assert ask(world.browser(), email).status_code == 200
+    return newest_link(world, email)
+
+
+def newest_link(world: World, email: str = AMARA) -> str:
     return str([each for each in mail_for(world, email) if "link" in each][-1]["link"])
 
 

@@ -3,7 +3,7 @@ P6)."""
 
 from __future__ import annotations
 
-from tests.mailed import NEW, ask, by_link, link_for, mail_for
+from tests.mailed import NEW, ask, by_link, link_for, mail_for, newest_link
 from tests.world import AMARA, BEN, PASSWORD, World, claims_of, sent_back
 
 DAY = 86400.0
@@ -68,7 +68,7 @@ def test_p6_a_password_is_changed_by_a_letter_and_the_old_one(either_world: Worl
     secret = browser.client.get_cookie("latchkey-session")
     sent = browser.follow(browser.submit(start))
     assert "A letter is on its way" in sent.text
-    form = browser.get(mail_for(world, AMARA)[-1]["link"])
+    form = browser.get(newest_link(world))
     saved = browser.follow(browser.submit(form, current=PASSWORD, password=NEW))
     assert "Your new password is saved" in saved.text
     assert browser.client.get_cookie("latchkey-session") != secret
@@ -84,7 +84,7 @@ def test_p6_without_the_old_one_nothing_is_changed_and_the_try_counts(either_wor
     world = either_world
     browser = world.browser()
     browser.submit(browser.enter("/account/password"))
-    form = browser.get(mail_for(world, AMARA)[-1]["link"])
+    form = browser.get(newest_link(world))
     for _ in range(5):
         refused = browser.submit(form, current="wrong", password=NEW)
         assert refused.status_code == 422
