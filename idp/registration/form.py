@@ -23,6 +23,7 @@ from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
 from idp.oidc.client_metadata import CLIENT_ID, SCOPE_WORD
 from idp.policies.password_age import LEAST_DAYS, MOST_DAYS
+from idp.policies.password_rules import HISTORY, MIN_ALNUM, MIN_LENGTH
 from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
 from idp.policies.sessions import ABSOLUTE, IDLE
 
@@ -190,6 +191,21 @@ class PolicyForm(Form):
         default=None, description="Another admin has to approve a reset of second factors."
     )
     password_max_age_days: int | None = Field(default=None, ge=LEAST_DAYS, le=MOST_DAYS)
+    password_min_alnum: int | None = Field(
+        default=None, ge=MIN_ALNUM.least, le=MIN_ALNUM.most, description="Letters or digits."
+    )
+    password_min_length: int | None = Field(
+        default=None, ge=MIN_LENGTH.least, le=MIN_LENGTH.most, description="Characters of any kind."
+    )
+    password_history: int | None = Field(
+        default=None,
+        ge=HISTORY.least,
+        le=HISTORY.most,
+        description="How many are not had again, the current one included.",
+    )
+    password_reset: Literal["temporary_password", "link"] | None = Field(
+        default=None, description="What the letter for a forgotten password leads to."
+    )
 
 
 class RoleForm(Form):

@@ -30,6 +30,10 @@ def policy() -> dict[str, Any]:
         "second_factor_products": {"loans": 15},
         "password_after_enrolment": True,
         "reset_needs_second_admin": True,
+        "password_min_alnum": 0,
+        "password_min_length": 15,
+        "password_history": 24,
+        "password_reset": "link",
     }
 
 
