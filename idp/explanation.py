@@ -14,7 +14,9 @@ from idp import situation
 from idp.credentials import factors
 from idp.credentials.enrolled import Factor
 from idp.database import Connection
+from idp.directory.acting import Administration
 from idp.directory.catalog import ProductView
+from idp.directory.person import Member
 from idp.login.next_step import (
     Asked,
     Decision,
@@ -47,6 +49,12 @@ class Explained(NamedTuple):
     requirement: Requirement
     counting: tuple[Factor, ...]
     next: Next
+
+
+def to_admin(provider: Provider, admin: Administration, someone: Member) -> list[Explained]:
+    """Asked as the sign-in asks, which sees all companies of theirs."""
+    with provider.database.connection() as db:
+        return explained(provider, db, someone.user_id, admin.tenant.slug, admin.now)
 
 
 def explained(

@@ -339,3 +339,33 @@ def test_it_needs_the_permission_and_a_recent_sign_in(world: World) -> None:
     ):
         with administering(world, DANA) as admin, pytest.raises(Forbidden):
             act(admin)
+
+
+def sessions_of(world: World) -> list[str]:
+    """How each session is opened from now on."""
+    asked: list[str] = []
+    database = world.held.database
+    session = database.session
+
+    def watched(read_only: bool = False) -> Any:
+        asked.append("reading" if read_only else "writing")
+        return session(read_only)
+
+    object.__setattr__(database, "session", watched)
+    return asked
+
+
+def test_n1_a_preview_keeps_no_writer_waiting(either_world: World) -> None:
+    """It is worked out of everybody, which may take seconds."""
+    browser = either_world.browser()
+    page = browser.enter(MULTI_FACTOR)
+    asked = sessions_of(either_world)
+    preview = press(browser, page, "all", member=[])
+    preview = press(browser, preview, "save", member=_all(preview))
+    more = fields(preview, f"{MULTI_FACTOR}/save")
+    assert browser.post(f"{MULTI_FACTOR}/preview", **more).status_code == 200
+    recommended = fields(page, f"{MULTI_FACTOR}/recommended")
+    assert browser.post(f"{MULTI_FACTOR}/recommended", **recommended).status_code == 200
+    assert set(asked) == {"reading"}
+    late = browser.post(f"{MULTI_FACTOR}/save", **{**more, "confirmed": "0" * 32})
+    assert (late.status_code, asked[-2:]) == (409, ["writing", "reading"])

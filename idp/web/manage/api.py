@@ -35,6 +35,7 @@ LOCALE = r"^[a-z]{2,3}(-[A-Z]{2})?$"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._:@~-]{0,127}"
 
 Needs = str | tuple[str, ...]
+Read = Callable[..., Any]
 View = TypeVar("View", bound=Callable[..., Any])
 Item = TypeVar("Item")
 Told = TypeVar("Told", bound="Answer")
@@ -98,7 +99,7 @@ class Download:
 class Route:
     """`path` follows the prefix. One of `needs` has to be held; none is any of the product's.
     `current` reads what a change is made to, for If-Match. `is_for_people` tells that its rule
-    takes no program's token."""
+    takes no program's token; `is_reading` that nothing is written, and no writer kept waiting."""
 
     noun: str
     method: str
@@ -107,8 +108,9 @@ class Route:
     needs: tuple[str, ...]
     view: Callable[..., Any]
     status: int
-    current: Callable[..., Any] | None
+    current: Read | None
     is_for_people: bool = False
+    is_reading: bool = False
 
     @property
     def is_tenants(self) -> bool:
@@ -118,15 +120,20 @@ class Route:
     def names(self) -> list[str]:
         return re.findall(r"<(\w+)>", self.path)
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it can be sent again under a name of its own, and is done once."""
+        return self.method == "POST" and not self.download and not self.is_reading
+
     @cached_property
     def hints(self) -> dict[str, Any]:
         return get_type_hints(self.view, include_extras=True)
 
-    @cached_property
+    @property
     def query(self) -> type[Sent] | None:
         return self.hints.get("query")
 
-    @cached_property
+    @property
     def body(self) -> type[Sent] | None:
         return self.hints.get("body")
 
@@ -161,7 +168,7 @@ class Noun:
         self.blueprint = Blueprint(f"api_{key}", __name__, url_prefix=PREFIX)
 
     def get(self, path: str, says: str, needs: Needs) -> Callable[[View], View]:
-        return partial(self._declare, "GET", path, says, needs, 200, None)
+        return partial(self._declare, "GET", path, says, needs, 200, None, is_reading=True)
 
     def post(
         self, path: str, says: str, needs: Needs, status: int = 201, *, is_for_people: bool = False
@@ -170,20 +177,20 @@ class Noun:
         declare = partial(self._declare, "POST", path, says, needs, status, None)
         return partial(declare, is_for_people=is_for_people)
 
-    def put(
-        self, path: str, says: str, needs: Needs, current: Callable[..., Any]
-    ) -> Callable[[View], View]:
+    def ask(self, path: str, says: str, needs: Needs) -> Callable[[View], View]:
+        """A question that takes a body, and changes nothing."""
+        return partial(self._declare, "POST", path, says, needs, 200, None, is_reading=True)
+
+    def put(self, path: str, says: str, needs: Needs, current: Read) -> Callable[[View], View]:
         """A change, answered by what it has become, in the same words as `current` reads it."""
         return partial(self._declare, "PUT", path, says, needs, 200, current)
 
-    def patch(
-        self, path: str, says: str, needs: Needs, current: Callable[..., Any]
-    ) -> Callable[[View], View]:
+    def patch(self, path: str, says: str, needs: Needs, current: Read) -> Callable[[View], View]:
         """The same, of the fields that are sent."""
         return partial(self._declare, "PATCH", path, says, needs, 200, current)
 
     def delete(
-        self, path: str, says: str, needs: Needs, current: Callable[..., Any] | None = None
+        self, path: str, says: str, needs: Needs, current: Read | None = None
     ) -> Callable[[View], View]:
         return partial(self._declare, "DELETE", path, says, needs, 204, current)
 
@@ -194,13 +201,12 @@ class Noun:
         says: str,
         needs: Needs,
         status: int,
-        current: Callable[..., Any] | None,
+        current: Read | None,
         view: View,
-        *,
-        is_for_people: bool = False,
+        **more: bool,
     ) -> View:
         needed = (needs,) if isinstance(needs, str) else needs
-        route = Route(self.key, method, path, says, needed, view, status, current, is_for_people)
+        route = Route(self.key, method, path, says, needed, view, status, current, **more)
         self.routes.append(route)
         self.blueprint.add_url_rule(
             path,
@@ -217,8 +223,7 @@ def _answer(route: Route, **names: str) -> Response:
     sent = _sent(route, names)
     data = route.upload.look(sent) if route.upload else None
     judge_afresh()
-    entering = _enter(route, names)
-    with entering as admin:
+    with _enter(route, names) as admin:
         _check_needs(route, admin)
         given = {**names, **_read(route, sent, data)}
         current = partial(route.current, admin, **names) if route.current else None
@@ -227,8 +232,7 @@ def _answer(route: Route, **names: str) -> Response:
                 admin, lambda: _dumped(current()), is_demanded=route.method != "DELETE"
             )
         do = partial(_do, route, admin, given, current)
-        is_named = route.method == "POST" and not route.download
-        return repeats.once(admin, do, sent) if is_named else do()
+        return repeats.once(admin, do, sent) if route.is_named else do()
 
 
 def _sent(route: Route, names: dict[str, str]) -> bytes:
@@ -250,10 +254,10 @@ def _check_needs(route: Route, admin: Administration | Operation) -> None:
 def _enter(
     route: Route, names: dict[str, str]
 ) -> AbstractContextManager[Administration] | AbstractContextManager[Operation]:
-    if not route.is_tenants:
-        entering: Any = bearer.at_platform()
-    else:
-        entering = bearer.at_tenant(names.pop("tenant"))
+    enter: Any = bearer.at_platform
+    if route.is_tenants:
+        enter = partial(bearer.at_tenant, names.pop("tenant"))
+    entering = enter(is_reading=route.is_reading)
     if not all(re.fullmatch(NAME, name) for name in names.values()):
         raise NotFound("no name of ours has such characters")
     return entering  # type: ignore[no-any-return]

@@ -113,7 +113,7 @@ def parameters(route: Route) -> Iterator[Json]:
         yield from _query(route.query)
     if _is_conditional(route):
         yield _header("If-None-Match", told("The ETag that you have."), TEXT)
-    if route.method == "POST" and not route.download:
+    if route.is_named:
         schema = {**TEXT, "pattern": f"^{repeats.KEY_PATTERN}$"}
         yield _header(
             repeats.KEY, told("A name of your own: sent again, nothing is done again."), schema
@@ -176,10 +176,10 @@ def refusals(route: Route) -> Iterator[int]:
     possible = {
         **dict.fromkeys((400, 401, 403, 404, 414, 422, 431, 503), True),
         **dict.fromkeys((408, 411, 413, 415), is_sent),
-        409: route.method != "GET",
+        409: not route.is_reading,
         412: route.current,
         428: route.current and route.method != "DELETE",
-        429: route.method == "POST",
+        429: route.method == "POST" and not route.is_reading,
     }
     yield from sorted(status for status, may_be in possible.items() if may_be)
 

@@ -13,6 +13,7 @@ from idp.web.manage import (
     branding_api,
     clients_api,
     domains_api,
+    factor_resets_api,
     health_api,
     imports_api,
     invitations_api,
@@ -24,6 +25,7 @@ from idp.web.manage import (
     policy_api,
     products_api,
     roles_api,
+    second_factor_api,
     tenants_api,
     visits_api,
 )
@@ -31,10 +33,12 @@ from idp.web.manage import (
 NOUNS = (
     overview.api,
     people_api.api,
+    factor_resets_api.api,
     invitations_api.api,
     imports_api.api,
     roles_api.api,
     policy_api.api,
+    second_factor_api.api,
     domains_api.api,
     branding_api.api,
     access_api.api,

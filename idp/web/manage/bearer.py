@@ -38,7 +38,7 @@ from idp.web.context import catalog, now, origin, provider
 from idp.web.manage import refusals
 
 
-def at_tenant(slug: str) -> AbstractContextManager[Administration]:
+def at_tenant(slug: str, *, is_reading: bool) -> AbstractContextManager[Administration]:
     """For `/tenants/<tenant>/…`. Raises BearerRefusal; NotFound for a token of another tenant, and
     for an operator's who does not visit it."""
     found = _token(CONSOLE, PLATFORM)
@@ -49,24 +49,18 @@ def at_tenant(slug: str) -> AbstractContextManager[Administration]:
     if tenant.slug != slug:
         raise NotFound(f"a token of {tenant.slug} at {slug}")
     return administration(
-        provider().database, catalog(), tenant, actor, now(), origin(), read_only=_is_reading()
+        provider().database, catalog(), tenant, actor, now(), origin(), read_only=is_reading
     )
 
 
-def at_platform() -> AbstractContextManager[Operation]:
+def at_platform(*, is_reading: bool) -> AbstractContextManager[Operation]:
     """For what is the platform's: an operator, or a program of the platform's own. Raises
     BearerRefusal."""
     found = _token(PLATFORM)
     if found.client.tenant_id is not None:
         raise _refused("insufficient_scope", "a tenant's token", 403)
     actor = _operator(found) if isinstance(found, Bearer) else _program(found)
-    return operation(
-        provider().database, catalog(), actor, now(), origin(), read_only=_is_reading()
-    )
-
-
-def _is_reading() -> bool:
-    return request.method in ("GET", "HEAD")
+    return operation(provider().database, catalog(), actor, now(), origin(), read_only=is_reading)
 
 
 def _operator(found: Bearer) -> Operator:

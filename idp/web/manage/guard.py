@@ -79,17 +79,18 @@ class Proof(NamedTuple):
 
 
 def administers(
-    *, recent: bool = False, beforehand: Beforehand | None = None
+    *, recent: bool = False, reading: bool = False, beforehand: Beforehand | None = None
 ) -> Callable[[View], View]:
     """For a view of `/manage/<tenant>/…`: it gets an `Administration` instead of the slug. `recent`
-    asks for a recent sign-in before a form is shown, rather than after it was filled in. What comes
-    of `beforehand` the view gets as `sent`, and whoever sent it is judged again."""
+    asks for a recent sign-in before a form is shown, rather than after it was filled in. `reading`
+    is of a form that changes nothing, and keeps no writer waiting. What comes of `beforehand` the
+    view gets as `sent`, and whoever sent it is judged again."""
     proof = Proof(recent)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(tenant: str, **names: Any) -> Any:
-            enter = partial(_at_tenant, tenant, proof)
+            enter = partial(_at_tenant, tenant, proof, is_reading=reading or _is_reading())
             if beforehand:
                 answer = _entered(_only_checked(beforehand), enter, tenant, names)
                 if answer is not None:
@@ -149,17 +150,13 @@ class SignInFirst(Exception):
         self.proof = proof
 
 
-def _at_tenant(slug: str, proof: Proof) -> AbstractContextManager[Administration]:
+def _at_tenant(
+    slug: str, proof: Proof, *, is_reading: bool
+) -> AbstractContextManager[Administration]:
     visit = _visit(slug)
     tenant, actor = _as_visitor(visit, proof) if visit else _as_member(slug, proof)
     return administration(
-        provider().database,
-        catalog(),
-        tenant,
-        actor,
-        now(),
-        origin(),
-        read_only=_is_reading(),
+        provider().database, catalog(), tenant, actor, now(), origin(), read_only=is_reading
     )
 
 

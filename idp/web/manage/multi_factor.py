@@ -52,7 +52,7 @@ def show(admin: Administration) -> str:
 
 
 @blueprint.post(f"{ADDRESS}/people")
-@guard.administers()
+@guard.administers(reading=True)
 def choose(admin: Administration) -> Answer:
     """What is checked on one page is kept on the next; `do` says what was pressed."""
     picks, pressed = _kept(admin, "picks").picks, request.form.get("do", "show")
@@ -70,7 +70,7 @@ def choose(admin: Administration) -> Answer:
 
 
 @blueprint.post(f"{ADDRESS}/policy")
-@guard.administers()
+@guard.administers(reading=True)
 def state(admin: Administration) -> Answer:
     form = request.form
     wanted = form.getlist("product")
@@ -89,28 +89,38 @@ def state(admin: Administration) -> Answer:
 
 
 @blueprint.post(f"{ADDRESS}/recommended")
-@guard.administers()
+@guard.administers(reading=True)
 def recommend(admin: Administration) -> Answer:
     terms = second_factor_policy.terms(admin)
     return _preview(admin, Proposal(second_factor_terms.recommended(terms)))
 
 
 @blueprint.post(f"{ADDRESS}/preview")
-@guard.administers()
+@guard.administers(reading=True)
 def show_more(admin: Administration) -> Answer:
     """The next page of a preview."""
     return _preview(admin, _kept(admin, "proposal"))
 
 
 @blueprint.post(f"{ADDRESS}/save")
-@guard.administers()
-def save(admin: Administration) -> Answer:
-    proposal = _kept(admin, "proposal")
+def save(tenant: str) -> Any:
+    """What has to be previewed again is, after the transaction of the change."""
     try:
-        second_factor_policy.save(admin, proposal, request.form.get("confirmed", ""))
+        return _save(tenant=tenant)
     except Changed as refusal:
-        error = _("This is not what was shown any more. Look again, and confirm it anew.")
-        return _preview(admin, proposal, error), refusal.status
+        return _show_anew(tenant=tenant, status=refusal.status)
+
+
+@guard.administers(reading=True)
+def _show_anew(admin: Administration, status: int) -> Answer:
+    error = _("This is not what was shown any more. Look again, and confirm it anew.")
+    return _preview(admin, _kept(admin, "proposal"), error), status
+
+
+@guard.administers()
+def _save(admin: Administration) -> Answer:
+    proposal = _kept(admin, "proposal")
+    second_factor_policy.save(admin, proposal, request.form.get("confirmed", ""))
     flash(_("It is saved, and counts from the next sign-in on."))
     return redirect(f"/manage/{admin.tenant.slug}/multi-factor", 303)
 

@@ -131,7 +131,7 @@ def _page(admin: Administration, someone: Member, errors: dict[str, str] | None 
         may_manage=admin.may(someone.managed_by),
         is_oneself=someone.user_id == admin.actor.user_id,
         locked_until=unlocking.locked_until(admin, someone),
-        explained=_explained(admin, someone),
+        explained=explanation.to_admin(provider(), admin, someone),
         may_reset=factor_reset.may_reset(admin, someone),
         waiting=factor_reset.waiting(admin, someone.id),
         next_words=requirement_words.next_words(),
@@ -165,12 +165,6 @@ def _sessions(admin: Administration, someone: Member) -> list[dict[str, Any]]:
         }
         for session in membership.open_sessions(admin, someone, _idle())
     ]
-
-
-def _explained(admin: Administration, someone: Member) -> list[explanation.Explained]:
-    """Asked as the sign-in asks, which sees all companies of theirs."""
-    with provider().database.connection() as db:
-        return explanation.explained(provider(), db, someone.user_id, admin.tenant.slug, admin.now)
 
 
 def _latest(admin: Administration, someone: Member) -> history.Page | None:
