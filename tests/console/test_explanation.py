@@ -1,0 +1,77 @@
+"""What the console says of somebody's second factor is what happens when they sign in (product.md
+N1): for each person, product and policy of a table, both are asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from werkzeug.test import TestResponse
+
+from idp import explanation
+from idp.explanation import Next
+from tests.console.people_of import user_id
+from tests.console.test_multi_factor import enrolled
+from tests.security.second_factors import demand_a_second_factor
+from tests.world import AMARA, BEN, DANA, PRIYA, World
+
+BEFORE, TURNED_ON = 5.0, 60.0
+PRODUCTS = ("lms", "payments")
+POLICIES: dict[str, dict[str, Any]] = {
+    "says nothing": {},
+    "asks its staff": {"second_factor": {"staff": {"mode": "optional"}}},
+    "requires it of its staff": {"second_factor": {"staff": {"mode": "required"}}},
+    "takes keys alone": {
+        "second_factor": {"staff": {"mode": "required"}},
+        "second_factor_methods": ["passkey"],
+    },
+    "has turned it on again": {
+        "second_factor": {"staff": {"mode": "required", "since": TURNED_ON}}
+    },
+    "wants it in one product": {"second_factor_products": {"lms": 15}},
+}
+
+
+@pytest.fixture
+def people(world: World) -> World:
+    """Ben has an authenticator app, Dana has skipped, Priya is selected, Amara is none of these."""
+    enrolled(world, BEN, BEFORE)
+    world.clock.move(100)
+    for email, changed in (
+        (DANA, "second_factor_skipped_at = 90.0"),
+        (PRIYA, "second_factor_selected = true"),
+    ):
+        whose = user_id(world, email)
+        world.run(f"UPDATE memberships SET {changed} WHERE user_id = :u", u=whose)
+    demand_a_second_factor(world, "payments")
+    return world
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_n1_what_is_explained_is_what_a_sign_in_asks(people: World, policy: str) -> None:
+    text = orjson.dumps(POLICIES[policy]).decode()
+    people.run("UPDATE tenants SET policy = :p WHERE slug = 'northwind'", p=text)
+    for email in (AMARA, BEN, DANA, PRIYA):
+        found = explained(people, email)
+        for product in PRODUCTS:
+            page = people.browser().sign_in(email, client_id=product, tenant="northwind")
+            assert met(page) == found.get(product), f"{email} at {product}: {page.text}"
+
+
+def explained(world: World, email: str) -> dict[str, Next]:
+    with world.held.database.connection() as db:
+        found = explanation.explained(
+            world.held, db, user_id(world, email), "northwind", world.clock()
+        )
+    return {each.product.key: each.next for each in found}
+
+
+def met(page: TestResponse) -> Next | None:
+    """None where the product does not open. Who has only what does not count proves it before they
+    enrol another."""
+    if "code=" in page.headers.get("Location", ""):
+        return Next.NOTHING
+    if page.request.path == "/login/second_factor":
+        return Next.ENROL if "Before you set up another way" in page.text else Next.PROVE
+    return Next.ENROL if page.request.path == "/login/enrol" else None
