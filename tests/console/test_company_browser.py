@@ -23,6 +23,15 @@ def test_the_sign_in_policy_holds_in_both_themes_and_widths(demo: Demo, page: Pa
     look_at(page)
 
 
+def test_the_password_policy_holds_in_both_themes_and_widths(demo: Demo, page: Page) -> None:
+    enter(page, demo, "/manage/northwind/password-policy")
+    look_at(page)
+    page.get_by_label("Characters of any kind").fill("7")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Enter a whole number").first).to_be_visible()
+    look_at(page)
+
+
 def test_verified_domains_hold_in_both_themes_and_widths(demo: Demo, page: Page) -> None:
     enter(page, demo, "/manage/northwind/domains")
     expect(page.get_by_text("No domains yet")).to_be_visible()

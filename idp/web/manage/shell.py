@@ -41,7 +41,7 @@ TENANT_PAGES: tuple[Entry, ...] = (
     ),
     Entry(
         *("/settings", _("Settings"), _("User authentication: who needs a second factor")),
-        *("settings", ("policy.manage",), ("/multi-factor",)),
+        *("settings", ("policy.manage",), ("/multi-factor", "/password-policy")),
     ),
     Entry(
         *("/policy", _("Sign-in policy"), _("How long a sign-in is good")),

@@ -1,0 +1,115 @@
+"""What a company asks of passwords, as its admins see and change it (product.md P1 to P3, P5).
+
+A term that is not stated is what is shipped. A change is a conditional write: whoever saves after
+somebody else is told.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from idp.directory import granting
+from idp.directory.acting import Administration, Changed, Mistake
+from idp.directory.tenants import Tenant
+from idp.errors import told
+from idp.policies import password_age
+from idp.policies.password_rules import HISTORY, MIN_ALNUM, MIN_LENGTH
+
+PERMISSION = "policy.manage"
+RESET = "password_reset"
+FORMS = ("temporary_password", "link")  # what is shipped first
+RECOMMENDED_FORM = "link"
+
+
+class Whole(NamedTuple):
+    """A whole number from `least` to `most`; None of `shipped` or `recommended` is no rule."""
+
+    name: str
+    least: int
+    most: int
+    shipped: int | None
+    recommended: int | None
+
+
+AGE = Whole(password_age.MAX_AGE, password_age.LEAST_DAYS, password_age.MOST_DAYS, None, None)
+WHOLES = (Whole(*MIN_ALNUM), Whole(*MIN_LENGTH), Whole(*HISTORY), AGE)
+NAMES = (*(whole.name for whole in WHOLES), RESET)
+
+
+class Term(NamedTuple):
+    """`stated` is the company's own; None where it follows what is shipped."""
+
+    whole: Whole
+    stated: int | None
+
+    @property
+    def in_force(self) -> int | None:
+        return self.whole.shipped if self.stated is None else self.stated
+
+    @property
+    def is_as_recommended(self) -> bool:
+        return self.in_force == self.whole.recommended
+
+
+class Terms(NamedTuple):
+    """`form` is what a letter for a forgotten password leads to, one of FORMS. `seen` is a digest
+    of them all."""
+
+    wholes: tuple[Term, ...]
+    form: str
+    seen: str
+
+
+def terms(admin: Administration) -> Terms:
+    """Raises Forbidden."""
+    admin.check(PERMISSION)
+    policy = _tenant(admin).policy
+    wholes = tuple(Term(whole, policy.get(whole.name)) for whole in WHOLES)
+    return Terms(wholes, policy.get(RESET, FORMS[0]), _digest(policy))
+
+
+def change(admin: Administration, seen: str, claimed: dict[str, str]) -> None:
+    """State each term anew; an empty one follows what is shipped. Raises Mistake, Changed,
+    Forbidden."""
+    granting.in_turn(admin, PERMISSION)
+    admin.check_recent()
+    tenant = _tenant(admin)
+    if seen != _digest(tenant.policy):
+        raise Changed("the policy")
+    stated = _stated(claimed)
+    before = {name: tenant.policy.get(name) for name in NAMES}
+    if stated == before:
+        return
+    whole = {**tenant.policy, **stated}
+    kept = {name: value for name, value in whole.items() if value is not None}
+    tenant.policy = password_age.dated(kept, tenant.policy, admin.now)
+    admin.record("policy.changed", before=before, after=stated)
+
+
+def _tenant(admin: Administration) -> Tenant:
+    return admin.rows.get_one(Tenant, admin.tenant.id)
+
+
+def _digest(policy: dict[str, Any]) -> str:
+    return sha256(orjson.dumps([policy.get(name) for name in NAMES])).hexdigest()[:32]
+
+
+def _stated(claimed: dict[str, str]) -> dict[str, int | str | None]:
+    stated: dict[str, int | str | None] = {}
+    errors = {}
+    for whole in WHOLES:
+        text = claimed.get(whole.name, "").strip()
+        value = int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None
+        if text and (value is None or not whole.least <= value <= whole.most):
+            errors[whole.name] = told("Enter a whole number within these bounds, or nothing.")
+        stated[whole.name] = value
+    form = claimed.get(RESET, "")
+    if form not in FORMS:
+        errors[RESET] = told("Choose one of the two.")
+    if errors:
+        raise Mistake(**errors)
+    return {**stated, RESET: form if form != FORMS[0] else None}
