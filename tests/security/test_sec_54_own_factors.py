@@ -10,6 +10,7 @@ from idp.audit import NOWHERE
 from idp.credentials import recovery_codes
 from tests.account.proving import enrol_app, is_asked_to_prove, token_of
 from tests.console.people_of import letters, user_id
+from tests.mailed import NEW, mail_for
 from tests.passkeys_of import Keys
 from tests.security.second_factors import require_of_staff
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World
@@ -18,11 +19,12 @@ MINUTE = 60.0
 PAGES = (
     *("/account/email", "/account/security/app", "/account/security/mail"),
     *("/account/security/text", "/account/security/key", "/account/security/recovery_codes"),
+    *("/account/password", "/account/password/some-link"),
 )
 FORM = {"label": "Mine", "code": "123456", "email": "new@northwind.example", "passkey": "{}"}
 KEPT = (
     *("totp_authenticators", "passkeys", "sent_code_factors", "recovery_sets", "recovery_codes"),
-    *("email_changes", "sent_codes", "users"),
+    *("email_changes", "sent_codes", "users", "password_links"),
 )
 
 
@@ -119,6 +121,20 @@ def test_sec_54_a_fresh_proof_of_both_does(either_world: World):
     assert key not in factor_ids(either_world)
     told = {(each["to"], each["template"]) for each in letters(either_world)}
     assert (AMARA, "factor/removed") in told
+
+
+def test_sec_54_a_link_from_the_mail_is_no_second_factor(either_world: World):
+    """Whoever reads the mailbox and knows the password, and found an open browser."""
+    browser = either_world.browser()
+    assert browser.submit(browser.enter("/account/password")).status_code == 303
+    link = mail_for(either_world, AMARA)[-1]["link"]
+    enrol_app(either_world, AMARA)
+    token, hashes = token_of(browser), either_world.run("SELECT hash FROM passwords")
+    typed = {"current": PASSWORD, "password": NEW, "csrf_token": token}
+    assert is_asked_to_prove(browser.get(link))
+    whose = {"person": user_id(either_world, AMARA)}
+    assert is_asked_to_prove(browser.post(link, **whose, **typed))
+    assert either_world.run("SELECT hash FROM passwords") == hashes
 
 
 def test_sec_54_somebody_elses_factor_does_not_exist(either_world: World):
