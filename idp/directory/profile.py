@@ -71,8 +71,10 @@ def change(
     now: float,
     origin: Origin,
 ) -> bool:
-    """Whether anything changed. In a transaction. Raises ProfileMistake."""
-    before, after = get(db, user_id), _sound(claimed, languages)
+    """Whether anything changed. A language that they have may stay. In a transaction. Raises
+    ProfileMistake."""
+    before = get(db, user_id)
+    after = _sound(claimed, (*languages, before.locale))
     changed = {
         name: (old, new)
         for name, old, new in zip(Profile._fields, before, after, strict=True)

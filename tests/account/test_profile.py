@@ -122,3 +122,11 @@ def test_times_are_shown_in_the_persons_zone(either_world: World, amara: Visitor
     save(amara, zoneinfo="Asia/Kathmandu")
     page = amara.get("/account/sessions").text
     assert "+0545" in page or "Nepal" in page
+
+
+def test_a_language_that_somebody_has_already_may_stay(either_world: World, amara: Visitor):
+    """People come with finer ones, like `en-US`, than there are to choose from."""
+    either_world.run("UPDATE users SET locale = 'es-MX' WHERE email_canonical = :e", e=AMARA)
+    assert save(amara, locale="es-MX").status_code == 303
+    assert kept(either_world)[:1] == ("Amara N. Okafor",)
+    assert save(amara, locale="es-US").status_code == 422
