@@ -286,17 +286,26 @@ def _more(
     if asked.essential_acr and assurance.least(asked.essential_acr) is None:
         return Refused("unmet_authentication_requirements", "The wanted acr can't be reached.")
     proofs = counting(asked, proven, now)
+    rests_on_mail = _rests_on_mail(proven, proofs, now)
+    new_password = _new_password(proven, proofs, going_on, now)
     own_level = asked.own_level and proven.enrolled != ()
+    if new_password is Step.NEW_PASSWORD:
+        own_level = own_level or _has_own(proven, rests_on_mail)
     requirement = required(asked, going_on, own_level=own_level)
-    if _rests_on_mail(proven, proofs, now):
+    if rests_on_mail:
         second = _without_mail(proven, proofs, requirement, entries, now)
     else:
         second = _second_factor(proven, proofs, requirement, entries, now)
-    return (
-        second
-        or _password_again(proven, proofs, going_on)
-        or _new_password(proven, proofs, going_on, now)
-    )
+    return second or _password_again(proven, proofs, going_on) or new_password
+
+
+def _has_own(proven: Proven, rests_on_mail: bool) -> bool:
+    """Whether somebody who gets another password has a second factor to show for it, whoever else
+    asks for one: the old one alone may be a thief's. True where nobody has looked."""
+    if proven.enrolled is None:
+        return True
+    no_proof = {RECOVERY, EMAIL} if rests_on_mail else {RECOVERY}
+    return any(each.method not in no_proof for each in proven.enrolled)
 
 
 def _rests_on_mail(proven: Proven, proofs: Proofs, now: float) -> bool:

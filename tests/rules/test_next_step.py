@@ -70,7 +70,9 @@ NO_OPERATOR = OperatorStanding(None, "active")
 
 AT_PLATFORM = Asked(product=PLATFORM, scope=frozenset({"openid"}))
 ASKED = Asked(product=PAYMENTS, scope=frozenset({"openid"}))
-SIGNED_IN = Proven(user_id="u", proofs={"password": Proof(NOW - HOUR)}, last_seen_at=NOW - 60)
+SIGNED_IN = Proven(
+    user_id="u", proofs={"password": Proof(NOW - HOUR)}, enrolled=(), last_seen_at=NOW - 60
+)
 FRESH = replace(SIGNED_IN, proofs={"password": Proof(NOW - 5)}, fresh=frozenset({"password"}))
 CONSENTED = replace(SIGNED_IN, consented=frozenset({"openid"}), consent_is_fresh=True)
 

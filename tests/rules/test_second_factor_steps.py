@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,10 @@ ONE_FACTOR = Proven(
     user_id="u", proofs={"password": Proof(NOW - HOUR)}, last_seen_at=NOW - 60, enrolled=()
 )
 TOTP = Enrolled("totp", NOW - 10 * DAY)
+OLD: dict[str, Any] = {
+    "fresh": frozenset({"password"}),
+    "password": PasswordState(NOW - HOUR, "compromised"),
+}
 SMS = Enrolled("sms", NOW - 10 * DAY)
 CODES = Enrolled("recovery", NOW - 10 * DAY)
 MAIL = Enrolled("email", NOW - 10 * DAY)
@@ -417,6 +422,43 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         replace(proven("totp", 60), password=JUST_RESET),
         REQUIRED,
         DONE,
+    ),
+    "whoever has a second factor shows it for another password, whoever demands none": (
+        PLAIN,
+        replace(HAS_TOTP, **OLD),
+        FREE,
+        PROVE_TOTP,
+    ),
+    "and then gets to it": (
+        PLAIN,
+        replace(proven("totp", 60), **OLD),
+        FREE,
+        Step.NEW_PASSWORD,
+    ),
+    "whoever has none gets to it": (
+        PLAIN,
+        replace(ONE_FACTOR, **OLD),
+        FREE,
+        Step.NEW_PASSWORD,
+    ),
+    "nor does it take a code out of the mailbox that the password came by": (
+        PLAIN,
+        replace(
+            ONE_FACTOR,
+            **OLD
+            | {
+                "enrolled": (Enrolled("email", 0.0), CODES),
+                "password": PasswordState(NOW - 60, "temporary", NOW - 60),
+            },
+        ),
+        FREE,
+        Step.NEW_PASSWORD,
+    ),
+    "an app it takes then, too": (
+        PLAIN,
+        replace(HAS_TOTP, **OLD | {"password": PasswordState(NOW - 60, "temporary", NOW - 60)}),
+        FREE,
+        PROVE_TOTP,
     ),
     "a second factor comes before another password": (
         ASKED,
