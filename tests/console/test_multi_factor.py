@@ -173,7 +173,7 @@ def test_m3_a_policy_by_kind_is_previewed_then_saved(either_world: World) -> Non
     sent |= {"organization": "off", "method": "totp", "product": "lms", "minutes-lms": "5"}
     preview = browser.post(f"{MULTI_FACTOR}/policy", **sent, second_admin="1")
     assert "Staff: from “Selected people” to “Required”." in preview.text
-    assert "Code by sms counts no more." in preview.text
+    assert "Code by SMS counts no more." in preview.text
     assert "at most 5 minutes old" in preview.text
     assert policy(either_world) == {}
     assert confirm(browser, preview).status_code == 303
