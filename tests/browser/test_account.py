@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from idp import setup
 from idp.provider import Provider
@@ -38,6 +39,13 @@ def elsewhere(chromium: Browser) -> Iterator[Page]:
     """Another browser."""
     context = chromium.new_context()
     yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def scriptless(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(java_script_enabled=False)
+    yield context
     context.close()
 
 
@@ -196,3 +204,40 @@ def test_other_sessions_are_seen_and_ended(
     elsewhere.reload()
     expect(elsewhere.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     assert letters.find(page, running.issuer, BEN, r"(navegador que no conocemos como suyo)")
+
+
+def test_all_of_it_works_without_scripts(
+    running: RunningProvider, scriptless: BrowserContext, elsewhere: Page
+) -> None:
+    page, email = scriptless.new_page(), DANA
+    enter(elsewhere, running, "/account", email)
+    enter(page, running, "/account", email)
+    page.get_by_label("Given name").fill("Dana María")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    page.goto(f"{running.issuer}/account/security")
+    page.get_by_role("link", name=re.compile("^E-mail")).last.click()
+    page.get_by_role("button", name="Send the code").click()
+    code = letters.find(page, running.issuer, email, r"(\d{6}) is your Latchkey code")
+    page.get_by_label("Six-digit code").fill(code)
+    page.get_by_role("button", name="Turn it on").click()
+    expect(page.locator(".recovery-codes li")).to_have_count(10)
+    codes = page.locator(".recovery-codes code").all_inner_texts()
+    page.get_by_role("link", name="I have saved them").click()
+    page.get_by_role("link", name=re.compile("^Remove")).first.click()
+    page.get_by_role("link", name="Use a recovery code").click()
+    page.get_by_label("Recovery code").fill(codes[0])
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("It is removed")).to_be_visible()
+    page.goto(f"{running.issuer}/account/security/key")
+    expect(page.get_by_role("button", name="Set it up")).to_be_hidden()
+    page.goto(f"{running.issuer}/account/password")
+    page.get_by_role("button", name="Send the link").click()
+    page.goto(letters.find(page, running.issuer, email, r"(http\S+/account/password/\S+)"))
+    page.get_by_label("Current password").fill(PASSWORD)
+    page.get_by_label("New password", exact=True).fill(NEW)
+    page.get_by_role("button", name="Save the new password").click()
+    expect(page.get_by_text("Your new password is saved.")).to_be_visible()
+    page.goto(f"{running.issuer}/account/sessions")
+    expect(page.get_by_text("This browser")).to_be_visible()
