@@ -148,11 +148,14 @@ def preview(
 
 
 def save(admin: Administration, proposal: Proposal, confirmed: str) -> None:
-    """What was previewed, and nothing else. Raises Changed where that is not what it would do now;
-    Forbidden, RecentSignInNeeded."""
+    """What was previewed, and nothing else. Where a reset needs two admins, none of them loosens
+    that by a password alone. Raises Changed where that is not what it would do now; Forbidden,
+    RecentSignInNeeded, SecondFactorNeeded."""
     granting.in_turn(admin, PERMISSION)
     admin.check_recent()
     tenant = _tenant(admin)
+    if tenant.policy.get(second_factor_terms.SECOND_ADMIN):
+        admin.check_second_factor()
     counts = second_factor_selection.changes(admin, proposal.picks)
     if confirmed != _digest(tenant.policy, proposal, counts):
         raise Changed("the policy on second factors")

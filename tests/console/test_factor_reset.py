@@ -26,6 +26,7 @@ from idp.directory.products import CONSOLE
 from idp.directory.tenants import Tenant
 from idp.grants import factor_reset
 from idp.operators import visits
+from idp.policies import second_factor_policy
 from tests.console.administering import administering, with_roles
 from tests.console.operations import operation
 from tests.console.people_of import (
@@ -37,7 +38,7 @@ from tests.console.people_of import (
     member_id,
     user_id,
 )
-from tests.console.test_multi_factor import enrolled
+from tests.console.test_multi_factor import enrolled, policy, proposed, save
 from tests.world import AMARA, BEN, DANA, HANA, OLU, PRIYA, Visitor, World
 
 DAY = 86400.0
@@ -322,3 +323,15 @@ def test_m9_and_n5_at_the_pages(either_world: World) -> None:
     assert "This does not wait for anybody any more." in late.text
     elsewhere = f"{address(either_world, PRIYA)}/reset-factors/{reset_id}/refuse"
     assert other.submit(approval, elsewhere).status_code == 404
+
+
+def test_n5_the_rule_of_two_is_loosened_by_no_password_alone(either_world: World) -> None:
+    second_admin(either_world)
+    loose = proposed(either_world, reset_needs_second_admin=False)
+    with pytest.raises(SecondFactorNeeded):
+        save(either_world, loose)
+    with proven(either_world, AMARA) as admin:
+        keys = either_world.held.secret_keys
+        seen = second_factor_policy.preview(admin, keys, loose).digest
+        second_factor_policy.save(admin, loose, seen)
+    assert policy(either_world).get("reset_needs_second_admin") is None
