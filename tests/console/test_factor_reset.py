@@ -334,4 +334,4 @@ def test_n5_the_rule_of_two_is_loosened_by_no_password_alone(either_world: World
         keys = either_world.held.secret_keys
         seen = second_factor_policy.preview(admin, keys, loose).digest
         second_factor_policy.save(admin, loose, seen)
-    assert policy(either_world).get("reset_needs_second_admin") is None
+    assert policy(either_world)["reset_needs_second_admin"] is False
