@@ -63,9 +63,8 @@ class SecondFactorNeeded(RecentSignInNeeded):
     acr = "aal2"
 
     def __init__(self) -> None:
-        super().__init__(
-            told("Prove a second factor to make this change."), "no second factor was proven lately"
-        )
+        sentence = told("Prove a second factor to make this change.")
+        super().__init__(sentence, detail="no second factor was proven lately")
 
 
 class Mistake(PageRefusal):

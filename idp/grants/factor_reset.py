@@ -107,6 +107,8 @@ def reset(admin: Administration, membership_id: str) -> Waiting | None:
 def approve(admin: Administration, reset_id: str) -> None:
     """By another than who asked. Raises the same."""
     admin.check(PERMISSION)
+    if admin.actor.user_id is None:
+        raise Forbidden("a program approves no reset")
     row = admin.get(FactorReset, reset_id)
     subject = _subject(admin, row.membership_id)
     if row.asked_by == admin.actor.user_id:

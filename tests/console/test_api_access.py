@@ -17,6 +17,7 @@ from idp.web.manage.api_nouns import NOUNS
 from tests.console.access_story import SIGNED, Story
 from tests.console.administering import administering
 from tests.console.calling import Caller, machine, person, platforms_machine, tenants_machine
+from tests.console.people_of import member_id
 from tests.console.test_api import is_problem
 from tests.console.test_api_nouns import told
 from tests.world import AMARA, BEN, DANA, HANA, World
@@ -237,6 +238,7 @@ def test_a_program_looks_and_takes_no_step_that_is_a_persons(either_world: World
     for route in routes:
         caller, found = (program, story) if route.is_tenants else (platforms, queued)
         path = re.sub("<tenant>|<company>", "northwind", route.path)
+        path = path.replace("<member>", member_id(world, DANA))
         path = re.sub(r"<\w+>", an_import, path.replace("<request_id>", found.id))
         if route.upload:
             sent = caller.send(path, SIGNED, route.upload.media_types[0])

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from idp.setup import DEMO_PASSWORD
+from tests.browser.second_steps import set_up_app
 from tests.console.browsing import demo, enter, look_at
 from tests.machine.demo_process import Demo
 
@@ -127,6 +128,7 @@ def test_an_agent_opens_payments_by_a_new_role_without_signing_in_again(
     expect(page.get_by_text("The roles have been changed.")).to_be_visible()
 
     agent.goto(f"{demo.payments}/login")
+    set_up_app(agent)
     expect(agent).to_have_url(re.compile(re.escape(demo.payments)))
     expect(agent.get_by_text("Ben").first).to_be_visible()
     agent.context.close()

@@ -183,6 +183,7 @@ def forms_and_pages(held: Provider) -> list[tuple[str, str]]:
 
 def _filled(rule: str) -> str:
     named = rule.replace("<path:filename>", "theme.css").replace("<tenant>", "northwind")
+    named = re.sub(r"<any\((\w+)[^>]*>", r"\1", named)
     return re.sub(r"<[^>]+>", "0" * 32, named)
 
 
