@@ -17,7 +17,7 @@ from idp.directory.imports import PeopleImport
 from idp.ephemeral import EphemeralValue
 from idp.grants.grant_row import Grant, RevokedToken
 from idp.limits import AttemptLimit
-from idp.login.email_change import EmailChange
+from idp.login.email_move import EmailChange
 from idp.outbox import PENDING, OutboxMessage
 from idp.sessions.browser import SsoSession
 from idp.used_once import UsedName

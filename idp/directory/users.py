@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from typing import NamedTuple
 
@@ -73,6 +74,11 @@ PERSON_COLUMNS = (
 )
 _BY_EMAIL = sa.select(*PERSON_COLUMNS).where(User.email_canonical == sa.bindparam("email"))
 _BY_ID = sa.select(*PERSON_COLUMNS).where(User.id == sa.bindparam("user_id"))
+_REFUSE_PROOFS = (
+    sa.update(User.__table__)  # type: ignore[arg-type]
+    .where(User.id == sa.bindparam("owner_id"))
+    .values(sessions_valid_after=sa.bindparam("before", type_=sa.Double))
+)
 _REMEMBER_TENANT = (
     sa.update(User)
     .where(User.id == sa.bindparam("user_id"))
@@ -99,6 +105,13 @@ def find_person(db: Connection, user_id: str) -> Person | None:
 def remember_tenant(db: Connection, user_id: str, tenant_id: str) -> None:
     """The choice among several tenants is kept for the next sign-in (product.md T3)."""
     db.run(_REMEMBER_TENANT, user_id=user_id, tenant_id=tenant_id)
+
+
+def refuse_proofs(db: Connection, user_id: str, until: float) -> float:
+    """Nothing counts that was proven until then; what is from the moment that is returned does."""
+    before = math.nextafter(until, math.inf)
+    db.run(_REFUSE_PROOFS, owner_id=user_id, before=before)
+    return before
 
 
 def canonical_email(claimed: str) -> str | None:

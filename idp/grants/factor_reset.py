@@ -12,7 +12,6 @@ Where the company wants it so, one admin asks and another one approves, within a
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -21,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp import audit
 from idp.credentials import factors
 from idp.database import Base, Connection
-from idp.directory import granting, memberships, person, tenants
+from idp.directory import granting, memberships, person, tenants, users
 from idp.directory.acting import Administration, Forbidden, Mistake, Rights, rights_of
 from idp.directory.memberships import Membership
 from idp.directory.person import Member
@@ -237,9 +236,7 @@ def _end_sign_ins(admin: Administration, user_id: str) -> None:
     reason = "an admin reset the second factors"
     for row in open_sessions:
         logout.end(admin.db, row.id, reason, admin.now, admin.origin)
-    user = admin.rows.get_one(User, user_id)
-    user.sessions_valid_after = math.nextafter(max(admin.now, last), math.inf)
-    admin.rows.flush()
+    users.refuse_proofs(admin.db, user_id, max(admin.now, last))
 
 
 def _tell_the_others(admin: Administration, someone: Member) -> None:

@@ -9,7 +9,6 @@ no count of wrong ones, outlives it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from idp.credentials import blocklist, password, temporary_passwords, tries, unl
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.password import State
 from idp.database import Connection, Database
-from idp.directory import memberships, tenants
+from idp.directory import memberships, tenants, users
 from idp.directory.memberships import Membership
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
@@ -51,11 +50,6 @@ _COMPANIES = (
 _SESSIONS: Any = SsoSession.__table__
 _OPEN = sa.select(_SESSIONS.c.id, _SESSIONS.c.auth_time, _SESSIONS.c.proofs).where(
     _SESSIONS.c.user_id == sa.bindparam("user_id"), _SESSIONS.c.ended_at.is_(None)
-)
-_VALID_AFTER = (
-    sa.update(User.__table__)  # type: ignore[arg-type]
-    .where(User.id == sa.bindparam("owner_id"))
-    .values(sessions_valid_after=sa.bindparam("after", type_=sa.Double))
 )
 _KEEP_SESSION = (
     sa.update(_SESSIONS)
@@ -228,8 +222,7 @@ def end_what_went_before(
     clock that is ahead of ours."""
     sessions = db.rows(_OPEN, user_id=user_id)
     latest = max((now, proven_at, *(auth_time for _, auth_time, _ in sessions)))
-    after = math.nextafter(latest, math.inf)
-    db.run(_VALID_AFTER, owner_id=user_id, after=after)
+    after = users.refuse_proofs(db, user_id, latest)
     for session_id, _, proofs in sessions:
         if session_id == keep_session_id:
             proven = {**assurance.from_text(proofs), assurance.PASSWORD: Proof(after)}

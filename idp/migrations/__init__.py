@@ -42,7 +42,7 @@ from idp.directory import (
 )
 from idp.errors import SetupMistake
 from idp.grants import consent, factor_reset, grant_row
-from idp.login import email_change, password_reminders
+from idp.login import email_move, password_reminders
 from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
 from idp.sessions import browser
@@ -60,7 +60,7 @@ TABLES = (
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, factor_reset, grant_row, browser, client_sessions, signing_keys),
-    *(ending, operator_visits, email_change),
+    *(ending, operator_visits, email_move),
 )
 LOCK = 0x1A7C
 

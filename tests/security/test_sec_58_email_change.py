@@ -10,7 +10,7 @@ import pytest
 
 from idp.audit import NOWHERE
 from idp.login import email_change
-from idp.login.email_change import LinkOver
+from idp.login.email_move import LinkOver
 from tests.account.proving import enrol_app, is_asked_to_prove, link_in, mail_to
 from tests.console.people_of import letters, user_id
 from tests.mailed import NEW as CHOSEN
@@ -283,6 +283,33 @@ def test_sec_58_changing_again_does_not_shake_the_old_address_off(
     either_world.clock.move(1)
     amara.enter("/account", AMARA)
     assert open_link(amara, waiting).status_code == 404, "the thief's next change"
+    assert address_of(either_world, own)[0] == AMARA
+
+
+def test_sec_58_going_back_by_an_ordinary_change_ends_the_ways_to_addresses_since(
+    either_world: World, amara: Visitor
+):
+    own = user_id(either_world, AMARA)
+    changed(either_world, amara, "thief@evil.example")
+    either_world.clock.move(10)
+    changed(either_world, amara, "thief2@evil.example")
+    either_world.clock.move(10)
+    changed(either_world, amara, AMARA.title())
+    visitor = either_world.browser()
+    assert open_link(visitor, undo_link(either_world, "thief@evil.example")).status_code == 404
+    told = mail_to(either_world, "thief2@evil.example", "email_changed")
+    assert "sealed_link" not in told, "its own way back would have been the last one left"
+    assert address_of(either_world, own)[1] == AMARA
+
+
+def test_sec_58_the_way_to_an_address_from_before_it_stays(either_world: World, amara: Visitor):
+    own = user_id(either_world, AMARA)
+    changed(either_world, amara, "first@northwind.example")
+    either_world.clock.move(10)
+    changed(either_world, amara, "second@northwind.example")
+    either_world.clock.move(10)
+    changed(either_world, amara, "first@northwind.example")
+    assert open_link(either_world.browser(), undo_link(either_world, AMARA)).status_code == 200
     assert address_of(either_world, own)[0] == AMARA
 
 

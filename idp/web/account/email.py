@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.login import email_change
+from idp.login import email_change, email_undo
 from idp.login.email_change import EmailMistake
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
@@ -68,14 +68,14 @@ def look_back() -> str:
     browser_secret()
     token = request.args.get("token", "")
     with provider().database.connection() as db:
-        old_email = email_change.look_back(db, token, now())
+        old_email = email_undo.look_back(db, token, now())
     return render_template("account/email_undo.html", token=token, old_email=old_email)
 
 
 @blueprint.post("/account/email/undo")
 def undo() -> str:
     token = request.form.get("token", "")
-    email_change.undo(provider().database, token, now(), origin())
+    email_undo.undo(provider().database, token, now(), origin())
     return render_template("account/email_undone.html")
 
 
