@@ -11,6 +11,7 @@ import threading
 import unicodedata
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from secrets import token_bytes
 
@@ -24,7 +25,8 @@ PEPPERED = "hmac-sha256"
 
 
 class PasswordHasher:
-    """Argon2id in at most `argon2_slots` threads at once; `argon2_queue` more may wait.
+    """Argon2id in at most `argon2_slots` threads at once; `argon2_queue` more may wait. They are
+    threads of its own, since the memory of a hash stays with the thread that computed one.
 
     `verifications` counts the comparisons with a real person's hash.
     """
@@ -38,13 +40,15 @@ class PasswordHasher:
         self._pepper = pepper
         self._slots = threading.BoundedSemaphore(settings.argon2_slots)
         self._room = threading.BoundedSemaphore(settings.argon2_slots + settings.argon2_queue)
+        self._threads = ThreadPoolExecutor(settings.argon2_slots, "argon2")
         self._nobody = PEPPERED + _hash_of_nothing(self._argon2)
         self._counting = threading.Lock()
         self.verifications = 0
 
     def hash(self, password: str) -> str:
         with self.slot():
-            return PEPPERED + self._argon2.hash(self._pepper(_normalized(password)))
+            text = self._pepper(_normalized(password))
+            return PEPPERED + self._threads.submit(self._argon2.hash, text).result()
 
     def compare(self, stored: str | None, password: str) -> bool:
         """Whether it is the password; the same work when there is none to compare with. Asked
@@ -56,7 +60,7 @@ class PasswordHasher:
         if kept.startswith(PEPPERED):
             kept, text = kept.removeprefix(PEPPERED), self._pepper(text)
         try:
-            self._argon2.verify(kept, text)
+            self._threads.submit(self._argon2.verify, kept, text).result()
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
         return stored is not None

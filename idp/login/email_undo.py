@@ -102,11 +102,13 @@ def _end_passwords_since(db: Connection, found: Undoable, now: float) -> None:
 def end_by_a_way_back(db: Connection, user_id: str, new: str, now: float) -> bool:
     """Whether the account goes back by an ordinary change to an address that could have been given
     back. Who did that reads its mailbox, so the links of those since end as if by its own."""
-    left_at = [
+    left_at = (
         confirmed_at
         for old, confirmed_at in db.rows(_OPEN_UNDOS, owner_id=user_id, now=now)
         if canonical_email(old) == canonical_email(new)
-    ]
-    if left_at:
-        db.run(_END_SINCE, owner_id=user_id, since=min(left_at), now=now)
-    return bool(left_at)
+    )
+    since = next(left_at, None)
+    if since is None:
+        return False
+    db.run(_END_SINCE, owner_id=user_id, since=since, now=now)
+    return True

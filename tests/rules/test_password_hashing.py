@@ -235,3 +235,23 @@ def test_as_many_as_there_are_slots_compute_at_once(hasher: PasswordHasher) -> N
         assert third.is_alive()
     third.join(30)
     assert not third.is_alive()
+
+
+def test_the_memory_of_a_hash_stays_with_as_few_threads_as_there_are_slots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hasher, computed_by = cheap(argon2_slots=2), set()
+    verify = argon2.PasswordHasher.verify
+
+    def watched(*given: Any) -> bool:
+        computed_by.add(threading.get_ident())
+        return verify(*given)
+
+    stored = hasher.hash(PASSWORD)
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", watched)
+    askers = [threading.Thread(target=hasher.compare, args=(stored, PASSWORD)) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert 1 <= len(computed_by) <= 2

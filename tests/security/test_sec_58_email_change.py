@@ -308,7 +308,7 @@ def test_sec_58_the_way_to_an_address_from_before_it_stays(either_world: World, 
     either_world.clock.move(10)
     changed(either_world, amara, "second@northwind.example")
     either_world.clock.move(10)
-    changed(either_world, amara, "first@northwind.example")
+    changed(either_world, amara, "First@northwind.example")
     assert open_link(either_world.browser(), undo_link(either_world, AMARA)).status_code == 200
     assert address_of(either_world, own)[0] == AMARA
 
