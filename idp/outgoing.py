@@ -1,4 +1,9 @@
-"""Requests to others: no redirects, no more read than was meant to be, and an end to waiting."""
+"""Requests to others: no redirects, no more read than was meant to be, and an end to waiting.
+
+A name is looked up once, and only its addresses on the public internet are connected to, or in the
+networks that the operator allows (security.md S71): whoever may write an address into a form makes
+us ask nothing inside.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,17 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from idp.settings import Networks
+
 DEADLINE = 5.0
+ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))  # for what the operator has set
+_NAT64 = IPv6Network("64:ff9b::/96")
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 Addresses = list[tuple[int, Any]]
@@ -29,6 +39,10 @@ class Unreachable(Exception):
         self.may_have_arrived = may_have_arrived
 
 
+class NotAllowed(OSError):
+    """All its addresses are inside."""
+
+
 class Answer(NamedTuple):
     """`body` is its beginning, as much as was asked for."""
 
@@ -36,13 +50,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def post_form(uri: str, fields: dict[str, str], deadline: float = DEADLINE) -> int:
+def post_form(
+    uri: str, fields: dict[str, str], allowed: Networks, deadline: float = DEADLINE
+) -> int:
     """The status of the answer, of which nothing else is read. Raises Unreachable."""
-    return ask(uri, fields, deadline=deadline).status
+    return ask(uri, allowed, fields, deadline=deadline).status
 
 
 def ask(
     uri: str,
+    allowed: Networks,
     fields: dict[str, str] | None = None,
     *,
     headers: Mapping[str, str] = NO_HEADERS,
@@ -51,12 +68,13 @@ def ask(
 ) -> Answer:
     """Post a form, or get what is there without one, and read `most` bytes of what comes back. All
     of it takes `deadline` seconds at most: the look-up of its name, however many addresses it has,
-    and an answer that drips. Certificates are verified. Raises Unreachable."""
+    and an answer that drips. Certificates are verified. Beside the internet, the `allowed` networks
+    are reached. Raises Unreachable."""
     parts, until = urlsplit(uri), monotonic() + deadline
     is_https, is_sent = parts.scheme == "https", False
     try:
         host, port = parts.hostname or "", parts.port or (443 if is_https else 80)
-        connected = _connected(host, port, until)
+        connected = _connected(host, port, allowed, until)
         if is_https:
             connected = _with_tls(connected, host)
         with _cut_off(connected, until) as is_late:
@@ -88,10 +106,12 @@ def _send(
         connection.request("POST", target, urlencode(fields), {**headers, **form})
 
 
-def _connected(host: str, port: int, until: float) -> socket.socket:
-    """To the first of its addresses that takes us."""
-    trouble: OSError = TimeoutError()
+def _connected(host: str, port: int, allowed: Networks, until: float) -> socket.socket:
+    """To the first of its addresses that takes us, of those where we may go."""
+    trouble: OSError = NotAllowed()
     for family, address in _looked_up(host, port, until):
+        if not _may_be_reached(address[0], allowed):
+            continue
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
             connection.settimeout(_left(until))
@@ -102,6 +122,26 @@ def _connected(host: str, port: int, until: float) -> socket.socket:
         else:
             return connection
     raise trouble
+
+
+def _may_be_reached(address: str, allowed: Networks) -> bool:
+    """Also an address that only carries one of the fourth version inside of it leads there."""
+    carrier = ip_address(address.partition("%")[0])
+    return all(
+        (each.is_global and not each.is_multicast) or any(each in network for network in allowed)
+        for each in _ends(carrier)
+    )
+
+
+def _ends(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    if isinstance(address, IPv4Address):
+        return [address]
+    if address.ipv4_mapped:
+        return [address.ipv4_mapped]
+    carried = [address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64:
+        carried.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [address, *(each for each in carried if each is not None)]
 
 
 def _looked_up(host: str, port: int, until: float) -> Addresses:

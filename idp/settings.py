@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ BOUNDS = {
 }
 HSTS = "max-age=63072000; includeSubDomains"  # what browsers are told of an https issuer
 RETRY_AFTER = ("Retry-After", "1")
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -81,6 +83,7 @@ class Settings:
     jwks_max_age: int = 300
 
     dns_nameservers: str = ""
+    outgoing_networks: str = ""
     code_tenant_budget: int = 5000
     code_network_budget: int = 60
     sms_url: str = field(default="", repr=False)
@@ -96,6 +99,7 @@ class Settings:
                 setting = PREFIX + name.upper()
                 raise SetupMistake(f"{setting} must lie between {least} and {most}.")
         self._check_relying_party()
+        self._check_networks()
         if self.compromised_range_url:
             _check_range_url(self.compromised_range_url)
         if not 1 <= self.code_lifetime <= 60:
@@ -144,6 +148,18 @@ class Settings:
         """Where passkeys may be used, as browsers write origins."""
         listed = [origin.strip() for origin in self.webauthn_origins.split(",")]
         return tuple(filter(None, listed)) or (_origin(self.issuer),)
+
+    @property
+    def reachable_networks(self) -> Networks:
+        """Beside the internet, for what others have us ask."""
+        listed = (each.strip() for each in self.outgoing_networks.split(","))
+        return tuple(ip_network(each) for each in listed if each)
+
+    def _check_networks(self) -> None:
+        try:
+            _ = self.reachable_networks
+        except ValueError as problem:
+            raise SetupMistake(f"LATCHKEY_OUTGOING_NETWORKS: {problem}.") from None
 
     def _check_relying_party(self) -> None:
         party = self.relying_party_id

@@ -12,7 +12,7 @@ import orjson
 
 from idp.database import Database
 from idp.delivery import Undelivered
-from idp.outgoing import Answer, Unreachable, ask
+from idp.outgoing import ANYWHERE, Answer, Unreachable, ask
 from idp.senders import Letter, PostLetter, keep_in_inbox
 from idp.settings import LOOPBACK_HOSTS, Settings
 
@@ -55,7 +55,7 @@ def _send_by_twilio(settings: Settings, text: Letter) -> None:
     basic = "Basic " + b64encode(f"{account}:{token}".encode()).decode()
     fields = {"To": text.to, "Body": text.body.strip(), sender: settings.sms_from}
     try:
-        answer = ask(uri, fields, headers={"Authorization": basic}, most=READ)
+        answer = ask(uri, ANYWHERE, fields, headers={"Authorization": basic}, most=READ)
     except Unreachable as problem:
         told = f"the SMS service could not be reached: {problem}"
         raise Undelivered(told, refused=problem.may_have_arrived) from problem

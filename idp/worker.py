@@ -152,7 +152,8 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
     )
     token = mint(key, LOGOUT_TOKEN, claims)
     try:
-        status = post_form(client.backchannel_logout_uri, {"logout_token": token})
+        allowed = held.settings.reachable_networks
+        status = post_form(client.backchannel_logout_uri, {"logout_token": token}, allowed)
     except Unreachable as problem:
         raise Undelivered(f"the product could not be reached: {problem}") from problem
     if status == 400:

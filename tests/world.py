@@ -299,6 +299,7 @@ def sqlite_settings(folder: Path, **changed: Any) -> Settings:
         "issuer": ISSUER,
         "database_url": f"sqlite:///{folder / 'latchkey.db'}",
         "keys_dir": folder / "keys",
+        "outgoing_networks": "127.0.0.0/8",
         **CHEAP,
         **changed,
     }

@@ -24,6 +24,7 @@ from idp.errors import SetupMistake
 from idp.settings import PREFIX, Settings, settings_from
 
 HOST = "localhost"
+LOOPBACK = "127.0.0.0/8, ::1/128"
 PRODUCTS = ("lms", "payments", "connections")
 PATIENCE = 20.0
 STOP_TIMEOUT = 10.0
@@ -86,6 +87,7 @@ def _settings(port: int) -> Settings:
         host="127.0.0.1",
         port=port,
         demo_inbox=True,
+        outgoing_networks=LOOPBACK,
     )
 
 
@@ -95,6 +97,7 @@ def _as_environment(settings: Settings) -> dict[str, str]:
         f"{PREFIX}HOST": settings.host,
         f"{PREFIX}PORT": str(settings.port),
         f"{PREFIX}DEMO_INBOX": "1",
+        f"{PREFIX}OUTGOING_NETWORKS": settings.outgoing_networks,
     }
 
 

@@ -53,7 +53,9 @@ def _is_in_range(text: str, range_url: str) -> bool:
     digest = sha1(text.encode(), usedforsecurity=False).hexdigest().upper()
     uri = range_url + digest[:PREFIX]
     try:
-        answer = outgoing.ask(uri, headers=PADDED, most=LONGEST_ANSWER, deadline=DEADLINE)
+        answer = outgoing.ask(
+            uri, outgoing.ANYWHERE, headers=PADDED, most=LONGEST_ANSWER, deadline=DEADLINE
+        )
     except outgoing.Unreachable as problem:
         log.warning("compromised_range_unreachable", trouble=str(problem))
         return False

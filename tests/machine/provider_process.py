@@ -107,6 +107,7 @@ def _settings(folder: Path, workers: int, chosen: dict[str, Any]) -> Settings:
         "workers": workers,
         "database_url": f"sqlite:///{folder / 'latchkey.db'}",
         "keys_dir": folder / "keys",
+        "outgoing_networks": f"{LOOPBACK}/32",
         **CHEAP_PASSWORDS,
     }
     return Settings(**{**default, **chosen})

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_network
 
 import pytest
 
 from idp.outgoing import Unreachable, post_form
 
+HERE = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 FIELDS = {"logout_token": "a.b.c"}
 FOR_EVER = 15.0  # seconds: of a deadline of 0.3, however busy the machine
 
@@ -59,7 +61,7 @@ def drip(connected: socket.socket) -> None:
 
 def test_the_form_arrives_and_the_status_comes_back() -> None:
     with product(saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as (uri, heard):
-        assert post_form(uri, FIELDS) == 204
+        assert post_form(uri, FIELDS, HERE) == 204
     assert heard[0].startswith(b"POST /logout?x=1 HTTP/1.1")
     assert b"logout_token=a.b.c" in heard[0]
 
@@ -67,25 +69,25 @@ def test_the_form_arrives_and_the_status_comes_back() -> None:
 def test_a_redirect_is_not_followed() -> None:
     elsewhere = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     with product(saying(elsewhere)) as (uri, _):
-        assert post_form(uri, FIELDS) == 302
+        assert post_form(uri, FIELDS, HERE) == 302
 
 
 def test_a_product_that_drips_is_cut_off() -> None:
     with product(drip) as (uri, _), pytest.raises(Unreachable):
-        post_form(uri, FIELDS, deadline=0.2)
+        post_form(uri, FIELDS, HERE, deadline=0.2)
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\x00\x01\x02", b"HTTP/9.9 ok\r\n\r\n", b"SSH-2.0\r\n"])
 def test_garbage_is_no_answer(garbage: bytes) -> None:
     with product(saying(garbage)) as (uri, _), pytest.raises(Unreachable):
-        post_form(uri, FIELDS)
+        post_form(uri, FIELDS, HERE)
 
 
 def test_nobody_there_is_told_apart_from_a_refusal() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(Unreachable):
-        post_form(f"http://127.0.0.1:{port}/", FIELDS)
+        post_form(f"http://127.0.0.1:{port}/", FIELDS, HERE)
 
 
 def test_all_addresses_of_a_product_together_have_one_deadline(
@@ -122,7 +124,7 @@ def test_a_handshake_that_never_ends_is_cut_off(said: bytes) -> None:
         thread.start()
         started = time.monotonic()
         with pytest.raises(Unreachable):
-            post_form(f"https://localhost:{server.getsockname()[1]}/", FIELDS, deadline=0.3)
+            post_form(f"https://localhost:{server.getsockname()[1]}/", FIELDS, HERE, deadline=0.3)
         assert time.monotonic() - started < FOR_EVER
         thread.join()
 
@@ -143,5 +145,5 @@ def shake_forever(server: socket.socket, said: bytes) -> None:
 def assert_unreachable_within(deadline: float) -> None:
     started = time.monotonic()
     with pytest.raises(Unreachable):
-        post_form("http://product.example/", FIELDS, deadline=deadline)
+        post_form("http://product.example/", FIELDS, HERE, deadline=deadline)
     assert time.monotonic() - started < FOR_EVER

@@ -26,6 +26,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "second_factor_threshold": ("7", 7),
         "second_factor_pause": ("600", 600),
         "compromised_range_url": ("https://list.example/", "https://list.example/"),
+        "outgoing_networks": ("10.0.0.0/8", "10.0.0.0/8"),
         "argon2_slots": ("1", 1),
         "argon2_queue": ("3", 3),
         "webauthn_rp_id": ("localhost", "localhost"),

@@ -48,11 +48,6 @@ REASONS = {
     "S42: Google": FEDERATION,
     "S59: signing up": "Opening an account of one's own arrives with issue 5.",
     **dict.fromkeys(["S60", "S61"], FEDERATION),
-    "S71": (
-        "The one address that we call is `backchannel_logout_uri`, which operators alone register;"
-        " the guarded fetch arrives with registration by others, and S31 tests that it follows no"
-        " redirect."
-    ),
     "S84: people are told of changes": (
         "What they would be told of (factors, addresses, new devices) arrives with issues 4 and 5;"
         " that the owner hears of a lock is tested as S40."

@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet
 
 from idp import delivery, worker
 from idp.sessions.logout import LOGOUT_EVENT, MESSAGE
+from idp.settings import Networks
 from idp.worker import tell_product, watch
 from tests.security.protocol import KEEPING, answer_to, is_refused, of_people, redeem, register
 from tests.world import ADDRESSES, AMARA, ISSUER, PASSWORD, Visitor, World, claims_of, sent_back
@@ -28,7 +29,7 @@ class Post:
     status: int = 200
     sent: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
-    def __call__(self, uri: str, fields: dict[str, str]) -> int:
+    def __call__(self, uri: str, fields: dict[str, str], _allowed: Networks) -> int:
         self.sent.append((uri, fields["logout_token"], fields))
         return self.status
 
