@@ -50,7 +50,7 @@ TAGS = {
     "consent.withdrawn": "A person withdrew what they had allowed; its tokens are dead.",
     "email.change_asked": "A person asked for another e-mail address, which has to confirm it.",
     "email.changed": "A person's e-mail address changed, from `before` to `after`.",
-    "email.given_back": "A person's old address was given back by its link; all sessions ended.",
+    "email.given_back": "A person's old address was given back by its link; what came since ended.",
     "profile.changed": "A person changed their name, language or time zone.",
     "code.replayed": "An authorization code was used again; what it had given is dead.",
     "refresh_token.replayed": "A spent refresh token was used again; its whole family is dead.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from idp.audit import NOWHERE
+from idp.audit import NOWHERE, Origin
 from idp.credentials import assertions, challenges, passkeys
 from idp.credentials.assertions import Proven
 from idp.credentials.challenges import Errand
@@ -54,10 +54,10 @@ class Keys:
         given = (held.database, held.ephemeral, held.settings, errand, answer, label)
         return passkeys.enrol(*given, self.world.clock(), NOWHERE)
 
-    def prove(self, purpose: str, answer: str, **changed: str) -> Proven:
+    def prove(self, purpose: str, answer: str, origin: Origin = NOWHERE, **changed: str) -> Proven:
         held, errand = self.world.held, self.errand(purpose, **changed)
         given = (held.database, held.ephemeral, held.settings, errand, answer)
-        return assertions.prove(*given, self.world.clock(), NOWHERE)
+        return assertions.prove(*given, self.world.clock(), origin)
 
     def enrol(self, authenticator: Authenticator | None = None, label: str = "") -> Authenticator:
         """A key of theirs, sound, and a second younger than the last."""

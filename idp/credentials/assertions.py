@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp import audit
+from idp import audit, limits
 from idp.audit import Origin
-from idp.credentials import challenges, passkeys, webauthn
+from idp.credentials import challenges, passkeys, tries, webauthn
 from idp.credentials.challenges import Errand
 from idp.credentials.passkeys import PASSKEY, Passkey, PasskeyHandle
 from idp.credentials.webauthn import Answer, Assertion, Unsound
@@ -107,8 +107,10 @@ def prove(
     origin: Origin,
 ) -> Proven:
     """What the browser's answer proves: for a sign-in about whoever it is, with the person
-    verified; for a second factor about `errand.user_id`. Raises Unsound."""
+    verified; for a second factor about `errand.user_id`. Raises Unsound, or TooManyTries."""
     owner: Person | None = None
+    with database.transaction() as db:
+        ration = tries.take_passkey(db, settings, now, origin)
     try:
         answer = webauthn.read(claimed)
         webauthn.spend_challenge(store, errand, answer, now)
@@ -123,7 +125,7 @@ def prove(
             require_user_verification=errand.purpose == challenges.SIGN_IN,
         )
         method = _method(errand, owned, assertion)
-        _use(database, owned, owner, assertion, now, origin)
+        _use(database, owned, owner, assertion, ration, now, origin)
     except Unsound as refusal:
         _record_failure(database, errand, owner, refusal, now, origin)
         raise
@@ -162,10 +164,12 @@ def _use(
     owned: _Owned,
     owner: Person,
     assertion: Assertion,
+    ration: str,
     now: float,
     origin: Origin,
 ) -> None:
-    """One conditional write: the counter goes up, or is not kept at all (section 6.1.1)."""
+    """One conditional write: the counter goes up, or is not kept at all (section 6.1.1). A try that
+    was right is given back."""
     with database.transaction() as db:
         is_counted = db.row(
             _USE,
@@ -183,6 +187,7 @@ def _use(
                 label=owned.label,
             )
             raise Unsound("its counter did not go up")
+        limits.give_back_ration(db, ration, now)
 
 
 def _record_failure(

@@ -64,6 +64,17 @@ def remove(db: Connection, user_id: str, factor_id: str, now: float, origin: Ori
     return True
 
 
+def remove_since(db: Connection, user_id: str, since: float) -> list[Factor]:
+    """What was enrolled from then on, by whoever had the account then; the caller's event tells of
+    it. Recovery codes go by when they were made, whatever else there was."""
+    sources = (*SOURCES, RECOVERY)
+    theirs = [factor for source in sources for factor in source.factors(db, user_id)]
+    found = [factor for factor in theirs if factor.enrolled_at >= since]
+    for factor in found:
+        _remove(db, user_id, factor)
+    return found
+
+
 def unlink_all(db: Connection, user_id: str) -> list[Factor]:
     """By an admin's reset (product.md M9), whose event tells of it; what there was."""
     found = enrolled(db, user_id)

@@ -1,9 +1,12 @@
-"""How many wrong passwords there may be, before one is looked at (security.md section 4.4).
+"""How many wrong tries there may be, before one is looked at (security.md section 4.4).
 
 In front stand the network that they come from and the company that they are for: so many in ten
 minutes, of which those that were right are given back. Then the account: five for all strangers
 together, and five for each device that its owner has signed in with. All are conditional writes
 before anything is evaluated, and of what a caller says no key is made but of the address.
+
+Passkeys are counted by network alone, beside the passwords: they can't be guessed, so that whoever
+sends wrong ones keeps nobody's password from working, nor the other way round (security.md S42).
 """
 
 from __future__ import annotations
@@ -20,11 +23,13 @@ from idp.database import Connection
 from idp.directory import memberships
 from idp.directory.memberships import Membership
 from idp.directory.users import Person, canonical_email
+from idp.ephemeral import Ephemeral
 from idp.errors import PageRefusal, told
 from idp.secret_values import SecretKeys
 from idp.settings import Settings
 
 WINDOW = 600.0
+QUESTIONS = 20  # that browsers ask about passkeys, for each try: every page does
 NOBODYS = "nobody"
 
 _COMPANIES = (
@@ -43,7 +48,7 @@ class TooManyTries(PageRefusal):
     def __init__(self, network: str) -> None:
         super().__init__(
             "too_many_tries",
-            told("There were too many wrong passwords from your network. Wait ten minutes."),
+            told("There were too many tries from your network. Wait ten minutes."),
             f"network {network}",
             429,
         )
@@ -84,7 +89,7 @@ def take(
     if device:
         key += f":{device}"
     else:
-        rations = (_of_network(db, settings, now, origin),)
+        rations = (_of_network(db, settings, "tries", now, origin),)
         of_companies = _of_companies(db, settings, person, now, origin)
         if of_companies is None:
             return Taken(key, "company held up", False, rations)
@@ -101,14 +106,30 @@ def give_back(db: Connection, taken: Taken, now: float) -> None:
     limits.clear(db, taken.key)
 
 
+def take_passkey(db: Connection, settings: Settings, now: float, origin: Origin) -> str:
+    """One try by a passkey or security key, whosever it is; what to give back if it was right.
+    Raises TooManyTries."""
+    return _of_network(db, settings, "passkey tries", now, origin)
+
+
+def count_question(store: Ephemeral, settings: Settings, now: float, origin: Origin) -> None:
+    """What a browser asks before it offers a passkey. Raises TooManyTries."""
+    network = network_of(origin.address)
+    asked = store.count(f"passkey questions:{network}", WINDOW, now)
+    if asked > QUESTIONS * settings.tries_per_network:
+        raise TooManyTries(network)
+
+
 def companies_of(db: Connection, user_id: str) -> list[str]:
     """The tenants that somebody is in, by id."""
     return [tenant for (tenant,) in db.rows(_COMPANIES, user_id=user_id)]
 
 
-def _of_network(db: Connection, settings: Settings, now: float, origin: Origin) -> str:
+def _of_network(
+    db: Connection, settings: Settings, counter: str, now: float, origin: Origin
+) -> str:
     network = network_of(origin.address)
-    key = f"tries:{network}"
+    key = f"{counter}:{network}"
     number = limits.ration(db, key, now, settings.tries_per_network, WINDOW)
     if number is None:
         raise TooManyTries(network)

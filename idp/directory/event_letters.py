@@ -23,7 +23,16 @@ from idp.directory.readers import Reader
 from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 
-SAID = ("reason", "tries", "until", "kid", "method", "left", "label")  # of an event's detail
+SAID = (
+    "reason",
+    "tries",
+    "until",
+    "kid",
+    "method",
+    "left",
+    "label",
+    "factors",
+)  # of an event's detail
 PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
 UNREACHABLE = ("tenant.suspended", "tenant.ended")  # there is no console to read about it in
 

@@ -3,7 +3,9 @@
 
 It is good for a week, whatever happened to the account since, so that whoever took it over can't be
 rid of it by changing again; and it makes worthless all links that were sent since, which are in the
-hands of whoever did, and the password that was set since or waits in the other mailbox.
+hands of whoever did, the password that was set since or waits in the other mailbox, and the second
+factors that were enrolled since. What was enrolled before stays: the old mailbox alone proves no
+second factor.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 
 from idp import audit
 from idp.audit import Origin
-from idp.credentials import password, temporary_passwords
+from idp.credentials import factors, password, temporary_passwords
 from idp.database import Connection, Database
 from idp.directory import users
 from idp.directory.users import canonical_email
@@ -72,8 +74,8 @@ def look_back(db: Connection, claimed_token: str, now: float) -> str:
 
 
 def undo(database: Database, claimed_token: str, now: float, origin: Origin) -> None:
-    """Give the old address back, and end all sessions, whatever the account's address is by now.
-    Raises LinkOver."""
+    """Give the old address back, and end all that came since, and all sessions, whatever the
+    account's address is by now. Raises LinkOver."""
     with database.session() as rows:
         db = Connection.of(database, rows)
         row = db.row(_UNDO, hashed=fingerprint(claimed_token), now=now)
@@ -85,10 +87,12 @@ def undo(database: Database, claimed_token: str, now: float, origin: Origin) -> 
         db.run(_END_SINCE, owner_id=found.user_id, since=found.confirmed_at, now=now)
         email_move.withdraw(db, found.user_id, now)
         _end_passwords_since(db, found, now)
+        removed = factors.remove_since(db, found.user_id, found.confirmed_at)
         users.refuse_proofs(db, found.user_id, now)
         of_person.end_others(db, found.user_id, "", GIVEN_BACK, now, origin)
         about = {"actor": found.user_id, "after": canonical_email(found.old_email)}
-        audit.record(db, "email.given_back", now, origin, **about)
+        methods = [each.method for each in removed]
+        audit.record(db, "email.given_back", now, origin, **about, factors=methods)
 
 
 def _end_passwords_since(db: Connection, found: Undoable, now: float) -> None:

@@ -91,6 +91,7 @@ DETAIL: dict[str, Any] = {
     "kid": "key-1",
     "method": "totp",
     "left": 9,
+    "factors": ["totp", "passkey"],
     "label": "Blue key",
     "user_agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0",
     "secret": CANARY,

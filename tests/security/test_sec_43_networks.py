@@ -9,11 +9,14 @@ import pytest
 
 from idp.app import behind_proxies
 from idp.audit import Origin
-from idp.credentials import password
+from idp.credentials import challenges, password
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.networks import network_of
 from idp.credentials.password import SignInRefused
-from idp.credentials.tries import WINDOW, TooManyTries
+from idp.credentials.tries import QUESTIONS, WINDOW, TooManyTries
+from idp.credentials.webauthn import Unsound
+from tests.authenticator import Authenticator
+from tests.passkeys_of import Keys
 from tests.security.browsing import SignInForm
 from tests.security.choosing import is_right
 from tests.security.test_sec_42_devices import device, known_browser
@@ -193,3 +196,80 @@ def test_sec_43_who_is_of_a_company_that_is_held_up_is_not_told(world: World) ->
     held_up, unknown = form.send(BEN, PASSWORD), form.send("nobody@northwind.example", PASSWORD)
     assert {each.status_code for each in (before, held_up, unknown)} == {400}
     assert len(before.text) == len(held_up.text)
+
+
+def by_passkey(
+    keys: Keys,
+    passkey: Authenticator,
+    *,
+    right: bool = True,
+    address: str = "198.51.100.7",
+    purpose: str = challenges.SIGN_IN,
+) -> str:
+    """What comes of one try by it."""
+    here = {"origin": keys.world.settings.issuer}
+    answer = passkey.get(keys.ask(purpose), client=here) if right else "{}"
+    try:
+        keys.prove(purpose, answer, Origin(address))
+    except (Unsound, TooManyTries) as refusal:
+        return "held up" if isinstance(refusal, TooManyTries) else "wrong"
+    return "in"
+
+
+def with_passkey(world: World) -> tuple[Keys, Authenticator]:
+    keys = Keys(tight(world))
+    return keys, keys.enrol()
+
+
+@pytest.mark.parametrize("purpose", [challenges.SIGN_IN, challenges.SECOND_FACTOR])
+def test_sec_43_a_network_of_many_wrong_passkeys_is_held_up_and_no_account(
+    either_world: World, purpose: str
+) -> None:
+    keys, passkey = with_passkey(either_world)
+    world = keys.world
+    for _ in range(MOST):
+        assert by_passkey(keys, passkey, right=False, purpose=purpose) == "wrong"
+    for address in ("198.51.100.7", "::ffff:198.51.100.7"):
+        assert by_passkey(keys, passkey, address=address, purpose=purpose) == "held up"
+    assert by_passkey(keys, passkey, address="198.51.100.8", purpose=purpose) == "in"
+    assert outcome(world, AMARA, PASSWORD) == "in", "a password is another counter"
+    (event,) = world.audit("sign_in.held_up")
+    assert event["network"] == "198.51.100.7"
+    world.clock.move(WINDOW)
+    assert by_passkey(keys, passkey, purpose=purpose) == "in"
+
+
+def test_sec_43_right_passkeys_are_given_back(world: World) -> None:
+    keys, passkey = with_passkey(world)
+    for _ in range(3 * MOST):
+        assert by_passkey(keys, passkey) == "in"
+    assert keys.world.audit("sign_in.held_up") == []
+
+
+def test_sec_42_wrong_passwords_of_a_network_keep_no_passkey_out(world: World) -> None:
+    keys, passkey = with_passkey(world)
+    use_up(keys.world)
+    assert outcome(keys.world, AMARA, PASSWORD).startswith("network")
+    assert by_passkey(keys, passkey) == "in"
+
+
+def test_sec_43_wrong_passkeys_are_told_to_wait_on_the_page(world: World) -> None:
+    browser = tight(world).browser()
+    page = browser.get("/")
+    for _ in range(MOST):
+        assert browser.submit(page, "/login/passkey", passkey="{}").status_code == 400
+    refused = browser.submit(page, "/login/passkey", passkey="{}")
+    assert refused.status_code == 429
+    assert "too many tries from your network" in refused.text
+    assert len(world.audit("sign_in.failed")) == MOST, "and no line for each that follows"
+
+
+def test_sec_43_what_a_browser_asks_about_passkeys_is_counted_too(either_world: World) -> None:
+    browser = tight(either_world).browser()
+    page = browser.get("/")
+    for _ in range(QUESTIONS * MOST):
+        assert browser.submit(page, "/login/passkey/options").status_code == 200
+    assert browser.submit(page, "/login/passkey/options").status_code == 429
+    either_world.clock.move(WINDOW)
+    page = browser.get("/")
+    assert browser.submit(page, "/login/passkey/options").status_code == 200

@@ -56,7 +56,7 @@ def refused(keys: Keys, purpose: str, answer: str, **changed: str) -> str:
     """Nothing is proven, and why is in the audit log."""
     before = keys.listed()
     with pytest.raises(Unsound):
-        keys.prove(purpose, answer, **changed)
+        keys.prove(purpose, answer, NOWHERE, **changed)
     assert keys.listed() == before
     tag = "sign_in.failed" if purpose == SIGN_IN else "second_factor.failed"
     told = keys.world.audit(tag)[-1]

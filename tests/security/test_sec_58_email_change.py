@@ -8,13 +8,20 @@ from typing import Any
 
 import pytest
 
+from idp.app import create_pages
 from idp.audit import NOWHERE
+from idp.credentials.code_destinations import EMAIL, SMS
+from idp.credentials.second_factor_tries import MISSING
 from idp.login import email_change
 from idp.login.email_move import LinkOver
+from idp.web import letters as writing
 from tests.account.proving import enrol_app, is_asked_to_prove, link_in, mail_to
+from tests.authenticator import b64
 from tests.console.people_of import letters, user_id
+from tests.credentials import proving
 from tests.mailed import NEW as CHOSEN
 from tests.mailed import by_link, link_for, mail_for
+from tests.passkeys_of import Keys
 from tests.world import AMARA, BEN, HANA, PASSWORD, Visitor, World
 
 NEW = "Amara.New@northwind.example"
@@ -359,3 +366,97 @@ def test_sec_58_what_was_mailed_to_the_other_address_opens_nothing_once_the_old_
     world.clock.move(1)
     own = "dovetail-lantern-83" if form == "link" else mail_for(world, AMARA)[-1]["code"]
     assert world.browser().sign_in(AMARA, own).status_code != 400
+
+
+def given_back(world: World) -> None:
+    """By the old mailbox, a moment later."""
+    world.clock.move(1)
+    assert open_link(world.browser(), undo_link(world, AMARA)).status_code == 200
+
+
+def test_sec_58_what_was_enrolled_since_goes_with_the_other_address_and_what_was_before_stays(
+    either_world: World, amara: Visitor
+):
+    world, thiefs = either_world, NEW.lower()
+    link = asked_link(world, amara)
+    hers = Keys(world).enrol()
+    proving.enrol_app(world, BEN)
+    world.clock.move(1)
+    assert open_link(amara, link).status_code == 303
+    world.clock.move(1)
+    Keys(world, thiefs).enrol()
+    proving.enrol_app(world, thiefs)
+    for channel in (SMS, EMAIL):
+        proving.enrol_code(world, channel, thiefs)
+    codes = proving.new_codes(world, thiefs)
+    proving.enrol_app(world, BEN)
+    given_back(world)
+    assert [key.credential_id for key in Keys(world).listed()] == [b64(hers.credential_id)]
+    assert [each.method for each in proving.factors_of(world, AMARA)] == ["passkey"]
+    assert proving.refused(proving.recover, world, codes[0]) == MISSING
+    assert [each.method for each in proving.factors_of(world, BEN)] == ["totp"]
+
+
+def test_sec_58_the_audit_and_the_letter_say_what_went_with_the_other_address(
+    either_world: World, amara: Visitor
+):
+    world, thiefs = either_world, NEW.lower()
+    changed(world, amara)
+    world.clock.move(1)
+    proving.enrol_app(world, thiefs)
+    proving.new_codes(world, thiefs)
+    given_back(world)
+    (event,) = world.audit("email.given_back")
+    assert sorted(event["factors"]) == ["recovery", "totp"]
+    letter = mail_to(world, AMARA, "email/given_back")
+    body = writing.write(create_pages(world.held), letter).body
+    assert "is removed, and proves nothing any more" in body
+    assert "- an authenticator app" in body
+    assert "- recovery codes" in body
+
+
+def test_sec_58_where_nothing_was_enrolled_since_the_letter_tells_of_nothing(
+    either_world: World, amara: Visitor
+):
+    world = either_world
+    changed(world, amara)
+    given_back(world)
+    assert world.audit("email.given_back")[0]["factors"] == []
+    letter = mail_to(world, AMARA, "email/given_back")
+    assert "is removed" not in writing.write(create_pages(world.held), letter).body
+
+
+def test_sec_58_recovery_codes_from_before_still_guard_what_a_stranger_replaced(
+    either_world: World, amara: Visitor
+):
+    """Else who reads a mailbox that somebody has left would find no second factor in the way."""
+    world = either_world
+    link = asked_link(world, amara)
+    proving.enrol_app(world)
+    codes = proving.new_codes(world)
+    world.clock.move(1)
+    assert open_link(amara, link).status_code == 303
+    world.clock.move(1)
+    thiefs = proving.enrol_app(world, NEW.lower())
+    given_back(world)
+    assert [each.method for each in proving.factors_of(world)] == ["recovery"]
+    code = proving.code_of(thiefs, world.clock())
+    assert proving.refused(proving.enter, world, code) == MISSING
+    assert proving.recover(world, codes[0]).method == "recovery"
+
+
+def test_sec_58_what_an_earlier_owner_of_the_link_enrolled_stays_when_a_later_one_is_undone(
+    either_world: World, amara: Visitor
+):
+    """A link removes what came since its own change, not since the first."""
+    world, between = either_world, "between@northwind.example"
+    changed(world, amara, between)
+    waiting = asked_link(world, amara)
+    world.clock.move(1)
+    proving.enrol_app(world, between)
+    world.clock.move(1)
+    assert open_link(amara, waiting).status_code == 303
+    world.clock.move(1)
+    proving.enrol_code(world, SMS, NEW.lower())
+    assert open_link(world.browser(), undo_link(world, between)).status_code == 200
+    assert [each.method for each in proving.factors_of(world, between)] == ["totp"]

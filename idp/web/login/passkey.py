@@ -10,7 +10,7 @@ from flask import Blueprint, jsonify, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.credentials import assertions, challenges
+from idp.credentials import assertions, challenges, tries
 from idp.credentials.assertions import UnknownPasskey
 from idp.credentials.challenges import Errand
 from idp.credentials.webauthn import Unsound
@@ -25,6 +25,7 @@ blueprint = Blueprint("passkey", __name__)
 def options() -> Response:
     """What to ask the browser for."""
     held = provider()
+    tries.count_question(held.ephemeral, held.settings, now(), origin())
     return jsonify(assertions.ask_sign_in(held.settings, held.ephemeral, _errand(), now()))
 
 
