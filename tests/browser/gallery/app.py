@@ -20,7 +20,8 @@ from flask_wtf import CSRFProtect
 from markupsafe import Markup
 
 from idp.web.languages import read_catalog
-from tests.browser.gallery.scenes import NOW, PRODUCTS, SCENES
+from tests.browser.gallery.people import NOW, PRODUCTS
+from tests.browser.gallery.scenes import SCENES
 
 ROOT = Path(__file__).parents[3]
 TRANSLATIONS = ROOT / "idp" / "web" / "translations"

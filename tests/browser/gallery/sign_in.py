@@ -1,0 +1,172 @@
+"""Signing in and out: the door, the choices on the way, and what is refused there."""
+
+from typing import Any
+
+from tests.browser.gallery.people import (
+    AMARA,
+    BEN,
+    CONNECTIONS,
+    HARBOR,
+    LMS,
+    MEMBERSHIPS,
+    NORTHWIND,
+    NOW,
+    PAYMENTS,
+    PRODUCTS,
+)
+
+SIGN_IN: dict[str, Any] = {
+    "action": "/answer",
+    "attempt": "at_7Qm2",
+    "products": PRODUCTS,
+    "chosen": None,
+    "error": None,
+    "errors": {},
+    "email": "",
+    "person": None,
+    "not_me_url": "/login?other=1",
+    "reason": None,
+    "locked_hint": None,
+    "passkeys": {"party": "id.latchkey.example", "unknown": ""},
+}
+
+STEP: dict[str, Any] = {
+    "action": "/answer",
+    "attempt": "at_7Qm2",
+    "person": AMARA,
+    "product": PAYMENTS,
+    "not_me_url": "/login?other=1",
+}
+
+WRONG_DETAILS = "We could not sign you in. Check your details, or reset your password."
+
+SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sign-in": ("login/sign_in.html", SIGN_IN),
+    "sign-in-from-product": ("login/sign_in.html", SIGN_IN | {"chosen": "lms"}),
+    "sign-in-wrong": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "payments",
+            "email": AMARA["email"],
+            "error": WRONG_DETAILS,
+            "locked_hint": {"tries": 5, "minutes": 30},
+        },
+    ),
+    "sign-in-incomplete": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "errors": {
+                "product": "Choose the product you want to open.",
+                "email": "Enter your e-mail address.",
+                "password": "Enter your password.",
+            }
+        },
+    ),
+    "sign-in-again": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "payments",
+            "person": AMARA,
+            "reason": "Secure Payments asks you to sign in again.",
+        },
+    ),
+    "select-account": ("login/select_account.html", STEP),
+    "tenant": ("login/tenant.html", STEP | {"tenants": MEMBERSHIPS, "chosen": "northwind"}),
+    "tenant-unchosen": (
+        "login/tenant.html",
+        STEP
+        | {
+            "product": LMS,
+            "tenants": MEMBERSHIPS,
+            "chosen": None,
+            "errors": {"tenant": "Choose a company to continue."},
+        },
+    ),
+    "consent": (
+        "login/consent.html",
+        STEP
+        | {
+            "product": CONNECTIONS,
+            "client_name": "Ledgerline",
+            "tenant": NORTHWIND["name"],
+            "shown": "a-mark",
+            "redirect_host": "app.ledgerline.example",
+            "scopes": [
+                {
+                    "name": "openid",
+                    "title": "Know who you are",
+                    "description": "Your name and e-mail address",
+                },
+                {
+                    "name": "offline_access",
+                    "title": "Stay connected while you are away",
+                    "description": "",
+                },
+                {
+                    "name": "loans:read",
+                    "title": "Read loans",
+                    "description": "Balances and schedules, without changing them",
+                },
+            ],
+        },
+    ),
+    "refused": (
+        "login/refused.html",
+        {
+            "person": BEN,
+            "product": PAYMENTS,
+            "tenant": NORTHWIND,
+            "back_url": "/go/lms",
+            "back_label": "Back to LMS",
+            "products": [],
+            "not_me_url": "/login?other=1",
+        },
+    ),
+    "refused-elsewhere": (
+        "login/refused.html",
+        {
+            "person": AMARA,
+            "product": CONNECTIONS,
+            "tenant": HARBOR,
+            "back_url": "/go/payments",
+            "back_label": "Back to Secure Payments",
+            "products": [LMS],
+            "not_me_url": "/login?other=1",
+        },
+    ),
+    "unlock": ("login/unlock.html", {"token": "t", "until": NOW - 60.0}),
+    "unlocked": ("login/unlock.html", {"token": None, "until": None}),
+    "sign-out": (
+        "login/sign_out.html",
+        {
+            "action": "/answer",
+            "attempt": None,
+            "fields": [("state", "xyz")],
+            "person": AMARA,
+            "products": [
+                {key: product[key] for key in ("key", "name", "icon")} for product in PRODUCTS
+            ],
+        },
+    ),
+    "signed-out": (
+        "login/signed_out.html",
+        {
+            "receipts": [LMS | {"status": "delivered"}, PAYMENTS | {"status": "delivered"}],
+            "sign_in_url": "/",
+        },
+    ),
+    "signed-out-partly": (
+        "login/signed_out.html",
+        {
+            "receipts": [
+                LMS | {"status": "pending"},
+                PAYMENTS | {"status": "failed"},
+                CONNECTIONS | {"status": "refused"},
+            ],
+            "sign_in_url": "/",
+        },
+    ),
+}
