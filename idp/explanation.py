@@ -10,24 +10,15 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from idp import situation
 from idp.credentials import factors
 from idp.credentials.enrolled import Factor
 from idp.database import Connection
 from idp.directory.acting import Administration
 from idp.directory.catalog import ProductView
 from idp.directory.person import Member
-from idp.login.next_step import (
-    Asked,
-    Decision,
-    Enrolled,
-    Entry,
-    Proven,
-    ToEnrol,
-    ToProve,
-    next_step,
-    required,
-)
+from idp.login.entries import entries_of
+from idp.login.next_step import next_step, required
+from idp.login.steps import Asked, Decision, Enrolled, Entry, Proven, ToEnrol, ToProve
 from idp.policies.assurance import PASSWORD, Proof
 from idp.policies.mfa import Requirement
 from idp.provider import Provider
@@ -81,7 +72,7 @@ def _explained(
     now: float,
 ) -> Explained | None:
     assert asked.product
-    entries = situation.entries_of(provider, db, user_id, asked, now)
+    entries = entries_of(provider.settings, db, user_id, asked, now)
     here = next((e for e in entries if e.standing.tenant == asked.tenant), None)
     if here is None or not here.standing.opens(asked.product):
         return None

@@ -1,40 +1,27 @@
 """The authorization endpoint: every sign-in begins here, returns here, and ends here.
 
-It parses the request, looks at what is proven, asks `next_step`, and does what that says. It alone
-starts sessions and issues codes.
+It parses the request, looks at what is proven, asks `next_step`, and does what that says.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import replace
 from urllib.parse import urlencode
 
-from idp import audit
 from idp.database import Connection
-from idp.directory import switcher, users
-from idp.endpoints import cookies
-from idp.endpoints.messages import NO_STORE, Page, Request, Response, redirect
+from idp.endpoints import cookies, outcome
+from idp.endpoints.messages import Page, Request, Response, redirect
 from idp.errors import PageRefusal
-from idp.grants import authorization_code, consent
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
-from idp.login.next_step import Asked, Done, Refused, ToAllow, next_step
-from idp.oidc import authorization_response, parameters
-from idp.oidc.authorization_request import (
-    PARAMETERS,
-    AuthorizationRequest,
-    RefusedRequest,
-    ReplyTo,
-)
+from idp.login.steps import Done, Refused, ToAllow
+from idp.oidc import parameters
+from idp.oidc.authorization_request import PARAMETERS, AuthorizationRequest, RefusedRequest
 from idp.oidc.parameters import Malformed, Parameters
 from idp.provider import Provider
-from idp.sessions import browser, logout, new_device
-from idp.sessions.browser import BrowserSession, Evidence
+from idp.sessions import browser
+from idp.sessions.browser import BrowserSession
 from idp.situation import Situation, assess, read_request, resumed
-
-LOCAL_PAGE = re.compile(r"/|/account(/[a-z0-9_-]+)*(\?token=[A-Za-z0-9_-]{43})?")
 
 
 def authorize(provider: Provider, request: Request) -> Response | Page:
@@ -53,7 +40,7 @@ def authorize(provider: Provider, request: Request) -> Response | Page:
             return _asked_again_by_get(sent)
         return _begin(provider, request, parsed, sent)
     except RefusedRequest as refusal:
-        return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
+        return outcome.refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
 
 
 def _asked_again_by_get(sent: Parameters) -> Response:
@@ -71,20 +58,17 @@ def _begin(
         session = _find_session(provider, db, request, now)
         situation = assess(provider, db, parsed, None, session, now)
         if isinstance(situation.decision, Done):
-            return _answer_from_session(provider, db, situation, now)
-    decision = situation.decision
-    if isinstance(decision, Refused):
-        with provider.database.transaction() as db:
-            _record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
-        return _refuse(provider, parsed.reply_to, decision.error, decision.message)
+            return outcome.from_session(provider, db, situation, now)
+    if isinstance(situation.decision, Refused):
+        return outcome.turn_back(provider, request, situation, now)
     step = situation.step
     assert step
     if "none" in parsed.prompt:
-        return _refuse(provider, parsed.reply_to, step.error, step.words)
+        return outcome.refuse(provider, parsed.reply_to, step.error, step.words)
     asked = {name: sent.values[name] for name in PARAMETERS if name in sent.values}
     if not attempts.fits(asked):
         sentence = "The parameters together are larger than a sign-in keeps."
-        return _refuse(provider, parsed.reply_to, "invalid_request", sentence)
+        return outcome.refuse(provider, parsed.reply_to, "invalid_request", sentence)
     browser_secret, new_cookie = cookies.browser_secret(provider.settings, request)
     attempt = attempts.begin(
         provider.ephemeral,
@@ -107,10 +91,10 @@ def _resume(provider: Provider, request: Request, attempt_id: str) -> Response |
             session = _find_session(provider, db, request, now)
             situation = resumed(provider, db, attempt, session, now)
     except RefusedRequest as refusal:
-        return _refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
+        return outcome.refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
     if situation.step:
         return _show(provider, situation, attempt, (), now)
-    return _finish(provider, request, situation, attempt, now)
+    return outcome.finish(provider, request, situation, attempt, now)
 
 
 def _find_session(
@@ -120,26 +104,6 @@ def _find_session(
     if not secret:
         return None
     return browser.find(db, secret, provider.settings.session_idle_lifetime, now)
-
-
-def _answer_from_session(
-    provider: Provider, db: Connection, situation: Situation, now: float
-) -> Response | Page:
-    """Single sign-on: three statements from the cookie to the code."""
-    session, parsed = situation.session, situation.request
-    assert session and parsed and isinstance(situation.decision, Done)
-    standing, consent_id = situation.decision.standing, situation.decision.consent_id
-    assert standing
-    code = authorization_code.issue(
-        db, parsed, situation.evidence, session.id, standing, consent_id, provider.settings, now
-    )
-    browser.touch(db, session, now)
-    if standing.tenant_id not in (None, session.tenant_id):
-        browser.enter_tenant(db, session.id, standing.tenant_id)
-    return _reply(
-        parsed.reply_to,
-        authorization_response.success(parsed.reply_to, provider.settings.issuer, code),
-    )
 
 
 def _show(
@@ -163,177 +127,3 @@ def _show(
         attempts.save(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
     query = urlencode({"attempt": attempt.id})
     return redirect(f"/login/{step.page}?{query}", tuple(headers))
-
-
-def _finish(
-    provider: Provider, request: Request, situation: Situation, attempt: Attempt, now: float
-) -> Response | Page:
-    """Spend the attempt, start or renew the session, and send the browser where it was going."""
-    attempts.spend(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
-    if _must_not_begin_a_session(situation, now):
-        return _turn_back(provider, request, situation, now)
-    with provider.database.transaction() as db:
-        session_id, evidence, headers = _signed_in(provider, db, request, situation, now)
-        fields = _fields(provider, db, request, situation, session_id, evidence, now)
-    if situation.request:
-        answer = _reply(situation.request.reply_to, fields)
-        return replace(answer, headers=(*answer.headers, *headers))
-    if isinstance(situation.decision, Refused):
-        return redirect("/", headers)
-    return redirect(_local_target(provider, attempt, now), headers)
-
-
-def _must_not_begin_a_session(situation: Situation, now: float) -> bool:
-    """The person turned back, or can't get further, before they have proven what their companies
-    want of each sign-in (security.md S46, S47)."""
-    if not isinstance(situation.decision, Refused):
-        return False
-    going_on = replace(situation.proven, turned_back=False)
-    return not isinstance(next_step(Asked(), going_on, situation.entries, now), Done)
-
-
-def _turn_back(
-    provider: Provider, request: Request, situation: Situation, now: float
-) -> Response | Page:
-    parsed, decision = situation.request, situation.decision
-    assert isinstance(decision, Refused)
-    if parsed is None:
-        return redirect("/")
-    with provider.database.transaction() as db:
-        _record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
-    return _refuse(provider, parsed.reply_to, decision.error, decision.message)
-
-
-def _signed_in(
-    provider: Provider, db: Connection, request: Request, situation: Situation, now: float
-) -> tuple[str, Evidence, tuple[tuple[str, str], ...]]:
-    """The session's id, what the grant rests on, and the cookies to set. Any proof gives the
-    session a new secret, and a second factor alone nothing else: what the session had stays. A
-    session of somebody else in this browser ends."""
-    session, proven = situation.session, situation.proven
-    if not proven.fresh:
-        assert session
-        return session.id, situation.evidence, ()
-    whole = Evidence(situation.evidence.user_id, proven.proofs)
-    absolute = provider.settings.session_absolute_lifetime
-    started = None
-    if session and session.user_id == proven.user_id:
-        started = browser.renew(
-            *(db, session.id, whole, absolute, now, request.origin), is_whole=proven.is_fresh
-        )
-    elif session:
-        logout.end(db, session.id, "another person signed in", now, request.origin)
-    if started is None and not proven.is_fresh:
-        raise attempts.AttemptOver("the session that a second factor added to has ended")
-    if started is None:
-        device = cookies.device(provider, request)
-        new_device.tell(db, provider.secret_keys, device, whole.user_id, now, request.origin)
-        started = browser.start(db, whole, absolute, now, request.origin)
-    headers = cookies.set_session(provider.settings, started.secret)
-    headers += cookies.set_device(provider, request, whole.user_id, now)
-    return started.session_id, situation.evidence, headers
-
-
-def _fields(
-    provider: Provider,
-    db: Connection,
-    request: Request,
-    situation: Situation,
-    session_id: str,
-    evidence: Evidence,
-    now: float,
-) -> dict[str, str]:
-    """The authorization response, with what the person chose on the way written down."""
-    parsed, decision = situation.request, situation.decision
-    if parsed is None:
-        return {}
-    issuer = provider.settings.issuer
-    if isinstance(decision, Refused):
-        _record_refusal(db, request, parsed, evidence.user_id, decision, now)
-        return authorization_response.error(
-            parsed.reply_to, issuer, decision.error, decision.message
-        )
-    assert isinstance(decision, Done) and decision.standing
-    standing = decision.standing
-    _remember_tenant(db, request, situation, evidence.user_id, now)
-    consent_id = _given_consent(db, request, situation, evidence.user_id, now)
-    if standing.tenant_id is not None:
-        browser.enter_tenant(db, session_id, standing.tenant_id)
-    code = authorization_code.issue(
-        db, parsed, evidence, session_id, standing, consent_id, provider.settings, now
-    )
-    return authorization_response.success(parsed.reply_to, issuer, code)
-
-
-def _record_refusal(
-    db: Connection,
-    request: Request,
-    parsed: AuthorizationRequest,
-    user_id: str | None,
-    decision: Refused,
-    now: float,
-) -> None:
-    audit.record(
-        db,
-        "sign_in.refused",
-        now,
-        request.origin,
-        actor=user_id,
-        client=parsed.client.client_id,
-        reason=decision.message,
-    )
-
-
-def _remember_tenant(
-    db: Connection, request: Request, situation: Situation, user_id: str, now: float
-) -> None:
-    chosen = situation.proven.chosen_tenant_id
-    if chosen:
-        users.remember_tenant(db, user_id, chosen)
-        audit.record(db, "tenant.chosen", now, request.origin, actor=user_id, tenant=chosen)
-
-
-def _given_consent(
-    db: Connection, request: Request, situation: Situation, user_id: str, now: float
-) -> str | None:
-    """The consent that the code rests on: what was given on the way is written down."""
-    proven, parsed, decision = situation.proven, situation.request, situation.decision
-    assert parsed and isinstance(decision, Done) and decision.standing
-    if not proven.consent_is_fresh:
-        return decision.consent_id
-    return consent.give(
-        db,
-        user_id,
-        decision.standing,
-        parsed.client.client_id,
-        proven.consented,
-        now,
-        request.origin,
-    )
-
-
-def _local_target(provider: Provider, attempt: Attempt, now: float) -> str:
-    """A product's own sign-in, which comes back here at once; or a page of ours."""
-    if attempt.destination == attempts.LAUNCH:
-        catalog = provider.catalog.current(now)
-        product = catalog.products.get(attempt.target)
-        target = product and switcher.launch_url(catalog, product, provider.settings.issuer, None)
-        return target or "/"
-    if attempt.destination == attempts.CONSOLE_PAGE:
-        return attempt.target
-    if attempt.destination == attempts.INVITATION:
-        return f"/invitation?{urlencode({'token': attempt.target})}"
-    return attempt.target if LOCAL_PAGE.fullmatch(attempt.target) else "/"
-
-
-def _refuse(provider: Provider, reply_to: ReplyTo, code: str, message: str) -> Response | Page:
-    fields = authorization_response.error(reply_to, provider.settings.issuer, code, message)
-    return _reply(reply_to, fields)
-
-
-def _reply(reply_to: ReplyTo, fields: dict[str, str]) -> Response | Page:
-    """OAuth 2.0 Form Post Response Mode for `form_post`, a redirect for the others."""
-    if reply_to.response_mode == "form_post":
-        values = {"action": reply_to.redirect_uri, "fields": list(fields.items())}
-        return Page("form_post.html", values, headers=NO_STORE)
-    return redirect(authorization_response.location(reply_to, fields))

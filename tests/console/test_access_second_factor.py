@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from idp import situation
 from idp.directory import deciding
-from idp.login.next_step import Asked, required
+from idp.login.entries import entries_of
+from idp.login.next_step import required
+from idp.login.steps import Asked
 from idp.policies.mfa import Why
 from tests.console.access_story import Story, operating, person
 from tests.console.operations import operator, send
@@ -16,7 +17,7 @@ def demanded(world: World) -> list[Why]:
     now = world.clock()
     asked = Asked(product=world.held.catalog.current(now).products["lms"], tenant="harbor")
     with world.held.database.connection() as db:
-        entries = situation.entries_of(world.held, db, person(world, BEN), asked, now)
+        entries = entries_of(world.held.settings, db, person(world, BEN), asked, now)
     here = [entry for entry in entries if entry.standing.tenant == "harbor"]
     return [demand.why for demand in required(asked, here).demands]
 

@@ -28,7 +28,7 @@ from idp.database import Database
 from idp.endpoints.router import ROUTES
 from idp.endpoints.well_known import metadata
 from idp.grants.claims import CLAIMS
-from idp.login.next_step import Step
+from idp.login.steps import Step
 from idp.provider import Provider
 from idp.settings import PREFIX, Settings
 from tests.machine.processes import free_port

@@ -9,7 +9,8 @@ import pytest
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
 from idp.directory.operator_standing import AnyStanding, OperatorStanding
-from idp.login.next_step import (
+from idp.login.next_step import next_step
+from idp.login.steps import (
     Allowed,
     Asked,
     Done,
@@ -19,7 +20,6 @@ from idp.login.next_step import (
     Refused,
     Step,
     ToAllow,
-    next_step,
 )
 from idp.policies.assurance import Proof
 from idp.policies.password_age import AgeRule

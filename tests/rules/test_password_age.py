@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from idp.login.next_step import Asked, Done, Entry, PasswordState, Proven, Step, next_step
+from idp.login.next_step import next_step
+from idp.login.steps import Asked, Done, Entry, PasswordState, Proven, Step
 from idp.policies import password_age
 from idp.policies.assurance import Proof
 from idp.policies.password_age import DAY, AgeRule

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from idp.login.next_step import (
+from idp.login.next_step import next_step
+from idp.login.steps import (
     Asked,
     Decision,
     Done,
@@ -19,7 +20,6 @@ from idp.login.next_step import (
     Step,
     ToEnrol,
     ToProve,
-    next_step,
 )
 from idp.policies.assurance import Proof
 from idp.policies.mfa import METHODS, KindRule, Mode, Side, TenantRules

@@ -11,7 +11,8 @@ import orjson
 import pytest
 import yaml
 
-from idp.login.next_step import (
+from idp.login.next_step import next_step
+from idp.login.steps import (
     Asked,
     Decision,
     Done,
@@ -22,7 +23,6 @@ from idp.login.next_step import (
     Step,
     ToEnrol,
     ToProve,
-    next_step,
 )
 from idp.policies import assurance
 from idp.policies.assurance import Proof

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 
 from idp import situation
 from idp.login import attempt as attempts
-from idp.login.next_step import Asked, Done
+from idp.login.steps import Asked, Done
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
 from idp.web.context import browser_secret, current_session, now, provider

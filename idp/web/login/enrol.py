@@ -22,7 +22,7 @@ from idp.credentials.second_factor_tries import SecondFactorRefused
 from idp.credentials.sent_code import ENROL, Place
 from idp.directory import skipping
 from idp.login.attempt import Attempt
-from idp.login.next_step import Step, ToEnrol
+from idp.login.steps import Step, ToEnrol
 from idp.policies.mfa import METHODS, Why
 from idp.situation import Situation
 from idp.web import requirement_words

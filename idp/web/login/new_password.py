@@ -16,7 +16,7 @@ from idp.directory import users
 from idp.login import new_password
 from idp.login.attempt import Attempt
 from idp.login.new_password import ChangedMeanwhile, Unfit
-from idp.login.next_step import PasswordState, Step
+from idp.login.steps import PasswordState, Step
 from idp.policies.assurance import PASSWORD
 from idp.situation import Situation
 from idp.web import password_words

@@ -10,7 +10,7 @@ from idp.directory import memberships, switcher
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
-from idp.login.next_step import Step
+from idp.login.steps import Step
 from idp.web.context import catalog, now, provider
 from idp.web.login import step
 

@@ -20,7 +20,7 @@ from idp.credentials.second_factor_tries import SecondFactorRefused
 from idp.credentials.sent_code import SIGN_IN, Place
 from idp.errors import PageRefusal, told
 from idp.login.attempt import Attempt
-from idp.login.next_step import Step, ToProve
+from idp.login.steps import Step, ToProve
 from idp.policies.assurance import PASSKEY, RECOVERY, SECURITY_KEY, TOTP
 from idp.situation import Situation
 from idp.web import requirement_words

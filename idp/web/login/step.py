@@ -15,7 +15,7 @@ from idp.directory.clients import Client
 from idp.directory.products import CONSOLE
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
-from idp.login.next_step import Step
+from idp.login.steps import Step
 from idp.oidc.authorization_request import RefusedRequest
 from idp.secret_values import fingerprint
 from idp.situation import Situation

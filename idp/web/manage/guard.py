@@ -34,7 +34,7 @@ from idp.directory.memberships import Standing
 from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import CONSOLE, PLATFORM
 from idp.login import attempt as attempts
-from idp.login.next_step import Decision, Done, Entry, Step
+from idp.login.steps import Decision, Done, Entry, Step, step_of
 from idp.operators import visits
 from idp.operators.visits import Visit
 from idp.policies import assurance
@@ -208,7 +208,7 @@ def _decided(slug: str | None, proof: Proof) -> tuple[BrowserSession, Decision, 
     with provider().database.connection() as db:
         asked = situation.asked_by_console(provider(), slug, proof.max_age, proof.acr, now())
         decision, entries = situation.at_page(provider(), db, session, asked, now())
-        if session is None or situation.step_of(decision) not in (None, Step.NOT_OPEN):
+        if session is None or step_of(decision) not in (None, Step.NOT_OPEN):
             raise SignInFirst(slug, proof)
         browser.touch(db, session, now())
     return session, decision, entries
