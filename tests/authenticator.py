@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from secrets import token_bytes
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -31,6 +31,16 @@ def b64(raw: bytes) -> str:
 
 def unb64(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class Unsound(TypedDict, total=False):
+    """What replaces a part of what would be sound; None in it leaves that out."""
+
+    client: Json
+    flags: Json
+    answer: Json
+    response: Json
+    rp_id: str
 
 
 @dataclass
@@ -64,22 +74,17 @@ class Authenticator:
         self,
         options: Json,
         *,
-        client: Json | None = None,
-        flags: Json | None = None,
-        answer: Json | None = None,
-        response: Json | None = None,
         cose: bytes | None = None,
         statement: Json | None = None,
-        rp_id: str | None = None,
+        **unsound: Unpack[Unsound],
     ) -> str:
-        """`navigator.credentials.create`; what is named replaces what would be sound, and None in
-        it leaves it out."""
+        """`navigator.credentials.create`."""
         self.rp_id, self.user_handle = options["rp"]["id"], options["user"]["id"]
         key = self.cose() if cose is None else cose
         size = len(self.credential_id).to_bytes(2, "big")
         attested = AAGUID + size + self.credential_id + key
-        data = self._data(rp_id or self.rp_id, {"at": True, **(flags or {})}) + attested
-        client_data = self._client("webauthn.create", options, client)
+        data = self._data({"at": True}, unsound) + attested
+        client_data = self._client("webauthn.create", options, unsound)
         said = {"fmt": "none", "attStmt": {}, "authData": data, **(statement or {})}
         if said["fmt"] == "packed" and not said["attStmt"]:
             signature = self.sign(data + sha256(client_data).digest())
@@ -90,57 +95,55 @@ class Authenticator:
             "attestationObject": b64(cbor2.dumps(said)),
             "transports": ["internal"],
         }
-        return self._answer({**sent, **(response or {})}, answer)
+        return self._answer(sent, unsound)
 
     def get(
         self,
         options: Json,
         *,
-        client: Json | None = None,
-        flags: Json | None = None,
-        answer: Json | None = None,
-        response: Json | None = None,
-        rp_id: str | None = None,
         uses: int | None = None,
         signed: bytes = b"",
+        **unsound: Unpack[Unsound],
     ) -> str:
         """`navigator.credentials.get`; `signed` is put before what is signed."""
         self.uses += 1
-        data = self._data(rp_id or self.rp_id, flags or {}, uses)
-        client_data = self._client("webauthn.get", options, client)
+        data = self._data({}, unsound, uses)
+        client_data = self._client("webauthn.get", options, unsound)
         sent = {
             "clientDataJSON": b64(client_data),
             "authenticatorData": b64(data),
             "signature": b64(self.sign(signed + data + sha256(client_data).digest())),
             "userHandle": self.user_handle,
         }
-        return self._answer({**sent, **(response or {})}, answer)
+        return self._answer(sent, unsound)
 
-    def _client(self, kind: str, options: Json, changed: Json | None) -> bytes:
+    def _client(self, kind: str, options: Json, unsound: Unsound) -> bytes:
         sound = {
             "type": kind,
             "challenge": options["challenge"],
             "origin": ISSUER,
             "crossOrigin": False,
         }
-        return json.dumps(_without_none({**sound, **(changed or {})})).encode()
+        return json.dumps(_without_none({**sound, **unsound.get("client", {})})).encode()
 
-    def _data(self, rp_id: str, flags: Json, uses: int | None = None) -> bytes:
+    def _data(self, flags: Json, unsound: Unsound, uses: int | None = None) -> bytes:
         sound = {"up": True, "uv": self.verifies, "be": self.synced, "bs": self.synced}
-        bits = sum(FLAGS[name] for name, is_set in {**sound, **flags}.items() if is_set)
+        shown = {**sound, **flags, **unsound.get("flags", {})}
+        bits = sum(FLAGS[name] for name, is_set in shown.items() if is_set)
+        rp_id = unsound.get("rp_id", self.rp_id)
         count = self.uses if self.counts and not self.synced else 0
         count = count if uses is None else uses
         return sha256(rp_id.encode()).digest() + bytes([bits]) + count.to_bytes(4, "big")
 
-    def _answer(self, response: Json, changed: Json | None) -> str:
+    def _answer(self, response: Json, unsound: Unsound) -> str:
         sound = {
             "id": b64(self.credential_id),
             "rawId": b64(self.credential_id),
             "type": "public-key",
             "clientExtensionResults": {},
-            "response": _without_none(response),
+            "response": _without_none({**response, **unsound.get("response", {})}),
         }
-        return json.dumps(_without_none({**sound, **(changed or {})}))
+        return json.dumps(_without_none({**sound, **unsound.get("answer", {})}))
 
     def cose(self, **changed: Any) -> bytes:
         """The public key as RFC 9052 writes it: by numbers, which `alg` and `crv` name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pyotp
 from playwright.sync_api import Page, expect
@@ -24,6 +25,22 @@ def set_up_app(page: Page) -> pyotp.TOTP:
     page.get_by_role("button", name="Turn it on").click()
     save_codes(page)
     return app
+
+
+def turn_app_on(page: Page, look_at: Callable[[Page], None]) -> list[str]:
+    """On the page that shows the key, after a code that is refused; the recovery codes that are
+    then shown. `look_at` sees both pages."""
+    page.get_by_text("No camera? Enter the key by hand").click()
+    look_at(page)
+    secret = page.locator(".secret code").inner_text().replace(" ", "")
+    page.get_by_label("Six-digit code").fill("000")
+    page.get_by_role("button", name="Turn it on").click()
+    expect(page.get_by_role("alert")).to_contain_text("That code did not work.")
+    page.get_by_label("Six-digit code").fill(pyotp.TOTP(secret).now())
+    page.get_by_role("button", name="Turn it on").click()
+    expect(page.locator(".recovery-codes li")).to_have_count(10)
+    look_at(page)
+    return page.locator(".recovery-codes code").all_inner_texts()
 
 
 def set_up_mail(page: Page, demo: Demo, email: str) -> None:

@@ -6,13 +6,13 @@ import re
 import time
 from collections.abc import Iterator
 
-import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from idp import setup
 from idp.provider import Provider
 from tests.browser import letters
+from tests.browser.second_steps import turn_app_on
 from tests.console.browsing import look_at
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.machine.virtual_authenticator import VirtualAuthenticator
@@ -59,28 +59,13 @@ def enter(
     expect(page.locator("main.account-main")).to_be_visible()
 
 
-def add_app(page: Page) -> list[str]:
-    """On the page that does; the recovery codes that are then shown."""
-    page.get_by_text("No camera? Enter the key by hand").click()
-    look_at(page)
-    secret = page.locator(".secret code").inner_text().replace(" ", "")
-    page.get_by_label("Six-digit code").fill("000")
-    page.get_by_role("button", name="Turn it on").click()
-    expect(page.get_by_role("alert")).to_contain_text("That code did not work.")
-    page.get_by_label("Six-digit code").fill(pyotp.TOTP(secret).now())
-    page.get_by_role("button", name="Turn it on").click()
-    expect(page.locator(".recovery-codes li")).to_have_count(10)
-    look_at(page)
-    return page.locator(".recovery-codes code").all_inner_texts()
-
-
 def test_an_app_is_added_and_then_asked_for_before_anything_else_is_changed(
     running: RunningProvider, page: Page, elsewhere: Page
 ) -> None:
     enter(page, running, "/account/security", BEN)
     look_at(page)
     page.get_by_role("link", name="Authenticator app").click()
-    codes = add_app(page)
+    codes = turn_app_on(page, look_at)
     expect(page.get_by_text("It is set up.")).to_be_visible()
     page.get_by_role("link", name="I have saved them").click()
     look_at(page)
@@ -124,7 +109,7 @@ def test_a_key_is_added_renamed_and_removed(running: RunningProvider, page: Page
 
 def test_recovery_codes_are_made_anew_and_shown_once(running: RunningProvider, page: Page) -> None:
     enter(page, running, "/account/security/app", AMARA)
-    before = add_app(page)
+    before = turn_app_on(page, look_at)
     page.goto(f"{running.issuer}/account/security/recovery_codes")
     page.get_by_role("link", name="Use a recovery code").click()
     page.get_by_label("Recovery code").fill(before[0])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 
-import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from idp.provider import Provider
+from tests.browser import letters
+from tests.browser.second_steps import turn_app_on
 from tests.machine.axe import barriers
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.security.second_factors import require_of_staff
 from tests.world import ADDRESSES, BEN, DANA, PASSWORD, Clock, World, apply_demo
+
+CODE = r"(\d{6}) is your Latchkey code"
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +45,6 @@ def sign_in(page: Page, running: RunningProvider, email: str) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-def mailed_code(page: Page, running: RunningProvider, email: str) -> str:
-    """From the demo's inbox, by another tab."""
-    tab = page.context.new_page()
-    for _ in range(50):
-        tab.goto(f"{running.issuer}/inbox?to={email}")
-        found = re.findall(r"(\d{6}) is your Latchkey code", tab.content())
-        if found:
-            tab.close()
-            return str(found[0])
-        tab.wait_for_timeout(200)
-    raise AssertionError("no code came")
-
-
 def check_no_barriers(page: Page) -> None:
     assert barriers(page) == []
 
@@ -66,17 +55,7 @@ def test_m2_an_app_is_set_up_and_asked_for_at_the_next_sign_in(
     sign_in(page, running, DANA)
     page.get_by_role("link", name="Authenticator app").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
-    page.get_by_text("No camera? Enter the key by hand").click()
-    check_no_barriers(page)
-    secret = page.locator(".secret code").inner_text().replace(" ", "")
-    page.get_by_label("Six-digit code").fill("000")
-    page.get_by_role("button", name="Turn it on").click()
-    expect(page.get_by_role("alert")).to_contain_text("That code did not work.")
-    page.get_by_label("Six-digit code").fill(pyotp.TOTP(secret).now())
-    page.get_by_role("button", name="Turn it on").click()
-    expect(page.locator(".recovery-codes li")).to_have_count(10)
-    check_no_barriers(page)
-    codes = page.locator(".recovery-codes code").all_inner_texts()
+    codes = turn_app_on(page, check_no_barriers)
     page.get_by_role("button", name="I have saved them").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Dana")
     another = chromium.new_context().new_page()
@@ -96,7 +75,9 @@ def test_m2_codes_by_mail_are_set_up_and_asked_for_without_scripts(
     scriptless.get_by_role("link", name="E-mail").click()
     scriptless.get_by_role("button", name="Send the code").click()
     expect(scriptless.get_by_role("button", name="Send another code")).to_be_enabled()
-    scriptless.get_by_label("Six-digit code").fill(mailed_code(scriptless, running, BEN))
+    scriptless.get_by_label("Six-digit code").fill(
+        letters.find(scriptless, running.issuer, BEN, CODE)
+    )
     scriptless.get_by_role("button", name="Turn it on").click()
     scriptless.get_by_role("button", name="I have saved them").click()
     expect(scriptless.get_by_role("heading", level=1)).to_contain_text("Ben")

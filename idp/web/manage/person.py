@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request
@@ -27,6 +29,18 @@ LATEST = 5
 ADDRESS = "/manage/<tenant>/people/<member>"
 
 Answer = Response | str | tuple[str, int]
+Change = Callable[[Administration, str], Answer]
+
+
+def _mistakes_on_the_page(change: Change) -> Change:
+    @wraps(change)
+    def told(admin: Administration, member: str) -> Answer:
+        try:
+            return change(admin, member)
+        except Mistake as mistake:
+            return _page(admin, person.member(admin, member), mistake.errors), mistake.status
+
+    return told
 
 
 @blueprint.get(ADDRESS)
@@ -54,13 +68,11 @@ def show_history(admin: Administration, member: str) -> str:
 
 @blueprint.post(f"{ADDRESS}/roles")
 @guard.administers()
+@_mistakes_on_the_page
 def change_roles(admin: Administration, member: str) -> Answer:
     """`shown` are the roles that the form was drawn with; what differs from them is the change."""
     shown, wanted = set(request.form.getlist("shown")), set(request.form.getlist("role"))
-    try:
-        changed = person.change_roles(admin, member, wanted - shown, shown - wanted)
-    except Mistake as mistake:
-        return _refused(admin, member, mistake)
+    changed = person.change_roles(admin, member, wanted - shown, shown - wanted)
     flash(_("The roles have been changed.") if changed else _("Nothing was changed."))
     return _back(admin, member)
 
@@ -76,23 +88,20 @@ def confirm_disabling(admin: Administration, member: str) -> str:
 
 @blueprint.post(f"{ADDRESS}/disable")
 @guard.administers()
+@_mistakes_on_the_page
 def disable(admin: Administration, member: str) -> Answer:
-    try:
-        membership.disable(admin, member)
-    except Mistake as mistake:
-        return _refused(admin, member, mistake)
-    name = _name(person.find_member(admin, member))
-    flash(_("%(name)s can open nothing here any more.", name=name))
+    membership.disable(admin, member)
+    flash(
+        _("%(name)s can open nothing here any more.", name=_name(person.find_member(admin, member)))
+    )
     return _back(admin, member)
 
 
 @blueprint.post(f"{ADDRESS}/enable")
 @guard.administers()
+@_mistakes_on_the_page
 def enable(admin: Administration, member: str) -> Answer:
-    try:
-        membership.enable(admin, member)
-    except Mistake as mistake:
-        return _refused(admin, member, mistake)
+    membership.enable(admin, member)
     name = _name(person.find_member(admin, member))
     flash(_("%(name)s can work here again.", name=name))
     return _back(admin, member)
@@ -100,11 +109,9 @@ def enable(admin: Administration, member: str) -> Answer:
 
 @blueprint.post(f"{ADDRESS}/unlock")
 @guard.administers()
+@_mistakes_on_the_page
 def unlock(admin: Administration, member: str) -> Answer:
-    try:
-        unlocking.unlock(admin, member)
-    except Mistake as mistake:
-        return _refused(admin, member, mistake)
+    unlocking.unlock(admin, member)
     name = _name(person.find_member(admin, member))
     flash(_("%(name)s can sign in again.", name=name))
     return _back(admin, member)
@@ -145,10 +152,6 @@ def _page(admin: Administration, someone: Member, errors: dict[str, str] | None 
         client_name=client_name,
         errors={field: _(sentence) for field, sentence in (errors or {}).items()},
     )
-
-
-def _refused(admin: Administration, member: str, mistake: Mistake) -> tuple[str, int]:
-    return _page(admin, person.member(admin, member), mistake.errors), mistake.status
 
 
 def _back(admin: Administration, member: str) -> Response:
