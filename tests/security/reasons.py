@@ -6,8 +6,6 @@ waits for takes the reason away and writes the test.
 
 from __future__ import annotations
 
-FACTORS = "Second factors arrive with issue 4; until then no second step exists to be skipped."
-RECOVERY = "Reset and changes of address arrive with issue 5, and no such link exists."
 FEDERATION = "Signing in with somebody else's account arrives with issue 5; we are nobody's client."
 MORE_GRANTS = "This grant arrives with issue 6; the endpoint refuses it today, as S10 tests."
 
@@ -24,7 +22,6 @@ REASONS = {
         "There is one issuer for all companies; which company a token is for is a claim in it,"
         " and that is what S12 tests instead."
     ),
-    "S13: forgotten password, SMS": RECOVERY,
     "S17: device, exchange": MORE_GRANTS,
     "S18: another tenant's endpoint": (
         "One token endpoint serves every company, so that there is no other one to try; that a"
@@ -48,8 +45,4 @@ REASONS = {
     "S42: Google": FEDERATION,
     "S59: signing up": "Opening an account of one's own arrives with issue 5.",
     **dict.fromkeys(["S60", "S61"], FEDERATION),
-    "S84: people are told of changes": (
-        "What they would be told of (factors, addresses, new devices) arrives with issues 4 and 5;"
-        " that the owner hears of a lock is tested as S40."
-    ),
 }

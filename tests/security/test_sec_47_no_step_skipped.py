@@ -38,13 +38,20 @@ def strict(world: World) -> World:
 
 
 class HalfWay:
-    """A browser whose password is proven, at the second factor that Secure Payments wants."""
+    """A browser whose password is proven, at what is wanted next: by default the second factor of
+    Secure Payments."""
 
-    def __init__(self, world: World, email: str = DANA) -> None:
+    def __init__(
+        self,
+        world: World,
+        email: str = DANA,
+        password: str = PASSWORD,
+        client_id: str = "payments",
+    ) -> None:
         self.browser: Visitor = world.browser()
-        page = self.browser.follow(self.browser.authorize("payments"))
+        page = self.browser.follow(self.browser.authorize(client_id))
         self.csrf = re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]
-        answer = self.browser.submit(page, email=email, password=PASSWORD)
+        answer = self.browser.submit(page, email=email, password=password)
         self.attempt = answer.headers["Location"].partition("attempt=")[2]
 
     def resume(self) -> TestResponse:
