@@ -5,7 +5,7 @@ One answer for the menu in every product, the account page and the home page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -20,6 +20,8 @@ from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.products import CONSOLE
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
+
+FirstStep = Callable[[ProductView, str], str | None]
 
 
 class Opening(NamedTuple):
@@ -102,16 +104,21 @@ def menu(
     tenant_id: str | None,
     product_key: str | None,
     has_skipped: bool,
+    first_step: FirstStep,
 ) -> dict[str, Any]:
     """The switcher's JSON; docs/integrate.md describes it. `url` is where to send the browser. Who
-    `has_skipped` a second factor may think again (`skipping`; product.md M4)."""
+    `has_skipped` a second factor may think again (`skipping`; product.md M4); `first_step` is what
+    a product asks first in the tenant of that slug (N7)."""
     current = next((o for o in opened if o.tenant_id == tenant_id), None)
     here = catalog.products.get(product_key or "")
     return {
         "person": {"name": name, "email": email},
         "tenant": _tenant(current),
         "products": [
-            _product(catalog, product, issuer, current, product is here)
+            {
+                **_product(catalog, product, issuer, current, product is here),
+                "step": first_step(product, current.tenant),
+            }
             for product in catalog.products.values()
             if current and current.opens(product) and catalog.launch_uri(product)
         ],

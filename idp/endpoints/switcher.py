@@ -7,7 +7,9 @@ from idp.directory import switcher as switcher_rule
 from idp.endpoints.bearer import person_bearer
 from idp.endpoints.messages import Request, Response, json_response
 from idp.errors import BearerRefusal
+from idp.first_steps import first_steps
 from idp.provider import Provider
+from idp.sessions import browser
 
 
 def switcher(provider: Provider, request: Request) -> Response:
@@ -17,19 +19,19 @@ def switcher(provider: Provider, request: Request) -> Response:
         raise BearerRefusal(
             "insufficient_scope", "The switcher is for first-party products.", status=403
         )
-    now = provider.clock()
+    state, now = bearer.state, provider.clock()
     with provider.database.connection() as db:
-        opened = switcher_rule.openings(db, bearer.state.user_id, now)
-        has_skipped = skipping.has_skipped(db, bearer.state.user_id)
-    return json_response(
-        switcher_rule.menu(
+        idle = provider.settings.session_idle_lifetime
+        session = browser.find_by_id(db, state.session_id, idle, now)
+        menu = switcher_rule.menu(
             provider.catalog.current(now),
-            opened,
+            switcher_rule.openings(db, state.user_id, now),
             provider.settings.issuer,
-            name=bearer.state.name,
-            email=bearer.state.email,
-            tenant_id=bearer.state.standing.tenant_id,
+            name=state.name,
+            email=state.email,
+            tenant_id=state.standing.tenant_id,
             product_key=bearer.product.key,
-            has_skipped=has_skipped,
+            has_skipped=skipping.has_skipped(db, state.user_id),
+            first_step=first_steps(provider, db, session, now),
         )
-    )
+    return json_response(menu)

@@ -67,7 +67,7 @@ class BrowserSession(NamedTuple):
 
 
 _TABLE: Any = SsoSession.__table__
-_FIND = (
+_LIVE = (
     sa.select(
         _TABLE.c.id,
         _TABLE.c.user_id,
@@ -87,7 +87,6 @@ _FIND = (
     .join(User, User.id == SsoSession.user_id)
     .outerjoin(Password, Password.user_id == SsoSession.user_id)
     .where(
-        SsoSession.secret_hash == sa.bindparam("secret_hash"),
         SsoSession.ended_at.is_(None),
         SsoSession.expires_at > sa.bindparam("now", type_=sa.Double),
         SsoSession.last_seen_at > sa.bindparam("idle_since", type_=sa.Double),
@@ -95,6 +94,8 @@ _FIND = (
         SsoSession.auth_time >= User.sessions_valid_after,
     )
 )
+_FIND = _LIVE.where(SsoSession.secret_hash == sa.bindparam("secret_hash"))
+_FIND_BY_ID = _LIVE.where(SsoSession.id == sa.bindparam("session_id"))
 _START = sa.insert(_TABLE).values(
     {
         name: sa.bindparam(name)
@@ -178,6 +179,14 @@ def cookie_name(is_https: bool) -> str:
 def find(db: Connection, secret: str, idle_lifetime: float, now: float) -> BrowserSession | None:
     """The live session behind a cookie, if the person may still use it."""
     row = db.row(_FIND, secret_hash=fingerprint(secret), now=now, idle_since=now - idle_lifetime)
+    return BrowserSession._make(row) if row else None
+
+
+def find_by_id(
+    db: Connection, session_id: str, idle_lifetime: float, now: float
+) -> BrowserSession | None:
+    """The same, behind a grant."""
+    row = db.row(_FIND_BY_ID, session_id=session_id, now=now, idle_since=now - idle_lifetime)
     return BrowserSession._make(row) if row else None
 
 

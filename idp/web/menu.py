@@ -9,6 +9,7 @@ from flask import request, url_for
 
 from idp.directory import operating, skipping, switcher
 from idp.directory.switcher import Opening
+from idp.first_steps import first_steps
 from idp.sessions.browser import BrowserSession
 from idp.web.context import catalog, now, provider
 
@@ -21,33 +22,22 @@ def openings(signed_in: BrowserSession) -> list[Opening]:
 def of(signed_in: BrowserSession, opened: Sequence[Opening]) -> dict[str, Any]:
     """In the tenant that the address names (`?tenant=`, only to look at it), else the session's,
     else the person's first."""
-    menu = switcher.menu(
-        catalog(),
-        opened,
-        provider().settings.issuer,
-        name=signed_in.name,
-        email=signed_in.email,
-        tenant_id=_here(signed_in, opened),
-        product_key=None,
-        has_skipped=_has_skipped(signed_in),
-    )
+    with provider().database.connection() as db:
+        menu = switcher.menu(
+            catalog(),
+            opened,
+            provider().settings.issuer,
+            name=signed_in.name,
+            email=signed_in.email,
+            tenant_id=_here(signed_in, opened),
+            product_key=None,
+            has_skipped=skipping.has_skipped(db, signed_in.user_id),
+            first_step=first_steps(provider(), db, signed_in, now()),
+        )
+        is_operator = operating.is_operator(db, signed_in.user_id)
     for tenant in menu["tenants"]:
         tenant["url"] = url_for("home.home", tenant=tenant["slug"])
-    return {
-        **menu,
-        "operate_url": _operate_url(signed_in),
-        "sign_out_url": "/logout",
-    }
-
-
-def _operate_url(signed_in: BrowserSession) -> str | None:
-    with provider().database.connection() as db:
-        return "/operate" if operating.is_operator(db, signed_in.user_id) else None
-
-
-def _has_skipped(signed_in: BrowserSession) -> bool:
-    with provider().database.connection() as db:
-        return skipping.has_skipped(db, signed_in.user_id)
+    return {**menu, "operate_url": "/operate" if is_operator else None, "sign_out_url": "/logout"}
 
 
 def _here(signed_in: BrowserSession, opened: Sequence[Opening]) -> str | None:

@@ -24,6 +24,7 @@ class MenuProduct:
     icon: str
     url: str
     is_current: bool
+    asks_a_step: bool
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def _read_product(entry: dict[str, Any]) -> MenuProduct:
         icon=str(entry["icon"]).removeprefix("ti-"),
         url=_web_url(entry["url"]),
         is_current=bool(entry["current"]),
+        asks_a_step=bool(entry.get("step")),
     )
 
 
