@@ -9,6 +9,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -47,6 +48,15 @@ def read_catalog(language: str) -> Catalog:
             for message in read_po(text, locale=language):
                 whole[message.id] = message
     return whole
+
+
+def language_name(tag: str) -> str:
+    """In its own words; the tag itself where nobody has words for it."""
+    try:
+        name = Locale.parse(tag, sep="-").get_display_name()
+    except (UnknownLocaleError, ValueError):
+        name = None
+    return name[:1].upper() + name[1:] if name else tag
 
 
 def _select() -> str:

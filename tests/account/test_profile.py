@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from idp.web.languages import language_name
 from tests.console.people_of import user_id
 from tests.world import AMARA, BEN, Visitor, World
 
@@ -130,3 +131,14 @@ def test_a_language_that_somebody_has_already_may_stay(either_world: World, amar
     assert save(amara, locale="es-MX").status_code == 303
     assert kept(either_world)[:1] == ("Amara N. Okafor",)
     assert save(amara, locale="es-US").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        *(("en-US", "English (United States)"), ("pt-BR", "Português (Brasil)")),
+        *(("es", "Español"), ("xx", "xx"), ("zz-ZZ", "zz-ZZ"), ("", ""), ("\x00", "\x00")),
+    ],
+)
+def test_a_language_is_called_as_those_who_speak_it_call_it(tag: str, name: str):
+    assert language_name(tag) == name

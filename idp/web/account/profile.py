@@ -15,7 +15,7 @@ from idp.sessions.browser import BrowserSession
 from idp.web import menu
 from idp.web.account import guard, shell
 from idp.web.context import catalog, now, origin, provider
-from idp.web.languages import LANGUAGES, OWN_NAMES
+from idp.web.languages import LANGUAGES, OWN_NAMES, language_name
 
 blueprint = Blueprint("account", __name__)
 
@@ -47,6 +47,7 @@ def _page(session: BrowserSession, **values: Any) -> str:
         session,
         "account/profile.html",
         languages=OWN_NAMES,
+        language_name=language_name,
         zones=profile.time_zones(),
         tenants=[_tenant(opening) for opening in opened],
         **values,
