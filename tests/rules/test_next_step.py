@@ -6,88 +6,25 @@ from dataclasses import replace
 
 import pytest
 
-from idp.directory.catalog import ProductView
-from idp.directory.memberships import Standing
-from idp.directory.operator_standing import AnyStanding, OperatorStanding
 from idp.login.next_step import next_step
-from idp.login.steps import (
-    Allowed,
-    Asked,
-    Done,
-    Entry,
-    PasswordState,
-    Proven,
-    Refused,
-    Step,
-    ToAllow,
-)
+from idp.login.steps import Asked, Done, PasswordState, Proven, Refused, Step, ToAllow
 from idp.policies.assurance import Proof
 from idp.policies.password_age import AgeRule
-from idp.policies.sessions import Lifetimes
-
-NOW = 1_795_000_000.0
-HOUR = 3600.0
-DAY = 24 * HOUR
-PAYMENTS = ProductView(
-    key="payments",
-    name="Secure Payments",
-    description="",
-    color="#000000",
-    icon="credit-card",
-    resource="urn:product:payments",
-    launch_client_id="payments",
-    permission_keys=frozenset({"payouts.read", "payouts.send"}),
+from tests.rules.standings import (
+    ADMIN,
+    AGENT,
+    ASKED,
+    DAY,
+    FRESH,
+    HOUR,
+    NOW,
+    OFFICER,
+    ONE,
+    SIGNED_IN,
+    TWO,
+    entry,
 )
-ADMIN = Standing(
-    membership_id="m-north",
-    tenant_id="t-north",
-    tenant="northwind",
-    tenant_name="Northwind Lending",
-    kind="staff",
-    membership_status="active",
-    tenant_status="active",
-    tenant_policy="{}",
-    user_status="active",
-    role_keys="account_admin",
-    role_names="Account admin",
-    has_all_permissions=1,
-    permission_keys=None,
-)
-OFFICER = ADMIN._replace(
-    membership_id="m-harbor",
-    tenant_id="t-harbor",
-    tenant="harbor",
-    tenant_name="Harbor Credit Union",
-    role_keys="officer",
-    has_all_permissions=0,
-    permission_keys="payouts.read",
-)
-AGENT = ADMIN._replace(role_keys="agent", has_all_permissions=0, permission_keys=None)
-
-PLATFORM = replace(PAYMENTS, key="platform", is_platform=True)
-OPERATOR = OperatorStanding("a-term", "active")
-NO_OPERATOR = OperatorStanding(None, "active")
-
-AT_PLATFORM = Asked(product=PLATFORM, scope=frozenset({"openid"}))
-ASKED = Asked(product=PAYMENTS, scope=frozenset({"openid"}))
-SIGNED_IN = Proven(
-    user_id="u", proofs={"password": Proof(NOW - HOUR)}, enrolled=(), last_seen_at=NOW - 60
-)
-FRESH = replace(SIGNED_IN, proofs={"password": Proof(NOW - 5)}, fresh=frozenset({"password"}))
-CONSENTED = replace(SIGNED_IN, consented=frozenset({"openid"}), consent_is_fresh=True)
-
-
-def entry(standing: AnyStanding, idle: float = HOUR, absolute: float = 24 * HOUR) -> Entry:
-    return Entry(standing, Lifetimes(idle, absolute))
-
-
-def allowed(membership_id: str, scope: str) -> Proven:
-    consent = Allowed("a-consent", frozenset(scope.split()))
-    return replace(SIGNED_IN, allowed={membership_id: consent})
-
-
-ONE = [entry(ADMIN)]
-TWO = [entry(OFFICER), entry(ADMIN)]
+from tests.rules.test_consent_steps import ROWS as CONSENT_ROWS
 
 ROWS = {
     "nobody is known": (ASKED, Proven(), [], Step.PASSWORD),
@@ -321,147 +258,6 @@ ROWS = {
         ONE,
         Refused("unmet_authentication_requirements", "The wanted acr can't be reached."),
     ),
-    "consent is needed": (replace(ASKED, needs_consent=True), SIGNED_IN, ONE, ToAllow(ADMIN)),
-    "consent was given before": (
-        replace(ASKED, needs_consent=True),
-        allowed("m-north", "openid email"),
-        ONE,
-        Done(ADMIN, "a-consent"),
-    ),
-    "consent was given for less": (
-        replace(ASKED, needs_consent=True, scope=frozenset({"openid", "email"})),
-        allowed("m-north", "openid"),
-        ONE,
-        ToAllow(ADMIN),
-    ),
-    "consent was given before, in another tenant": (
-        replace(ASKED, needs_consent=True),
-        allowed("m-harbor", "openid"),
-        ONE,
-        ToAllow(ADMIN),
-    ),
-    "consent was given before, in another tenant than the one that is asked for": (
-        replace(ASKED, needs_consent=True, tenant="harbor"),
-        replace(allowed("m-north", "openid"), session_tenant_id="t-north"),
-        TWO,
-        ToAllow(OFFICER),
-    ),
-    "prompt=consent asks again": (
-        replace(ASKED, needs_consent=True, prompt=frozenset({"consent"})),
-        allowed("m-north", "openid"),
-        ONE,
-        ToAllow(ADMIN),
-    ),
-    "prompt=consent, given just now": (
-        replace(ASKED, needs_consent=True, prompt=frozenset({"consent"})),
-        replace(CONSENTED, consented_tenant_id="t-north"),
-        ONE,
-        Done(ADMIN),
-    ),
-    "consent was given for another tenant than the one that is entered now": (
-        replace(ASKED, needs_consent=True),
-        replace(CONSENTED, consented_tenant_id="t-north", chosen_tenant_id="t-harbor"),
-        TWO,
-        ToAllow(OFFICER),
-    ),
-    "consent is for the tenant that was chosen": (
-        replace(ASKED, needs_consent=True),
-        replace(SIGNED_IN, chosen_tenant_id="t-harbor", last_tenant_id="t-north"),
-        TWO,
-        ToAllow(OFFICER),
-    ),
-    "consent is denied": (
-        replace(ASKED, needs_consent=True),
-        replace(SIGNED_IN, turned_back=True),
-        ONE,
-        Refused("access_denied", "The person did not allow it."),
-    ),
-    "an operator at a client of the platform's": (
-        AT_PLATFORM,
-        SIGNED_IN,
-        [entry(OPERATOR)],
-        Done(OPERATOR),
-    ),
-    "nobody is known at a client of the platform's": (AT_PLATFORM, Proven(), [], Step.PASSWORD),
-    "no operator": (AT_PLATFORM, SIGNED_IN, [entry(NO_OPERATOR)], Step.NOT_OPEN),
-    "no operator, and the person turns back": (
-        AT_PLATFORM,
-        replace(SIGNED_IN, turned_back=True),
-        [entry(NO_OPERATOR)],
-        Refused("access_denied", "The person's roles do not open this product."),
-    ),
-    "an operator who is disabled": (
-        AT_PLATFORM,
-        SIGNED_IN,
-        [entry(OPERATOR._replace(user_status="disabled"))],
-        Step.NOT_OPEN,
-    ),
-    "an account admin at a client of the platform's": (AT_PLATFORM, SIGNED_IN, TWO, Step.NOT_OPEN),
-    "an operator at a product of a company's": (
-        ASKED,
-        SIGNED_IN,
-        [entry(OPERATOR)],
-        Step.NOT_OPEN,
-    ),
-    "no company is chosen for the platform, whatever is remembered": (
-        AT_PLATFORM,
-        replace(
-            SIGNED_IN,
-            chosen_tenant_id="t-north",
-            session_tenant_id="t-north",
-            last_tenant_id="t-harbor",
-        ),
-        [entry(OPERATOR)],
-        Done(OPERATOR),
-    ),
-    "a company is named to the platform": (
-        replace(AT_PLATFORM, tenant="northwind"),
-        SIGNED_IN,
-        [entry(OPERATOR)],
-        Step.NOT_OPEN,
-    ),
-    "a client of a company's at the platform": (
-        replace(AT_PLATFORM, client_tenant_id="t-north"),
-        SIGNED_IN,
-        [entry(OPERATOR)],
-        Step.NOT_OPEN,
-    ),
-    "the platform allows no session that old": (
-        AT_PLATFORM,
-        SIGNED_IN,
-        [entry(OPERATOR, absolute=HOUR - 1)],
-        Step.PASSWORD,
-    ),
-    "another's client asks an operator": (
-        replace(AT_PLATFORM, needs_consent=True),
-        SIGNED_IN,
-        [entry(OPERATOR)],
-        ToAllow(OPERATOR),
-    ),
-    "an operator has allowed it before": (
-        replace(AT_PLATFORM, needs_consent=True),
-        allowed("a-term", "openid"),
-        [entry(OPERATOR)],
-        Done(OPERATOR, "a-consent"),
-    ),
-    "they allowed it in an earlier term": (
-        replace(AT_PLATFORM, needs_consent=True),
-        allowed("an-earlier-term", "openid"),
-        [entry(OPERATOR)],
-        ToAllow(OPERATOR),
-    ),
-    "they allow it now": (
-        replace(AT_PLATFORM, needs_consent=True),
-        CONSENTED,
-        [entry(OPERATOR)],
-        Done(OPERATOR),
-    ),
-    "what is allowed now is for a company": (
-        replace(AT_PLATFORM, needs_consent=True),
-        replace(CONSENTED, consented_tenant_id="t-north"),
-        [entry(OPERATOR)],
-        ToAllow(OPERATOR),
-    ),
     "no product asks": (Asked(), SIGNED_IN, [], Done()),
     "no product asks, and nobody is known": (Asked(), Proven(), [], Step.PASSWORD),
 }
@@ -474,7 +270,7 @@ def test_the_next_step_is(name: str) -> None:
 
 
 def test_every_step_has_a_row() -> None:
-    found = {row[3] for row in ROWS.values()}
+    found = {row[3] for row in (ROWS | CONSENT_ROWS).values()}
     elsewhere = {Step.SECOND_FACTOR, Step.ENROL}  # test_second_factor_steps.py
     assert {*Step} - {Step.CONSENT} - elsewhere <= found
     assert ToAllow(ADMIN) in found

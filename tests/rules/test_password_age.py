@@ -11,7 +11,7 @@ from idp.login.steps import Asked, Done, Entry, PasswordState, Proven, Step
 from idp.policies import password_age
 from idp.policies.assurance import Proof
 from idp.policies.password_age import DAY, AgeRule
-from tests.rules.test_next_step import ADMIN, NOW, PAYMENTS, entry
+from tests.rules.standings import ADMIN, NOW, PAYMENTS, entry
 
 AGED = replace(PAYMENTS, password_max_age_days=90, password_max_age_since=0.0)
 PERSON = "0123456789abcdef0123456789abcdef"

@@ -28,7 +28,7 @@ from idp.policies import assurance
 from idp.policies.assurance import Proof
 from idp.policies.mfa import Side, Why, tenant_rules
 from idp.policies.password_age import AgeRule
-from tests.rules.test_next_step import ADMIN, DAY, NOW, PAYMENTS, entry
+from tests.rules.standings import ADMIN, DAY, NOW, PAYMENTS, entry
 
 PAGE = Path("docs/sign-in-policy.md").read_text()
 EXAMPLES: list[dict[str, Any]] = [
