@@ -3,69 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from threading import Barrier, Thread
 
 import pytest
-from werkzeug.test import TestResponse
 
 from idp import text_records
-from idp.directory import domain_names, domains
+from idp.directory import domains
 from idp.directory.acting import Forbidden, Mistake, NotFound, TooOften
 from idp.directory.domains import AT_MOST_EVERY, LOST_AFTER, RECHECK_AFTER
 from tests.console.administering import administering, with_roles
 from tests.console.calling import tenants_machine
-from tests.console.name_server import SILENT, Zone, name_server
-from tests.world import AMARA, DANA, HANA, Visitor, World
+from tests.console.name_server import SILENT, Zone
+from tests.console.proving_domains import (
+    DOMAINS,
+    NAME,
+    add,
+    asking,
+    look,
+    save,
+    text_of,
+    verified,
+    zone,
+)
+from tests.world import AMARA, DANA, HANA, World
 
-DOMAINS = "/manage/northwind/domains"
-NAME = "northwind.example"
+__all__ = ["asking", "zone"]
+
 HUGE = [f'TXT "{"x" * 250}{number:04}"' for number in range(45)]
-
-
-@pytest.fixture
-def zone() -> Iterator[Zone]:
-    with name_server() as served:
-        yield served
-
-
-@pytest.fixture
-def asking(either_world: World, zone: Zone) -> World:
-    """A provider that asks the test's own nameserver."""
-    held = either_world.held
-    settings = replace(held.settings, dns_nameservers=zone.address)
-    object.__setattr__(held, "settings", settings)
-    return either_world
-
-
-def add(world: World, name: str = NAME, email: str = AMARA, slug: str = "northwind") -> str:
-    with administering(world, email, slug) as admin:
-        return domains.add(admin, name).id
-
-
-def look(world: World, domain_id: str, email: str = AMARA, slug: str = "northwind") -> str:
-    world.clock.move(AT_MOST_EVERY)
-    with administering(world, email, slug) as admin:
-        return domains.check(admin, world.settings, domain_id)
-
-
-def text_of(world: World, domain_id: str) -> str:
-    ((challenge,),) = world.run("SELECT challenge FROM domains WHERE id = :id", id=domain_id)
-    return f'TXT "latchkey-domain={challenge}"'
-
-
-def verified(world: World) -> list[str]:
-    rows = world.run(
-        "SELECT t.slug FROM domains d JOIN tenants t ON t.id = d.tenant_id"
-        " WHERE d.verified_at IS NOT NULL"
-    )
-    return [slug for (slug,) in rows]
-
-
-def save(browser: Visitor, page: TestResponse, **fields: str) -> TestResponse:
-    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
-    return browser.post(page.request.path, **hidden, **fields)
 
 
 def test_a_company_proves_that_a_domain_is_its_own(asking: World, zone: Zone) -> None:
@@ -283,70 +248,6 @@ def test_a_record_that_comes_back_in_time_keeps_the_domain(
         if found == SILENT:
             asking.run("UPDATE domains SET failing_since = NULL")
     assert verified(asking) == ["northwind"]
-
-
-@pytest.mark.parametrize(
-    ("claimed", "name"),
-    [
-        ("Bücher.example", "xn--bcher-kva.example"),
-        ("BÜCHER.EXAMPLE.", "xn--bcher-kva.example"),
-        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
-        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
-        ("faß.example", "xn--fa-hia.example"),
-    ],
-)
-def test_a_domain_has_one_form_in_every_script(claimed: str, name: str) -> None:
-    assert domain_names.canonical(claimed) == name
-
-
-@pytest.mark.parametrize(
-    "claimed",
-    [
-        "",
-        "example",
-        "com",
-        "a b.example",
-        "me@northwind.example",
-        "https://northwind.example",
-        "northwind.example/path",
-        "*.northwind.example",
-        "_dmarc.northwind.example",
-        "-x.example",
-        "x..example",
-        "192.0.2.1",
-        "[2001:db8::1]",
-        "xn--a.example",
-        "x\u202ey.example",
-        ".".join(["a" * 60] * 5) + ".example",
-        "a" * 64 + ".example",
-    ],
-)
-def test_what_is_no_domain_is_refused(world: World, claimed: str) -> None:
-    with administering(world) as admin, pytest.raises(Mistake) as refused:
-        domains.add(admin, claimed)
-    assert refused.value.errors == {"domain": "Enter a domain, such as example.com."}
-
-
-@pytest.mark.parametrize(
-    ("claimed", "reason"),
-    [
-        ("co.uk", "Many owners"),
-        ("GitHub.io", "Many owners"),
-        ("gmail.com", "Anybody can have an address"),
-        ("mail.yahoo.com", "Anybody can have an address"),
-        ("server.local", "not in the public DNS"),
-        ("2.0.192.in-addr.arpa", "not in the public DNS"),
-    ],
-)
-def test_what_is_everybodys_is_refused_with_the_reason(
-    world: World, claimed: str, reason: str
-) -> None:
-    browser = world.browser()
-    answer = save(browser, browser.enter(DOMAINS), domain=claimed)
-    assert answer.status_code == 422
-    assert reason in answer.text
-    assert f'value="{claimed}"' in answer.text
-    assert world.run("SELECT count(*) FROM domains") == [(0,)]
 
 
 def test_it_is_added_once_and_a_company_has_a_bounded_number(

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,45 +11,26 @@ from joserfc.jwk import ECKey
 
 from idp import audit, evidence
 from idp.audit_chain import PLATFORM
-from idp.audit_walk import CHANGED, CUT, INSERTED, MISPLACED, MISSING
+from idp.audit_walk import INSERTED
 from idp.canonical_json import canonical_json
 from idp.evidence import BadEvidence, Broken, NoEvents
 from idp.tokens import signing_keys
-from tests.house.test_docs import OPERATE, blocks, section
+from tests.rules.exporting import (
+    FORGERIES,
+    LENGTH,
+    Lines,
+    edited,
+    exported,
+    jwks,
+    northwind,
+    verified,
+)
 from tests.storage.test_audit_chain import drop_triggers
 from tests.world import ISSUER, START, World
 
+__all__ = ["northwind"]
+
 NO_KEYS: list[dict[str, Any]] = [{"keys": [{}]}, {"keys": "no"}, {"key": []}]
-Lines = list[bytes]
-LENGTH = 8
-COMMAND = [sys.executable, "-m", "idp.commands", "audit"]
-
-
-@pytest.fixture
-def northwind(either_world: World) -> str:
-    """The tenant's id, which has `LENGTH` events."""
-    [(tenant_id,)] = either_world.run("SELECT id FROM tenants WHERE slug = 'northwind'")
-    with either_world.held.database.transaction() as db:
-        for number in range(LENGTH):
-            at = START + number / 3
-            audit.record(db, "tenant.chosen", at, tenant=tenant_id, name="Zoë 漢", number=number)
-    return str(tenant_id)
-
-
-def exported(world: World, chain: str, first: int = 1, last: int | None = None) -> Lines:
-    ring = world.held.key_ring.current(START)
-    database, tenant = world.held.database, None if chain == PLATFORM else "northwind"
-    return list(evidence.export(database, ring, ISSUER, chain, tenant, START, first, last))
-
-
-def jwks(world: World) -> dict[str, Any]:
-    return dict(world.get("/jwks").json or {})
-
-
-def verified(world: World, lines: Lines, keys: dict[str, Any] | None = None) -> evidence.Evidence:
-    file = world.folder / "export.jsonl"
-    file.write_bytes(b"".join(lines))
-    return evidence.verify(file, keys or jwks(world))
 
 
 def test_an_export_is_verified_with_the_keys_alone(either_world: World, northwind: str) -> None:
@@ -110,35 +87,6 @@ def test_a_part_that_is_not_there_is_refused(
 def test_a_chain_without_events_is_refused(world: World) -> None:
     with pytest.raises(NoEvents, match="no events"):
         exported(world, "a" * 32)
-
-
-def edited(line: bytes, **changed: Any) -> bytes:
-    shown = json.loads(line)
-    return canonical_json({**shown, "event": {**shown["event"], **changed}}) + b"\n"
-
-
-FORGERIES: dict[str, tuple[Callable[[Lines], Lines], list[tuple[str, int, int]]]] = {
-    "an actor": (
-        lambda lines: [*lines[:4], edited(lines[4], actor_id="ben"), *lines[5:]],
-        [(CHANGED, 4, 4)],
-    ),
-    "a detail": (
-        lambda lines: [*lines[:4], edited(lines[4], detail={}), *lines[5:]],
-        [(CHANGED, 4, 4)],
-    ),
-    "an event left out": (lambda lines: [*lines[:4], *lines[5:]], [(MISSING, 4, 4)]),
-    "the end left out": (lambda lines: [*lines[:7], lines[-1]], [(CUT, 7, 8)]),
-    "all left out": (lambda lines: [lines[0], lines[-1]], [(CUT, 1, 8)]),
-    "two exchanged": (
-        lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]],
-        [(MISPLACED, 4, 4)],
-    ),
-    "one repeated": (lambda lines: [*lines[:5], *lines[4:]], [(INSERTED, 4, 4)]),
-    "one renumbered and added": (
-        lambda lines: [*lines[:-1], edited(lines[8], seq=9), lines[-1]],
-        [(INSERTED, 9, 9)],
-    ),
-}
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
@@ -290,66 +238,6 @@ def export_of(world: World, chain: str, last: int | None) -> Iterator[bytes]:
     return evidence.export(world.held.database, ring, ISSUER, chain, "northwind", START, last=last)
 
 
-def command(world: World, *arguments: str) -> tuple[int, str]:
-    """Its exit code and what it said."""
-    settings = {
-        "LATCHKEY_ISSUER": ISSUER,
-        "LATCHKEY_DATABASE_URL": world.settings.database_url,
-        "LATCHKEY_KEYS_DIR": str(world.settings.keys_dir),
-    }
-    return run([*COMMAND, *arguments], world.folder, {**os.environ, **settings})
-
-
-def run(program: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-    outcome = subprocess.run(
-        program, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    return outcome.returncode, outcome.stdout + outcome.stderr
-
-
-def test_the_command_says_that_every_chain_is_whole(either_world: World, northwind: str) -> None:
-    code, said = command(either_world, "verify")
-    assert code == 0
-    assert "✓ northwind: 8 events, whole\n" in said
-    assert "✓ platform: " in said
-    code, said = command(either_world, "verify", "--tenant", "northwind")
-    assert (code, said) == (0, "✓ northwind: 8 events, whole\n")
-    code, said = command(either_world, "verify", "--tenant", "nobody")
-    assert code != 0
-    assert "There is no tenant nobody" in said
-
-
-def test_a_chain_that_was_set_back_with_its_seal_is_found_by_heads_kept_elsewhere(
-    either_world: World, northwind: str
-) -> None:
-    world, file = either_world, either_world.folder / "heads.jsonl"
-    at_first = world.run("SELECT seq, digest, mac FROM audit_chains WHERE chain = :c", c=northwind)
-    with world.held.database.transaction() as db:
-        audit.record(db, "tenant.ended", START + 9, tenant=northwind)
-    code, said = command(world, "heads")
-    assert (code, len(said.splitlines())) == (0, 2), said
-    file.write_text(said)
-    code, said = command(world, "verify", "--heads", str(file))
-    assert code == 0
-    assert "✓ northwind: event 9 is as it was kept\n" in said
-    drop_triggers(world.held.database)
-    world.run("DELETE FROM audit_events WHERE chain = :c AND seq = 9", c=northwind)
-    ((seq, digest, mac),) = at_first
-    back = "UPDATE audit_chains SET seq = :s, digest = :d, mac = :m WHERE chain = :c"
-    world.run(back, s=seq, d=digest, m=mac, c=northwind)
-    assert command(world, "verify")[0] == 0
-    code, said = command(world, "verify", "--heads", str(file))
-    assert code == 1
-    assert "✗ northwind: event 9 is not the one that was kept" in said
-
-
-@pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"chain":"platform","seq":"x"}', "[]"])
-def test_what_is_no_file_of_heads_vouches_for_nothing(world: World, text: str) -> None:
-    file = world.folder / "heads.jsonl"
-    file.write_text(text)
-    assert command(world, "verify", "--heads", str(file))[0] != 0
-
-
 def test_a_canonical_form_that_is_not_known_is_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,68 +246,3 @@ def test_a_canonical_form_that_is_not_known_is_refused(
     monkeypatch.undo()
     with pytest.raises(BadEvidence, match="header"):
         verified(world, lines)
-
-
-def test_the_command_names_what_was_done_and_ends_with_1(
-    either_world: World, northwind: str
-) -> None:
-    drop_triggers(either_world.held.database)
-    either_world.run("UPDATE audit_events SET tag = 'x' WHERE chain = :c AND seq = 6", c=northwind)
-    code, said = command(either_world, "verify")
-    assert code == 1
-    [fault] = [line for line in said.splitlines() if line.startswith("✗")]
-    assert fault.startswith("✗ northwind: event 6 (id ")
-    assert "✓ platform: " in said
-    assert command(either_world, "verify", "--tenant", "harbor")[0] == 0
-
-
-def test_the_commands_export_and_verify_with_nothing_of_the_database(
-    world: World, tmp_path: Path
-) -> None:
-    [(tenant_id,)] = world.run("SELECT id FROM tenants WHERE slug = 'northwind'")
-    with world.held.database.transaction() as db:
-        audit.record(db, "tenant.chosen", START, tenant=tenant_id)
-    file, keys = tmp_path / "log.jsonl", tmp_path / "jwks.json"
-    code, written = command(world, "export", "--tenant", "northwind")
-    assert code == 0
-    file.write_text(written)
-    keys.write_text(world.get("/jwks").text)
-    alone = tmp_path / "somewhere else"
-    alone.mkdir()
-    verify = [*COMMAND, "verify", str(file), "--jwks", str(keys)]
-    code, said = run(verify, alone, os.environ)
-    assert (code, said[:38]) == (0, "✓ northwind: events 1 to 1, signed by ")
-    file.write_text(written.replace("tenant.chosen", "session.ended"))
-    code, said = run(verify, alone, os.environ)
-    assert (code, said[:20]) == (1, "✗ northwind: event 1")
-    assert list(alone.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "arguments", [["FILE"], ["--jwks", "FILE"], ["FILE", "--jwks", "FILE", "--tenant", "northwind"]]
-)
-def test_a_file_is_verified_with_keys_and_the_log_without(
-    world: World, tmp_path: Path, arguments: list[str]
-) -> None:
-    file = tmp_path / "file"
-    file.write_text("{}")
-    named = [str(file) if each == "FILE" else each for each in arguments]
-    code, said = command(world, "verify", *named)
-    assert (code, "--jwks" in said) == (2, True)
-
-
-def test_the_documentation_s_own_program_verifies_an_export(
-    either_world: World, northwind: str, tmp_path: Path
-) -> None:
-    """Ten lines of somebody else's, which know of nothing but the documented form."""
-    file = tmp_path / "log.jsonl"
-    program = blocks(section(OPERATE, "The audit log"), "python")[0]
-
-    def outcome(lines: Lines) -> str:
-        file.write_bytes(b"".join(lines))
-        return run([sys.executable, "-c", program, str(file)], tmp_path, os.environ)[1]
-
-    lines = exported(either_world, northwind)
-    assert outcome(lines) == "whole\n"
-    for forgery, (forge, _) in FORGERIES.items():
-        assert outcome(forge(lines)) != "whole\n", forgery

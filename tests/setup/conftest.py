@@ -150,3 +150,14 @@ def small() -> dict[str, Any]:
             }
         ],
     }
+
+
+def with_everything_changed() -> dict[str, Any]:
+    content = small()
+    content["products"][0] |= {"name": "Lending", "permissions": [{"key": "a", "name": "A"}]}
+    content["clients"][0] |= {"first_party": True, "client_secret": SECRET[::-1]}
+    content["tenants"][0] |= {"status": "suspended", "policy": {"session_idle_minutes": 5}}
+    content["tenants"][0]["roles"][0]["permissions"] = {"loans": ["a"]}
+    content["users"][0] |= {"status": "disabled", "operator": True}
+    content["users"][0]["memberships"][0] |= {"status": "disabled", "roles": []}
+    return content
