@@ -121,6 +121,7 @@ class Standing(NamedTuple):
     second_factor_selected: bool | int = False
     second_factor_skipped_at: float | None = None
     grant_second_factor: bool | int | None = None
+    home_id: str | None = None
     home_name: str | None = None
     home_policy: str | None = None
     home_kind: str | None = None
@@ -258,6 +259,7 @@ _STANDINGS = (
         Membership.second_factor_selected,
         Membership.second_factor_skipped_at,
         _GRANT.second_factor,
+        _HOME.id,
         _HOME.name,
         sa.type_coerce(_HOME.policy, sa.Text),
         _AT_HOME.kind,

@@ -6,31 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from idp.database import Connection
-from idp.directory.access_requests import AccessRequest
 from idp.directory.memberships import HAS_NOT_ENDED, Membership
 
-_guest = aliased(Membership)
-_AT_HOME = (
-    sa.select(AccessRequest.tenant_id)
-    .join(_guest, _guest.access_request_id == AccessRequest.id)
-    .where(
-        _guest.user_id == sa.bindparam("user"),
-        _guest.tenant_id == sa.bindparam("tenant"),
-        _guest.status != sa.literal_column("'ended'"),
-    )
-)
 _SKIP = (
     sa.update(Membership)
     .where(
         Membership.user_id == sa.bindparam("user"),
+        Membership.tenant_id == sa.bindparam("tenant"),
         HAS_NOT_ENDED,
-        sa.or_(
-            Membership.tenant_id == sa.bindparam("tenant"),
-            Membership.tenant_id.in_(_AT_HOME),
-        ),
     )
     .values(second_factor_skipped_at=sa.bindparam("at", type_=sa.Double))
 )
@@ -55,7 +40,7 @@ _FORGET = (
 
 
 def skip(db: Connection, user_id: str, tenant_id: str, now: float) -> None:
-    """In the tenant that is entered, and of a guest in the one at home, which has a say too."""
+    """By one tenant, which has left them free to."""
     db.run(_SKIP, user=user_id, tenant=tenant_id, at=now)
 
 

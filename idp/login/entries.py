@@ -48,6 +48,7 @@ def _entry(settings: Settings, standing: AnyStanding, product: ProductView | Non
 def _sides(standing: Standing) -> tuple[Side, ...]:
     """The tenant that is entered, and of a guest the one at home."""
     entered = Side(
+        standing.tenant_id,
         standing.tenant_name,
         mfa.tenant_rules(standing.tenant_policy),
         standing.kind,
@@ -57,6 +58,7 @@ def _sides(standing: Standing) -> tuple[Side, ...]:
     if standing.home_policy is None:
         return (entered,)
     home = Side(
+        standing.home_id or "",
         standing.home_name or "",
         mfa.tenant_rules(standing.home_policy),
         standing.home_kind or "",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import orjson
@@ -88,6 +88,7 @@ class TenantRules:
 class Side(NamedTuple):
     """A tenant that has a say: the one that is entered, and of a guest the one at home too."""
 
+    tenant_id: str
     tenant_name: str
     rules: TenantRules
     kind: str
@@ -111,6 +112,7 @@ class Demand:
     since: float = 0.0
     may_skip: bool = False
     was_skipped: bool = False
+    tenant_id: str = ""
     tenant_name: str = ""
     product_name: str = ""
     kind: str = ""
@@ -222,26 +224,17 @@ def _demands(asking: Asking, sides: Sequence[Side], is_granted: bool) -> Iterato
 
 def _of_tenant(side: Side, product: ProductView | None) -> Iterator[Demand]:
     mode, since = side.rule
-    skipped = side.skipped_at is not None and side.skipped_at >= since
+    demand = partial(Demand, tenant_id=side.tenant_id, tenant_name=side.tenant_name)
     if mode == Mode.REQUIRED:
-        yield Demand(Why.KIND_REQUIRED, tenant_name=side.tenant_name, kind=side.kind)
+        yield demand(Why.KIND_REQUIRED, kind=side.kind)
     if mode == Mode.OPTIONAL:
-        yield Demand(
-            Why.KIND_OPTIONAL,
-            may_skip=True,
-            was_skipped=skipped,
-            tenant_name=side.tenant_name,
-            kind=side.kind,
-        )
+        skipped = side.skipped_at is not None and side.skipped_at >= since
+        yield demand(Why.KIND_OPTIONAL, may_skip=True, was_skipped=skipped, kind=side.kind)
     if mode == Mode.SELECTED and side.is_selected:
-        yield Demand(Why.SELECTED, tenant_name=side.tenant_name, kind=side.kind)
+        yield demand(Why.SELECTED, kind=side.kind)
     if product and product.key in side.rules.products:
-        yield Demand(
-            Why.TENANT_PRODUCT,
-            max_age=_seconds(side.rules.products[product.key]),
-            tenant_name=side.tenant_name,
-            product_name=product.name,
-        )
+        max_age = _seconds(side.rules.products[product.key])
+        yield demand(Why.TENANT_PRODUCT, max_age=max_age, product_name=product.name)
 
 
 def _seconds(minutes: int | None) -> float | None:

@@ -139,7 +139,7 @@ class _Rules:
 
     def __init__(self, admin: Administration, policy: dict[str, Any]) -> None:
         self._rules: TenantRules = mfa.tenant_rules(orjson.dumps(policy).decode())
-        self._name = admin.tenant.name
+        self._tenant = admin.tenant
         self._asking = _Products(admin, self._rules)
         self._requirements = lru_cache(maxsize=20_000)(self._required)
 
@@ -157,7 +157,8 @@ class _Rules:
 
     def _required(self, like: _Like) -> tuple[Requirement, ...]:
         skipped_at = self._rules.of_kind(like.kind).since if like.has_skipped else None
-        side = Side(self._name, self._rules, like.kind, like.is_selected, skipped_at)
+        who = (like.kind, like.is_selected, skipped_at)
+        side = Side(self._tenant.id, self._tenant.name, self._rules, *who)
         return tuple(
             mfa.requirement(asking, (side,), is_granted=like.is_granted)
             for asking in self._asking.of(like)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+import pytest
+
 from idp.directory import skipping
 from tests.console.access_story import Story
-from tests.world import BEN, PRIYA, World
+from tests.world import BEN, PRIYA, World, sent_back
 
 
 def skipped(world: World, email: str) -> dict[str, Any]:
@@ -38,11 +41,48 @@ def test_a_skip_counts_where_it_was_made_alone(either_world: World) -> None:
     assert skipped(either_world, BEN) == {"northwind": None}
 
 
-def test_a_guests_skip_is_remembered_at_home_too(either_world: World) -> None:
-    Story(either_world).ask().submit().approve().set_up()
-    skip(either_world, BEN, "harbor")
-    assert skipped(either_world, BEN) == {"northwind": 5.0, "harbor": 5.0}
-    assert skipped(either_world, PRIYA) == {"northwind": None, "harbor": None}
+def state(world: World, slug: str, mode: str) -> None:
+    """Of its staff, from now on."""
+    policy = orjson.dumps({"second_factor": {"staff": {"mode": mode}}}).decode()
+    world.run("UPDATE tenants SET policy = :p WHERE slug = :s", p=policy, s=slug)
+
+
+def skip_on_the_way(world: World, email: str, tenant: str) -> None:
+    """To a product that opens in that company."""
+    browser = world.browser()
+    enrol = browser.sign_in(email, tenant=tenant)
+    assert enrol.request.path == "/login/enrol", enrol.text
+    assert "code" in sent_back(browser.follow(browser.submit(enrol, "/login/enrol", action="skip")))
+
+
+def test_of_two_companies_of_one_name_the_one_that_leaves_it_free_remembers(
+    either_world: World,
+) -> None:
+    either_world.run("UPDATE tenants SET name = 'Northwind Lending'")
+    state(either_world, "northwind", "optional")
+    state(either_world, "harbor", "required")
+    skip_on_the_way(either_world, PRIYA, "northwind")
+    assert skipped(either_world, PRIYA) == {"northwind": either_world.clock(), "harbor": None}
+
+
+@pytest.mark.parametrize(
+    ("host", "home", "remember"),
+    [
+        ("optional", "optional", {"northwind", "harbor"}),
+        ("optional", "off", {"harbor"}),
+        ("off", "optional", {"northwind"}),
+    ],
+)
+def test_a_guests_skip_is_remembered_by_whoever_leaves_it_free(
+    either_world: World, host: str, home: str, remember: set[str]
+) -> None:
+    Story(either_world).opened()
+    state(either_world, "harbor", host)
+    state(either_world, "northwind", home)
+    skip_on_the_way(either_world, BEN, "harbor")
+    told = skipped(either_world, BEN)
+    assert {slug for slug, at in told.items() if at == either_world.clock()} == remember
+    assert "code" in sent_back(either_world.browser().sign_in(BEN, tenant="harbor"))
 
 
 def test_forgetting_counts_everywhere_and_for_that_person_alone(either_world: World) -> None:

@@ -38,7 +38,7 @@ JUST_RESET = PasswordState(NOW - HOUR, "", NOW - DAY + 1)
 
 def side(kind_rule: KindRule, **changed: object) -> Side:
     rules = TenantRules({"staff": kind_rule}, frozenset(METHODS), {}, False)
-    plain = Side("Northwind Lending", rules, "staff", is_selected=False, skipped_at=None)
+    plain = Side("n", "Northwind Lending", rules, "staff", is_selected=False, skipped_at=None)
     return plain._replace(**changed)  # type: ignore[arg-type]  # a test's own words
 
 

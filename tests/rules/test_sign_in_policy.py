@@ -41,6 +41,7 @@ MINUTE = 60.0
 
 def side(policy: dict[str, Any], example: dict[str, Any]) -> Side:
     return Side(
+        "c",
         "A company",
         tenant_rules(orjson.dumps(policy).decode()),
         example.get("kind", "staff"),

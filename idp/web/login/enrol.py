@@ -109,11 +109,10 @@ def _skip(enrolment: Enrolment) -> Response:
     """Remembered by the companies that leave one free to, and for this sign-in by whoever else
     asked."""
     demands = enrolment.asked.requirement.demands
-    names = {each.tenant_name for each in demands if each.why is Why.KIND_OPTIONAL}
+    free = {each.tenant_id for each in demands if each.why is Why.KIND_OPTIONAL}
     with provider().database.transaction() as db:
-        for entry in enrolment.situation.entries:
-            if entry.sides and entry.sides[0].tenant_name in names and entry.standing.tenant_id:
-                skipping.skip(db, enrolment.person.id, entry.standing.tenant_id, now())
+        for tenant_id in sorted(free):
+            skipping.skip(db, enrolment.person.id, tenant_id, now())
     return step.proceed(enrolment.attempt.choose(enrolment.person.id, skipped=True))
 
 
