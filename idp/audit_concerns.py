@@ -24,10 +24,12 @@ class About(Enum):
 
 class Reader(Enum):
     """Who gets a letter (`directory/event_letters.py`), first of all the person whom it is about.
-    OWNERS are the account admins of the event's tenant, and the operators for an event of none;
-    PEERS are the account admins of a tenant in which somebody has become one."""
+    ASKER is who had asked for what is decided, `asked_by` of its detail. OWNERS are the account
+    admins of the event's tenant, and the operators for an event of none; PEERS are the account
+    admins of a tenant in which somebody has become one."""
 
     PERSON = auto()
+    ASKER = auto()
     OWNERS = auto()
     PEERS = auto()
     OPERATORS = auto()
@@ -123,9 +125,9 @@ CONCERNS: Mapping[str, Concern] = {
     "person.disabled": _concern(About.NAMED, Reader.PERSON),
     "person.enabled": _concern(About.NAMED, Reader.PERSON),
     "person.sessions_ended": _concern(About.NAMED, Reader.PERSON),
-    "person.second_factors_reset": _concern(About.NAMED, Reader.PERSON),
+    "person.second_factors_reset": _concern(About.NAMED, Reader.PERSON, Reader.ASKER),
     "person.second_factors_reset_asked": _concern(About.NAMED, Reader.OWNERS),
-    "person.second_factors_reset_refused": _concern(About.NAMED, Reader.OWNERS),
+    "person.second_factors_reset_refused": _concern(About.NAMED, Reader.ASKER, Reader.OWNERS),
     "person.second_factors_reset_elsewhere": _concern(About.NAMED, Reader.OWNERS),
     "branding.changed": _NOBODY,
     "domain.added": _NOBODY,

@@ -34,6 +34,7 @@ SAID = (
     "factors",
 )  # of an event's detail
 PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
+QUEUES = {"person.second_factors_reset_asked": "/factor-resets"}  # of a company
 UNREACHABLE = ("tenant.suspended", "tenant.ended")  # there is no console to read about it in
 
 
@@ -79,6 +80,8 @@ def _readers(db: Connection, event: Entry, now: float) -> Iterator[tuple[Kind, R
 def _of_kind(db: Connection, event: Entry, kind: Kind, now: float) -> list[Reader]:
     if kind is Kind.PERSON:
         return readers.people(db, [event.person_id])
+    if kind is Kind.ASKER:
+        return readers.people(db, [event.detail.get("asked_by")])
     if kind is Kind.OPERATORS or event.tenant_id is None:
         return readers.operators(db)
     if kind is Kind.PEERS and not _has_made_an_account_admin(db, event):
@@ -153,5 +156,8 @@ def _path(event: Entry, company: Company | None, kind: Kind) -> str:
         return f"/operate/audit/{event.name}"
     if kind is Kind.OPERATORS:
         return f"/operate/tenants/{company.slug}"
-    is_reachable = event.tag not in UNREACHABLE
-    return f"/manage/{company.slug}/audit/{event.name}" if is_reachable else ""
+    if event.tag in UNREACHABLE:
+        return ""
+    asked_of = f"/people/{event.detail['membership']}" if kind is Kind.ASKER else None
+    place = asked_of or QUEUES.get(event.tag, f"/audit/{event.name}")
+    return f"/manage/{company.slug}{place}"

@@ -41,7 +41,7 @@ from idp.directory import (
     users,
 )
 from idp.errors import SetupMistake
-from idp.grants import consent, factor_reset, grant_row
+from idp.grants import consent, grant_row, reset_requests
 from idp.login import email_move, password_reminders
 from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
@@ -59,7 +59,7 @@ TABLES = (
     *(branding, catalog, clients, domains, imports),
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
-    *(consent, factor_reset, grant_row, browser, client_sessions, signing_keys),
+    *(consent, grant_row, reset_requests, browser, client_sessions, signing_keys),
     *(ending, operator_visits, email_move),
 )
 LOCK = 0x1A7C

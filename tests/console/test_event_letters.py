@@ -155,6 +155,29 @@ def test_who_is_several_things_gets_one_letter_and_who_can_not_sign_in_none(told
     assert tell(told, "password.worn_out", actor=None) == []
 
 
+def test_n5_who_asked_for_a_reset_hears_what_another_admin_decided(told: World) -> None:
+    """By a letter of their own, also where they are an account admin."""
+    app = create_pages(told.held)
+    here = f"{told.settings.issuer}/manage/northwind/people/m"
+    for asker in (DANA, HANA):
+        for event, word in (("reset", "approved"), ("reset_refused", "refused")):
+            tag = f"person.second_factors_{event}"
+            letters_told = tell(told, tag, asked_by=user_id(told, asker))
+            written = {each["to"]: each for each in letters_told}
+            assert set(written) == WHO[tag] | {asker}
+            letter = writing.write(app, written[asker])
+            assert f"that you asked for was {word}" in letter.subject
+            assert "By: Amara Okafor" in letter.body
+            assert here in letter.body
+            others = [writing.write(app, written[each]) for each in WHO[tag] - {asker}]
+            assert not any("asked for" in each.subject for each in others)
+
+
+def test_who_may_approve_a_reset_is_led_to_where_it_waits(told: World) -> None:
+    for letter in tell(told, "person.second_factors_reset_asked"):
+        assert letter["url"] == f"{told.settings.issuer}/manage/northwind/factor-resets"
+
+
 def test_admins_hear_of_new_admins_and_of_no_other_roles(told: World) -> None:
     for before, after in ((["account_admin"], ["agent"]), ([], ["agent"]), ([], ["gone"])):
         given = {"before": before, "after": after}

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, flash, redirect
+from flask import Blueprint, flash, redirect, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp.directory import person
 from idp.directory.acting import Administration, Mistake, NotFound
-from idp.grants import factor_reset
+from idp.grants import factor_reset, reset_requests
+from idp.web.context import provider
 from idp.web.manage import guard, shell
 
 blueprint = Blueprint("manage_factor_resets", __name__)
 
+QUEUE = "/manage/<tenant>/factor-resets"
 ADDRESS = "/manage/<tenant>/people/<member>/reset-factors"
 ONE = f"{ADDRESS}/<reset_id>"
 
 Answer = Response | str | tuple[str, int]
+
+
+@blueprint.get(QUEUE)
+@guard.administers()
+def show(admin: Administration) -> str:
+    """Those that wait for another admin."""
+    cursor = request.args.get("after", "")
+    page = reset_requests.waiting(admin, provider().secret_keys, cursor)
+    return shell.tenant_page(
+        admin,
+        "manage/factor_resets.html",
+        page=page,
+        approvable={each.id for each in page.resets if factor_reset.may_approve(admin, each)},
+        needs_second_admin=factor_reset.needs_second_admin(admin),
+    )
 
 
 @blueprint.get(ADDRESS)
@@ -79,7 +96,7 @@ def _decided(
 
 
 def _check_is_theirs(admin: Administration, member: str, reset_id: str) -> None:
-    if admin.get(factor_reset.FactorReset, reset_id).membership_id != member:
+    if admin.get(reset_requests.FactorReset, reset_id).membership_id != member:
         raise NotFound("a reset of somebody else")
 
 
@@ -90,7 +107,7 @@ def _page(
     *,
     errors: dict[str, str] | None = None,
 ) -> str:
-    admin.check(factor_reset.PERMISSION)
+    admin.check(reset_requests.PERMISSION)
     someone = person.find_member(admin, member)
     return shell.tenant_page(
         admin,
@@ -99,9 +116,16 @@ def _page(
         name=someone.name or someone.email,
         reset_id=reset_id,
         needs_second_admin=factor_reset.needs_second_admin(admin),
+        from_queue=_is_from_queue(),
         errors=errors or {},
     )
 
 
 def _back(admin: Administration, member: str) -> Response:
-    return redirect(f"/manage/{admin.tenant.slug}/people/{member}", 303)
+    place = "factor-resets" if _is_from_queue() else f"people/{member}"
+    return redirect(f"/manage/{admin.tenant.slug}/{place}", 303)
+
+
+def _is_from_queue() -> bool:
+    """Whoever works through the queue comes back to it."""
+    return "queue" in request.values

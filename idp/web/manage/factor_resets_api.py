@@ -12,11 +12,11 @@ from idp.directory import person
 from idp.directory.acting import Administration
 from idp.errors import told
 from idp.explanation import Explained
-from idp.grants import factor_reset
+from idp.grants import factor_reset, reset_requests
 from idp.policies.mfa import METHODS
 from idp.web import requirement_words
 from idp.web.context import provider
-from idp.web.manage.api import TENANT, Answer, Listing, Moment, Noun, listed
+from idp.web.manage.api import TENANT, Answer, Listing, Moment, Noun, Part, listed
 from idp.web.manage.json_reading import Sent
 from idp.web.manage.people_api import PERSON
 
@@ -25,7 +25,7 @@ api = Noun("factor_resets", told("People's second factors"))
 FACTORS = f"{PERSON}/second-factors"
 RESETS = f"{TENANT}/factor-resets"
 RESET = f"{RESETS}/<reset_id>"
-MANAGES = factor_reset.PERMISSION
+MANAGES = reset_requests.PERMISSION
 
 
 class ProductWanted(Sent):
@@ -99,9 +99,12 @@ def reset(admin: Administration, member: str) -> ResetTold:
     return ResetTold(waiting=waits and _reset(waits))
 
 
-@api.get(RESETS, told("List resets that wait for another admin"), needs="people.read")
-def listing(admin: Administration) -> Listing[FactorReset]:
-    return listed(FactorReset, map(_reset, factor_reset.waiting(admin)))
+@api.get(RESETS, told("List resets that wait for another admin"), needs=MANAGES)
+def listing(admin: Administration, query: Part) -> Listing[FactorReset]:
+    """The longest waiting first."""
+    keys = provider().secret_keys
+    found = reset_requests.waiting(admin, keys, query.cursor, query.limit)
+    return listed(FactorReset, map(_reset, found.resets), found.next)
 
 
 @api.post(f"{RESET}/approve", told("Approve a reset"), MANAGES, 204, is_for_people=True)
@@ -110,7 +113,7 @@ def approve(admin: Administration, reset_id: str) -> None:
     factor_reset.approve(admin, reset_id)
 
 
-@api.post(f"{RESET}/refuse", told("Refuse a reset"), MANAGES, 204)
+@api.post(f"{RESET}/refuse", told("Refuse a reset"), MANAGES, 204, is_for_people=True)
 def refuse(admin: Administration, reset_id: str) -> None:
     """Who asked takes it back by this."""
     factor_reset.refuse(admin, reset_id)
@@ -134,6 +137,6 @@ def _explained(found: Explained) -> dict[str, Any]:
     }
 
 
-def _reset(waits: factor_reset.Waiting) -> FactorReset:
+def _reset(waits: reset_requests.Waiting) -> FactorReset:
     told = {"member": waits.membership_id, "name": waits.person, "ends_at": waits.ends_at}
     return FactorReset.model_validate({**waits._asdict(), **told})

@@ -7,6 +7,7 @@ from flask import Blueprint, request
 from idp.directory.acting import Administration
 from idp.directory.operating import Operation
 from idp.errors import told
+from idp.grants import reset_requests
 from idp.web.manage import guard, shell
 from idp.web.manage.api import PLATFORM, TENANT, Answer, Noun
 
@@ -30,7 +31,8 @@ class PlatformStanding(Answer):
 @blueprint.get("/manage/<tenant>")
 @guard.administers()
 def tenant(admin: Administration) -> str:
-    return shell.tenant_page(admin, "manage/overview.html")
+    counts = {"/factor-resets": reset_requests.count(admin)}
+    return shell.tenant_page(admin, "manage/overview.html", counts=counts)
 
 
 @blueprint.get("/manage/<tenant>/continue")

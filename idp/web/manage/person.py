@@ -16,7 +16,7 @@ from idp.credentials import unlocking
 from idp.directory import history, person
 from idp.directory.acting import Administration, Mistake
 from idp.directory.person import Member
-from idp.grants import factor_reset, membership
+from idp.grants import factor_reset, factor_unlinking, membership, reset_requests
 from idp.web import requirement_words
 from idp.web.audit_words import WORDS, client_name
 from idp.web.browsers import browser_name
@@ -128,6 +128,7 @@ def end_sessions(admin: Administration, member: str) -> Response:
 
 def _page(admin: Administration, someone: Member, errors: dict[str, str] | None = None) -> str:
     roles = person.offered_roles(admin, someone)
+    waits = reset_requests.find(admin, someone.id)
     return shell.tenant_page(
         admin,
         "manage/person.html",
@@ -139,8 +140,9 @@ def _page(admin: Administration, someone: Member, errors: dict[str, str] | None 
         is_oneself=someone.user_id == admin.actor.user_id,
         locked_until=unlocking.locked_until(admin, someone),
         explained=explanation.to_admin(provider(), admin, someone),
-        may_reset=factor_reset.may_reset(admin, someone),
-        waiting=factor_reset.waiting(admin, someone.id),
+        may_reset=factor_unlinking.may_unlink(admin, someone),
+        waits=waits,
+        may_approve=waits is not None and factor_reset.may_approve(admin, waits),
         next_words=requirement_words.next_words(),
         reasons=requirement_words.reasons,
         methods=requirement_words.methods,

@@ -32,6 +32,10 @@ TENANT_PAGES: tuple[Entry, ...] = (
         *("users", ("people.read",), ("/invitations", "/imports")),
     ),
     Entry(
+        *("/factor-resets", _("Resets"), _("Resets of second factors that need another admin")),
+        *("user-question", ("people.manage",)),
+    ),
+    Entry(
         *("/roles", _("Roles"), _("What people can open, and do there")),
         *("id-badge-2", ("roles.manage",)),
     ),
@@ -126,6 +130,7 @@ def _page(
     assert session
     shown = [
         {
+            "path": entry.path,
             "url": base + entry.path,
             "label": entry.label,
             "about": entry.about,
