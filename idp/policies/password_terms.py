@@ -7,6 +7,7 @@ somebody else is told.
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -40,6 +41,15 @@ WHOLES = (Whole(*MIN_ALNUM), Whole(*MIN_LENGTH), Whole(*HISTORY), AGE)
 NAMES = (*(whole.name for whole in WHOLES), RESET)
 
 
+class Compared(StrEnum):
+    """What is in force, to what is recommended. DISCOURAGED is a rule that is best not had."""
+
+    SAME = "same"
+    STRICTER = "stricter"
+    WEAKER = "weaker"
+    DISCOURAGED = "discouraged"
+
+
 class Term(NamedTuple):
     """`stated` is the company's own; None where it follows what is shipped."""
 
@@ -51,8 +61,13 @@ class Term(NamedTuple):
         return self.whole.shipped if self.stated is None else self.stated
 
     @property
-    def is_as_recommended(self) -> bool:
-        return self.in_force == self.whole.recommended
+    def compared(self) -> Compared:
+        best = self.whole.recommended
+        if self.in_force == best:
+            return Compared.SAME
+        if self.in_force is None or best is None:
+            return Compared.DISCOURAGED
+        return Compared.STRICTER if self.in_force > best else Compared.WEAKER
 
 
 class Terms(NamedTuple):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, request, url_for
+from functools import partial
+from typing import Any
+
+from flask import Blueprint
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory.acting import Administration, Changed, Mistake
+from idp.directory.acting import Administration
 from idp.policies import password_terms
-from idp.web.manage import guard, shell
+from idp.web.manage import guard, policy_form, shell
+from idp.web.manage.policy_form import Typed
 
 blueprint = Blueprint("manage_password_policy", __name__)
 
@@ -22,24 +26,11 @@ def show(admin: Administration) -> str:
 @blueprint.post("/manage/<tenant>/password-policy")
 @guard.administers()
 def change(admin: Administration) -> Response | tuple[str, int]:
-    typed = {name: request.form.get(name, "") for name in password_terms.NAMES}
-    try:
-        password_terms.change(admin, request.form.get("seen", ""), typed)
-    except Mistake as mistake:
-        return _page(admin, typed=typed, errors=shell.errors_of(mistake)), mistake.status
-    except Changed as refusal:
-        return _page(admin, error=_(refusal.public_message)), refusal.status
-    flash(_("The policy is saved. It counts from now on."))
-    return redirect(url_for("manage_password_policy.show", tenant=admin.tenant.slug), 303)
+    save = partial(password_terms.change, admin)
+    return policy_form.submitted(password_terms.NAMES, save, partial(_page, admin))
 
 
-def _page(
-    admin: Administration,
-    *,
-    typed: dict[str, str] | None = None,
-    error: str | None = None,
-    errors: dict[str, str] | None = None,
-) -> str:
+def _page(admin: Administration, *, typed: Typed | None = None, **wrong: Any) -> str:
     found = password_terms.terms(admin)
     stated = {each.whole.name: each.stated for each in found.wholes}
     shown = {name: "" if value is None else str(value) for name, value in stated.items()}
@@ -52,8 +43,7 @@ def _page(
         forms=_forms(),
         recommended_form=password_terms.RECOMMENDED_FORM,
         age=password_terms.AGE.name,
-        error=error,
-        errors=errors or {},
+        **wrong,
     )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, request, url_for
+from functools import partial
+from typing import Any
+
+from flask import Blueprint
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory.acting import Administration, Changed, Mistake
+from idp.directory.acting import Administration
 from idp.policies import tenant_policy
 from idp.web.context import provider
-from idp.web.manage import guard, shell
+from idp.web.manage import guard, policy_form, shell
+from idp.web.manage.policy_form import Typed
 
 blueprint = Blueprint("manage_policy", __name__)
 
@@ -23,25 +27,12 @@ def show(admin: Administration) -> str:
 @blueprint.post("/manage/<tenant>/policy")
 @guard.administers()
 def change(admin: Administration) -> Response | tuple[str, int]:
-    fields = {limit.name: request.form.get(limit.name, "") for limit in tenant_policy.SESSION}
-    seen = request.form.get("seen", "")
-    try:
-        tenant_policy.change_sessions(admin, provider().settings, seen, fields)
-    except Mistake as mistake:
-        return _page(admin, typed=fields, errors=shell.errors_of(mistake)), mistake.status
-    except Changed as refusal:
-        return _page(admin, error=_(refusal.public_message)), refusal.status
-    flash(_("The policy is saved. It counts from now on."))
-    return redirect(url_for("manage_policy.show", tenant=admin.tenant.slug), 303)
+    names = [limit.name for limit in tenant_policy.SESSION]
+    save = partial(tenant_policy.change_sessions, admin, provider().settings)
+    return policy_form.submitted(names, save, partial(_page, admin))
 
 
-def _page(
-    admin: Administration,
-    *,
-    typed: dict[str, str] | None = None,
-    error: str | None = None,
-    errors: dict[str, str] | None = None,
-) -> str:
+def _page(admin: Administration, *, typed: Typed | None = None, **wrong: Any) -> str:
     terms = tenant_policy.session_terms(admin, provider().settings)
     stated = {term.limit.name: "" if term.stated is None else str(term.stated) for term in terms}
     return shell.tenant_page(
@@ -51,8 +42,7 @@ def _page(
         seen=tenant_policy.digest(admin),
         shown=typed or stated,
         words=_words(),
-        error=error,
-        errors=errors or {},
+        **wrong,
     )
 
 
