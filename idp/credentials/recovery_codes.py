@@ -125,8 +125,9 @@ def verify(
     return Evidence(METHOD, made_at)
 
 
-def left(db: Connection, user_id: str) -> int:
-    return _use(db, user_id)[0]
+def left(db: Connection, user_id: str) -> int | None:
+    """None where they never had any."""
+    return _use(db, user_id)[0] if db.row(_FIND, user_id=user_id) else None
 
 
 def factors(db: Connection, user_id: str) -> list[Factor]:

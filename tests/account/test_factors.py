@@ -13,6 +13,7 @@ import pytest
 from idp.secret_values import LETTER_SECRET
 from tests.authenticator import Authenticator
 from tests.console.people_of import letters, user_id
+from tests.credentials.proving import enrol_app, new_codes
 from tests.world import AMARA, Visitor, World
 
 
@@ -91,3 +92,26 @@ def test_new_recovery_codes_are_shown_once(either_world: World, amara: Visitor):
     assert len(set(codes)) == 10
     again = amara.follow(amara.get("/account/security/recovery_codes")).text
     assert not any(code in again for code in codes)
+
+
+@pytest.mark.parametrize(
+    ("left", "english", "spanish"),
+    [
+        (10, "All ten are left. Each lets you in once", "Quedan los diez. Cada uno"),
+        (3, "3 of 10 are left. Each lets you in once", "Quedan 3 de 10. Cada uno"),
+        (1, "1 of 10 is left. Each lets you in once", "Queda 1 de 10. Cada uno"),
+        (0, "None is left. Without them,", "No queda ninguno. Sin ellos,"),
+        (None, "You have none. Without them,", "No tiene ninguno. Sin ellos,"),
+    ],
+)
+def test_how_many_recovery_codes_are_left_is_said_as_people_say_it(
+    world: World, left: int | None, english: str, spanish: str
+):
+    enrol_app(world)
+    if left is not None:
+        new_codes(world)
+        used = "SELECT code_hash FROM recovery_codes LIMIT :n"
+        world.run(f"UPDATE recovery_codes SET used_at = 1 WHERE code_hash IN ({used})", n=10 - left)
+    for language, words in (("en", english), ("es", spanish)):
+        page = world.browser(Accept_Language=language).enter("/account/security")
+        assert words in " ".join(page.text.split())

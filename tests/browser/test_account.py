@@ -114,7 +114,7 @@ def test_recovery_codes_are_made_anew_and_shown_once(running: RunningProvider, p
     page.get_by_role("link", name="Use a recovery code").click()
     page.get_by_label("Recovery code").fill(before[0])
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("9 of ten are left.")).to_be_visible()
+    expect(page.get_by_text("9 of 10 are left.")).to_be_visible()
     look_at(page)
     page.get_by_role("button", name="Make ten new ones").click()
     after = page.locator(".recovery-codes code").all_inner_texts()

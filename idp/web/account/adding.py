@@ -154,7 +154,7 @@ def _added(session: BrowserSession) -> Response | str:
     """Who has no recovery codes yet is given some, before it is too late."""
     with provider().database.transaction() as db:
         skipping.forget(db, session.user_id)
-        has_codes = recovery_codes.left(db, session.user_id) > 0
+        has_codes = bool(recovery_codes.left(db, session.user_id))
     flash(_("It is set up. From now on it can prove that it is you."))
     return redirect("/account/security", 303) if has_codes else _new_codes(session)
 

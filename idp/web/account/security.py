@@ -27,12 +27,13 @@ NAMED = (passkeys.PASSKEY, passkeys.SECURITY_KEY)
 def show(session: BrowserSession) -> str:
     with provider().database.connection() as db:
         enrolled = factors.enrolled(db, session.user_id)
+        left = recovery_codes.left(db, session.user_id)
     return shell.page(
         session,
         "account/security.html",
         password_changed=session.password_changed_at,
         factors=[each for each in enrolled if each.method != recovery_codes.METHOD],
-        codes=next((each for each in enrolled if each.method == recovery_codes.METHOD), None),
+        left=left,
         named=NAMED,
         sends_texts=provider().settings.sends_texts,
         takes_keys=bool(provider().settings.relying_party_id),

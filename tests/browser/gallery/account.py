@@ -191,7 +191,7 @@ ACCOUNT_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         | {
             "password_changed": NOW - 12 * DAY,
             "factors": FACTORS,
-            "codes": {"label": "8"},
+            "left": 8,
             "named": ["passkey", "security_key"],
             "sends_texts": True,
             "takes_keys": True,
@@ -200,7 +200,7 @@ ACCOUNT_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "account-security-bare": (
         "account/security.html",
         account("/account/security")
-        | {"password_changed": None, "factors": [], "codes": None, "named": []},
+        | {"password_changed": None, "factors": [], "left": None, "named": []},
     ),
     "account-factor-app": (
         "account/factor_app.html",
