@@ -23,8 +23,9 @@ from idp.directory.person import Member
 from idp.errors import told
 from idp.grants import ending
 from idp.grants.grant_row import Grant
-from idp.sessions import browser, logout
+from idp.sessions import browser, logout, of_person
 from idp.sessions.browser import SsoSession
+from idp.sessions.of_person import SignOut
 
 
 class OpenSession(NamedTuple):
@@ -50,6 +51,20 @@ def open_sessions(admin: Administration, someone: Member, idle: float) -> list[O
         )
         for row in _live(admin, someone, idle)
     ]
+
+
+def sign_outs(admin: Administration, someone: Member) -> list[SignOut]:
+    """What the products that were opened here were told at the last sign-outs of a person whose
+    home is here (product.md N6). Raises Forbidden."""
+    admin.check("people.read")
+    if not someone.is_home:
+        return []
+    found = []
+    for each in of_person.sign_outs(admin.db, someone.user_id, admin.now):
+        here = _products(admin, someone, each.session_id)
+        receipts = tuple(receipt for receipt in each.receipts if receipt.product_key in here)
+        found += [each._replace(receipts=receipts)] if receipts else []
+    return found
 
 
 def end_sessions(

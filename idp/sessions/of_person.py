@@ -4,6 +4,7 @@ end of one or of all others. Somebody else's does not exist here.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -39,19 +40,25 @@ class SignedInto(NamedTuple):
     at: float
 
 
-class Told(NamedTuple):
+class Receipt(NamedTuple):
     """How one product was told of the end of a session (product.md N6). `status` is one of the
     outbox's, `attempts` how often it was tried, `again_at` when it is tried again."""
 
-    session_id: str
-    user_agent: str
-    ended_at: float
     client_name: str
     product_key: str
     status: str
     attempts: int
     again_at: float
     finished_at: float | None
+
+
+class SignOut(NamedTuple):
+    """The end of a session, and what its products were told of it."""
+
+    session_id: str
+    user_agent: str
+    ended_at: float
+    receipts: tuple[Receipt, ...]
 
 
 _SESSION: Any = SsoSession.__table__
@@ -119,10 +126,13 @@ def signed_into(db: Connection, user_id: str, idle_lifetime: float, now: float) 
     return [SignedInto._make(row) for row in rows]
 
 
-def told(db: Connection, user_id: str, now: float) -> list[Told]:
+def sign_outs(db: Connection, user_id: str, now: float) -> list[SignOut]:
     """Of the last sessions that ended within thirty days, the newest first."""
     rows = db.rows(_TOLD, user_id=user_id, since=now - REMEMBERED)
-    return [Told._make(row) for row in rows]
+    return [
+        SignOut(session_id, user_agent, ended_at, tuple(Receipt._make(row[3:]) for row in told))
+        for (session_id, user_agent, ended_at), told in groupby(rows, key=lambda row: row[:3])
+    ]
 
 
 def end_one(db: Connection, user_id: str, session_id: str, now: float, origin: Origin) -> bool:

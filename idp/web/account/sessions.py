@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request
@@ -83,12 +82,11 @@ def _sessions(db: Connection, session: BrowserSession) -> list[dict[str, Any]]:
 
 def _ended(db: Connection, session: BrowserSession) -> list[dict[str, Any]]:
     """Sign-outs with what each product was told, the newest first."""
-    found = of_person.told(db, session.user_id, now())
     return [
         {
-            "browser": browser_name(user_agent),
-            "ended": ended_at,
-            "receipts": [receipt._asdict() for receipt in receipts],
+            "browser": browser_name(each.user_agent),
+            "ended": each.ended_at,
+            "receipts": [receipt._asdict() for receipt in each.receipts],
         }
-        for (_id, user_agent, ended_at), receipts in groupby(found, key=lambda each: each[:3])
+        for each in of_person.sign_outs(db, session.user_id, now())
     ]

@@ -93,6 +93,27 @@ class Session(Answer):
     products: list[str]
 
 
+class Receipt(Answer):
+    """How a product was told: `status` is pending, delivered, refused or failed; a pending one is
+    tried again at `again_at`."""
+
+    client_name: str
+    product_key: str
+    status: str
+    attempts: int
+    again_at: Moment
+    finished_at: Moment | None
+
+
+class SignOut(Answer):
+    """The end of a session, and what each product was told that it had opened here."""
+
+    session_id: str
+    user_agent: str
+    ended_at: Moment
+    receipts: list[Receipt]
+
+
 @api.get(PEOPLE, told("List people"), needs="people.read")
 def listing(admin: Administration, query: PeopleWanted) -> Listing[PersonLine]:
     wanted = Wanted(query.search, query.status or "", query.kind or "", query.role)
@@ -143,6 +164,12 @@ def unlock(admin: Administration, member: str) -> None:
 def sessions(admin: Administration, member: str) -> Listing[Session]:
     someone = person.member(admin, member)
     return listed(Session, membership.open_sessions(admin, someone, _idle()))
+
+
+@api.get(f"{PERSON}/sign-outs", told("See what products were told"), needs="people.read")
+def sign_outs(admin: Administration, member: str) -> Listing[SignOut]:
+    """At the last sign-outs, within thirty days."""
+    return listed(SignOut, membership.sign_outs(admin, person.member(admin, member)))
 
 
 @api.delete(f"{PERSON}/sessions", told("Sign a person out everywhere"), needs="people.manage")

@@ -149,6 +149,7 @@ def _page(admin: Administration, someone: Member, errors: dict[str, str] | None 
         freshness=requirement_words.freshness,
         owned_words=requirement_words.OWNED_WORDS,
         sessions=_sessions(admin, someone),
+        sign_outs=_sign_outs(admin, someone),
         history=_latest(admin, someone),
         words=WORDS,
         client_name=client_name,
@@ -169,6 +170,13 @@ def _sessions(admin: Administration, someone: Member) -> list[dict[str, Any]]:
             "products": [known[key] for key in session.products if key in known],
         }
         for session in membership.open_sessions(admin, someone, _idle())
+    ]
+
+
+def _sign_outs(admin: Administration, someone: Member) -> list[dict[str, Any]]:
+    return [
+        {**each._asdict(), "browser": browser_name(each.user_agent)}
+        for each in membership.sign_outs(admin, someone)
     ]
 
 
