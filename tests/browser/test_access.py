@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -15,10 +14,9 @@ from pypdf import PdfReader
 
 from idp.setup import DEMO_PASSWORD
 from tests.browser.test_demo import BETWEEN_TRIES, TRIES, open_menu
-from tests.machine.axe import barriers
+from tests.machine.axe import look_at
 from tests.machine.demo_process import Demo, start_demo
 
-WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 ASKED = "Covers for a colleague who is on leave."
 
 
@@ -40,18 +38,6 @@ def somebody(chromium: Browser, address: str, email: str) -> Iterator[Page]:
     page.get_by_role("button", name="Sign in", exact=True).click()
     yield page
     context.close()
-
-
-def look(page: Page) -> None:
-    """Nobody is barred from it, in either theme and width; nothing breaches its policy."""
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        for scheme in SCHEMES:
-            theme: Any = scheme
-            page.emulate_media(color_scheme=theme)
-            assert barriers(page) == [], page.url
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 @pytest.mark.timeout(600)  # axe looks at a dozen pages, in two themes and widths each
@@ -79,24 +65,24 @@ def test_somebody_is_let_into_another_company_and_out_again(
         expect(ben.get_by_role("heading", name="No access to LMS")).to_be_visible()
         amara.reload()
         expect(amara.locator(".access-history")).to_contain_text("The company that is entered")
-        look(amara)
+        look_at(amara)
     read_mail(demo, chromium)
 
 
 def ask(page: Page) -> None:
-    look(page)
+    look_at(page)
     page.get_by_role("link", name="Ask for access").click()
-    look(page)
+    look_at(page)
     page.get_by_role("button", name="Make the form").click()
     expect(page.get_by_role("alert")).to_contain_text("Nobody who works here has this address.")
-    look(page)
+    look_at(page)
     page.get_by_label("E-mail address of the person").fill("ben@northwind.example")
     page.get_by_label("Company to enter").fill("Harbor Credit Union")
     page.locator("input[name=products][value=lms]").check()
     page.get_by_label("Reason").fill(ASKED)
     page.get_by_role("button", name="Make the form").click()
     expect(page.get_by_role("heading", name="Have the form signed")).to_be_visible()
-    look(page)
+    look_at(page)
 
 
 def sign_and_upload(page: Page, folder: Path) -> None:
@@ -112,30 +98,30 @@ def sign_and_upload(page: Page, folder: Path) -> None:
     page.get_by_label("Signed form").set_input_files(signed)
     page.get_by_role("button", name="Upload and send to the operators").click()
     expect(page.get_by_role("status")).to_contain_text("has gone to the operators")
-    look(page)
+    look_at(page)
 
 
 def approve(page: Page) -> None:
     page.reload()
-    look(page)
+    look_at(page)
     page.get_by_role("link", name="Ben Castillo").click()
-    look(page)
+    look_at(page)
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download the signed form").click()
     assert Path(saved.value.path()).read_bytes().startswith(b"%PDF-")
     expect(page.get_by_label("Short name of the company to enter")).to_have_value("harbor")
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_role("status")).to_contain_text("Approved.")
-    look(page)
+    look_at(page)
 
 
 def give_roles(page: Page) -> None:
     page.get_by_role("link", name="People from elsewhere").click()
-    look(page)
+    look_at(page)
     page.get_by_role("link", name="Ben Castillo").click()
-    look(page)
+    look_at(page)
     page.get_by_role("link", name="Give roles").click()
-    look(page)
+    look_at(page)
     page.get_by_label("Member advisor").check()
     page.get_by_role("button", name="Give these roles").click()
     expect(page.get_by_role("status")).to_contain_text("the access is open")
@@ -168,7 +154,7 @@ def find_at_home(page: Page, demo: Demo) -> None:
 def end(page: Page) -> None:
     page.get_by_role("link", name="End the access").click()
     expect(page.get_by_role("heading", name="End the access of Ben Castillo")).to_be_visible()
-    look(page)
+    look_at(page)
     page.get_by_role("button", name="End it now").click()
     expect(page.get_by_role("status")).to_contain_text("The access has ended.")
 

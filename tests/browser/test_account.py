@@ -13,7 +13,7 @@ from idp import setup
 from idp.provider import Provider
 from tests.browser import letters
 from tests.browser.second_steps import turn_app_on
-from tests.console.browsing import look_at
+from tests.machine.axe import look_at
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.machine.virtual_authenticator import VirtualAuthenticator
 from tests.world import ADDRESSES, AMARA, BEN, DANA, HANA, PASSWORD, PRIYA, Clock, World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.console.browsing import demo, look_at
+from tests.console.browsing import demo
+from tests.machine.axe import look_at
 from tests.machine.demo_process import Demo
 
 __all__ = ["demo"]

@@ -8,7 +8,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from idp.setup import DEMO_PASSWORD
-from tests.console.browsing import demo, enter, look_at
+from tests.console.browsing import demo, enter
+from tests.machine.axe import look_at
 from tests.machine.demo_process import Demo
 
 __all__ = ["demo"]

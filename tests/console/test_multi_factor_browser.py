@@ -9,7 +9,8 @@ from contextlib import closing
 
 from playwright.sync_api import Page, expect
 
-from tests.console.browsing import demo, enter, look_at
+from tests.console.browsing import demo, enter
+from tests.machine.axe import look_at
 from tests.machine.demo_process import Demo
 
 __all__ = ["demo"]

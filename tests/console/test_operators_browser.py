@@ -15,7 +15,7 @@ import requests
 from playwright.sync_api import Page, expect
 from werkzeug.serving import make_server
 
-from tests.console.browsing import look_at
+from tests.machine.axe import look_at
 from tests.machine.processes import free_port
 from tests.world import BEN, OLU, PASSWORD, World, make_world, sqlite_settings
 

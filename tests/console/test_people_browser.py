@@ -6,7 +6,8 @@ import re
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.browsing import demo, enter, look_at
+from tests.console.browsing import demo, enter
+from tests.machine.axe import look_at
 from tests.machine.demo_process import Demo
 from tests.world import BEN
 

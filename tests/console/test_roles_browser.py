@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from idp.setup import DEMO_PASSWORD
 from tests.browser.second_steps import set_up_app
-from tests.console.browsing import demo, enter, look_at
+from tests.console.browsing import demo, enter
+from tests.machine.axe import look_at
 from tests.machine.demo_process import Demo
 
 __all__ = ["demo"]

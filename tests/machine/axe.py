@@ -8,13 +8,44 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OF_COLOURS = "cat.color"
+WIDTHS = (1280, 390)
 # Of what is in order it need not tell us, which would take it longest.
-RUN = """tags => axe.run({runOnly: tags, resultTypes: ["violations"]}).then(
+RUN = """only => axe.run({runOnly: only, resultTypes: ["violations"]}).then(
     found => found.violations.map(v => [v.id, v.nodes.map(n => [n.html, n.failureSummary])]))"""
+ABOUT_COLOURS = """([tags, colours]) => axe.getRules(tags)
+    .filter(rule => rule.tags.includes(colours)).map(rule => rule.ruleId)"""
 
 
 def barriers(page: Page) -> list[Any]:
     """Each rule that the page breaks as it is shown now, with the places where it does."""
+    _bring(page)
+    return list(page.evaluate(RUN, STANDARDS))
+
+
+def barriers_of_colour(page: Page) -> list[Any]:
+    """The same of the rules about colours alone."""
+    _bring(page)
+    rules = page.evaluate(ABOUT_COLOURS, [STANDARDS, OF_COLOURS])
+    return list(page.evaluate(RUN, {"type": "rule", "values": rules}))
+
+
+def look_at(page: Page) -> None:
+    """Nobody is barred and nothing is wider than the window, in both themes and widths.
+
+    What is the same in both themes is looked at in one: they differ by nothing but colours
+    (tests/house/test_themes.py).
+    """
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="light")
+        assert barriers(page) == [], f"{page.url}, light at {width} px"
+        page.emulate_media(color_scheme="dark")
+        assert barriers_of_colour(page) == [], f"{page.url}, dark at {width} px"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+
+
+def _bring(page: Page) -> None:
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    return list(page.evaluate(RUN, STANDARDS))

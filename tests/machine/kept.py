@@ -1,9 +1,10 @@
 """What is the same in every application that a test makes is made once in a test process: pages
-translated to Python, statements and queries to SQL, addresses to what finds them."""
+translated to Python, statements and queries to SQL, and the application itself."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from copy import copy
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
@@ -13,9 +14,10 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
-from idp import database
+from idp import app, database
 from idp.database import Database, Statement
-from idp.web.addresses import Address
+from idp.provider import Provider
+from idp.web.context import EXTENSION, orm
 
 QUERIES = 2000
 
@@ -26,7 +28,7 @@ def keep() -> None:
     _keep_statements()
     _keep_queries("sqlite_engine", SQLiteDialect_pysqlite)
     _keep_queries("postgres_engine", PGDialect_psycopg)
-    _keep_addresses()
+    _keep_pages()
 
 
 class KeptTemplates(BytecodeCache):
@@ -69,40 +71,26 @@ def _keep_queries(maker: str, dialect: Any) -> None:
     setattr(database, maker, made)
 
 
-def _keep_addresses() -> None:
-    """What an address is compiled to hangs on its text, and is changed by nobody afterwards."""
-    compiled, kept = Address.compile, dict[tuple[str, bool | None], CompiledAddress]()
+def _keep_pages() -> None:
+    """Pages are made once and given to one provider after another: a copy differs by what Flask
+    keeps of the provider alone, its settings and its database."""
+    make, kept = app.create_pages, list[Flask]()
 
-    def compile_once(self: Address) -> None:
-        key = (self.rule, self.merge_slashes)
-        if self.defaults or key not in kept:
-            compiled(self)
-            kept[key] = CompiledAddress.of(self)
-        else:
-            kept[key].give(self)
+    def made(held: Provider) -> Flask:
+        if not kept:
+            kept.append(make(held))
+        own = copy(kept[0])
+        own.config = copy(own.config)
+        own.config.update(app._flask_settings(held))
+        own.extensions = {**own.extensions, EXTENSION: held}
+        _give_database(own)
+        return own
 
-    Address.compile = compile_once  # type: ignore[assignment, method-assign]
+    app.create_pages = made
 
 
-class CompiledAddress(NamedTuple):
-    parts: Any
-    trace: Any
-    converters: Any
-    arguments: Any
-    builders: tuple[Any, Any]
-
-    @classmethod
-    def of(cls, address: Address) -> CompiledAddress:
-        bound: tuple[Any, Any] = (address._build, address._build_unknown)
-        return cls(
-            address._parts,
-            address._trace,
-            address._converters,
-            address.arguments,
-            (bound[0].__func__, bound[1].__func__),
-        )
-
-    def give(self, address: Address) -> None:
-        address._parts, address._trace, address._converters = self[:3]
-        address.arguments = self.arguments
-        address._build, address._build_unknown = (each.__get__(address) for each in self.builders)
+def _give_database(pages: Flask) -> None:
+    """As if it had none yet: what Flask-SQLAlchemy has told it is told anew."""
+    del pages.extensions["sqlalchemy"]
+    pages.teardown_appcontext_funcs, pages.shell_context_processors = [], []
+    orm.init_app(pages)

@@ -31,6 +31,8 @@ CLUSTER_OPTIONS = (
     *("--encoding", "UTF8", "--locale", "C.UTF-8"),
     *("--no-sync", "--no-instructions"),
 )
+# Its files are copied as they are, not each page by way of the log: a third of the work.
+CREATE = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY"
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -47,7 +49,7 @@ class Postgres:
         """The URL of a fresh database: empty, or a copy of the one at `copy_of`, now idle."""
         name = f"test_{next(self._numbers)}"
         template = "template0" if copy_of is None else database_name(copy_of)
-        self._as_superuser("CREATE DATABASE {} OWNER {} TEMPLATE {}", name, OWNER, template)
+        self._as_superuser(CREATE, name, OWNER, template)
         return f"postgresql://{OWNER}@{LOOPBACK}:{self.port}/{name}"
 
     def drop_database(self, url: str) -> None:

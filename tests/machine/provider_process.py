@@ -142,19 +142,27 @@ def _serves(issuer: str, server_pid: int, workers: int) -> bool:
 
 
 def _threads(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/task").glob("*")))
+    return len(_tasks(pid))
 
 
 def _descendants(pid: int) -> list[int]:
     """Children of children too: a server that is killed leaves its workers to nobody."""
     found: list[int] = []
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+    for task in _tasks(pid):
         try:
-            children = [int(child) for child in listing.read_text().split()]
+            children = [int(child) for child in (task / "children").read_text().split()]
         except OSError:
             continue
         found += [each for child in children for each in (child, *_descendants(child))]
     return found
+
+
+def _tasks(pid: int) -> list[Path]:
+    """Its threads; a process that has just ended has none."""
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
 
 
 def _kill_left_over(pids: list[int]) -> None:
