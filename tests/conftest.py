@@ -6,6 +6,7 @@ own end. Nothing is ever skipped: a tool that is missing is a failure that says 
 
 import gc
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,12 @@ def page(chromium: "Browser") -> Iterator["Page"]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first, so that nobody is left with one at the end."""
-    items.sort(key=lambda item: not any(item.path.match(long) for long in LONG_FILES))
+    items.sort(key=lambda item: not _is_long(item.path))
+
+
+@cache
+def _is_long(file: Path) -> bool:
+    return any(file.match(long) for long in LONG_FILES)
 
 
 def pytest_collection_finish() -> None:
