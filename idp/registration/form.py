@@ -7,7 +7,7 @@ it is made. Lists are given whole. Nothing is ever deleted for not being named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -68,7 +68,9 @@ ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
 class Form(BaseModel):
     """Unknown fields are refused, and nothing is guessed from another type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     def stated(self, names: Iterable[str], is_new: bool) -> dict[str, Any]:
         """Those of the named fields that the file states; of something new all, with defaults."""
@@ -86,7 +88,25 @@ class PermissionForm(Form):
     children: list[PermissionForm] = []
 
 
-class ProductForm(Form):
+class PasswordAgeForm(Form):
+    """`password_max_age_since` is from when on the age holds. Left out, it follows from what is
+    stored: from now on where the age is new or stricter."""
+
+    password_max_age_days: int | None = Field(
+        default=None, ge=LEAST_DAYS, le=MOST_DAYS, description="An older password is changed first."
+    )
+    password_max_age_since: float | None = Field(
+        default=None, ge=0, description="From when on that holds, in seconds since 1970."
+    )
+
+    @model_validator(mode="after")
+    def _of_an_age(self) -> Self:
+        if self.password_max_age_since is not None and self.password_max_age_days is None:
+            raise ValueError("password_max_age_since is given with password_max_age_days")
+        return self
+
+
+class ProductForm(PasswordAgeForm):
     key: ProductKey
     name: Line
     description: Words = ""
@@ -104,9 +124,6 @@ class ProductForm(Form):
     second_factor: bool = Field(default=False, description="True asks everybody for one.")
     second_factor_minutes: FreshMinutes | None = Field(
         default=None, description="How old it may be; no limit if left out."
-    )
-    password_max_age_days: int | None = Field(
-        default=None, ge=LEAST_DAYS, le=MOST_DAYS, description="An older password is changed first."
     )
     permissions: list[PermissionForm] = []
 
@@ -170,7 +187,7 @@ class KindForm(Form):
     was_on: bool | None = None
 
 
-class PolicyForm(Form):
+class PolicyForm(PasswordAgeForm):
     """What a tenant demands beyond the platform."""
 
     session_idle_minutes: int | None = Field(default=None, ge=IDLE.least, le=IDLE.most)
@@ -190,7 +207,6 @@ class PolicyForm(Form):
     reset_needs_second_admin: bool | None = Field(
         default=None, description="Another admin has to approve a reset of second factors."
     )
-    password_max_age_days: int | None = Field(default=None, ge=LEAST_DAYS, le=MOST_DAYS)
     password_min_alnum: int | None = Field(
         default=None, ge=MIN_ALNUM.least, le=MIN_ALNUM.most, description="Letters or digits."
     )

@@ -37,7 +37,7 @@ def _apply(session: Session, form: ProductForm, now: float) -> list[Change]:
     _set_resource(session, edit, form)
     _set_position(session, edit, form)
     if edit.is_new or "password_max_age_days" in form.model_fields_set:
-        _set_password_age(edit, product, form.password_max_age_days, now)
+        _set_password_age(edit, product, form, now)
     if edit.is_new or "launch_client" in form.model_fields_set:
         edit.note("launch_client", product.launch_client_id, form.launch_client)
         product.launch_client_id = form.launch_client
@@ -73,13 +73,17 @@ def _set_position(session: Session, edit: Edit, form: ProductForm) -> None:
         edit.set("position", 0 if last is None else last + 1)
 
 
-def _set_password_age(edit: Edit, product: Product, days: int | None, now: float) -> None:
+def _set_password_age(edit: Edit, product: Product, form: ProductForm, now: float) -> None:
     """One that is younger than a password gives it time (`policies/password_age.py`)."""
+    days, exact = form.password_max_age_days, form.password_max_age_since
     since = password_age.since(
         days, now, product.password_max_age_days, product.password_max_age_since
     )
     edit.set("password_max_age_days", days)
-    product.password_max_age_since = since
+    if exact is None:
+        product.password_max_age_since = since
+    else:
+        edit.set("password_max_age_since", exact)
 
 
 class _Node(NamedTuple):

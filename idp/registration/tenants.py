@@ -72,6 +72,8 @@ def _set_policy(
         raise FormMistake(f"tenant {form.slug}", BY_PRODUCT, f"there is no product {key}.")
     policy = {name: value for name, value in policy.items() if value is not None}
     policy = password_age.dated(policy, tenant.policy, now)
+    if form.policy.password_max_age_since is not None:
+        policy[password_age.SINCE] = form.policy.password_max_age_since
     if policy != tenant.policy:
         edit.set("policy", policy)
 
@@ -79,10 +81,11 @@ def _set_policy(
 def _kinds(
     before: Mapping[str, Mapping[str, Any]], forms: Mapping[Any, KindForm], now: float
 ) -> dict[str, dict[str, Any]]:
+    """What says nothing is not stored: never turned on again, and not on before."""
     told = turned(before, {kind: each.mode for kind, each in forms.items()}, now)
     for kind, form in forms.items():
-        exact = form.model_dump(include={"mode", "since", "was_on"}, exclude_none=True)
-        told[kind] = {**told.get(kind, {}), **exact}
+        entry = {**told.get(kind, {}), **form.model_dump(exclude_none=True)}
+        told[kind] = {name: value for name, value in entry.items() if value}
     return told
 
 

@@ -19,6 +19,7 @@ from idp.directory.products import BUILT_IN, Permission, Product
 from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
+from idp.policies.second_factor_terms import BY_KIND
 from idp.provider import Provider
 from idp.registration import clients, products
 from idp.registration.form import PolicyForm
@@ -98,6 +99,7 @@ def _product(row: Product) -> dict[str, Any]:
             "launch_client": row.launch_client_id,
             "position": row.position,
             "password_max_age_days": row.password_max_age_days,
+            "password_max_age_since": row.password_max_age_since,
             "permissions": _tree(row.permissions, None),
         }
     )
@@ -133,11 +135,20 @@ def _tenants(session: Session) -> list[dict[str, Any]]:
     return [
         {
             **_columns(tenant, ("slug", "name", "status")),
-            "policy": {n: v for n, v in tenant.policy.items() if n in PolicyForm.model_fields},
+            "policy": _policy(tenant),
             "roles": roles.get(tenant.id, []),
         }
         for tenant in session.scalars(_TENANTS)
     ]
+
+
+def _policy(tenant: Tenant) -> dict[str, Any]:
+    """With when each kind's mode was last turned on, also where that is never: left out, it would
+    follow from what is stored where the file is applied."""
+    stated = {n: v for n, v in tenant.policy.items() if n in PolicyForm.model_fields}
+    kinds = stated.get(BY_KIND, {}).items()
+    exact = {kind: {"since": 0.0, "was_on": False, **entry} for kind, entry in kinds}
+    return {**stated, BY_KIND: exact} if exact else stated
 
 
 def _role(role: Role) -> dict[str, Any]:
@@ -157,7 +168,8 @@ def _users(session: Session, slugs: dict[str, str]) -> list[dict[str, Any]]:
     for row in session.scalars(_MEMBERSHIPS):
         roles = sorted(keys[each.role_id] for each in row.roles)
         stated = {"tenant": slugs[row.tenant_id], "kind": row.kind, "status": row.status}
-        found.setdefault(row.user_id, []).append({**stated, "roles": roles})
+        selected = {"second_factor_selected": True} if row.second_factor_selected else {}
+        found.setdefault(row.user_id, []).append({**stated, "roles": roles, **selected})
     return [
         {
             **_columns(user, ("email", *users.PLAIN)),

@@ -73,6 +73,9 @@ class MembershipForm(Form):
     kind: Literal["staff", "customer", "organization"] = "staff"
     status: Literal["active", "disabled"] = "active"
     roles: list[RoleKey] = Field(default=[])
+    second_factor_selected: bool = Field(
+        default=False, description="Must enrol one where the policy is for selected people."
+    )
 
 
 class UserForm(Form):

@@ -145,7 +145,8 @@ def _apply_membership(
         id=new_id(), user_id=user.id, tenant_id=tenant.id, created_at=now
     )
     edit = Edit("membership", place, membership, is_new=found is None)
-    for column, value in form.stated(("kind", "status"), edit.is_new).items():
+    selected = form.stated(("second_factor_selected",), is_new=False)
+    for column, value in {**form.stated(("kind", "status"), edit.is_new), **selected}.items():
         edit.set(column, value)
     if edit.fields.get("status") == FELL:
         ending.end_of_person(db, tenant.id, user.id, now)

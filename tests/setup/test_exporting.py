@@ -5,8 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 
+from idp import tenancy
+from idp.directory.memberships import KINDS
+from idp.directory.tenants import Tenant
+from idp.errors import SetupMistake
+from idp.policies import password_age, password_terms, second_factor_terms, tenant_policy
+from idp.registration.form import PolicyForm
 from idp.setup import apply, export, parse, to_yaml
 from idp.setup.demonstration import DEMO_FILE
 from tests.setup.conftest import Desk, small
@@ -21,15 +28,19 @@ DEMO_ADDRESSES = {
 
 def policy() -> dict[str, Any]:
     return {
+        "session_idle_minutes": 20,
         "session_absolute_hours": 8,
         "second_factor": {
             "staff": {"mode": "required", "since": 1_700_000_000.5},
             "customer": {"mode": "off", "was_on": True},
+            "organization": {"mode": "optional"},
         },
         "second_factor_methods": ["passkey", "totp"],
         "second_factor_products": {"loans": 15},
         "password_after_enrolment": True,
         "reset_needs_second_admin": True,
+        "password_max_age_days": 90,
+        "password_max_age_since": 1_700_000_001.5,
         "password_min_alnum": 0,
         "password_min_length": 15,
         "password_history": 24,
@@ -41,7 +52,8 @@ def varied() -> dict[str, Any]:
     """Everything that the form can say, and texts that a careless writer would spoil."""
     content = small()
     content["products"][0] |= {"description": "costs $${money}: \"a\" # 'b' – ñ 漢", "position": 7}
-    content["products"].append({"key": "empty", "name": "no"})
+    content["products"][0] |= {"password_max_age_days": 60, "password_max_age_since": 1.6e9}
+    content["products"].append({"key": "empty", "name": "no", "second_factor": True})
     content["clients"][0] |= {"default_max_age": 0, "first_party": True, "scope": ""}
     content["clients"].append(
         {
@@ -62,7 +74,14 @@ def varied() -> dict[str, Any]:
             "email": "ana@acme.example",
             "name": "Ana",
             "invitation": True,
-            "memberships": [{"tenant": "acme", "kind": "customer", "status": "disabled"}],
+            "memberships": [
+                {
+                    "tenant": "acme",
+                    "kind": "customer",
+                    "status": "disabled",
+                    "second_factor_selected": True,
+                }
+            ],
         },
     ]
     return content
@@ -89,8 +108,51 @@ def test_elsewhere_an_export_makes_the_same_directory(
     here, elsewhere = new_desk(), new_desk()
     here.apply(copy.deepcopy(content))
     directory = export(here.provider)
+    elsewhere.now += 1000
     read_back(elsewhere, directory)
     assert export(elsewhere.provider) == directory
+    for desk in (here, elsewhere):
+        desk.now += 1000
+        assert read_back(desk, directory) == []
+
+
+def test_a_file_can_say_every_term_of_a_policy() -> None:
+    stated = {*(limit.name for limit in tenant_policy.SESSION), *password_terms.NAMES}
+    said = {*stated, *second_factor_terms.NAMES, password_age.SINCE}
+    assert set(PolicyForm.model_fields) == said == set(policy())
+
+
+@pytest.mark.parametrize("slug", ["acme", "other"])
+def test_a_policy_means_the_same_elsewhere(new_desk: Callable[..., Desk], slug: str) -> None:
+    """Word for word as it is stored, also in a company that had turned everything off before."""
+    here, elsewhere = new_desk(), new_desk()
+    here.apply(varied())
+    for mode in ("required", "off"):
+        kinds = {kind: {"mode": mode} for kind in KINDS}
+        company = {"slug": slug, "name": "A", "policy": {"second_factor": kinds}}
+        elsewhere.apply({"tenants": [company]})
+    read_back(elsewhere, export(here.provider))
+    assert stored(elsewhere) == stored(here)
+    assert stored(here)["second_factor"]["organization"] == {"mode": "optional"}
+
+
+def stored(desk: Desk) -> dict[str, Any]:
+    with tenancy.every_tenant(desk.provider.database) as session:
+        found: dict[str, Any] = session.scalars(
+            sa.select(Tenant.policy).where(Tenant.slug == "acme")
+        ).one()
+        return found
+
+
+def test_since_when_an_age_holds_is_said_with_the_age(desk: Desk) -> None:
+    since = {"password_max_age_since": 1.0}
+    for wrong in (since, {**since, "password_max_age_days": None}):
+        content = {"slug": "acme", "name": "A", "policy": wrong}
+        with pytest.raises(SetupMistake, match="is given with password_max_age_days"):
+            desk.apply({"tenants": [content]})
+    endless = {"password_max_age_days": 90, "password_max_age_since": float("inf")}
+    with pytest.raises(SetupMistake):
+        desk.apply({"tenants": [{"slug": "acme", "name": "A", "policy": endless}]})
 
 
 def test_the_demo_comes_back_too(new_desk: Callable[..., Desk]) -> None:
