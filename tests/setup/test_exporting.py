@@ -9,8 +9,10 @@ import sqlalchemy as sa
 import yaml
 
 from idp import tenancy
-from idp.directory.memberships import KINDS
+from idp.directory.memberships import KINDS, Membership
+from idp.directory.products import Product
 from idp.directory.tenants import Tenant
+from idp.directory.users import User
 from idp.errors import SetupMistake
 from idp.policies import password_age, password_terms, second_factor_terms, tenant_policy
 from idp.registration.form import PolicyForm
@@ -134,6 +136,22 @@ def test_a_policy_means_the_same_elsewhere(new_desk: Callable[..., Desk], slug: 
     read_back(elsewhere, export(here.provider))
     assert stored(elsewhere) == stored(here)
     assert stored(here)["second_factor"]["organization"] == {"mode": "optional"}
+
+
+def test_how_old_passwords_may_be_and_who_is_selected_is_the_same_elsewhere(
+    new_desk: Callable[..., Desk],
+) -> None:
+    here, elsewhere = new_desk(), new_desk()
+    here.apply(varied())
+    elsewhere.now += 1000
+    read_back(elsewhere, export(here.provider))
+    for desk in (here, elsewhere):
+        with desk.provider.database.engine.connect() as connection:
+            ages = connection.execute(sa.select(Product.key, Product.password_max_age_since))
+            assert ("loans", 1.6e9) in ages.all()
+            selected = sa.select(User.email).join(Membership, Membership.user_id == User.id)
+            chosen = selected.where(Membership.second_factor_selected)
+            assert connection.scalars(chosen).all() == ["ana@acme.example"]
 
 
 def stored(desk: Desk) -> dict[str, Any]:
