@@ -12,9 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.errors import Busy, PageRefusal, told
 from idp.secret_values import SecretKeys, fingerprint
+from idp.statements import Upsert
 
 KEPT_FOR = 86400.0  # seconds
 

@@ -21,8 +21,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp import outbox
 from idp.audit_concerns import CONCERNS, person_of
 from idp.canonical_json import canonical_json
-from idp.database import Base, Connection, JsonText, Seal, Upsert
+from idp.columns import JsonText
+from idp.database import Base, Connection, Seal
 from idp.secret_values import is_same
+from idp.statements import Upsert
 
 PLATFORM = "platform"
 FORM = 1  # of what is hashed; said in every export

@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.types import TypeDecorator
 
 from idp.errors import Refusal, SetupMistake, StoreUnavailable
 from idp.lanes import (
@@ -31,23 +29,8 @@ from idp.lanes import (
     postgres_engine,
     sqlite_engine,
 )
-
-
-class JsonText(TypeDecorator[Any]):
-    """JSON kept as text, so that both databases and both ways in see the same thing."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
-        return None if value is None else orjson.dumps(value).decode()
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
-        return None if value is None else orjson.loads(value)
-
-
-# By code point on both databases, so that a page's end and a word's beginning mean one thing.
-ByteText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+from idp.last_writes import LAST_WRITES, LastWrites, WritingSession
+from idp.statements import Prepared, Statement, prepare
 
 
 class Base(DeclarativeBase):
@@ -67,33 +50,14 @@ class Base(DeclarativeBase):
     )
 
 
-class Upsert:
-    """An INSERT … ON CONFLICT, built for whichever database runs it: `build(insert)`."""
-
-    def __init__(self, build: Callable[[Callable[..., Any]], sa.Executable]) -> None:
-        self.build = build
-
-
-Statement = sa.Executable | Upsert
 Seal = Callable[[str], str]
-LastWrite = Callable[["Connection", list[Any]], None]
-DEFERRED = "latchkey_deferred"
-
-
-class Prepared(NamedTuple):
-    """A compiled statement: its text, the order of its parameters, and its constants."""
-
-    sql: str
-    names: tuple[str, ...]
-    constants: dict[str, Any]
-    is_write: bool
 
 
 class Connection:
     """A driver's connection that runs prepared Core statements with named parameters.
 
-    `turn` is waited for before each write; None where it is ours already, or nobody's. `deferred`
-    is what a transaction has still to write at its end; None outside of one.
+    `turn` is waited for before each write; None where it is ours already, or nobody's.
+    `last_writes` is what a transaction has still to write at its end; None outside of one.
     """
 
     def __init__(
@@ -101,34 +65,33 @@ class Connection:
         database: Database,
         driver: Any,
         turn: Turn | None = None,
-        deferred: dict[LastWrite, list[Any]] | None = None,
+        last_writes: LastWrites[Connection] | None = None,
     ) -> None:
         self._database = database
         self._driver = driver
         self._turn = turn
-        self._deferred = deferred
+        self._last_writes = last_writes
 
     @classmethod
     def of(cls, database: Database, session: Session) -> Connection:
         """The same transaction as an ORM session's, for rules that serve both."""
         driver = session.connection().connection.dbapi_connection
-        return cls(database, driver, deferred=session.info.get(DEFERRED))
+        return cls(database, driver, last_writes=session.info.get(LAST_WRITES))
 
     def seal(self, text: str) -> str:
         """What only a holder of our keys can say of `text`."""
         return self._database.seal(text)
 
-    def defer(self, write: LastWrite, note: Any) -> None:
-        """Have `write` called with all its notes just before COMMIT, so that what it locks is
-        locked shortly. Raises RuntimeError outside a transaction of ours."""
-        if self._deferred is None:
+    def defer(self, write: Callable[[Connection, list[Any]], None], note: Any) -> None:
+        """Have `write` called with all its notes just before COMMIT. Raises RuntimeError outside a
+        transaction of ours."""
+        if self._last_writes is None:
             raise RuntimeError("this can only be written in a transaction")
-        self._deferred.setdefault(write, []).append(note)
+        self._last_writes.add(write, note)
 
     def write_deferred(self) -> None:
-        while self._deferred:
-            write, notes = self._deferred.popitem()
-            write(self, notes)
+        if self._last_writes is not None:
+            self._last_writes.write(self)
 
     def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
         return self._execute(statement, values)[0]
@@ -224,13 +187,7 @@ class Database:
         return found
 
     def _compile(self, statement: Statement) -> Prepared:
-        if isinstance(statement, Upsert):
-            statement = statement.build(_dialect_insert(self.engine.dialect.name))
-        compiled: Any = statement.compile(dialect=self.engine.dialect)  # type: ignore[attr-defined]
-        constants = {name: value for name, value in compiled.params.items() if value is not None}
-        return Prepared(
-            str(compiled), tuple(compiled.positiontup), constants, not statement.is_select
-        )
+        return prepare(statement, self.engine.dialect)
 
     def connection(self, durable: bool = True) -> AbstractContextManager[Connection]:
         """Each statement is its own transaction.
@@ -247,7 +204,7 @@ class Database:
         with self.lanes.turn or nullcontext():
             driver = self.lanes.take(durable)
             try:
-                yield from self._within(Connection(self, driver, deferred={}), driver)
+                yield from self._within(Connection(self, driver, last_writes=LastWrites()), driver)
             finally:
                 self.lanes.give_back(driver)
 
@@ -276,7 +233,7 @@ class Database:
     @contextmanager
     def session(self, read_only: bool = False) -> Iterator[Session]:
         """An ORM session with the same rule: a `Refusal` commits, anything else rolls back."""
-        with self.outages_told(), _Session(self, read_only) as session:
+        with self.outages_told(), self._session(read_only) as session:
             try:
                 yield session
             except StoreUnavailable:
@@ -285,6 +242,11 @@ class Database:
                 session.commit()
                 raise
             session.commit()
+
+    def _session(self, read_only: bool) -> Session:
+        if read_only:
+            return Session(self.reading_engine())
+        return WritingSession(self.engine, lambda it: Connection.of(self, it).write_deferred())
 
     @contextmanager
     def outages_told(self) -> Iterator[None]:
@@ -322,58 +284,3 @@ class Database:
         except self.outages as problem:
             self.tell(problem)
             raise
-
-
-class _Session(Session):
-    """Writes what was deferred before it commits, and forgets what it rolls back. `marks` says how
-    much there was of it at each savepoint."""
-
-    def __init__(self, database: Database, read_only: bool) -> None:
-        engine = database.reading_engine() if read_only else database.engine
-        self.database = database
-        self.deferred: dict[LastWrite, list[Any]] = {}
-        self.marks: dict[orm.SessionTransaction, dict[LastWrite, int]] = {}
-        super().__init__(engine, info={} if read_only else {DEFERRED: self.deferred})
-
-
-@sa.event.listens_for(_Session, "before_commit")
-def _write_deferred(session: _Session) -> None:
-    session.flush()
-    if session.deferred and not session.in_nested_transaction():
-        Connection.of(session.database, session).write_deferred()
-
-
-@sa.event.listens_for(_Session, "after_transaction_create")
-def _mark_savepoint(session: _Session, transaction: orm.SessionTransaction) -> None:
-    if transaction.nested:
-        counts = {write: len(notes) for write, notes in session.deferred.items()}
-        session.marks[transaction] = counts
-
-
-@sa.event.listens_for(_Session, "after_rollback")
-def _forget_deferred(session: _Session) -> None:
-    """What came since the savepoint, or all of it."""
-    savepoint = session.get_nested_transaction()
-    counts = session.marks[savepoint] if savepoint else {}
-    for write, notes in session.deferred.items():
-        del notes[counts.get(write, 0) :]
-
-
-def joined_by_space(column: Any) -> sa.ColumnElement[str]:
-    """All values of a group in one text, in no order; for keys, which have no space in them."""
-    return sa.func.aggregate_strings(column, sa.literal_column("' '"))  # type: ignore[arg-type]
-
-
-def joined_by_line(column: Any) -> sa.ColumnElement[str]:
-    """The same for names, which have no line breaks in them."""
-    return sa.func.aggregate_strings(column, sa.literal_column("'\n'"))  # type: ignore[arg-type]
-
-
-def _dialect_insert(dialect: str) -> Callable[..., Any]:
-    if dialect == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-        return sqlite_insert
-    from sqlalchemy.dialects.postgresql import insert as postgres_insert
-
-    return postgres_insert

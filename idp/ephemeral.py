@@ -13,8 +13,9 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Database, Upsert
+from idp.database import Base, Database
 from idp.errors import StoreUnavailable
+from idp.statements import Upsert
 
 REDIS_PREFIX = "latchkey:"
 COUNT_PREFIX = "count:"

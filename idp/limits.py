@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
+from idp.statements import Upsert
 
 
 class AttemptLimit(Base):

@@ -17,7 +17,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Database, JsonText
+from idp.columns import JsonText
+from idp.database import Base, Connection, Database
 from idp.secret_values import new_id
 
 PENDING = "pending"

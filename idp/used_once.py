@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.secret_values import fingerprint
+from idp.statements import Upsert
 
 
 class UsedName(Base):

@@ -15,8 +15,9 @@ from idp.audit import Origin
 from idp.credentials import second_factor_tries
 from idp.credentials.enrolled import Factor
 from idp.credentials.phone_numbers import masked
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.secret_values import new_id
+from idp.statements import Upsert
 
 SMS, EMAIL = "sms", "email"
 

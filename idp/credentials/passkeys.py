@@ -18,12 +18,13 @@ from idp.credentials.challenges import Errand
 from idp.credentials.enrolled import Factor
 from idp.credentials.key_makers import KEEPERS
 from idp.credentials.webauthn import Descriptor, Key, Unsound
-from idp.database import Base, Connection, Database, Upsert
+from idp.database import Base, Connection, Database
 from idp.directory import users
 from idp.ephemeral import Ephemeral
 from idp.errors import Refusal, told
 from idp.secret_values import encode, new_id
 from idp.settings import Settings
+from idp.statements import Upsert
 
 PASSKEY = "passkey"
 SECURITY_KEY = "security_key"

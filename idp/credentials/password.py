@@ -18,12 +18,13 @@ from idp.credentials import blocklist, temporary_passwords, tries, unlocking
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.temporary_passwords import StandIn
 from idp.credentials.tries import Taken
-from idp.database import Base, Connection, Database, Upsert
+from idp.database import Base, Connection, Database
 from idp.directory import users
 from idp.directory.users import Person, canonical_email
 from idp.errors import Refusal
 from idp.secret_values import SecretKeys
 from idp.settings import Settings
+from idp.statements import Upsert
 
 MAX_PASSWORD_BYTES = 1024
 FORMER_KEPT = 24

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.directory import users
 from idp.directory.users import User
 from idp.secret_values import LETTER_SECRET, SecretKeys, fingerprint
+from idp.statements import Upsert
 
 RESET, CHANGE = "reset", "change"
 LIFETIME_MINUTES = 60

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, limits
 from idp.audit import Origin
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.errors import Refusal, told
 from idp.settings import Settings
+from idp.statements import Upsert
 
 MOST_IN_A_ROW = 100
 

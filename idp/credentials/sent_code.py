@@ -20,11 +20,12 @@ from idp.credentials import code_budgets, code_destinations, second_factor_tries
 from idp.credentials.code_destinations import EMAIL, SMS
 from idp.credentials.enrolled import Evidence
 from idp.credentials.second_factor_tries import Authenticator
-from idp.database import Base, Connection, Database, Upsert
+from idp.database import Base, Connection, Database
 from idp.directory import users
 from idp.directory.users import Person
 from idp.secret_values import LETTER_SECRET, SecretKeys
 from idp.settings import Settings
+from idp.statements import Upsert
 
 SIGN_IN, ENROL = "sign_in", "enrol"
 LIFETIME = 300.0

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
+from idp.statements import Upsert
 
 TEMPORARY = "temporary"  # why a password has to be changed
 LIFETIME_HOURS = 24

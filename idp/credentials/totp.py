@@ -19,10 +19,11 @@ from idp.audit import Origin
 from idp.credentials import second_factor_tries
 from idp.credentials.enrolled import Evidence, Factor
 from idp.credentials.second_factor_tries import WRONG, Authenticator, SecondFactorRefused
-from idp.database import Base, Connection, Database, Upsert
+from idp.database import Base, Connection, Database
 from idp.ephemeral import Ephemeral
 from idp.secret_values import SecretKeys, new_id
 from idp.settings import Settings
+from idp.statements import Upsert
 
 METHOD = "totp"
 STEP = 30

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from idp import audit, tenancy
 from idp.audit import Origin
-from idp.database import Connection, Database, joined_by_line
+from idp.columns import joined_by_line
+from idp.database import Connection, Database
 from idp.directory import tenants
 from idp.directory.catalog import Catalog
 from idp.directory.memberships import Membership, MembershipRole, of_roles

@@ -15,7 +15,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
-from idp.database import Base, Connection, JsonText
+from idp.columns import JsonText
+from idp.database import Base, Connection
 from idp.directory import granting, tenants
 from idp.directory.access_tree import products
 from idp.directory.acting import Administration, Changed, Mistake

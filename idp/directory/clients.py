@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.database import Base, JsonText
+from idp.columns import JsonText
+from idp.database import Base
 
 ACTIVE = "active"
 DISABLED = "disabled"

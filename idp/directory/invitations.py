@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp import outbox
-from idp.database import Base, Connection, JsonText
+from idp.columns import JsonText
+from idp.database import Base, Connection
 from idp.directory import granting, letters, users
 from idp.directory.acting import Administration, Forbidden, Mistake, Rights
 from idp.directory.memberships import ENDED, KINDS, STATUS_NOW, Membership

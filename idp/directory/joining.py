@@ -7,12 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from idp.database import Connection, Upsert
+from idp.database import Connection
 from idp.directory import memberships, person_words, users
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.roles import Role
 from idp.directory.users import User
 from idp.secret_values import new_id
+from idp.statements import Upsert
 
 _USERS: Any = User.__table__
 _MEMBERS: Any = Membership.__table__

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
-from idp.database import Base, ByteText, Connection, joined_by_line, joined_by_space
+from idp.columns import ByteText, joined_by_line, joined_by_space
+from idp.database import Base, Connection
 from idp.directory import access_requests, tenants, users
 from idp.directory.access_requests import AccessRequest
 from idp.directory.catalog import ProductView

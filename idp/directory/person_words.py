@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, ByteText, Connection
+from idp.columns import ByteText
+from idp.database import Base, Connection
 from idp.directory.memberships import Membership
 from idp.directory.users import User
 from idp.tenancy import TenantOwned

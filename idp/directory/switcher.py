@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 import orjson
 import sqlalchemy as sa
 
-from idp.database import Connection, joined_by_line
+from idp.columns import joined_by_line
+from idp.database import Connection
 from idp.directory import branding, memberships, tenants
 from idp.directory.branding import Branding
 from idp.directory.catalog import Catalog, ProductView

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from idp.database import Base, ByteText, JsonText
+from idp.columns import ByteText, JsonText
+from idp.database import Base
 
 ACTIVE = "active"
 SUSPENDED = "suspended"

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
 from idp.audit import Origin
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.directory.clients import Client
 from idp.directory.memberships import HAS_NOT_ENDED, Membership
 from idp.directory.operator_standing import AnyStanding
@@ -22,6 +22,7 @@ from idp.directory.products import PLATFORM
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.secret_values import new_id
+from idp.statements import Upsert
 
 ONE_STANDING = "(membership_id IS NULL) <> (operator_term IS NULL)"
 

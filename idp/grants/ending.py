@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from idp import outbox
-from idp.database import Connection, Statement
+from idp.database import Connection
 from idp.directory.access_requests import GRANTED, AccessRequest
 from idp.directory.clients import Client
 from idp.directory.memberships import Membership
@@ -25,6 +25,7 @@ from idp.sessions import browser
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.sessions.logout import MESSAGE
+from idp.statements import Statement
 
 _CONSENTS: Any = Consent.__table__
 _newer = sa.orm.aliased(Grant)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from idp import audit
 from idp.audit import Origin
-from idp.database import Connection, Database, Upsert
+from idp.database import Connection, Database
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.memberships import STANDING_COLUMNS, Membership, Standing
@@ -30,6 +30,7 @@ from idp.policies.sessions import lifetimes
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.settings import Settings
+from idp.statements import Upsert
 
 
 class Replayed(Exception):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import outbox
 from idp.credentials.password import Password
-from idp.database import Base, Connection, Database, Upsert
+from idp.database import Base, Connection, Database
 from idp.directory import memberships, tenants, users
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.tenants import Tenant
@@ -23,6 +23,7 @@ from idp.directory.users import Person
 from idp.ephemeral import Ephemeral
 from idp.policies import password_age
 from idp.policies.password_age import DAY, MAX_AGE
+from idp.statements import Upsert
 
 DAYS = (14, 3, 1)
 BATCH = 2000

@@ -15,7 +15,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from idp.database import Base, Connection, JsonText, joined_by_space
+from idp.columns import JsonText, joined_by_space
+from idp.database import Base, Connection
 from idp.directory import catalog, clients, deciding, memberships, readers, tenants
 from idp.directory.access_requests import OPEN, AccessRequest, Side
 from idp.directory.acting import Mistake

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
+from idp.columns import joined_by_space
 from idp.credentials import enrolments
 from idp.credentials.enrolments import Enrolment
-from idp.database import joined_by_space
 from idp.directory import memberships, paging, users
 from idp.directory.access_requests import AccessRequest
 from idp.directory.acting import Administration

@@ -1,7 +1,7 @@
 """The single sign-on session: an opaque secret in a cookie, its SHA-256 in the database.
 
 The secret is new at every sign-in and every rise, so an id that somebody planted is worth nothing
-(security.md S63). Only `endpoints/authorize.py` starts one, when `next_step` says done.
+(security.md S63). Only `endpoints/outcome.py` starts one, when `next_step` says done.
 """
 
 from __future__ import annotations

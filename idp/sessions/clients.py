@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.directory.clients import Client
 from idp.secret_values import fingerprint
 from idp.sessions.browser import SsoSession
+from idp.statements import Upsert
 
 SID_CHARACTERS = 32
 

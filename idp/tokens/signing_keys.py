@@ -27,10 +27,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
 from idp.audit import NOWHERE, Origin
-from idp.database import Base, Connection, Database, JsonText, Upsert
+from idp.columns import JsonText
+from idp.database import Base, Connection, Database
 from idp.directory import catalog
 from idp.errors import SetupMistake
 from idp.secret_values import SecretKeys
+from idp.statements import Upsert
 
 ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
 CLOCK_SKEW = 60.0

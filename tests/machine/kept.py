@@ -15,8 +15,9 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
 from idp import app, database
-from idp.database import Database, Statement
+from idp.database import Database
 from idp.provider import Provider
+from idp.statements import Statement
 from idp.web.context import EXTENSION, orm
 
 QUERIES = 2000

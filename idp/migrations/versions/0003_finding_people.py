@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from idp.database import ByteText
+from idp.columns import ByteText
 from idp.directory.person_words import sort_name, words_of
 from idp.migrations import row_security
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from idp.database import ByteText
+from idp.columns import ByteText
 from idp.migrations import row_security
 
 revision = "0019"
