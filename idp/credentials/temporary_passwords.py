@@ -81,11 +81,7 @@ _SPEND = (
     .values(used_at=sa.bindparam("now", type_=sa.Double))
     .returning(_TABLE.c.user_id)
 )
-_END = (
-    sa.update(_TABLE)
-    .where(_OWN, _TABLE.c.used_at.is_(None))
-    .values(used_at=sa.bindparam("now", type_=sa.Double))
-)
+_END = sa.update(_TABLE).where(_OWN).values(used_at=sa.bindparam("now", type_=sa.Double))
 
 
 def make() -> str:

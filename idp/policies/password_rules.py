@@ -99,7 +99,7 @@ def objection(
         return Objection(Why.TOO_SHORT, rules.min_length)
     if not has_letters(text, rules.min_alnum):
         return Objection(Why.TOO_FEW_LETTERS, rules.min_alnum)
-    if current and is_like(text, unicodedata.normalize("NFKC", current)):
+    if is_like(text, unicodedata.normalize("NFKC", current)):
         return Objection(Why.LIKE_CURRENT)
     found = password_patterns.find(text, words)
     return Objection(Why(found)) if found else None

@@ -99,8 +99,9 @@ def test_n11_a_password_that_is_younger_than_the_rule_has_its_whole_time() -> No
         (120, (90, 5.0), 5.0),
         (60, (90, 5.0), NOW),
         (None, (90, 5.0), None),
+        (90, (90, None), NOW),
     ],
-    ids=["off", "switched on", "as before", "looser", "stricter", "switched off"],
+    ids=["off", "switched on", "as before", "looser", "stricter", "switched off", "undated"],
 )
 def test_a_rule_begins_anew_where_it_asks_more(
     days: int | None, before: tuple[int | None, float | None], expected: float | None
@@ -110,6 +111,13 @@ def test_a_rule_begins_anew_where_it_asks_more(
     had = {"password_max_age_days": before[0], "password_max_age_since": before[1]}
     dated = password_age.dated({**had, **of_tenant} if days else {}, had, NOW)
     assert dated.get("password_max_age_since") == expected
+
+
+def test_nobody_says_themselves_since_when_a_rule_holds() -> None:
+    claimed = {"password_max_age_since": 5.0}
+    assert password_age.dated(claimed, {}, NOW) == {}
+    dated = password_age.dated({**claimed, "password_max_age_days": 90}, {}, NOW)
+    assert dated["password_max_age_since"] == NOW
 
 
 def test_the_products_the_tenants_and_the_home_tenants_rules_hold_together() -> None:

@@ -69,6 +69,11 @@ def test_p1_letters_are_counted_as_they_are_compared() -> None:
     assert why("\ufb01\ufb02\ufb03kq7") is None, "three ligatures of seven letters"
 
 
+def test_p1_so_they_are_in_a_set_up_file() -> None:
+    assert password_rules.has_letters("\ufb01\ufb02\ufb03kq7", 10)
+    assert not password_rules.has_letters("\ufb01\ufb02\ufb03kq7", 11)
+
+
 @pytest.mark.parametrize("letters", [64, 128, 1024])
 def test_p1_long_ones_are_taken_up_to_a_kilobyte(letters: int) -> None:
     text = ("violet-harmonica-of-27-teapots/" * 40)[:letters]
@@ -79,6 +84,8 @@ def test_p1_long_ones_are_taken_up_to_a_kilobyte(letters: int) -> None:
 def test_p1_length_is_asked_for_where_it_is_the_stricter_rule() -> None:
     assert why("kq9vtxw7zp3", Rules(10, 15, 10)) is Why.TOO_SHORT
     assert why("kq9vtxw", Rules(10, 10, 10)) is Why.TOO_FEW_LETTERS
+    assert why("kq9vtxw7zp3rhm", Rules(10, 15, 10)) is Why.TOO_SHORT
+    assert why("kq9vtxw7zp3rhmd", Rules(10, 15, 10)) is None
     objection = password_rules.objection(Rules(0, 15, 10), "kq9vtxw", [])
     assert objection == Objection(Why.TOO_SHORT, 15)
 
@@ -158,6 +165,7 @@ def test_p2_one_persons_words_are_never_another_ones() -> None:
         "27-violet-harmonica",
         "violet_harmonica_27",
         "vuolet-harmonica-27",
+        "vuqlet-harmonica-27",
     ],
 )
 def test_p2_a_trivial_change_of_the_current_one_is_refused(claimed: str) -> None:
@@ -167,10 +175,25 @@ def test_p2_a_trivial_change_of_the_current_one_is_refused(claimed: str) -> None
 def test_p2_what_is_no_trivial_change_is_taken() -> None:
     assert why("amber-trombone-of-27-kettles", current="violet-harmonica-27") is None
     assert why("8842917350 kq", current="7719264038 zv") is None
+    assert why("vuqzet-harmonica-27", current="violet-harmonica-27") is None, "three letters"
+    assert why("violet-harmonica-27-kettle", current="violet-harmonica-27") is None
+    assert not password_rules.is_like("kettle-drum-kettle-drum", "kettle-drum")
+    assert why("8842917350 !?", current="7719264038 ..") is None, "neither has a letter"
+
+
+def test_p2_the_current_one_is_compared_as_it_is_hashed() -> None:
+    wide = "".join(chr(ord(each) + 0xFEE0) for each in "violet-harmonica-27")
+    assert why("violet-harmonica-28", current=wide) is Why.LIKE_CURRENT
 
 
 @pytest.mark.parametrize(
-    "claimed", ["qwertyuiop", "QwertyUiop", "1234567890", "iloveyou12", "letmein", "Password"]
+    "claimed",
+    [
+        *("qwertyuiop", "QwertyUiop", "1234567890", "iloveyou12", "letmein", "Password"),
+        "ｑｗｅｒｔｙｕｉｏｐ",
+        "jessica123",  # ten letters, and on the long list alone
+        "Manchester1!",  # not in small letters
+    ],
 )
 def test_p2_what_has_leaked_is_on_the_list_that_ships(claimed: str) -> None:
     assert blocklist.is_compromised(claimed)
@@ -209,6 +232,8 @@ def test_a_company_that_says_a_password_is_enough_gets_longer_ones(
 ) -> None:
     policy = {"customer": {"mode": "off"}, "staff": {"mode": "required"}}
     assert password_rules.rules_of([company(kind, second_factor=policy)]).min_length == expected
+    stricter = company(kind, second_factor=policy, password_min_length=20)
+    assert password_rules.rules_of([stricter]).min_length == 20
 
 
 def test_each_bound_says_what_is_recommended() -> None:

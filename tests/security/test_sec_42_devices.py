@@ -121,6 +121,19 @@ def test_sec_42_people_who_share_a_browser_are_each_known_in_it(world: World) ->
     assert is_right(world, PASSWORD, BEN, device(browser))
 
 
+def test_sec_42_a_browser_stays_the_same_one_at_every_sign_in(world: World) -> None:
+    """Or its tries would begin anew with each."""
+    browser = known_browser(world)
+    first = device(browser)
+    browser.tokens(BEN, prompt="login")
+    world.clock.move(1)
+    browser.tokens(AMARA, prompt="login")
+    ids = [entry.partition(":")[0] for entry in device(browser).split("~")]
+    assert ids[0] == first.partition(":")[0]
+    assert len(set(ids)) == 2
+    assert device(browser) != first, "from when on the ninety days count"
+
+
 def test_sec_42_a_new_password_makes_every_browser_a_stranger(world: World) -> None:
     known = device(known_browser(world))
     world.clock.move(60)

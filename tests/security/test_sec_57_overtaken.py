@@ -1,0 +1,168 @@
+"""S57: what is found right and what is written for it are two moments; what happens between them
+counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import argon2
+import pytest
+
+from idp.audit import NOWHERE
+from idp.credentials import password, password_links
+from idp.credentials.password import COMPROMISED, State
+from idp.credentials.password_links import CHANGE, RESET
+from idp.login import new_password
+from idp.login.new_password import ChangedMeanwhile
+from tests.mailed import link_for, temporary_for
+from tests.security.choosing import NEW, choose, is_right, user_id
+from tests.world import AMARA, BEN, CHEAP, PASSWORD, World
+
+LATE = "Loud herons carve 31 canoes"
+
+
+def meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, claimed: str, deed: Callable[[], Any]
+) -> None:
+    """Once, when the hasher has done that with what was claimed, and before anything is written."""
+    work, waiting = getattr(world.held.hasher, name), [deed]
+
+    def slow(*given: Any) -> Any:
+        done = work(*given)
+        if given[-1] == claimed and waiting:
+            waiting.pop()()
+        return done
+
+    monkeypatch.setattr(world.held.hasher, name, slow)
+
+
+def test_sec_57_renewing_a_hash_does_not_bring_the_old_password_back(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = either_world
+    old = argon2.PasswordHasher(memory_cost=CHEAP["argon2_memory_kib"], time_cost=1, parallelism=1)
+    world.run("UPDATE passwords SET hash = :h", h=old.hash(PASSWORD))
+    meanwhile(world, monkeypatch, "hash", PASSWORD, lambda: choose(world))
+    is_right(world)
+    world.clock.move(1)
+    assert is_right(world, NEW)
+    assert not is_right(world)
+
+
+def test_sec_57_a_half_finished_sign_in_that_a_slow_change_did_not_see_is_over(
+    either_world: World,
+) -> None:
+    """The password was proven after the change began and before it was written."""
+    world, held = either_world, either_world.held
+    with held.database.connection() as db:
+        owner = new_password.owner_of(db, user_id(world))
+    prepared = new_password.prepare(held.database, held.hasher, held.settings, owner, [], NEW)
+    began = world.clock()
+    world.clock.move(5)
+    browser = world.browser()
+    proven = browser.submit(browser.follow(browser.authorize()), email=AMARA, password=PASSWORD)
+    with held.database.transaction() as db:
+        new_password.keep(db, held.secret_keys, owner, prepared, began, NOWHERE)
+    assert 'name="password"' in browser.follow(proven).text
+    assert browser.client.get_cookie("latchkey-session") is None
+
+
+def test_sec_57_a_clock_that_is_behind_takes_no_proof_back(either_world: World) -> None:
+    world = either_world
+    world.clock.move(10)
+    assert is_right(world)
+    latest = world.clock()
+    world.clock.move(-5)
+    assert is_right(world)
+    proven = "SELECT proven_at FROM passwords WHERE user_id = :u"
+    assert world.run(proven, u=user_id(world)) == [(latest,)]
+
+
+def test_sec_46_a_newer_letter_ends_an_older_one_that_was_just_found_right(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, newer = either_world, []
+    older = temporary_for(world)
+    meanwhile(world, monkeypatch, "compare", older, lambda: newer.append(temporary_for(world)))
+    assert not is_right(world, older)
+    assert is_right(world, newer[0])
+
+
+def test_sec_56_a_link_is_dead_once_its_address_is_somebody_elses(either_world: World) -> None:
+    world = either_world
+    link = link_for(world)
+    move = "UPDATE users SET email = :n, email_canonical = :n WHERE email = :e"
+    world.run(move, n="amara.new@northwind.example", e=AMARA)
+    world.run(move, n=AMARA, e=BEN)
+    assert world.browser().get(link).status_code == 404
+    token = link.partition("token=")[2]
+    with world.held.database.transaction() as db:
+        assert password_links.spend(db, token, RESET, world.clock()) is None
+
+
+def test_sec_56_a_link_that_was_good_when_it_was_looked_at_has_to_be_so_when_it_is_spent(
+    either_world: World,
+) -> None:
+    world, later = either_world, 3600.0
+    token = link_for(world).partition("token=")[2]
+
+    def spend(purpose: str, at: float) -> str | None:
+        with world.held.database.transaction() as db:
+            return password_links.spend(db, token, purpose, at)
+
+    assert spend(RESET, world.clock() + later) is None
+    assert spend(CHANGE, world.clock()) is None
+    world.run("UPDATE users SET status = 'disabled' WHERE email = :e", e=AMARA)
+    assert spend(RESET, world.clock()) is None
+    world.run("UPDATE users SET status = 'active' WHERE email = :e", e=AMARA)
+    assert spend(RESET, world.clock()) == user_id(world)
+
+
+def test_sec_57_a_leaked_password_that_was_just_found_right_does_not_undo_a_reset(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has to be changed for being known, and for the letter first."""
+    world, leaked, mailed = either_world, "qwertyuiop", []
+    hashed = world.held.hasher.hash(leaked)
+    world.run("UPDATE passwords SET hash = :h WHERE user_id = :u", h=hashed, u=user_id(world))
+    meanwhile(world, monkeypatch, "compare", leaked, lambda: mailed.append(temporary_for(world)))
+    is_right(world, leaked)
+    world.clock.move(1)
+    assert not is_right(world, leaked)
+    assert is_right(world, mailed[0])
+
+
+def test_sec_57_who_found_the_password_before_a_change_does_not_change_it_after(
+    either_world: World,
+) -> None:
+    world, seen = either_world, state(either_world)
+    world.clock.move(1)
+    choose(world)
+    with pytest.raises(ChangedMeanwhile):
+        choose(world, LATE, seen=seen)
+    world.clock.move(1)
+    assert is_right(world, NEW)
+
+
+def test_sec_57_nor_after_a_second_letter(either_world: World) -> None:
+    world = either_world
+    temporary_for(world)
+    seen = state(world)
+    newer = temporary_for(world)
+    with pytest.raises(ChangedMeanwhile):
+        choose(world, LATE, seen=seen)
+    assert is_right(world, newer)
+
+
+def test_sec_57_nor_after_another_reason_to_change_it(either_world: World) -> None:
+    world, seen, who = either_world, state(either_world), user_id(either_world)
+    with world.held.database.transaction() as db:
+        password.demand_change(db, who, COMPROMISED)
+    with pytest.raises(ChangedMeanwhile):
+        choose(world, LATE, seen=seen)
+
+
+def state(world: World) -> State | None:
+    with world.held.database.connection() as db:
+        return password.find_state(db, user_id(world))
