@@ -115,3 +115,39 @@ def test_how_many_recovery_codes_are_left_is_said_as_people_say_it(
     for language, words in (("en", english), ("es", spanish)):
         page = world.browser(Accept_Language=language).enter("/account/security")
         assert words in " ".join(page.text.split())
+
+
+def test_what_can_not_be_set_up_here_is_not_offered(world: World):
+    browser = world.browser()
+    page = browser.enter("/account/security").text
+    assert "/account/security/key" in page
+    assert "/account/security/text" not in page
+    object.__setattr__(world.settings, "demo_inbox", True)
+    assert "/account/security/text" in browser.get("/account/security").text
+
+
+def test_no_key_is_offered_where_the_provider_has_no_name(world: World):
+    browser = world.browser()
+    browser.enter("/account/security")
+    object.__setattr__(world.settings, "issuer", "http://127.0.0.1:8000")
+    page = browser.get("/account/security").text
+    assert "/account/security/app" in page
+    assert "/account/security/key" not in page
+
+
+def test_sec_52_codes_are_counted_for_the_company_that_one_is_in(either_world: World):
+    browser = either_world.browser()
+    browser.tokens(AMARA, tenant="northwind")
+    browser.submit(browser.get("/account/security/mail"), action="send")
+    ((northwind,),) = either_world.run("SELECT id FROM tenants WHERE slug = 'northwind'")
+    key = f"codes for:{northwind}"
+    assert either_world.run("SELECT failed FROM attempt_limits WHERE key = :k", k=key) == [(1,)]
+
+
+def test_m4_who_adds_one_has_not_skipped_any_more(either_world: World, amara: Visitor):
+    either_world.run("UPDATE memberships SET second_factor_skipped_at = 1")
+    page = amara.get("/account/security/app")
+    amara.submit(page, code=pyotp.TOTP(secret_on(page)).at(int(either_world.clock())))
+    own = user_id(either_world, AMARA)
+    skipped = "SELECT second_factor_skipped_at FROM memberships WHERE user_id = :u"
+    assert either_world.run(skipped, u=own) == [(None,)]

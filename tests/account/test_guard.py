@@ -83,3 +83,20 @@ def test_a_disabled_person_sees_nothing_more(either_world: World, amara: Visitor
     for path in account_addresses(either_world, "GET"):
         if "<" not in path:
             assert AMARA not in amara.follow(amara.get(path)).text, path
+
+
+def test_a_proof_is_recent_for_a_quarter_of_an_hour_and_no_longer(
+    either_world: World, amara: Visitor
+):
+    either_world.clock.move(15 * 60)
+    assert amara.get("/account/security/app").status_code == 200
+    either_world.clock.move(1)
+    assert amara.get("/account/security/app").headers["Location"].startswith("/authorize?attempt=")
+
+
+def test_looking_at_the_account_keeps_the_session_from_idling_out(
+    either_world: World, amara: Visitor
+):
+    for _ in range(3):
+        either_world.clock.move(either_world.settings.session_idle_lifetime - 60)
+        assert amara.get("/account").status_code == 200

@@ -136,3 +136,24 @@ def test_receipts_are_the_persons_own_and_of_the_last_thirty_days(
     either_world.clock.move(31 * DAY)
     again = either_world.browser()
     assert "Sign-outs of the last" not in again.enter("/account/sessions", AMARA).text
+
+
+@pytest.mark.parametrize("which", ["session_idle_lifetime", "session_absolute_lifetime"])
+def test_a_session_that_is_over_by_age_is_not_shown(
+    either_world: World, phone: Visitor, which: str
+):
+    either_world.clock.move(getattr(either_world.settings, which))
+    if which == "session_absolute_lifetime":
+        either_world.run("UPDATE sessions SET last_seen_at = :n", n=either_world.clock())
+    page = either_world.browser(**DESK).enter("/account/sessions").text
+    assert "Safari on iPhone" not in page.partition("Sign-outs")[0]
+
+
+def test_the_session_that_was_used_last_comes_first(either_world: World, phone: Visitor):
+    either_world.clock.move(120)
+    desk = either_world.browser(**DESK)
+    first = ids(desk.enter("/account/sessions").text)
+    either_world.clock.move(120)
+    phone.get("/account")
+    second = ids(phone.get("/account/sessions").text)
+    assert second == first[::-1]

@@ -28,7 +28,7 @@ from idp.grants import factor_reset, reset_requests
 from idp.operators import visits
 from idp.policies import second_factor_policy
 from tests.console.administering import administering, with_roles
-from tests.console.operations import operation
+from tests.console.operations import operation, operator, send
 from tests.console.people_of import (
     add_clerk,
     address,
@@ -39,6 +39,7 @@ from tests.console.people_of import (
     user_id,
 )
 from tests.console.test_multi_factor import enrolled, policy, proposed, save
+from tests.security.second_factors import require_of_staff
 from tests.world import AMARA, BEN, DANA, HANA, OLU, PRIYA, Visitor, World
 
 DAY = 86400.0
@@ -282,11 +283,16 @@ def with_second_factor(world: World, email: str) -> Visitor:
     """A browser whose session has a second factor, proven now."""
     browser = world.browser()
     browser.enter("/manage/northwind", email)
+    prove_a_second_factor(world, email)
+    return browser
+
+
+def prove_a_second_factor(world: World, email: str) -> None:
+    """In all sessions of theirs."""
     at = world.clock()
     proofs = orjson.dumps({"password": [at, 0.0], "totp": [at, 0.0]}).decode()
     whose = user_id(world, email)
     world.run("UPDATE sessions SET proofs = :p WHERE user_id = :u", p=proofs, u=whose)
-    return browser
 
 
 def test_the_form_asks_for_a_second_factor_first(either_world: World) -> None:
@@ -341,3 +347,62 @@ def test_n5_the_rule_of_two_is_loosened_by_no_password_alone(either_world: World
         seen = second_factor_policy.preview(admin, keys, loose).digest
         second_factor_policy.save(admin, loose, seen)
     assert policy(either_world)["reset_needs_second_admin"] is False
+
+
+def test_the_page_is_not_shown_to_who_may_not_reset(world: World) -> None:
+    with_roles(world, DANA, {"reader": {"permissions": {"console": ["people.read"]}}})
+    browser = with_second_factor(world, DANA)
+    page = f"{address(world, BEN)}/reset-factors"
+    assert browser.get(page).status_code == 403
+    assert _post(browser, world, page).status_code == 403
+
+
+def test_a_program_learns_of_no_request_by_approving_it(world: World) -> None:
+    with administering(world) as admin:
+        program = replace(admin, actor=replace(admin.actor, user_id=None))
+        with pytest.raises(Forbidden):
+            factor_reset.approve(program, "no such request")
+
+
+def test_a_guest_is_reset_at_home_alone(either_world: World) -> None:
+    """Else whoever lets somebody in could take their second factor away everywhere."""
+    enrolled(either_world, BEN, 5.0)
+    either_world.run(
+        "UPDATE memberships SET source = 'cross_tenant' WHERE id = :m",
+        m=member_id(either_world, BEN),
+    )
+    with pytest.raises(Forbidden):
+        reset(either_world, BEN)
+    assert owned(either_world, BEN) == 1
+
+
+def test_sec_57_a_reset_ends_what_outlived_a_sign_out_and_what_was_half_finished(
+    either_world: World,
+) -> None:
+    offline = either_world.browser()
+    kept = offline.tokens(BEN, scope="openid offline_access")
+    offline.submit(offline.get("/logout"), decision="sign_out")
+    require_of_staff(either_world)
+    half = either_world.browser()
+    page = half.sign_in(BEN)
+    assert page.request.path == "/login/enrol"
+    either_world.clock.move(1)
+    reset(either_world, BEN)
+    assert either_world.refresh(kept["refresh_token"]).status_code == 400
+    attempt = re.findall(r"attempt=([\w-]+)", page.text)[0]
+    again = half.follow(half.get(f"/login/enrol?attempt={attempt}&method=totp"))
+    assert 'name="password"' in again.text
+
+
+def test_m9_a_visiting_operator_resets_at_the_page_by_a_second_factor(either_world: World) -> None:
+    enrolled(either_world, BEN, 5.0)
+    browser = operator(either_world)
+    about = {"minutes": "15", "reason": "Their only admin is on leave"}
+    send(browser, "/operate/tenants/northwind/visit", **about)
+    page = f"{address(either_world, BEN)}/reset-factors"
+    away = browser.follow(browser.submit(browser.get(page), page))
+    assert away.request.path == "/login/enrol", "a password alone is not enough"
+    prove_a_second_factor(either_world, OLU)
+    done = browser.follow(browser.submit(browser.get(page), page))
+    assert "Their second factors are gone" in done.text
+    assert owned(either_world, BEN) == 0

@@ -239,6 +239,35 @@ def test_n1_selected_people_and_products_are_previewed_too(either_world: World) 
     assert DANA in {each.email for each in payments.people}
 
 
+def test_n1_who_is_asked_already_is_not_new(either_world: World) -> None:
+    save(either_world, proposed(either_world, modes={"staff": Mode.REQUIRED}))
+    found = asked(either_world, proposed(either_world, products={"payments": None}))
+    assert (found.now, found.then) == (len(STAFF), len(STAFF))
+    assert (found.new, found.need_a_key, found.people) == (0, 0, [])
+
+
+def test_n1_who_has_skipped_is_not_asked_until_it_is_required(either_world: World) -> None:
+    save(either_world, proposed(either_world, modes={"staff": Mode.OPTIONAL}))
+    assert asked(either_world, Proposal()).now == len(STAFF)
+    either_world.run(
+        "UPDATE memberships SET second_factor_skipped_at = :at WHERE id = :m",
+        at=either_world.clock(),
+        m=member_id(either_world, BEN),
+    )
+    assert asked(either_world, Proposal()).now == len(STAFF) - 1
+    strict = asked(either_world, proposed(either_world, modes={"staff": Mode.REQUIRED}))
+    assert [each.email for each in strict.people] == [BEN]
+
+
+def test_what_is_no_members_id_is_not_kept(either_world: World) -> None:
+    browser = either_world.browser()
+    page = browser.enter(MULTI_FACTOR)
+    for odd in ("", " ", "a b", "x" * 65, "'", "%"):
+        kept = press(browser, page, "show", member=[odd])
+        assert kept.status_code == 200
+        assert "Not saved yet" not in kept.text, odd
+
+
 def test_m5_turning_it_off_and_on_again_asks_those_who_had_enrolled(either_world: World) -> None:
     """M5, seen in the preview: the same function decides at the sign-in."""
     enrolled(either_world, DANA, either_world.clock() - 5)

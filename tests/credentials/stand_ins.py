@@ -23,6 +23,7 @@ from tests.machine.processes import free_port
 ACCOUNT, TOKEN = "AC0123456789abcdef0123456789abcdef", "a token: with/odd@signs"
 ERRORS = {  # as their documentation has them
     400: {"code": 21211, "message": "The 'To' number +12015550123 is not valid.", "status": 400},
+    402: {"code": "+12015550123", "status": 402},
     401: {"code": 20003, "message": "Authenticate", "status": 401},
     429: {"code": 20429, "message": "Too Many Requests", "status": 429},
     503: {"code": 20503, "message": "Service unavailable", "status": 503},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from idp.credentials import factors
+from idp.credentials.code_destinations import SMS
 from idp.credentials.second_factor_tries import MISSING, WRONG
 from tests.console.people_of import letters
 from tests.credentials.proving import (
     HERE,
     code_of,
     enrol_app,
+    enrol_code,
     enter,
     factors_of,
     new_codes,
@@ -16,6 +18,7 @@ from tests.credentials.proving import (
     refused,
     user_id,
 )
+from tests.passkeys_of import Keys
 from tests.world import AMARA, BEN, World
 
 
@@ -78,3 +81,18 @@ def test_a_reset_unlinks_all_of_one_person_and_nothing_of_another(either_world: 
     assert refused(enter, either_world, code_of(hers, either_world.clock())) == MISSING
     assert enter(either_world, code_of(his, either_world.clock()), BEN)
     assert either_world.run("SELECT count(*) FROM authenticator_failures") == [(0,)]
+
+
+def test_no_kind_of_factor_is_removed_for_somebody_else(either_world: World) -> None:
+    """Each kind by itself looks whose it is."""
+    enrol_app(either_world)
+    enrol_code(either_world, SMS)
+    new_codes(either_world)
+    Keys(either_world).enrol()
+    hers, his_id = factors_of(either_world), user_id(either_world, BEN)
+    assert len(hers) == 4
+    with either_world.held.database.transaction() as db:
+        for source in (*factors.SOURCES, factors.RECOVERY):
+            for factor in hers:
+                assert not source.remove(db, his_id, factor.id)
+    assert factors_of(either_world) == hers

@@ -121,6 +121,13 @@ def test_a_number_that_the_service_refuses_is_not_tried_again(world: World) -> N
         assert service.requests == 1
 
 
+def test_what_the_service_says_that_is_no_number_of_an_error_is_not_kept(world: World) -> None:
+    """It may name the receiver."""
+    with texted(world, 402) as (asking, _service):
+        deliver(asking)
+        assert state(asking) == ("refused", "the SMS service answered 402")
+
+
 def test_what_may_have_arrived_is_not_sent_again(world: World) -> None:
     """The service hangs up after it has heard everything."""
     with socket.create_server(("127.0.0.1", 0)) as server:

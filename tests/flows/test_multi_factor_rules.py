@@ -346,3 +346,17 @@ def test_n4_switching_company_runs_its_policy_and_asks_what_is_missing_alone(
     assert claims_of(tokens["access_token"])["tenant"] == "harbor"
     for slug in ("northwind", "harbor"):
         assert place_of(browser.authorize(tenant=slug, prompt="none")) == IN, slug
+
+
+def test_m4_who_skipped_and_enrols_for_a_product_has_not_skipped_any_more(
+    either_world: World,
+) -> None:
+    say(either_world, "optional")
+    browser, page = sign_in(either_world, DANA)
+    browser.follow(enter(browser, page, action="skip"))
+    assert skipped(either_world, DANA) == {"northwind": either_world.clock()}
+    demand_a_second_factor(either_world)
+    page = browser.follow(browser.authorize("payments"))
+    _, after = set_up_an_app(either_world, browser, page)
+    assert place_of(after) == IN
+    assert skipped(either_world, DANA) == {"northwind": None}

@@ -353,3 +353,14 @@ def test_who_has_only_what_can_not_be_used_here_is_told_and_not_sent_in_circles(
     _, page = to_the_step(strict)
     assert page.status_code == 403
     assert "What you have set up can&#39;t be used here." in page.text
+
+
+def test_a_recovery_code_is_never_what_is_asked_for_first(strict: World) -> None:
+    """It stands in for what is lost."""
+    enrol_app(strict, DANA)
+    codes = new_codes(strict, DANA)
+    browser, page = to_the_step(strict)
+    page = choose(browser, page, "recovery")
+    assert enter(browser, page, code=codes[0]).status_code == 303
+    _, again = to_the_step(strict)
+    assert "authenticator app shows" in again.text

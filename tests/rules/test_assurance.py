@@ -53,6 +53,7 @@ def test_the_methods_as_a_client_reads_them(methods: str, amr: list[str]) -> Non
         ("passkey", "aal2", "aal2"),
         ("passkey", "aal1 aal2", "aal2"),
         ("password totp", "phr aal1", "aal1"),
+        ("password totp", "aal1 aal2", "aal2"),
         ("password", "aal2", "aal1"),
         ("password totp", "urn:gold", "aal2"),
     ],

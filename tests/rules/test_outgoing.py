@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from idp.outgoing import Unreachable, post_form
 
@@ -140,6 +148,44 @@ def shake_forever(server: socket.socket, said: bytes) -> None:
                 connected.sendall(b"\x00" if said else b"\x16")
         except OSError:
             return
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_nothing(tmp_path: Path) -> None:
+    """The name on it is right; whoever stands between us and a product could write that, too."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed("localhost", tmp_path))
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=listen_by_tls, args=(server, context, heard))
+        thread.start()
+        with pytest.raises(Unreachable, match="SSLCertVerificationError"):
+            post_form(f"https://localhost:{server.getsockname()[1]}/", FIELDS, HERE)
+        thread.join()
+    assert heard == []
+
+
+def self_signed(name: str, folder: Path) -> Path:
+    """A file with a certificate and its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder(called, called, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    written = folder / "certificate.pem"
+    written.write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
+    return written
+
+
+def listen_by_tls(server: socket.socket, context: ssl.SSLContext, heard: list[bytes]) -> None:
+    connected, _ = server.accept()
+    with suppress(OSError), context.wrap_socket(connected, server_side=True) as wrapped:
+        heard.append(wrapped.recv(65536))
+        wrapped.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
 def assert_unreachable_within(deadline: float) -> None:

@@ -93,8 +93,11 @@ def test_sec_65_who_was_signed_out_of_a_company_comes_back_by_another_proof_alon
 def test_sec_65_nor_do_they_come_back_by_another_session_of_theirs(either_world: World) -> None:
     signed_in(either_world, "northwind")
     elsewhere, _ = signed_in(either_world, "harbor")
+    bens = either_world.browser()
+    bens.tokens(BEN, tenant="northwind")
     assert end(either_world, AMARA, "northwind") == 1
     assert not opens(elsewhere, "northwind")
+    assert opens(bens, "northwind"), "it was hers that ended"
     assert opens(elsewhere, "harbor")
 
 
