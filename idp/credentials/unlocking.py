@@ -123,9 +123,8 @@ def locked_until(admin: Administration, someone: Member) -> float | None:
 def unlock(admin: Administration, membership_id: str) -> None:
     """By an admin of the person's home. Raises Forbidden, RecentSignInNeeded, NotFound, or
     Mistake."""
-    admin.check(PERMISSION)
-    admin.check_recent()
     rights = granting.in_turn(admin, PERMISSION)
+    admin.check_recent()
     someone = person.find_member(admin, membership_id)
     if not someone.is_home or not granting.may_act_on(rights, rights_of(admin.db, membership_id)):
         raise Forbidden("a person above them, or another company's")

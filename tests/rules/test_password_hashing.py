@@ -12,7 +12,7 @@ import argon2
 import pytest
 
 from idp.audit import NOWHERE
-from idp.credentials import password
+from idp.credentials import hashing, password
 from idp.credentials.hashing import PEPPERED, PasswordHasher
 from idp.credentials.password import MAX_PASSWORD_BYTES, SignInRefused
 from idp.errors import Busy
@@ -86,6 +86,22 @@ def test_a_damaged_hash_is_nobody_s_password(hasher: PasswordHasher, stored: str
 
 def test_nobody_has_nobody_s_password(hasher: PasswordHasher) -> None:
     assert not hasher.compare(None, "nobody's password")
+
+
+def test_nobody_gets_in_by_what_nobody_s_hash_is_of() -> None:
+    made = cheap()
+    made._nobody = made.hash(PASSWORD)
+    assert made.compare(made._nobody, PASSWORD)
+    assert not made.compare(None, PASSWORD)
+
+
+def test_each_parameter_is_the_setting_s() -> None:
+    settings = Settings(
+        argon2_memory_kib=96, argon2_time_cost=3, argon2_parallelism=2, argon2_slots=1
+    )
+    stored = PasswordHasher(settings, KEYS.pepper).hash(PASSWORD).removeprefix(PEPPERED)
+    made = argon2.extract_parameters(stored)
+    assert (made.memory_cost, made.time_cost, made.parallelism) == (96, 3, 2)
 
 
 @pytest.mark.parametrize("changed", ["argon2_memory_kib", "argon2_time_cost"])
@@ -202,6 +218,18 @@ def test_more_work_than_there_is_room_for_is_refused_at_once(full: PasswordHashe
     with pytest.raises(Busy) as refusal:
         full.hash(PASSWORD)
     assert refusal.value.status == 503
+
+
+def test_whoever_has_waited_too_long_is_refused_and_the_room_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hashing, "HASH_WAIT", 0.01)
+    busy = cheap(argon2_slots=1, argon2_queue=1)
+    with busy.slot():
+        for _ in range(3):
+            with pytest.raises(Busy, match="waited too long"):
+                busy.hash(PASSWORD)
+    assert busy.hash(PASSWORD)
 
 
 def test_a_busy_provider_counts_no_try(world: World, full: PasswordHasher) -> None:

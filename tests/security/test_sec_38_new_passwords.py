@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from idp.credentials import blocklist
 from idp.login.new_password import Unfit
 from idp.policies.password_rules import HISTORY, Why
 from tests.console.inviting import NADIA, invite, newest_token
@@ -149,3 +150,18 @@ def test_sec_38_a_leaked_one_that_is_still_in_use_has_to_be_changed(world: World
     world.clock.move(MINUTE)
     choose(world)
     assert world.run(demanded, u=user_id(world)) == [("",)]
+
+
+def test_p2_the_service_that_the_settings_name_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked = "https://list.example/range/", []
+
+    def know(claimed: str, range_url: str) -> bool:
+        asked.append(range_url)
+        return True
+
+    monkeypatch.setattr(blocklist, "is_compromised", know)
+    object.__setattr__(world.settings, "compromised_range_url", url)
+    assert why_not(world, NEW) is Why.COMPROMISED
+    assert asked == [url]

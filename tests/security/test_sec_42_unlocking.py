@@ -14,10 +14,11 @@ from idp.audit import NOWHERE
 from idp.credentials import unlocking
 from idp.credentials.password import MOST_WRONG
 from idp.credentials.unlocking import LinkOver
+from idp.directory import person
 from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeeded
 from idp.web import letters as writing
 from tests.console.administering import administering
-from tests.console.people_of import administration, letters, member_id
+from tests.console.people_of import add_clerk, administration, letters, member_id
 from tests.security.choosing import choose, is_right, user_id
 from tests.security.test_sec_42_devices import HALF_AN_HOUR, device, known_browser, lock
 from tests.storage.crew import threads_at_once
@@ -151,6 +152,32 @@ def test_p4_who_may_not_lifts_nothing(world: World) -> None:
     with pytest.raises(RecentSignInNeeded), administering(world) as admin:
         unlocking.unlock(replace(admin, now=admin.now + 86400), bens)
     assert not is_right(world, PASSWORD, BEN)
+
+
+def test_p4_a_company_sees_and_lifts_the_locks_of_its_own_people_alone(world: World) -> None:
+    """Not those of guests, whose sign-in is their own company's affair."""
+    bens = member_id(world, BEN)
+    lock(world, BEN)
+    with administering(world) as admin:
+        ben = person.find_member(admin, bens)
+        assert unlocking.locked_until(admin, ben)
+    with administration(world, may=frozenset()) as admin, pytest.raises(Forbidden):
+        unlocking.locked_until(admin, ben)
+    world.run("UPDATE memberships SET source = 'cross_tenant' WHERE id = :m", m=bens)
+    with administering(world) as admin:
+        assert unlocking.locked_until(admin, person.find_member(admin, bens)) is None
+    with pytest.raises(Forbidden), administering(world) as admin:
+        unlocking.unlock(admin, bens)
+    assert not is_right(world, PASSWORD, BEN)
+
+
+def test_p4_whoever_is_above_is_not_unlocked(world: World) -> None:
+    """By a clerk, who looks after people below the account admins."""
+    add_clerk(world, BEN)
+    lock(world, AMARA)
+    with pytest.raises(Forbidden), administering(world, BEN) as admin:
+        unlocking.unlock(admin, member_id(world, AMARA))
+    assert not is_right(world)
 
 
 def test_p4_there_is_nothing_to_lift_where_nothing_is_paused(world: World) -> None:

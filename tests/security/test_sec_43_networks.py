@@ -20,7 +20,7 @@ from tests.passkeys_of import Keys
 from tests.security.browsing import SignInForm
 from tests.security.choosing import is_right
 from tests.security.test_sec_42_devices import device, known_browser
-from tests.world import AMARA, BEN, HANA, PASSWORD, World
+from tests.world import AMARA, BEN, HANA, PASSWORD, PRIYA, World
 
 WRONG = "not-the-password-at-all"
 MOST = 12
@@ -185,6 +185,19 @@ def test_sec_43_a_company_that_is_tried_too_often_is_held_up_and_no_other(
     assert "network" not in event
     world.clock.move(WINDOW)
     assert outcome(world, "dana@northwind.example", PASSWORD) == "in"
+
+
+def test_sec_43_a_company_that_somebody_has_left_is_not_held_up_for_them(world: World) -> None:
+    world = tight(world, tries_per_network=10**6, tries_per_tenant=10)
+    world.run(
+        "UPDATE memberships SET status = 'ended' WHERE user_id = (SELECT id FROM users"
+        " WHERE email = :e) AND tenant_id = (SELECT id FROM tenants WHERE slug = 'harbor')",
+        e=PRIYA,
+    )
+    for number in range(10):
+        outcome(world, PRIYA, address=f"198.51.100.{number}")
+    assert outcome(world, BEN, PASSWORD) == "company held up"
+    assert outcome(world, HANA, PASSWORD) == "in"
 
 
 def test_sec_43_who_is_of_a_company_that_is_held_up_is_not_told(world: World) -> None:

@@ -15,9 +15,10 @@ from idp.credentials.password import COMPROMISED, State
 from idp.credentials.password_links import CHANGE, RESET
 from idp.login import new_password
 from idp.login.new_password import ChangedMeanwhile
+from tests.flows.test_passkey_sign_in import Device
 from tests.mailed import link_for, temporary_for
 from tests.security.choosing import NEW, choose, is_right, user_id
-from tests.world import AMARA, BEN, CHEAP, PASSWORD, World
+from tests.world import AMARA, BEN, CHEAP, PASSWORD, World, sent_back
 
 LATE = "Loud herons carve 31 canoes"
 
@@ -166,3 +167,33 @@ def test_sec_57_nor_after_another_reason_to_change_it(either_world: World) -> No
 def state(world: World) -> State | None:
     with world.held.database.connection() as db:
         return password.find_state(db, user_id(world))
+
+
+def test_sec_57_of_two_first_passwords_one_is_set(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = either_world
+    world.run("DELETE FROM passwords WHERE user_id = :u", u=user_id(world))
+    meanwhile(world, monkeypatch, "hash", NEW, lambda: choose(world, LATE))
+    with pytest.raises(ChangedMeanwhile):
+        choose(world)
+    world.clock.move(1)
+    assert is_right(world, LATE)
+    assert len(world.audit("password.made")) == 1
+
+
+def test_sec_57_what_a_clock_that_is_ahead_has_opened_ends_too(either_world: World) -> None:
+    """By a passkey, so that no proof of the password tells of it."""
+    world, device = either_world, Device(either_world)
+    world.clock.move(10)
+    asked = {"scope": "openid offline_access"}
+    code = sent_back(device.sign_in(device.open(**asked)))["code"]
+    tokens = world.redeem(code).json or {}
+    world.clock.move(-10)
+    choose(world)
+    world.clock.move(20)
+    assert world.refresh(tokens["refresh_token"]).status_code == 400
+    assert not world.introspect(tokens["access_token"])["active"]
+    assert device.browser.get("/account").status_code == 303
+    [(after,)] = world.run("SELECT sessions_valid_after FROM users WHERE email = :e", e=AMARA)
+    assert after >= world.clock() - 10, "past what the other clock said"

@@ -192,6 +192,16 @@ def test_sec_57_a_change_lifts_what_strangers_have_locked(world: World) -> None:
     assert world.run("SELECT count(*) FROM locks") == [(0,)]
 
 
+def test_sec_57_a_change_forgets_the_wrong_ones_before_it(world: World) -> None:
+    for _ in range(4):
+        assert not is_right(world, "wrong")
+    choose(world)
+    world.clock.move(1)
+    for _ in range(4):
+        assert not is_right(world, "wrong")
+    assert is_right(world, NEW)
+
+
 def test_sec_57_every_process_knows_within_a_second(world: World) -> None:
     """Another provider on the same database, which was there before."""
     from tests.security.browsing import reopened

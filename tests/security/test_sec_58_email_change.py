@@ -460,3 +460,33 @@ def test_sec_58_what_an_earlier_owner_of_the_link_enrolled_stays_when_a_later_on
     proving.enrol_code(world, SMS, NEW.lower())
     assert open_link(world.browser(), undo_link(world, between)).status_code == 200
     assert [each.method for each in proving.factors_of(world, between)] == ["totp"]
+
+
+def test_sec_58_a_link_that_was_used_is_not_good_again_when_the_address_is_back(
+    either_world: World, amara: Visitor
+):
+    first = asked_link(either_world, amara)
+    assert open_link(amara, first).status_code == 303
+    changed(either_world, amara, AMARA)
+    assert open_link(amara, first).status_code == 404
+    assert address_of(either_world, user_id(either_world, AMARA))[0] == AMARA
+
+
+def test_sec_58_a_link_is_for_the_address_that_the_account_had(either_world: World, amara: Visitor):
+    """Somebody has given it another one meanwhile."""
+    own, link = user_id(either_world, AMARA), asked_link(either_world, amara)
+    other = "amara.by.import@northwind.example"
+    move = "UPDATE users SET email = :n, email_canonical = :n WHERE id = :u"
+    either_world.run(move, n=other, u=own)
+    assert open_link(amara, link).status_code == 404
+    assert address_of(either_world, own)[0] == other
+
+
+def test_sec_58_what_an_address_gets_is_counted_whoever_asks(either_world: World, amara: Visitor):
+    """Or as many as there are people could fill a stranger's mailbox."""
+    for _ in range(5):
+        assert ask(amara, "free@northwind.example").status_code == 303
+    ben = either_world.browser()
+    ben.enter("/account/email", BEN)
+    assert ask(ben, "free@northwind.example").status_code == 422
+    assert ask(ben, "other@northwind.example").status_code == 303
