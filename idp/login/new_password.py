@@ -53,7 +53,7 @@ _OPEN = sa.select(_SESSIONS.c.id, _SESSIONS.c.auth_time, _SESSIONS.c.proofs).whe
 )
 _KEEP_SESSION = (
     sa.update(_SESSIONS)
-    .where(_SESSIONS.c.id == sa.bindparam("session_id"), _SESSIONS.c.ended_at.is_(None))
+    .where(_SESSIONS.c.id == sa.bindparam("session_id"))
     .values(auth_time=sa.bindparam("after", type_=sa.Double), proofs=sa.bindparam("proofs"))
 )
 

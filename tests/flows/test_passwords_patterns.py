@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from idp.policies import password_patterns
+from idp.policies.password_rules import Why
+from tests.security.choosing import why_not
+from tests.world import AMARA, OLU, World
 
 STRONG = "vt9kq2lw8zr4nbxj7hd3"
 WEAK = "qwertyuiop" * 4
@@ -44,3 +47,11 @@ def test_p2_signs_are_read_as_letters_where_that_is_quickly_done() -> None:
     assert password_patterns._readable("p@$$w0rd") == "p@$$w0rd"
     many = "4@1!|5$7+"
     assert password_patterns._readable(many) != many
+
+
+@pytest.mark.parametrize(
+    "word", ["operator", "latchkey", "adeyemi", "lending", "payments"]
+)  # of the address, the name, a company, a product
+def test_p2_a_persons_words_are_of_all_that_is_known_of_them(world: World, word: str) -> None:
+    email = AMARA if word == "lending" else OLU
+    assert why_not(world, f"{word}{SEVEN}", email) is Why.OWN_WORDS

@@ -13,10 +13,11 @@ from idp.audit import NOWHERE
 from idp.credentials import password, password_links
 from idp.credentials.password import COMPROMISED, State
 from idp.credentials.password_links import CHANGE, RESET
-from idp.login import new_password
+from idp.login import new_password, resetting
 from idp.login.new_password import ChangedMeanwhile
+from idp.login.resetting import LinkOver
 from tests.flows.test_passkey_sign_in import Device
-from tests.mailed import link_for, temporary_for
+from tests.mailed import by_link, link_for, temporary_for
 from tests.security.choosing import NEW, choose, is_right, user_id
 from tests.world import AMARA, BEN, CHEAP, PASSWORD, World, sent_back
 
@@ -197,3 +198,37 @@ def test_sec_57_what_a_clock_that_is_ahead_has_opened_ends_too(either_world: Wor
     assert device.browser.get("/account").status_code == 303
     [(after,)] = world.run("SELECT sessions_valid_after FROM users WHERE email = :e", e=AMARA)
     assert after >= world.clock() - 10, "past what the other clock said"
+
+
+def test_sec_57_a_session_that_is_kept_has_proven_what_it_had(either_world: World) -> None:
+    world, device = either_world, Device(either_world)
+    device.sign_in(device.open())
+    [(kept,)] = world.run("SELECT id FROM sessions")
+    world.clock.move(1)
+    choose(world, claimed_current=PASSWORD, keep_session_id=kept)
+    [(proofs,)] = world.run("SELECT proofs FROM sessions WHERE id = :i", i=kept)
+    assert '"passkey"' in proofs
+    assert '"password"' in proofs
+
+
+def test_sec_56_a_link_sends_no_temporary_password_where_it_leads_to_a_new_one_by_now(
+    either_world: World,
+) -> None:
+    world, held = either_world, either_world.held
+    token = link_for(world).partition("token=")[2]
+    by_link(world)
+    given = (held.database, held.hasher, held.secret_keys, token)
+    with pytest.raises(LinkOver):
+        resetting.send_temporary(*given, world.clock(), NOWHERE)
+    assert is_right(world)
+
+
+def test_sec_56_a_link_sets_no_password_where_it_leads_to_a_temporary_one(
+    either_world: World,
+) -> None:
+    world, held = either_world, either_world.held
+    token = link_for(world).partition("token=")[2]
+    given = (held.database, held.hasher, held.secret_keys, held.settings, (), token, NEW)
+    with pytest.raises(LinkOver):
+        resetting.set_by_link(*given, world.clock(), NOWHERE)
+    assert is_right(world)

@@ -490,3 +490,12 @@ def test_sec_58_what_an_address_gets_is_counted_whoever_asks(either_world: World
     ben.enter("/account/email", BEN)
     assert ask(ben, "free@northwind.example").status_code == 422
     assert ask(ben, "other@northwind.example").status_code == 303
+
+
+def test_sec_58_asking_for_one_takes_back_nobody_elses(either_world: World, amara: Visitor):
+    ben = either_world.browser()
+    ben.enter("/account/email", BEN)
+    bens = asked_link(either_world, ben, "ben.new@northwind.example")
+    asked_link(either_world, amara)
+    amara.submit(amara.get("/account/email"), "/account/email", action="withdraw")
+    assert open_link(ben, bens).status_code == 303
