@@ -16,6 +16,7 @@ from tests.machine.browser import running_chromium
 from tests.machine.kept import keep
 from tests.machine.postgres import Postgres, start_postgres
 from tests.machine.redis_server import RedisServer, start_redis
+from tests.machine.second_latchkey import second_latchkey
 from tests.world import (
     either_world,
     furnished_folder,
@@ -29,6 +30,7 @@ __all__ = [  # fixtures, found by name
     "furnished_folder",
     "furnished_postgres",
     "postgres_world",
+    "second_latchkey",
     "world",
 ]
 
