@@ -163,6 +163,9 @@ def test_p4_a_company_sees_and_lifts_the_locks_of_its_own_people_alone(world: Wo
         assert unlocking.locked_until(admin, ben)
     with administration(world, may=frozenset()) as admin, pytest.raises(Forbidden):
         unlocking.locked_until(admin, ben)
+    with administering(world) as admin:
+        over = replace(admin, now=admin.now + HALF_AN_HOUR)
+        assert unlocking.locked_until(over, ben) is None
     world.run("UPDATE memberships SET source = 'cross_tenant' WHERE id = :m", m=bens)
     with administering(world) as admin:
         assert unlocking.locked_until(admin, person.find_member(admin, bens)) is None

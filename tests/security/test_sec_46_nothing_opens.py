@@ -7,10 +7,14 @@ import random
 
 import pytest
 
+from idp.audit import NOWHERE
+from idp.login import resetting
 from tests.console.calling import person
+from tests.flows.test_passkey_sign_in import Device
 from tests.mailed import NEW, ask, link_for, mail_for, temporary_for
 from tests.security.browsing import every_address
 from tests.security.choosing import is_right, user_id, why_not
+from tests.security.test_sec_42_devices import device
 from tests.security.test_sec_47_no_step_skipped import HalfWay, given
 from tests.world import AMARA, PASSWORD, World, sent_back
 
@@ -168,13 +172,43 @@ def test_sec_46_five_wrong_ones_pause_it_and_not_for_the_owner_of_another(
     temporary = temporary_for(world)
     for number in range(5):
         assert not is_right(world, f"wrong-{number}")
+    compared = world.held.hasher.verifications
     assert not is_right(world, temporary), "its own tries are used up"
+    assert world.held.hasher.verifications == compared, "and nothing is looked at"
     assert is_right(world, PASSWORD, "ben@northwind.example")
     assert world.run("SELECT failures FROM passwords WHERE user_id = :u", u=user_id(world)) == [
         (0,)
     ], "they were none of the old one's"
     world.clock.move(HOUR / 2)
     half_way(world, temporary)
+
+
+def test_sec_46_no_browser_has_tries_of_its_own_for_it(either_world: World) -> None:
+    """Though its owner has come in by a passkey meanwhile, and it is known."""
+    world, browsing = either_world, Device(either_world)
+    temporary = temporary_for(world)
+    world.clock.move(1)
+    browsing.sign_in(browsing.open())
+    for _ in range(5):
+        assert not is_right(world, "wrong")
+    assert not is_right(world, temporary, device=device(browsing.browser))
+
+
+def test_sec_46_what_was_proven_before_it_by_a_clock_that_is_ahead_is_over(
+    either_world: World,
+) -> None:
+    world = either_world
+    token = link_for(world).partition("token=")[2]
+    world.clock.move(5)
+    browser = world.browser()
+    proven = browser.submit(browser.follow(browser.authorize()), email=AMARA, password=PASSWORD)
+    world.clock.move(-5)
+    held = world.held
+    given = (held.database, held.hasher, held.secret_keys, token)
+    resetting.send_temporary(*given, world.clock(), NOWHERE)
+    world.clock.move(5)
+    assert 'name="password"' in browser.follow(proven).text
+    assert browser.client.get_cookie("latchkey-session") is None
 
 
 def test_sec_46_who_is_locked_out_by_strangers_gets_in_by_it(either_world: World) -> None:

@@ -499,3 +499,24 @@ def test_sec_58_asking_for_one_takes_back_nobody_elses(either_world: World, amar
     asked_link(either_world, amara)
     amara.submit(amara.get("/account/email"), "/account/email", action="withdraw")
     assert open_link(ben, bens).status_code == 303
+
+
+def test_sec_58_what_was_proven_is_verified_from_then_on(either_world: World, amara: Visitor):
+    own = user_id(either_world, AMARA)
+    either_world.run("UPDATE users SET email_verified_at = NULL WHERE id = :u", u=own)
+    changed(either_world, amara)
+    assert address_of(either_world, own)[2] == either_world.clock()
+
+
+def test_sec_58_the_record_of_a_change_stays_as_it_was(either_world: World, amara: Visitor):
+    """What was confirmed was not withdrawn, and what was withdrawn was so once."""
+    first = either_world.clock()
+    changed(either_world, amara)
+    ask(amara, "second@northwind.example")
+    amara.submit(amara.get("/account/email"), "/account/email", action="withdraw")
+    either_world.clock.move(10)
+    ask(amara, "third@northwind.example")
+    ends = "SELECT confirmed_at, withdrawn_at FROM email_changes ORDER BY created_at, new_email"
+    assert sorted(either_world.run(ends), key=str) == sorted(
+        [(first, None), (None, first), (None, None)], key=str
+    )
