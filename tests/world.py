@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import Client, TestResponse
 
-from idp import migrations, setup
+from idp import lanes, migrations, setup
 from idp.app import create_app
 from idp.commands.serve import prepare
 from idp.directory.products import Product
@@ -307,8 +307,15 @@ def sqlite_settings(folder: Path, **changed: Any) -> Settings:
 
 
 @pytest.fixture
-def world(furnished_folder: Path, tmp_path: Path) -> Iterator[World]:
-    """On SQLite alone."""
+def world(
+    furnished_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """On SQLite alone, which waits for no disk: what a test writes need not outlive a power cut, as
+    on PostgreSQL (tests/machine/postgres.py)."""
+    prepare_connection = lanes.set_sqlite_pragmas
+    monkeypatch.setattr(
+        lanes, "set_sqlite_pragmas", lambda connection, _: prepare_connection(connection, "OFF")
+    )
     folder = tmp_path / "world"
     shutil.copytree(furnished_folder, folder)
     made = make_world(sqlite_settings(folder), folder)

@@ -4,7 +4,7 @@ and much that it doesn't, with all of schemathesis' checks, by whoever may hold 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import schemathesis
@@ -20,8 +20,10 @@ from schemathesis.config import (
 )
 from schemathesis.config._checks import NegativeDataRejectionConfig
 from schemathesis.generation import GenerationMode
+from werkzeug.test import Client
 
 from idp.directory import imports
+from idp.endpoints.router import WsgiApp
 from idp.web.manage.api import PLATFORM
 from tests.console.access_story import SIGNED, Story
 from tests.console.administering import administering
@@ -78,23 +80,39 @@ def loaded(world: World) -> Any:
     return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", world.app, config=config)
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("mode", GenerationMode)
-def test_the_api_is_what_its_document_says(world: World, mode: GenerationMode) -> None:
-    """What was made up once is sent by everybody who could have a part in it: to make it up is what
-    takes long. That tokens are good for their own addresses alone is S76's."""
-    schema, callers = loaded(world), {who: call(world) for who, call in CALLERS.items()}
+class Stage(NamedTuple):
+    """A provider to send things to: with what authority, and the names of what is there."""
+
+    app: WsgiApp
+    authorities: dict[str, dict[str, str]]
+    there: dict[str, str]
+
+
+def prepared(world: World) -> Stage:
+    callers = {who: call(world) for who, call in CALLERS.items()}
     begin_a_visit(callers["an operator"])
     Story(world).ask().submit().approve()
     with administering(world) as admin:
         imports.upload(admin, FILES["text/csv"], "en")
     there = {name: str(world.run(sql)[0][0]) for name, sql in THERE.items()}
-    operations = [each.ok() for each in schema.get_all_operations()]
+    authorities = {who: authority(caller) for who, caller in callers.items()}
+    return Stage(world.app, authorities, there)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_the_api_is_what_its_document_says(
+    world: World, postgres_world: World, mode: GenerationMode
+) -> None:
+    """What was made up once is sent by everybody who could have a part in it, on both databases: to
+    make it up is what takes long. That tokens are good for their own addresses alone is S76's."""
+    stages = [prepared(world), prepared(postgres_world)]
+    operations = [each.ok() for each in loaded(world).get_all_operations()]
     assert len(operations) > 80
     for operation in operations:
         if mode is GenerationMode.POSITIVE or has_something_to_get_wrong(operation):
-            by_whom = [callers[who] for who in whose(operation.path)]
-            check(operation, mode, [authority(each) for each in by_whom], there)
+            check(operation, mode, stages)
 
 
 def begin_a_visit(caller: Caller) -> None:
@@ -118,9 +136,7 @@ def has_something_to_get_wrong(operation: Any) -> bool:
     return bool(operation.body or operation.query or operation.path_parameters)
 
 
-def check(
-    operation: Any, mode: GenerationMode, callers: list[dict[str, str]], there: dict[str, str]
-) -> None:
+def check(operation: Any, mode: GenerationMode, stages: list[Stage]) -> None:
     @settings(
         max_examples=EXAMPLES,
         derandomize=True,
@@ -131,12 +147,21 @@ def check(
     )
     @given(case=operation.as_strategy(generation_mode=mode), is_there=st.booleans())
     def one(case: Any, is_there: bool) -> None:
-        if is_there:
-            known = {name: there[name] for name in case.path_parameters or {} if name in there}
-            case.path_parameters.update(known)
         if mode is GenerationMode.POSITIVE and case.query:
             case.query.pop("cursor", None)  # nobody guesses one
-        for headers in callers:
-            case.call_and_validate(headers=headers, buffered=True)  # a file's answer is closed
+        for stage in stages:
+            if is_there:
+                there, names = stage.there, case.path_parameters or {}
+                case.path_parameters.update({name: there[name] for name in names if name in there})
+            send(case, stage)
 
     one()
+
+
+def send(case: Any, stage: Stage) -> None:
+    for who in whose(case.operation.path):
+        case.call_and_validate(
+            session=Client(stage.app),
+            headers=stage.authorities[who],
+            buffered=True,  # a file's answer is closed
+        )

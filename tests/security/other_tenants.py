@@ -263,13 +263,18 @@ class TwoCompanies:
         passing = TOUCHED.get(table.name, ())
         return repr({name: value for name, value in row._mapping.items() if name not in passing})
 
-    def check_harbor_is_untouched(self, before: dict[str, set[str]], what: str) -> None:
-        """Of what has changed nothing was harbor's, and nothing new speaks of it."""
+    def check_harbor_is_untouched(
+        self, before: dict[str, set[str]], what: str
+    ) -> dict[str, set[str]]:
+        """Of what has changed nothing was harbor's, and nothing new speaks of it; what is there
+        now."""
         theirs, ours = self.things[THEIRS], self.things[OURS]
         ids = {value for name, value in theirs.items() if value not in (THEIRS, ours[name])}
-        for table, rows in self.dump().items():
+        after = self.dump()
+        for table, rows in after.items():
             for row in rows ^ before[table]:
                 assert not any(each in row for each in ids), f"{what}: {table}: {row}"
+        return after
 
     @cached_property
     def field_names(self) -> list[str]:

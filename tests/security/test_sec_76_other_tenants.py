@@ -70,8 +70,8 @@ def check_nothing_is_there(
     two: TwoCompanies, asked: list[Address], asks: dict[str, tuple[Ask, set[int]]]
 ) -> None:
     assert asked
+    before = two.dump()
     for address in asked:
-        before = two.dump()
         for path in attempts(two, address):
             for who, (ask, expected) in asks.items():
                 is_barred = who == "a program" and is_tenants_and_for_people(address)
@@ -140,15 +140,16 @@ def test_sec_76_no_tenants_token_reaches_what_is_the_platforms(two: TwoCompanies
 
 def test_sec_76_nothing_of_anothers_can_be_named_in_a_body_or_a_query(two: TwoCompanies) -> None:
     callers = [tenants_machine(two.world), person(two.world, AMARA)]
+    before = two.dump()
     for address in chosen(two, api=True, tenants=True):
-        path, before = address.filled(OURS, two.things[OURS]), two.dump()
+        path = address.filled(OURS, two.things[OURS])
         for caller in callers:
             for body, query in named_elsewhere(two, address):
                 answer = send(caller, address, path, body, query)
                 what = f"{address} {body} {query}: {answer.status}"
                 assert answer.status_code < 500, what
                 assert CANARY not in answer.text, what
-        two.check_harbor_is_untouched(before, str(address))
+        before = two.check_harbor_is_untouched(before, str(address))
 
 
 def named_elsewhere(two: TwoCompanies, address: Address) -> Iterator[tuple[Any, str]]:
@@ -175,8 +176,9 @@ def test_sec_76_nothing_of_anothers_can_be_filled_into_a_form(two: TwoCompanies)
     browser = two.world.browser()
     browser.tokens(AMARA)
     token = csrf_token(browser.get("/account"))
+    before = two.dump()
     for address in chosen(two, api=False, tenants=True):
-        path, before = address.filled(OURS, two.things[OURS]), two.dump()
+        path = address.filled(OURS, two.things[OURS])
         for name, theirs in two.things[THEIRS].items():
             fields = dict.fromkeys(two.field_names, theirs)
             if address.method == "GET":
@@ -186,7 +188,7 @@ def test_sec_76_nothing_of_anothers_can_be_filled_into_a_form(two: TwoCompanies)
             assert answer.status_code < 500, f"{address}, {name}: {answer.text}"
             assert CANARY.encode() not in answer.data, f"{address}, {name}"
             answer.close()  # a download's file
-        two.check_harbor_is_untouched(before, str(address))
+        before = two.check_harbor_is_untouched(before, str(address))
 
 
 def test_sec_76_a_leak_would_be_seen(two: TwoCompanies) -> None:
