@@ -6,11 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from idp import audit
+from idp.commands import idp, mistakes_told
+from idp.provider import Provider, provider
+from idp.settings import Settings
 from tests.house.test_docs import OPERATE, blocks, section
 from tests.rules.exporting import FORGERIES, Lines, exported, northwind
 from tests.storage.test_audit_chain import drop_triggers
@@ -23,13 +29,29 @@ COMMAND = [sys.executable, "-m", "idp.commands", "audit"]
 
 
 def command(world: World, *arguments: str) -> tuple[int, str]:
-    """Its exit code and what it said."""
-    settings = {
+    """Its exit code and what it said; in this process, since to start one takes long."""
+    environment = {
         "LATCHKEY_ISSUER": ISSUER,
         "LATCHKEY_DATABASE_URL": world.settings.database_url,
         "LATCHKEY_KEYS_DIR": str(world.settings.keys_dir),
     }
-    return run([*COMMAND, *arguments], world.folder, {**os.environ, **settings})
+    with (
+        ExitStack() as opened,
+        pytest.MonkeyPatch.context() as patch,
+        CliRunner().isolation(env=environment) as (_, _, said),
+    ):
+        patch.setattr("idp.commands.audit.provider", partial(_provider, opened))
+        with pytest.raises(SystemExit) as ended, mistakes_told():
+            idp(["audit", *arguments], prog_name="idp")
+        sys.stdout.flush()
+        return int(ended.value.code or 0), said.getvalue().decode()
+
+
+def _provider(opened: ExitStack, settings: Settings) -> Provider:
+    """A command leaves it to the end of its process to close what it has opened."""
+    held = provider(settings)
+    opened.callback(held.database.close)
+    return held
 
 
 def run(program: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:

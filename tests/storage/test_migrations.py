@@ -43,11 +43,10 @@ def test_an_empty_database_becomes_what_the_models_say(empty: Database) -> None:
         )
 
 
-def test_upgrading_again_changes_nothing_and_keeps_everything(empty: Database) -> None:
-    migrations.upgrade(empty)
-    change(empty, "INSERT INTO used_names (name_hash, expires_at) VALUES ('a', 1)")
-    migrations.upgrade(empty)
-    with empty.engine.connect() as connection:
+def test_upgrading_again_changes_nothing_and_keeps_everything(database: Database) -> None:
+    change(database, "INSERT INTO used_names (name_hash, expires_at) VALUES ('a', 1)")
+    migrations.upgrade(database)
+    with database.engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT name_hash FROM used_names")) == "a"
         assert connection.scalar(sa.text("SELECT count(*) FROM alembic_version")) == 1
 
@@ -66,10 +65,9 @@ def models(module: object) -> list[Any]:
 
 
 @pytest.mark.parametrize("drift", DRIFT)
-def test_a_schema_that_drifted_is_seen(empty: Database, drift: str) -> None:
-    migrations.upgrade(empty)
-    change(empty, DRIFT[drift])
-    assert migrations.differences(empty) != []
+def test_a_schema_that_drifted_is_seen(database: Database, drift: str) -> None:
+    change(database, DRIFT[drift])
+    assert migrations.differences(database) != []
 
 
 def test_an_empty_database_is_not_served(empty: Database) -> None:
@@ -78,13 +76,12 @@ def test_an_empty_database_is_not_served(empty: Database) -> None:
 
 
 def test_a_database_of_an_older_version_is_not_served_until_it_is_upgraded(
-    empty: Database,
+    database: Database,
 ) -> None:
-    migrations.upgrade(empty)
-    migrations.check_current(empty)
-    change(empty, "UPDATE alembic_version SET version_num = '0000'")
+    migrations.check_current(database)
+    change(database, "UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(SetupMistake, match="revision 0000"):
-        migrations.check_current(empty)
+        migrations.check_current(database)
 
 
 def test_of_many_processes_one_upgrades_and_all_find_it_done(
