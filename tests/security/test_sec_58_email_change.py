@@ -520,3 +520,24 @@ def test_sec_58_the_record_of_a_change_stays_as_it_was(either_world: World, amar
     assert sorted(either_world.run(ends), key=str) == sorted(
         [(first, None), (None, first), (None, None)], key=str
     )
+
+
+def test_sec_58_a_code_on_its_way_to_the_old_address_is_worthless(
+    either_world: World, amara: Visitor
+):
+    page = amara.get("/account/security/mail")
+    amara.submit(page, "/account/security/mail", action="send")
+    assert either_world.run("SELECT count(*) FROM sent_codes") == [(1,)]
+    changed(either_world, amara)
+    assert either_world.run("SELECT count(*) FROM sent_codes") == [(0,)]
+
+
+def test_sec_58_going_back_ends_nobody_elses_way_back(either_world: World, amara: Visitor):
+    changed(either_world, amara)
+    either_world.clock.move(1)
+    ben = either_world.browser()
+    ben.enter("/account/email", BEN)
+    changed(either_world, ben, "ben.new@northwind.example")
+    links = undo_link(either_world, AMARA), undo_link(either_world, BEN)
+    for link in links:
+        assert open_link(either_world.browser(), link).status_code == 200
