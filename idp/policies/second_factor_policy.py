@@ -21,7 +21,6 @@ from idp.directory.people import Wanted
 from idp.directory.tenants import Tenant
 from idp.errors import told
 from idp.policies import second_factor_preview, second_factor_selection, second_factor_terms
-from idp.policies.assurance import PASSKEY
 from idp.policies.mfa import METHODS, Mode
 from idp.policies.second_factor_preview import Preview
 from idp.policies.second_factor_selection import Picks, Rows
@@ -118,7 +117,7 @@ def claimed_terms(
         raise Mistake(**errors)
     return Terms(
         {**terms(admin).modes, **{kind: Mode(mode) for kind, mode in modes.items()}},
-        frozenset(methods) | {PASSKEY},
+        frozenset(methods),
         minutes,
         password_after_enrolment,
         reset_needs_second_admin,

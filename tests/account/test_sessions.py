@@ -157,3 +157,14 @@ def test_the_session_that_was_used_last_comes_first(either_world: World, phone: 
     phone.get("/account")
     second = ids(phone.get("/account/sessions").text)
     assert second == first[::-1]
+
+
+def test_the_last_use_is_written_once_a_minute_at_most(either_world: World, desk: Visitor):
+    wanted = "SELECT last_seen_at FROM sessions"
+    before = either_world.run(wanted)
+    either_world.clock.move(60)
+    desk.get("/account")
+    assert either_world.run(wanted) == before
+    either_world.clock.move(1)
+    desk.get("/account")
+    assert either_world.run(wanted) == [(either_world.clock(),)]

@@ -227,3 +227,11 @@ def test_the_same_rules_hold_as_on_the_pages(caller: Caller) -> None:
     is_problem(hers.get(ROLES), 403)
     is_problem(hers.post(ROLES, AUDITOR), 403)
     is_problem(hers.post(f"{PEOPLE}/{found(caller, BEN)['id']}/disable"), 403)
+
+
+def test_sec_79_an_account_admins_token_makes_no_account_admin(world: World) -> None:
+    """Whatever its person may do: a program of theirs is nobody's equal at the top."""
+    hers = person(world)
+    address = f"{PEOPLE}/{found(hers, BEN)['id']}/roles"
+    assert hers.change("PUT", address, {"roles": ["account_admin"]}).status_code == 403
+    assert hers.change("PUT", address, {"roles": ["analyst"]}).status_code == 200

@@ -406,3 +406,18 @@ def test_m9_a_visiting_operator_resets_at_the_page_by_a_second_factor(either_wor
     done = browser.follow(browser.submit(browser.get(page), page))
     assert "Their second factors are gone" in done.text
     assert owned(either_world, BEN) == 0
+
+
+def test_a_home_in_a_company_that_has_ended_protects_nothing(either_world: World) -> None:
+    enrolled(either_world, PRIYA, 5.0)
+    either_world.run("UPDATE tenants SET status = 'ended' WHERE slug = 'harbor'")
+    assert reset(either_world, PRIYA) is None
+    assert owned(either_world, PRIYA) == 0
+
+
+def test_a_reset_leaves_no_request_for_one_waiting(either_world: World) -> None:
+    second_admin(either_world)
+    assert reset(either_world, BEN)
+    either_world.run("UPDATE tenants SET policy = '{}' WHERE slug = 'northwind'")
+    assert reset(either_world, BEN) is None
+    assert either_world.run("SELECT status FROM factor_resets") == [("lapsed",)]

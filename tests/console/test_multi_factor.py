@@ -155,6 +155,11 @@ def test_picks_replace_one_another_and_are_bounded() -> None:
     assert second_factor_selection.added(picks, Pick(True, wanted=EVERYBODY)) == (
         Pick(True, wanted=EVERYBODY),
     )
+    full: tuple[Pick, ...] = ()
+    for number in range(second_factor_selection.MOST_PICKS):
+        full = second_factor_selection.added(full, Pick(True, wanted=Wanted(search=str(number))))
+    with pytest.raises(Mistake):
+        second_factor_selection.added(full, Pick(True, wanted=Wanted(search="one more")))
     many = tuple(f"m{number}" for number in range(second_factor_selection.MOST_NAMED + 1))
     with pytest.raises(Mistake):
         second_factor_selection.added((), Pick(True, many))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from idp.credentials import factors
+from idp.credentials import enrolments, factors
 from idp.credentials.code_destinations import SMS
 from idp.credentials.second_factor_tries import MISSING, WRONG
+from tests.authenticator import Authenticator
 from tests.console.people_of import letters
 from tests.credentials.proving import (
     HERE,
@@ -96,3 +97,31 @@ def test_no_kind_of_factor_is_removed_for_somebody_else(either_world: World) -> 
             for factor in hers:
                 assert not source.remove(db, his_id, factor.id)
     assert factors_of(either_world) == hers
+
+
+def test_a_reset_lifts_the_pause_of_codes_too(either_world: World) -> None:
+    """Else who is helped waits for half an hour to be helped."""
+    enrol_app(either_world)
+    for _ in range(5):
+        refused(enter, either_world, "nonsense")
+    owner = user_id(either_world)
+    with either_world.held.database.transaction() as db:
+        factors.unlink_all(db, owner)
+    either_world.clock.move(30)
+    anew = enrol_app(either_world)
+    assert enter(either_world, code_of(anew, either_world.clock()))
+
+
+def test_many_people_are_asked_about_as_one_is(either_world: World) -> None:
+    enrol_app(either_world)
+    enrol_code(either_world, SMS)
+    Keys(either_world).enrol()
+    Keys(either_world).enrol(Authenticator(verifies=False))
+    new_codes(either_world)
+    new_codes(either_world, BEN)
+    hers, his = user_id(either_world), user_id(either_world, BEN)
+    with either_world.held.database.session() as rows:
+        found = enrolments.of_people(rows, [hers, his])
+    for owner, email in ((hers, AMARA), (his, BEN)):
+        expected = [(each.method, each.enrolled_at) for each in factors_of(either_world, email)]
+        assert sorted(map(tuple, found[owner])) == sorted(expected)

@@ -34,6 +34,18 @@ def test_a_company_that_one_is_not_in_is_not_shown(world: World) -> None:
     assert "Harbor" not in page
 
 
+def test_the_company_that_is_no_more_ones_own_is_not_named_where_nothing_opens(
+    world: World,
+) -> None:
+    world.run(
+        "UPDATE memberships SET status = 'disabled' WHERE tenant_id ="
+        " (SELECT id FROM tenants WHERE slug = 'harbor')"
+    )
+    page = world.browser().sign_in(PRIYA, client_id="payments")
+    assert page.status_code == 403
+    assert "Your roles at Northwind Lending do not open Secure Payments." in page.text
+
+
 def test_every_link_of_the_menu_leads_somewhere(world: World) -> None:
     browser = world.browser()
     browser.tokens(PRIYA, tenant="northwind")

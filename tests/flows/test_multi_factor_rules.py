@@ -20,7 +20,7 @@ from tests.credentials.proving import code_of, enrol_app, factors_of, new_codes
 from tests.flows.test_second_factor_pages import choose, enter
 from tests.flows.test_skipping import skipped
 from tests.mailed import link_for, mail_for
-from tests.security.second_factors import demand_a_second_factor
+from tests.security.second_factors import demand_a_second_factor, require_of_staff
 from tests.world import AMARA, BEN, DANA, PASSWORD, PRIYA, Visitor, World, claims_of, sent_back
 
 KINDS = ("staff", "customer", "organization")
@@ -360,3 +360,47 @@ def test_m4_who_skipped_and_enrols_for_a_product_has_not_skipped_any_more(
     _, after = set_up_an_app(either_world, browser, page)
     assert place_of(after) == IN
     assert skipped(either_world, DANA) == {"northwind": None}
+
+
+def test_m5_what_was_proven_here_is_too_old_where_it_was_turned_on_since(
+    either_world: World,
+) -> None:
+    """Switching company brings the proof along, and when its authenticator was enrolled."""
+    say(either_world, "required")
+    secret = enrol_app(either_world, PRIYA)
+    require_of_staff(either_world, "harbor", since=either_world.clock())
+    browser, page = sign_in(either_world, PRIYA, tenant="northwind")
+    answer = browser.follow(enter(browser, page, code=code_of(secret, either_world.clock())))
+    assert place_of(answer) == IN
+    assert place_of(browser.follow(browser.authorize(tenant="harbor"))) == "/login/enrol"
+
+
+def test_m2_recovery_codes_are_shown_to_the_browser_that_made_them_alone(
+    either_world: World,
+) -> None:
+    """And to that one until they are saved."""
+    say(either_world, "required", "customer", password_after_enrolment=True)
+    ben = member_id(either_world, BEN)
+    either_world.run("UPDATE memberships SET kind = 'customer' WHERE id = :m", m=ben)
+    (browser, page), (other, theirs) = (sign_in(either_world, BEN) for _ in range(2))
+    page = choose(browser, page, "totp")
+    secret = re.findall(r"<code>([A-Z2-7 ]+)</code>", page.text)[0].replace(" ", "")
+    shown = browser.follow(enter(browser, page, code=code_of(secret, either_world.clock())))
+    code = re.findall(r"<code>([0-9A-Z-]{19})</code>", shown.text)[0]
+    attempt = re.findall(r"attempt=([\w-]+)", theirs.text)[0]
+    assert code not in other.follow(other.get(f"/login/recovery_codes?attempt={attempt}")).text
+    own = shown.request.args["attempt"]
+    assert code in browser.get(f"/login/recovery_codes?attempt={own}").text
+    assert 'name="password"' in browser.follow(enter(browser, shown)).text
+    assert code not in browser.follow(browser.get(f"/login/recovery_codes?attempt={own}")).text
+
+
+def test_m8_a_class_that_is_not_essential_may_be_skipped_for_this_sign_in(
+    either_world: World,
+) -> None:
+    browser, page = sign_in(either_world, BEN, acr_values="aal2")
+    assert "Skip for now" in page.text
+    answer = browser.follow(enter(browser, page, action="skip"))
+    tokens = either_world.redeem(sent_back(answer)["code"]).json or {}
+    assert claims_of(tokens["id_token"])["acr"] == "aal1"
+    assert skipped(either_world, BEN) == {"northwind": None}, "no company left it free"

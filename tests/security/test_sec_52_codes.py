@@ -155,3 +155,10 @@ def test_who_has_enrolled_nothing_is_sent_nothing(world: World) -> None:
     send(world, place(world, "sms"))
     send(world, place(world, "email"))
     assert sent(world) == []
+
+
+def test_sec_52_what_is_counted_names_no_number(world: World) -> None:
+    send(world, place(world, "sms", ENROL), PHONE)
+    kept = str(world.run("SELECT key FROM attempt_limits"))
+    assert "codes to:" in kept
+    assert PHONE not in kept

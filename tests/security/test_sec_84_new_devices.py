@@ -109,3 +109,12 @@ def test_sec_84_proving_it_again_in_an_open_session_is_no_new_device(
     known.sign_in(AMARA, prompt="login")
     assert len(either_world.audit("sign_in.succeeded")) == 2
     assert told_of(either_world) == []
+
+
+def test_sec_84_a_wrong_password_before_the_first_sign_in_is_no_sign_in(
+    either_world: World,
+) -> None:
+    browser = either_world.browser()
+    assert browser.sign_in(AMARA, "not-the-password-at-all").status_code == 400
+    browser.code(AMARA)
+    assert told_of(either_world) == []
