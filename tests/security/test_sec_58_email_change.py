@@ -541,3 +541,17 @@ def test_sec_58_going_back_ends_nobody_elses_way_back(either_world: World, amara
     links = undo_link(either_world, AMARA), undo_link(either_world, BEN)
     for link in links:
         assert open_link(either_world.browser(), link).status_code == 200
+
+
+def test_sec_58_what_outlived_a_sign_out_ends_with_the_other_address(
+    either_world: World, amara: Visitor
+):
+    world = either_world
+    offline = world.browser()
+    kept = offline.tokens(AMARA, scope="openid offline_access")
+    offline.submit(offline.get("/logout"), decision="sign_out")
+    kept = world.refresh(kept["refresh_token"]).json or {}
+    changed(world, amara)
+    given_back(world)
+    answer = world.refresh(kept["refresh_token"])
+    assert (answer.json or {})["error"] == "invalid_grant"
