@@ -26,8 +26,9 @@ from idp.directory import history
 from idp.directory.acting import Administration
 from idp.directory.operating import Operation
 from idp.errors import Refusal, told
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.signed_tokens import AUDIT_STATEMENT, mint
-from idp.tokens.signing_keys import ALGORITHMS, KeyRing
+from idp.tokens.signing_keys import KeyRing
 
 ALG = "ES256"
 HEADER = {"chain", "tenant", "issuer", "form", "first", "previous"}

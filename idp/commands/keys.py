@@ -10,8 +10,8 @@ from idp.errors import SetupMistake
 from idp.provider import Provider, provider
 from idp.settings import settings_from
 from idp.tokens import signing_keys
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.key_states import known_keys
-from idp.tokens.signing_keys import ALGORITHMS
 
 
 @click.group()

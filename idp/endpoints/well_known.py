@@ -17,7 +17,7 @@ from idp.oidc.scopes import SCOPES
 from idp.policies import assurance
 from idp.provider import Provider
 from idp.settings import Settings
-from idp.tokens.signing_keys import ALGORITHMS
+from idp.tokens.key_pairs import ALGORITHMS
 
 DISCOVERY_MAX_AGE = 3600
 CONFIDENTIAL_METHODS = [method for method in METHODS if method != "none"]

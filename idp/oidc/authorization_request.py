@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -18,6 +17,7 @@ from idp.directory.clients import Client
 from idp.errors import AuthorizationRefusal, PageRefusal
 from idp.oidc import pkce
 from idp.oidc.parameters import Parameters
+from idp.oidc.redirect_uris import is_registered
 from idp.oidc.scopes import claims_of, scopes_of
 
 PARAMETERS = (
@@ -28,7 +28,6 @@ PARAMETERS = (
 RESPONSE_MODES = ("query", "fragment", "form_post")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 PERMISSION = "permission:"
-MAX_REDIRECT_URI = 2048
 MAX_AGE_DIGITS = 9
 
 HintReader = Callable[[str], str | None]
@@ -135,33 +134,6 @@ def _redirect_uri(sent: Parameters, client: Client) -> str:
         "The product asked us to send you to an address that it has not registered.",
         f"redirect_uri {(claimed or '')[:200]!r} of client {client.client_id}",
     )
-
-
-def is_registered(claimed: str, registered: list[str], application_type: str) -> bool:
-    """Exactly one of them; a native client may use any port of a loopback address (RFC 8252
-    section 7.3)."""
-    if len(claimed) > MAX_REDIRECT_URI:
-        return False
-    if claimed in registered:
-        return True
-    return application_type == "native" and _without_loopback_port(claimed) in {
-        _without_loopback_port(uri) for uri in registered
-    } - {None}
-
-
-def _without_loopback_port(uri: str) -> str | None:
-    """None unless it is a loopback address that reads the same to everybody: urlsplit drops line
-    breaks and empty fragments, which the browser would be sent to all the same."""
-    try:
-        parts = urlsplit(uri)
-        port = parts.port
-    except ValueError:
-        return None
-    host = {"127.0.0.1": "127.0.0.1", "::1": "[::1]"}.get(parts.hostname or "")
-    if host is None or parts.scheme != "http" or parts.geturl() != uri:
-        return None
-    expected = host if port is None else f"{host}:{port}"
-    return parts._replace(netloc=host).geturl() if parts.netloc == expected else None
 
 
 def _reply_to(sent: Parameters, redirect_uri: str) -> ReplyTo:

@@ -13,7 +13,7 @@ from idp.errors import Refusal, SetupMistake
 from idp.outbox import OutboxMessage
 from idp.provider import Provider
 from idp.schema_version import check_current
-from idp.tokens.signing_keys import ALGORITHMS
+from idp.tokens.key_pairs import ALGORITHMS
 
 WORKER_SEEN = "worker: last sweep"
 WORKER_REMEMBERED = 7 * 86400.0

@@ -9,8 +9,9 @@ from idp.directory.operating import Operation
 from idp.errors import told
 from idp.secret_values import SecretKeys
 from idp.tokens import signing_keys
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.key_states import KnownKey, known_keys
-from idp.tokens.signing_keys import ALGORITHMS, By, KeyRing
+from idp.tokens.signing_keys import By, KeyRing
 
 
 class Reach(NamedTuple):

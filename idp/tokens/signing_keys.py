@@ -7,7 +7,6 @@ there is no state to move and nothing to forget. Private halves are encrypted (`
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -15,14 +14,12 @@ from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
 )
-from joserfc.jwk import ECKey, OKPKey, RSAKey, thumbprint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit
@@ -33,12 +30,9 @@ from idp.directory import catalog
 from idp.errors import SetupMistake
 from idp.secret_values import SecretKeys
 from idp.statements import Upsert
+from idp.tokens.key_pairs import ALGORITHMS, PrivateKey, PublicKey, generate, public_jwk_of
 
-ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
 CLOCK_SKEW = 60.0
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
 class SigningKey(Base):
@@ -235,9 +229,9 @@ def _make(
     now: float,
     by: By = NOBODY,
 ) -> str | None:
-    private = _generate(alg)
+    private = generate(alg)
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    public_jwk = _public_jwk(private, alg)
+    public_jwk = public_jwk_of(private, alg)
     made = db.row(
         _INSERT,
         kid=public_jwk["kid"],
@@ -256,35 +250,6 @@ def _make(
     )
     catalog.touch(db)
     return str(made[0])
-
-
-_GENERATORS: dict[str, Callable[[], PrivateKey]] = {
-    "RS256": lambda: rsa.generate_private_key(65537, 2048),
-    "PS256": lambda: rsa.generate_private_key(65537, 2048),
-    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "Ed25519": ed25519.Ed25519PrivateKey.generate,
-}
-
-
-def _generate(alg: str) -> PrivateKey:
-    return _GENERATORS[alg]()
-
-
-def _public_jwk(private: PrivateKey, alg: str) -> dict[str, Any]:
-    """Public members only; the `kid` is the key's thumbprint (RFC 7638)."""
-    public = _import_public(private)
-    members: dict[str, Any] = dict(public.as_dict(private=False))
-    kid = thumbprint({name: members[name] for name in sorted(members) if name != "kid"})
-    return {**members, "kid": f"{alg.lower()}-{kid}", "alg": alg, "use": "sig"}
-
-
-def _import_public(private: PrivateKey) -> RSAKey | ECKey | OKPKey:
-    public = private.public_key()
-    if isinstance(public, rsa.RSAPublicKey):
-        return RSAKey(public, public)
-    if isinstance(public, ec.EllipticCurvePublicKey):
-        return ECKey(public, public)
-    return OKPKey(public, public)
 
 
 def _view(row: SigningKey, secret_keys: SecretKeys) -> KeyView:

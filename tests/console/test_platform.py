@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeeded
 from idp.operators import health, keys, staff
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.key_states import KnownKey, State
-from idp.tokens.signing_keys import ALGORITHMS
 from tests.console.operations import operation, operator, send, user_id
 from tests.console.people_of import letters
 from tests.world import AMARA, BEN, HANA, OLU, VICTOR, World

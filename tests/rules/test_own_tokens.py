@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.secret_values import decode, encode
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.signed_tokens import (
     _SIGN,
     ACCESS_TOKEN,
@@ -22,7 +23,7 @@ from idp.tokens.signed_tokens import (
     TokenReader,
     mint,
 )
-from idp.tokens.signing_keys import ALGORITHMS, KeyRing, load_key_ring
+from idp.tokens.signing_keys import KeyRing, load_key_ring
 from tests.fuzz.wire import examples
 from tests.world import ISSUER, START, World
 

@@ -11,8 +11,9 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from idp.secret_values import SEALED_ALONE, SecretKeys, decode, encode
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, BadToken, TokenReader, mint
-from idp.tokens.signing_keys import ALGORITHMS, KeyRing, KeyView, load_key_ring
+from idp.tokens.signing_keys import KeyRing, KeyView, load_key_ring
 from tests.world import ISSUER, START, World
 
 NOW = START + 1

@@ -17,8 +17,9 @@ from joserfc.jwk import KeySet
 from idp.errors import SetupMistake
 from idp.settings import Settings
 from idp.tokens import signing_keys
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.signed_tokens import mint
-from idp.tokens.signing_keys import ALGORITHMS, CLOCK_SKEW, KeyView
+from idp.tokens.signing_keys import CLOCK_SKEW, KeyView
 from tests.security.browsing import (
     at_once,
     claims_of,

@@ -3,8 +3,6 @@ that whoever has it can ask for."""
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from idp.audit import NOWHERE
@@ -14,8 +12,8 @@ from tests.flows.test_passkey_sign_in import Device
 from tests.mailed import NEW, ask, link_for, mail_for, temporary_for
 from tests.security.browsing import every_address
 from tests.security.choosing import is_right, user_id, why_not
+from tests.security.half_way import HalfWay, given, try_every_address
 from tests.security.test_sec_42_devices import device
-from tests.security.test_sec_47_no_step_skipped import HalfWay, given
 from tests.world import AMARA, PASSWORD, World, sent_back
 
 HOUR, DAY = 3600.0, 86400.0
@@ -60,15 +58,7 @@ def test_sec_46_what_was_open_before_gives_nothing(either_world: World, is_used:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_sec_46_no_address_in_any_order_gives_anything(world: World, seed: int) -> None:
-    half = half_way(world, temporary_for(world))
-    addresses = every_address(world.held)
-    random.Random(seed).shuffle(addresses)
-    for method, path in addresses:
-        answer = half.try_out(method, path)
-        assert not list(given(answer)), (method, path)
-        assert answer.status_code < 500, (method, path)
-        answer.close()
-        assert half.is_nobody(), (method, path)
+    try_every_address(half_way(world, temporary_for(world)), seed)
     assert world.run("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == [(0,)]
     assert world.audit("password.changed") == []
 

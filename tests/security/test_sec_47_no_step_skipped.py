@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import random
-import re
-from collections.abc import Iterator
-
 import pytest
-from werkzeug.test import TestResponse
 
 from tests.credentials.proving import enrol_app
 from tests.security.browsing import every_address
+from tests.security.half_way import SESSION, HalfWay, given, try_every_address
 from tests.security.second_factors import demand_a_second_factor
-from tests.world import BEN, DANA, PASSWORD, Visitor, World, sent_back
-
-SESSION = "latchkey-session"
-SECRETS = ("code=", "access_token", "id_token", "refresh_token")
-FIELDS = {
-    "product": "payments",
-    "decision": "allow",
-    "tenant": "northwind",
-    "tenant_id": "northwind",
-    "code": "",
-    "method": "",
-    "answer": "yes",
-    "skip": "1",
-    "saved": "1",
-    "continue": "1",
-    "turn_back": "",
-}
+from tests.world import BEN, DANA, World, sent_back
 
 
 @pytest.fixture
@@ -37,57 +17,10 @@ def strict(world: World) -> World:
     return world
 
 
-class HalfWay:
-    """A browser whose password is proven, at what is wanted next: by default the second factor of
-    Secure Payments."""
-
-    def __init__(
-        self,
-        world: World,
-        email: str = DANA,
-        password: str = PASSWORD,
-        client_id: str = "payments",
-    ) -> None:
-        self.browser: Visitor = world.browser()
-        page = self.browser.follow(self.browser.authorize(client_id))
-        self.csrf = re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]
-        answer = self.browser.submit(page, email=email, password=password)
-        self.attempt = answer.headers["Location"].partition("attempt=")[2]
-
-    def resume(self) -> TestResponse:
-        return self.browser.get(f"/authorize?attempt={self.attempt}")
-
-    def try_out(self, method: str, path: str) -> TestResponse:
-        if method == "GET":
-            return self.browser.get(f"{path}?attempt={self.attempt}")
-        form = {**FIELDS, "attempt": self.attempt, "csrf_token": self.csrf}
-        return self.browser.client.open(path, method=method, data=form)
-
-    def is_nobody(self) -> bool:
-        return self.browser.client.get_cookie(SESSION) is None
-
-
-def given(answer: TestResponse) -> Iterator[str]:
-    """What only a finished sign-in may have in it."""
-    location = answer.headers.get("Location", "")
-    yield from (word for word in SECRETS if word in location)
-    yield from (c for c in answer.headers.getlist("Set-Cookie") if c.startswith(f"{SESSION}="))
-    if answer.is_json and isinstance(answer.json, dict):
-        yield from (word for word in SECRETS[1:] if word in answer.json)
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_sec_47_no_address_in_any_order_gives_anything(strict: World, seed: int) -> None:
     enrol_app(strict, DANA)
-    half = HalfWay(strict)
-    addresses = every_address(strict.held)
-    random.Random(seed).shuffle(addresses)
-    for method, path in addresses:
-        answer = half.try_out(method, path)
-        assert not list(given(answer)), (method, path)
-        assert answer.status_code < 500, (method, path)
-        answer.close()
-        assert half.is_nobody(), (method, path)
+    try_every_address(HalfWay(strict), seed)
 
 
 def test_sec_47_no_address_alone_gets_further(strict: World) -> None:

@@ -15,7 +15,7 @@ from idp.oidc.client_metadata import (
     check_client_metadata,
 )
 from idp.oidc.scopes import SCOPES
-from idp.tokens import signing_keys
+from idp.tokens import key_pairs
 
 WEB = ClientMetadata("loans", redirect_uris=["https://loans.example/callback"])
 NATIVE = replace(WEB, application_type="native", token_endpoint_auth_method="none")
@@ -139,7 +139,7 @@ def test_every_claim_of_ours_is_reserved() -> None:
 
 
 def test_the_algorithms_are_those_that_we_have_keys_for() -> None:
-    assert ALGORITHMS == signing_keys.ALGORITHMS
+    assert ALGORITHMS == key_pairs.ALGORITHMS
 
 
 def test_every_scope_that_we_publish_can_be_registered() -> None:
