@@ -555,3 +555,18 @@ def test_sec_58_what_outlived_a_sign_out_ends_with_the_other_address(
     given_back(world)
     answer = world.refresh(kept["refresh_token"])
     assert (answer.json or {})["error"] == "invalid_grant"
+
+
+def test_sec_58_recovery_codes_that_were_made_since_go_although_what_they_stand_in_for_stays(
+    either_world: World, amara: Visitor
+):
+    world = either_world
+    link = asked_link(world, amara)
+    Keys(world).enrol()
+    world.clock.move(1)
+    assert open_link(amara, link).status_code == 303
+    world.clock.move(1)
+    codes = proving.new_codes(world, NEW.lower())
+    given_back(world)
+    assert [each.method for each in proving.factors_of(world)] == ["passkey"]
+    assert proving.refused(proving.recover, world, codes[0]) == MISSING
