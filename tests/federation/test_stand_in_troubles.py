@@ -146,6 +146,18 @@ def test_a_connection_may_be_closed_at_once(upstream, fault):
         fetched(upstream, fault.part)
 
 
+def test_more_of_a_request_wakes_nobody(upstream):
+    upstream.fault, before = Fault.TOKEN_HANGS, upstream.asked["token"]
+    with socket.create_connection((LOOPBACK, urlsplit(upstream.issuer).port or 0)) as waiting:
+        waiting.sendall(b"POST /token HTTP/1.1\r\nHost: upstream\r\nContent-Length: 8\r\n\r\n")
+        while upstream.asked["token"] == before:
+            upstream.is_quiet_within(0.01)
+        waiting.sendall(b"code=abc")
+        waiting.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            waiting.recv(1)
+
+
 @pytest.mark.parametrize("fault", [Fault.JWKS_HANGS, Fault.JWKS_DRIPS, Fault.JWKS_HUGE])
 def test_going_away_cuts_off_whoever_waits(upstream, fault):
     upstream.fault, before = fault, upstream.asked["jwks"]

@@ -16,7 +16,8 @@ from werkzeug.wrappers import Response
 from tests.machine.processes import LOOPBACK
 from tests.machine.upstream.faults import INSIDE
 
-GIBIBYTE, BLOCK = 2**30, b"x" * 2**16
+GIBIBYTE, MOST = 2**30, 2**16
+BLOCK = b"x" * MOST
 JSON = "application/json"
 
 
@@ -111,6 +112,7 @@ def _drip(is_closing: Event, pause: float) -> Iterator[bytes]:
 def _nothing(connection: socket.socket, *, is_patient: bool) -> Response:
     if is_patient:
         with suppress(OSError):
-            connection.recv(1)  # returns when the other side has had enough
+            while connection.recv(MOST):  # the rest of what is asked, until they hang up
+                pass
     hang_up(connection)
     return Response()
