@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from idp.provider import Provider
 from tests.browser import letters
@@ -84,7 +84,7 @@ def test_m2_codes_by_mail_are_set_up_and_asked_for_without_scripts(
 
 
 def test_another_code_can_be_asked_for_after_a_minute(running: RunningProvider, page: Page) -> None:
-    """The clock of the page is moved, so that nobody waits."""
+    """The clock of the page is moved, so that nobody waits; it goes on by itself, too."""
     page.clock.install()
     sign_in(page, running, "priya@northwind.example")
     page.get_by_role("link", name="E-mail").click()
@@ -93,7 +93,12 @@ def test_another_code_can_be_asked_for_after_a_minute(running: RunningProvider, 
     expect(button).to_be_disabled()
     expect(button).to_contain_text("(60)")
     check_no_barriers(page)
+    left = seconds_in(button)
     page.clock.run_for(30_000)
-    expect(button).to_contain_text("(30)")
+    assert 0 < seconds_in(button) <= left - 30
     page.clock.run_for(31_000)
     expect(button).to_be_enabled()
+
+
+def seconds_in(button: Locator) -> int:
+    return int("".join(filter(str.isdigit, button.inner_text())))

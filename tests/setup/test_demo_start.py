@@ -103,8 +103,9 @@ def test_an_answer_that_is_none_is_waited_past() -> None:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_whatever_ends_it_it_leaves_no_process_behind(tmp_path: Path, sent: signal.Signals) -> None:
     demo = start_demo(tmp_path)
+    everybody = 4  # the provider, its worker, the products, the outbox's worker
+    wait_until(lambda: len(children(demo.process.pid)) >= everybody, demo.process, demo.log)
     processes = children(demo.process.pid)
-    assert len(processes) >= 4  # the provider, its worker, the products, the outbox's worker
     demo.process.send_signal(sent)
     assert left_by(demo, processes) == []
     assert demo.process.returncode == 0
