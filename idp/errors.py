@@ -85,6 +85,13 @@ class StoreUnavailable(Refusal):
         )
 
 
+class Unreadable(Refusal):
+    """Text that a store would cut, and so take for another."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_request", "The request can't be read.", "a null character")
+
+
 class Failure(Refusal):
     """Whatever we did not foresee: the log has the trace, the answer says nothing of it."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from idp.errors import SetupMistake, StoreUnavailable
+from idp.errors import SetupMistake, StoreUnavailable, Unreadable
 
 if TYPE_CHECKING:
     import psycopg
@@ -244,8 +244,18 @@ _DONE, _ROWS = 1, 2
 _CONNECTED = _IDLE = 0
 _ANY, _FLOAT8 = 0, 701  # a parameter's type (pg_type)
 
+
+def _text(value: str) -> bytes:
+    """libpq ends a text at its first null character: what follows would count for nothing. Raises
+    Unreadable."""
+    encoded = value.encode()
+    if b"\0" in encoded:
+        raise Unreadable
+    return encoded
+
+
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    str: str.encode,
+    str: _text,
     int: lambda number: b"%d" % number,
     float: lambda number: repr(number).encode(),
     bool: lambda truth: b"t" if truth else b"f",

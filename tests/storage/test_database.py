@@ -15,7 +15,7 @@ from idp.audit_chain import AuditEvent
 from idp.database import Connection, Database
 from idp.directory import users
 from idp.directory.clients import ClientSecret
-from idp.errors import Refusal
+from idp.errors import Refusal, Unreadable
 from idp.limits import AttemptLimit
 from tests.storage.crew import PROCESSES, Crew, Prepared, threads_at_once
 
@@ -176,6 +176,18 @@ def test_text_is_never_read_as_sql(database: Database) -> None:
                 sa.select(AttemptLimit.key).where(AttemptLimit.key == sa.bindparam("k")), k=key
             )
             assert row == (key,)
+
+
+def test_no_text_is_cut_and_taken_for_another(database: Database) -> None:
+    """What PostgreSQL's library would end at a null character finds nobody, and is refused."""
+    person = {"email": "amara@northwind.example\x00and more"}
+    with database.connection() as db:
+        if database.is_sqlite:
+            assert users.find_by_email(db, person["email"]) is None
+        else:
+            with pytest.raises(Unreadable):
+                users.find_by_email(db, person["email"])
+        assert users.find_by_email(db, "amara@northwind.example") is None
 
 
 def test_a_foreign_key_that_points_nowhere_is_refused(database: Database) -> None:
