@@ -13,6 +13,7 @@ from idp.credentials.passkeys import Added, Enrolled
 from idp.directory import users
 from idp.directory.users import Person
 from tests.authenticator import Authenticator
+from tests.credentials.proving import unheld
 from tests.world import AMARA, World
 
 BROWSER, WITHIN = "a-browser", "a-sign-in"
@@ -51,7 +52,7 @@ class Keys:
 
     def add(self, answer: str, label: str = "", **changed: str) -> Added:
         held, errand = self.world.held, self.errand(challenges.ENROL, **changed)
-        given = (held.database, held.ephemeral, held.settings, errand, answer, label)
+        given = (held.database, held.ephemeral, held.settings, unheld, errand, answer, label)
         return passkeys.enrol(*given, self.world.clock(), NOWHERE)
 
     def prove(self, purpose: str, answer: str, origin: Origin = NOWHERE, **changed: str) -> Proven:

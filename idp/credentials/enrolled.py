@@ -1,8 +1,19 @@
-"""What a person has enrolled to prove who they are, and what a proof by it is worth."""
+"""What a person has enrolled to prove who they are, what a proof by it is worth, and what holds who
+enrols.
+
+Whatever enrols takes a `Hold`, and calls it first in its transaction. It raises where what the
+person had proven has ended since they were let in, and keeps it from ending before what is enrolled
+is there to be removed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+from idp.database import Connection
+
+Hold = Callable[[Connection], None]
 
 
 class Factor(NamedTuple):

@@ -6,7 +6,7 @@ the others: they go with the last of them, and count since no earlier than one o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from idp import audit
@@ -82,6 +82,11 @@ def unlink_all(db: Connection, user_id: str) -> list[Factor]:
         _remove(db, user_id, factor)
     second_factor_tries.forget_all(db, user_id)
     return found
+
+
+def last_proof(removed: Iterable[Factor], now: float) -> float:
+    """Until when what they have proven must not count; later than now by a clock that is ahead."""
+    return max((now, *(each.last_used_at or each.enrolled_at for each in removed)))
 
 
 def _remove(db: Connection, user_id: str, factor: Factor) -> bool:

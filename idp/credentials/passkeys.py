@@ -15,7 +15,7 @@ from idp import audit
 from idp.audit import Origin
 from idp.credentials import webauthn
 from idp.credentials.challenges import Errand
-from idp.credentials.enrolled import Factor
+from idp.credentials.enrolled import Factor, Hold
 from idp.credentials.key_makers import KEEPERS
 from idp.credentials.webauthn import Descriptor, Key, Unsound
 from idp.database import Base, Connection, Database
@@ -174,6 +174,7 @@ def enrol(
     database: Database,
     store: Ephemeral,
     settings: Settings,
+    hold: Hold,
     errand: Errand,
     claimed: str,
     label: str,
@@ -181,12 +182,13 @@ def enrol(
     origin: Origin,
 ) -> Added:
     """A new key of `errand.user_id`, by the name of what keeps it where it has no other. Raises
-    Unsound or TooMany; nothing has changed then."""
+    Unsound, TooMany, or what `hold` does; nothing has changed then."""
     try:
         answer = webauthn.read(claimed)
         webauthn.spend_challenge(store, errand, answer, now)
         key = webauthn.check_registration(settings, answer)
         with database.transaction() as db:
+            hold(db)
             name = clean_label(label) or KEEPERS.get(key.aaguid, "")
             added = _add(db, errand.user_id, key, name, now, origin)
     except (Unsound, TooMany) as refusal:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp import audit
 from idp.audit import Origin
 from idp.credentials import second_factor_tries
-from idp.credentials.enrolled import Evidence, Factor
+from idp.credentials.enrolled import Evidence, Factor, Hold
 from idp.credentials.second_factor_tries import Authenticator
 from idp.database import Base, Connection, Database
 from idp.secret_values import SecretKeys, new_id
@@ -88,11 +88,12 @@ _SPEND = (
 
 
 def renew(
-    database: Database, keys: SecretKeys, user_id: str, now: float, origin: Origin
+    database: Database, keys: SecretKeys, hold: Hold, user_id: str, now: float, origin: Origin
 ) -> list[str]:
-    """Ten new ones, to be shown this once; the old are dead."""
+    """Ten new ones, to be shown this once; the old are dead. Raises what `hold` does."""
     codes = [_new_code() for _ in range(COUNT)]
     with database.transaction() as db:
+        hold(db)
         db.run(_BEGIN, user_id=user_id, id=new_id(), made_at=now)  # one after the other
         db.run(_DISCARD, user_id=user_id)
         for code in codes:

@@ -18,7 +18,7 @@ from idp import audit, outbox
 from idp.audit import Origin
 from idp.credentials import code_budgets, code_destinations, second_factor_tries
 from idp.credentials.code_destinations import EMAIL, SMS
-from idp.credentials.enrolled import Evidence
+from idp.credentials.enrolled import Evidence, Hold
 from idp.credentials.second_factor_tries import Authenticator
 from idp.database import Base, Connection, Database
 from idp.directory import users
@@ -195,14 +195,16 @@ def enrol(
     database: Database,
     keys: SecretKeys,
     settings: Settings,
+    hold: Hold,
     place: Place,
     claimed_code: str,
     now: float,
     origin: Origin,
 ) -> Evidence:
     """By the code that was sent to what is enrolled, which replaces what was. Raises
-    SecondFactorRefused."""
+    SecondFactorRefused, and what `hold` does."""
     with database.transaction() as db:
+        hold(db)
         proven: list[str] = []
 
         def spend() -> bool:

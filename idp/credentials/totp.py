@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp import audit
 from idp.audit import Origin
 from idp.credentials import second_factor_tries
-from idp.credentials.enrolled import Evidence, Factor
+from idp.credentials.enrolled import Evidence, Factor, Hold
 from idp.credentials.second_factor_tries import WRONG, Authenticator, SecondFactorRefused
 from idp.database import Base, Connection, Database
 from idp.ephemeral import Ephemeral
@@ -118,6 +118,7 @@ def enrol(
     database: Database,
     store: Ephemeral,
     keys: SecretKeys,
+    hold: Hold,
     user_id: str,
     binding: str,
     claimed_code: str,
@@ -125,13 +126,14 @@ def enrol(
     origin: Origin,
 ) -> Evidence:
     """Store what was offered, if the code shows that an app has it; it replaces the one before. Of
-    two who confirm one offer, one does. Raises SecondFactorRefused."""
+    two who confirm one offer, one does. Raises SecondFactorRefused, and what `hold` does."""
     key = _offer_key(user_id, binding)
     secret = store.read(key, now)
     step = _step(secret, claimed_code, now) if secret else None
     if secret is None or step is None or store.take(key, now) != secret:
         raise SecondFactorRefused(WRONG)
     with database.transaction() as db:
+        hold(db)
         replaced = db.row(_FIND, user_id=user_id)
         if replaced:
             second_factor_tries.forget(db, replaced[0])

@@ -74,6 +74,7 @@ PERSON_COLUMNS = (
 )
 _BY_EMAIL = sa.select(*PERSON_COLUMNS).where(User.email_canonical == sa.bindparam("email"))
 _BY_ID = sa.select(*PERSON_COLUMNS).where(User.id == sa.bindparam("user_id"))
+_HOLD = _BY_ID.with_for_update(read=True)
 _REFUSE_PROOFS = (
     sa.update(User.__table__)  # type: ignore[arg-type]
     .where(User.id == sa.bindparam("owner_id"))
@@ -112,6 +113,13 @@ def refuse_proofs(db: Connection, user_id: str, until: float) -> float:
     before = math.nextafter(until, math.inf)
     db.run(_REFUSE_PROOFS, owner_id=user_id, before=before)
     return before
+
+
+def hold(db: Connection, user_id: str, proven_at: float) -> bool:
+    """Whether a proof from then still counts, and goes on to until this transaction is over:
+    whoever ends it (`refuse_proofs`, another status) waits, and finds what was written."""
+    row = db.row(_HOLD, user_id=user_id)
+    return row is not None and may_sign_in(Person._make(row), proven_at)
 
 
 def canonical_email(claimed: str) -> str | None:

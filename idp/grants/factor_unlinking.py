@@ -65,9 +65,10 @@ def subject(admin: Administration, membership_id: str) -> Subject:
 def unlink(admin: Administration, subject: Subject, **more: Any) -> None:
     """`more` is told in the log, and to who reads it."""
     someone = subject.someone
+    users.refuse_proofs(admin.db, someone.user_id, admin.now)  # whoever is enrolling comes before
     unlinked = factors.unlink_all(admin.db, someone.user_id)
     admin.get(Membership, someone.id).second_factor_skipped_at = None
-    _end_sign_ins(admin, someone.user_id)
+    _end_sign_ins(admin, someone.user_id, factors.last_proof(unlinked, admin.now))
     about = person.about(someone)
     methods = [each.method for each in unlinked]
     admin.record("person.second_factors_reset", **about, factors=methods, **more)
@@ -88,17 +89,17 @@ def _is_shared(admin: Administration, someone: Member) -> bool:
         return bool(operates) or bool(_other_homes(db, admin, someone))
 
 
-def _end_sign_ins(admin: Administration, user_id: str) -> None:
-    """Everywhere: a session may rest on what is unlinked."""
+def _end_sign_ins(admin: Administration, user_id: str, until: float) -> None:
+    """Everywhere: a session, or a half-finished one, may rest on what is unlinked."""
     own = sa.select(SsoSession.id, SsoSession.auth_time).where(
         SsoSession.user_id == user_id, SsoSession.ended_at.is_(None)
     )
     open_sessions = admin.rows.execute(own).all()
-    last = max((row.auth_time for row in open_sessions), default=0.0)
     reason = "an admin reset the second factors"
     for row in open_sessions:
         logout.end(admin.db, row.id, reason, admin.now, admin.origin)
-    users.refuse_proofs(admin.db, user_id, max(admin.now, last))
+    last = max((until, *(row.auth_time for row in open_sessions)))
+    users.refuse_proofs(admin.db, user_id, last)
 
 
 def _tell_the_others(admin: Administration, someone: Member) -> None:

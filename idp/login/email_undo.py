@@ -88,7 +88,7 @@ def undo(database: Database, claimed_token: str, now: float, origin: Origin) -> 
         email_move.withdraw(db, found.user_id, now)
         _end_passwords_since(db, found, now)
         removed = factors.remove_since(db, found.user_id, found.confirmed_at)
-        users.refuse_proofs(db, found.user_id, now)
+        users.refuse_proofs(db, found.user_id, factors.last_proof(removed, now))
         of_person.end_others(db, found.user_id, "", GIVEN_BACK, now, origin)
         about = {"actor": found.user_id, "after": canonical_email(found.old_email)}
         methods = [each.method for each in removed]

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from idp.credentials import assertions, challenges, passkeys
 from idp.credentials.assertions import Proven
 from idp.credentials.challenges import Errand
+from idp.credentials.enrolled import Hold
 from idp.credentials.passkeys import Added
 from idp.web.context import browser_secret, now, origin, provider
 
@@ -37,11 +38,12 @@ def ask_enrolment(user_id: str, within: str) -> Response:
     return jsonify(options)
 
 
-def enrol(user_id: str, within: str) -> Added:
-    """The key that was made. Raises Unsound or TooMany, whose `public_message` is for people."""
+def enrol(user_id: str, within: str, hold: Hold) -> Added:
+    """The key that was made. Raises Unsound or TooMany, whose `public_message` is for people, and
+    what `hold` does."""
     held = provider()
     asked = errand(challenges.ENROL, within, user_id)
-    stores = (held.database, held.ephemeral, held.settings)
+    stores = (held.database, held.ephemeral, held.settings, hold)
     label = request.form.get(LABEL, "")
     return passkeys.enrol(*stores, asked, answer(), label, now(), origin())
 

@@ -12,6 +12,7 @@ from idp.audit import NOWHERE
 from idp.credentials import totp
 from idp.secret_values import LETTER_SECRET
 from tests.console.people_of import letters, user_id
+from tests.credentials.proving import unheld
 from tests.world import Visitor, World
 
 
@@ -21,7 +22,7 @@ def enrol_app(world: World, email: str) -> pyotp.TOTP:
     offer = totp.offer(held.ephemeral, own, email, "a-test", 600.0, world.clock())
     app = pyotp.TOTP(offer.secret)
     code = app.at(int(world.clock()))
-    stores = (held.database, held.ephemeral, held.secret_keys)
+    stores = (held.database, held.ephemeral, held.secret_keys, unheld)
     totp.enrol(*stores, own, "a-test", code, world.clock(), NOWHERE)
     world.clock.move(60)
     return app

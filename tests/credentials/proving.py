@@ -16,7 +16,7 @@ from idp.credentials.enrolled import Evidence, Factor
 from idp.credentials.factors import enrolled
 from idp.credentials.second_factor_tries import SecondFactorRefused
 from idp.credentials.sent_code import ENROL, SIGN_IN, Place
-from idp.database import Database
+from idp.database import Connection, Database
 from idp.secret_values import LETTER_SECRET, SecretKeys
 from idp.settings import Settings
 from tests.console.people_of import ask
@@ -25,6 +25,10 @@ from tests.world import AMARA, World
 PHONE = "+12015550123"
 HERE = Origin("192.0.2.7", "request", "browser")
 BROWSER = "a browser's attempt"
+
+
+def unheld(_db: Connection) -> None:
+    """Whoever enrols here has not signed in."""
 
 
 def user_id(world: World, email: str = AMARA) -> str:
@@ -50,7 +54,7 @@ def offered(world: World, email: str = AMARA, binding: str = BROWSER) -> totp.Of
 
 def confirm(world: World, code: str, email: str = AMARA, binding: str = BROWSER) -> Evidence:
     held, owner = world.held, user_id(world, email)
-    stores = (held.database, held.ephemeral, held.secret_keys)
+    stores = (held.database, held.ephemeral, held.secret_keys, unheld)
     return totp.enrol(*stores, owner, binding, code, world.clock(), HERE)
 
 
@@ -72,7 +76,7 @@ def recover(world: World, code: str, email: str = AMARA) -> Evidence:
 
 def new_codes(world: World, email: str = AMARA) -> list[str]:
     held, owner = world.held, user_id(world, email)
-    return recovery_codes.renew(held.database, held.secret_keys, owner, world.clock(), HERE)
+    return recovery_codes.renew(held.database, held.secret_keys, unheld, owner, world.clock(), HERE)
 
 
 def place(
@@ -108,8 +112,9 @@ def newest_code(world: World) -> str:
 def answer(world: World, at: Place, code: str) -> Evidence:
     held = world.held
     stores = (held.database, held.secret_keys, held.settings)
-    prove = sent_code.enrol if at.purpose == ENROL else sent_code.verify
-    return prove(*stores, at, code, world.clock(), HERE)
+    if at.purpose == ENROL:
+        return sent_code.enrol(*stores, unheld, at, code, world.clock(), HERE)
+    return sent_code.verify(*stores, at, code, world.clock(), HERE)
 
 
 def enrol_code(world: World, channel: str, email: str = AMARA, number: str = PHONE) -> Place:

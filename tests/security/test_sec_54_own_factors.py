@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from idp.audit import NOWHERE
-from idp.credentials import recovery_codes
 from tests.account.proving import enrol_app, is_asked_to_prove, token_of
 from tests.console.people_of import letters, user_id
+from tests.credentials.proving import new_codes
 from tests.mailed import NEW, mail_for
 from tests.passkeys_of import Keys
 from tests.security.second_factors import require_of_staff
@@ -39,10 +38,7 @@ def furnish(world: World, email: str = AMARA) -> Any:
     """An app, a named key and recovery codes."""
     app = enrol_app(world, email)
     Keys(world, email).enrol(label="Blue key")
-    held = world.held
-    recovery_codes.renew(
-        held.database, held.secret_keys, user_id(world, email), world.clock(), NOWHERE
-    )
+    new_codes(world, email)
     return app
 
 

@@ -45,7 +45,7 @@ def show_app(session: BrowserSession) -> str:
 @guard.proven_anew
 def add_app(session: BrowserSession) -> Answer:
     held, code = provider(), request.form.get("code", "")[:MAX_CODE]
-    stores = (held.database, held.ephemeral, held.secret_keys)
+    stores = (held.database, held.ephemeral, held.secret_keys, guard.hold_of(session))
     try:
         totp.enrol(*stores, session.user_id, _within(session), code, now(), origin())
     except SecondFactorRefused as refusal:
@@ -75,7 +75,7 @@ def add_code(session: BrowserSession, way: str) -> Answer:
     if request.form.get("action") == "send":
         return _send(session, way)
     held, code = provider(), request.form.get("code", "")[:MAX_CODE]
-    keys = (held.database, held.secret_keys, held.settings)
+    keys = (held.database, held.secret_keys, held.settings, guard.hold_of(session))
     try:
         sent_code.enrol(*keys, _place(session, way), code, now(), origin())
     except SecondFactorRefused as refusal:
@@ -124,7 +124,7 @@ def ask_key(session: BrowserSession) -> Response:
 @guard.proven_anew
 def add_key(session: BrowserSession) -> Answer:
     try:
-        key_forms.enrol(session.user_id, _within(session))
+        key_forms.enrol(session.user_id, _within(session), guard.hold_of(session))
     except (Unsound, TooMany) as refusal:
         errors = {key_forms.FIELD: _(refusal.public_message)}
         return _key(session, errors=errors), 422
@@ -161,8 +161,9 @@ def _added(session: BrowserSession) -> Response | str:
 
 def _new_codes(session: BrowserSession) -> str:
     """Shown in this answer, and never again."""
-    held, whose = provider(), session.user_id
-    made = recovery_codes.renew(held.database, held.secret_keys, whose, now(), origin())
+    held = provider()
+    stores = (held.database, held.secret_keys, guard.hold_of(session))
+    made = recovery_codes.renew(*stores, session.user_id, now(), origin())
     return shell.page(session, "account/recovery_codes.html", codes=made)
 
 

@@ -18,15 +18,21 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp import situation
+from idp.credentials.enrolled import Hold
+from idp.database import Connection
 from idp.login import attempt as attempts
 from idp.login.steps import Asked, Done
-from idp.sessions import browser
+from idp.sessions import browser, holding
 from idp.sessions.browser import BrowserSession
 from idp.web.context import browser_secret, current_session, now, provider
 
 RECENT = 15 * 60  # seconds
 
 View = Callable[..., Any]
+
+
+class _Over(Exception):
+    """What the view was let in for has ended meanwhile."""
 
 
 def signed_in(view: View) -> View:
@@ -48,9 +54,23 @@ def _guarded(view: View, wanted: dict[str, str]) -> View:
         if request.method == "POST" and request.form.get("person") != session.user_id:
             flash(_("Somebody else has signed in here meanwhile. Nothing was changed."))
             return redirect(request.path, 303)
-        return view(session, **names)
+        try:
+            return view(session, **names)
+        except _Over:
+            return _ask_first(wanted)
 
     return guarded
+
+
+def hold_of(session: BrowserSession) -> Hold:
+    """On what it was let in for, until what that allows is written; who holds nothing any more is
+    asked first."""
+
+    def hold(db: Connection) -> None:
+        if not holding.hold(db, session.user_id, session.auth_time, session.id):
+            raise _Over
+
+    return hold
 
 
 def _let_in(wanted: dict[str, str]) -> BrowserSession | None:

@@ -20,10 +20,12 @@ from idp.credentials.passkeys import PASSKEY
 from idp.credentials.phone_numbers import PhoneMistake
 from idp.credentials.second_factor_tries import SecondFactorRefused
 from idp.credentials.sent_code import ENROL, Place
+from idp.database import Connection
 from idp.directory import skipping
-from idp.login.attempt import Attempt
+from idp.login.attempt import Attempt, AttemptOver
 from idp.login.steps import Step, ToEnrol
 from idp.policies.mfa import METHODS, Why
+from idp.sessions import holding
 from idp.situation import Situation
 from idp.web import requirement_words
 from idp.web.context import now, origin, provider
@@ -52,6 +54,13 @@ class Enrolment(NamedTuple):
     @property
     def may_skip(self) -> bool:
         return self.asked.requirement.may_skip
+
+    def hold(self, db: Connection) -> None:
+        """A `Hold` on what they had proven before they enrol. Raises AttemptOver."""
+        proven, session = self.situation.proven, self.situation.session
+        added_to = session.id if session and not proven.is_fresh else None
+        if not holding.hold(db, self.person.id, proven.auth_time, added_to):
+            raise AttemptOver("what it had proven has ended")
 
     def has_others(self) -> bool:
         """Whether what is set up now is not their first."""
@@ -172,20 +181,19 @@ def go_on(enrolment: Enrolment, evidence: Evidence, has_others: bool) -> Respons
     proven = enrolment.attempt.prove(
         user_id, evidence.method, now(), evidence.enrolled_at, first=not has_others
     )
-    return recovery_codes.show_new(proven, user_id)
+    return recovery_codes.show_new(proven, user_id, enrolment.hold)
 
 
 def _enrol(enrolment: Enrolment, code: str) -> Evidence:
     """Raises SecondFactorRefused."""
     held, user_id = provider(), enrolment.person.id
     if enrolment.chosen == totp.METHOD:
-        stores = (held.database, held.ephemeral, held.secret_keys)
+        stores = (held.database, held.ephemeral, held.secret_keys, enrolment.hold)
         binding = step.binding(enrolment.attempt)
         return totp.enrol(*stores, user_id, binding, code, now(), origin())
     place = _place(enrolment)
-    return sent_code.enrol(
-        *(held.database, held.secret_keys, held.settings, place, code, now(), origin())
-    )
+    keys = (held.database, held.secret_keys, held.settings, enrolment.hold)
+    return sent_code.enrol(*keys, place, code, now(), origin())
 
 
 def page(

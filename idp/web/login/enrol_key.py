@@ -35,7 +35,7 @@ def submit() -> Response | tuple[str, int]:
         return step.back_to_authorize(attempt)
     has_others = enrolment.has_others()
     try:
-        added = key_forms.enrol(enrolment.person.id, step.binding(attempt))
+        added = key_forms.enrol(enrolment.person.id, step.binding(attempt), enrolment.hold)
     except (Unsound, TooMany) as refusal:
         return enrol.page(enrolment, {key_forms.FIELD: _(refusal.public_message)}), 400
     return enrol.go_on(enrolment, Evidence(added.method, now()), has_others)

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template
 from werkzeug.wrappers import Response
 
 from idp.credentials import recovery_codes
+from idp.credentials.enrolled import Hold
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.web.context import now, origin, provider
@@ -15,10 +16,12 @@ from idp.web.login import step
 blueprint = Blueprint("recovery_codes", __name__)
 
 
-def show_new(attempt: Attempt, user_id: str) -> Response:
-    """Make them for who has just enrolled in `attempt`, and go and show them."""
+def show_new(attempt: Attempt, user_id: str, hold: Hold) -> Response:
+    """Make them for who has just enrolled in `attempt`, and go and show them. Raises what `hold`
+    does; then what was proven by enrolling is not kept either."""
     held = provider()
-    codes = recovery_codes.renew(held.database, held.secret_keys, user_id, now(), origin())
+    stores = (held.database, held.secret_keys, hold)
+    codes = recovery_codes.renew(*stores, user_id, now(), origin())
     lifetime = held.settings.attempt_lifetime
     attempts.save(held.ephemeral, attempt, lifetime, now())
     held.ephemeral.put(_key(attempt), orjson.dumps(codes).decode(), lifetime, now())
