@@ -75,10 +75,16 @@ PERSON_COLUMNS = (
 _BY_EMAIL = sa.select(*PERSON_COLUMNS).where(User.email_canonical == sa.bindparam("email"))
 _BY_ID = sa.select(*PERSON_COLUMNS).where(User.id == sa.bindparam("user_id"))
 _HOLD = _BY_ID.with_for_update(read=True)
+_BEFORE = sa.bindparam("before", type_=sa.Double)
 _REFUSE_PROOFS = (
     sa.update(User.__table__)  # type: ignore[arg-type]
     .where(User.id == sa.bindparam("owner_id"))
-    .values(sessions_valid_after=sa.bindparam("before", type_=sa.Double))
+    .values(
+        sessions_valid_after=sa.case(
+            (User.sessions_valid_after > _BEFORE, User.sessions_valid_after), else_=_BEFORE
+        )
+    )
+    .returning(User.sessions_valid_after)
 )
 _REMEMBER_TENANT = (
     sa.update(User)
@@ -109,10 +115,11 @@ def remember_tenant(db: Connection, user_id: str, tenant_id: str) -> None:
 
 
 def refuse_proofs(db: Connection, user_id: str, until: float) -> float:
-    """Nothing counts that was proven until then; what is from the moment that is returned does."""
-    before = math.nextafter(until, math.inf)
-    db.run(_REFUSE_PROOFS, owner_id=user_id, before=before)
-    return before
+    """Nothing counts that was proven until then; what is from the moment that is returned does. A
+    clock that is behind takes nothing back."""
+    row = db.row(_REFUSE_PROOFS, owner_id=user_id, before=math.nextafter(until, math.inf))
+    assert row, "no such person"
+    return float(row[0])
 
 
 def hold(db: Connection, user_id: str, proven_at: float) -> bool:

@@ -13,6 +13,7 @@ from idp.audit import NOWHERE
 from idp.credentials import password, password_links
 from idp.credentials.password import COMPROMISED, State
 from idp.credentials.password_links import CHANGE, RESET
+from idp.directory import users
 from idp.login import new_password, resetting
 from idp.login.new_password import ChangedMeanwhile
 from idp.login.resetting import LinkOver
@@ -232,3 +233,12 @@ def test_sec_56_a_link_sets_no_password_where_it_leads_to_a_temporary_one(
     with pytest.raises(LinkOver):
         resetting.set_by_link(*given, world.clock(), NOWHERE)
     assert is_right(world)
+
+
+def test_sec_57_a_clock_that_is_behind_lets_nothing_count_again(either_world: World):
+    own = user_id(either_world, AMARA)
+    with either_world.held.database.transaction() as db:
+        later = users.refuse_proofs(db, own, either_world.clock.now + 10)
+        assert users.refuse_proofs(db, own, either_world.clock.now) == later
+    kept = either_world.run("SELECT sessions_valid_after FROM users WHERE id = :u", u=own)
+    assert kept == [(later,)]
