@@ -37,6 +37,7 @@ __all__ = [  # fixtures, found by name
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+gc.disable()  # until all is imported
 keep()
 
 LONG_FILES = (
@@ -141,8 +142,11 @@ def _is_long(file: Path) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """What has been imported stays: the garbage collector need not go over it again and again."""
+    """What has been imported stays: the garbage collector need not go over it again and again, nor
+    over what is young as often as it does where little is made."""
+    gc.enable()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.hookimpl(wrapper=True)

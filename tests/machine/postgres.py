@@ -68,7 +68,8 @@ class Postgres:
 
 def start_postgres(*, durable: bool = False) -> Postgres:
     """Make a cluster and start it. `durable` keeps fsync and friends on, for tests that kill it."""
-    folder = private_folder("latchkey-postgres-", unprivileged_user())
+    user = unprivileged_user()
+    folder = private_folder("latchkey-postgres-", user, in_memory=not durable)
     programs = _programs_for_the_server(folder)
     _make_cluster(folder, programs)
     port = free_port()

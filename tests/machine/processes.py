@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+MEMORY, GIGABYTE = Path("/dev/shm"), 2**30
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_START = 60.0
 PORTS = range(10_000, 32_768)  # below those that Linux gives to connections
@@ -79,12 +80,22 @@ def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log:
         time.sleep(0.02)
 
 
-def private_folder(prefix: str, user: str | None = None) -> Path:
-    """A new folder of mode 0700 under /tmp, owned by `user`: pytest's own are closed to others."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+def private_folder(prefix: str, user: str | None = None, *, in_memory: bool = False) -> Path:
+    """A new folder of mode 0700 under /tmp, owned by `user`: pytest's own are closed to others. One
+    that may be forgotten is kept `in_memory`, where there is room."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_memory() if in_memory else None))
     if user is not None:
         shutil.chown(folder, user)
     return folder
+
+
+def _memory() -> Path | None:
+    """Where files cost no disk: with a gigabyte to spare, and programs may be there too."""
+    if not MEMORY.is_dir():
+        return None
+    there = os.statvfs(MEMORY)
+    is_fit = not there.f_flag & os.ST_NOEXEC and there.f_bavail * there.f_frsize >= GIGABYTE
+    return MEMORY if is_fit else None
 
 
 def unprivileged_user() -> str | None:

@@ -1,7 +1,8 @@
 """What every page of the provider promises, seen in a real browser with made-up people."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from threading import Thread
@@ -11,6 +12,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
+from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
@@ -26,6 +28,16 @@ AT_THE_DOOR, BEHIND_THE_DOOR = 30_000, 40_000  # bytes of HTML and CSS
 Gallery = Callable[..., str]
 
 
+def whole(app: Flask) -> Callable[..., Iterable[bytes]]:
+    """Answers are read to their end, and closed, before anybody hangs up on them."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        with closing(app(environ, start_response)) as parts:  # type: ignore[type-var]
+            return [b"".join(parts)]
+
+    return answer
+
+
 @pytest.fixture(scope="module")
 def gallery() -> Iterator[Gallery]:
     """`gallery("es")` is the address of the gallery in that language."""
@@ -33,7 +45,7 @@ def gallery() -> Iterator[Gallery]:
 
     def address(language: str = "en") -> str:
         if language not in servers:
-            server = make_server("127.0.0.1", 0, create_gallery(language), threaded=True)
+            server = make_server("127.0.0.1", 0, whole(create_gallery(language)), threaded=True)
             Thread(target=server.serve_forever, daemon=True).start()
             servers[language] = server
         return f"http://127.0.0.1:{servers[language].server_port}"
