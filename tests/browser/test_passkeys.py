@@ -65,6 +65,7 @@ def test_m11_a_button_signs_in_by_a_passkey(
 def test_who_is_not_recognised_by_their_device_is_told_and_can_try_again(
     running: RunningProvider, page: Page, passkey: Authenticator
 ) -> None:
+    page.add_init_script(UNASKED)
     page.goto(running.issuer)
     device = VirtualAuthenticator(page)
     device.hold(passkey)
