@@ -148,17 +148,21 @@ def _rows(world: World) -> Iterator[Row]:
     }
     for page, send in pages.items():
         for state, email in STATES.items():
-            yield Row(
-                *(page, f"{state}, unknown"),
-                lambda send=send, email=email: send(email),  # type: ignore[misc]
-                lambda send=send: send(_nobody()),  # type: ignore[misc]
-                lambda _first: _forget_tries(world),
-            )
+            yield _of_address(world, page, state, send, email)
     resend = _resending(world)
     yield Row(
         *("a code by mail again", "room, no room"),
         *(resend, resend),
         lambda first: _forget_tries(world) if first else None,
+    )
+
+
+def _of_address(world: World, page: str, state: str, send: Sending, email: str) -> Row:
+    return Row(
+        *(page, f"{state}, unknown"),
+        lambda: send(email),
+        lambda: send(_nobody()),
+        lambda _first: _forget_tries(world),
     )
 
 

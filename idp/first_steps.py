@@ -7,6 +7,7 @@ from idp import situation
 from idp.database import Connection
 from idp.directory.catalog import ProductView
 from idp.directory.switcher import FirstStep
+from idp.login.proven import proven_so_far
 from idp.login.steps import Asked, step_of
 from idp.provider import Provider
 from idp.sessions.browser import BrowserSession
@@ -16,10 +17,12 @@ def first_steps(
     provider: Provider, db: Connection, session: BrowserSession | None, now: float
 ) -> FirstStep:
     """Of a product in the tenant of that slug: the page of the step, or None for nothing at all."""
+    proven = proven_so_far(provider.settings, db, None, session, now)
 
     def first_step(product: ProductView, tenant: str) -> str | None:
+        nonlocal proven
         asked = Asked(product=product, tenant=tenant)
-        decision, _entries = situation.at_page(provider, db, session, asked, now)
+        decision, _entries, proven = situation.weighed(provider, db, proven, asked, now)
         step = step_of(decision)
         return step.page if step else None
 

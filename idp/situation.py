@@ -122,11 +122,20 @@ def at_page(
 ) -> tuple[Decision, Sequence[Entry]]:
     """What is missing before a page of ours may be shown."""
     proven = proven_so_far(provider.settings, db, None, session, now)
+    decision, entries, _ = weighed(provider, db, proven, asked, now)
+    return decision, entries
+
+
+def weighed(
+    provider: Provider, db: Connection, proven: Proven, asked: Asked, now: float
+) -> tuple[Decision, Sequence[Entry], Proven]:
+    """Of what is proven, with what had to be looked up of it, so that whoever asks about more than
+    one product looks it up once."""
     entries: list[Entry] = []
     if proven.user_id:
         entries = entries_of(provider.settings, db, proven.user_id, asked, now)
-    decision, _ = _decide(db, asked, proven, entries, now)
-    return decision, entries
+    decision, proven = _decide(db, asked, proven, entries, now)
+    return decision, entries, proven
 
 
 def asked_by_console(

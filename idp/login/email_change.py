@@ -45,12 +45,7 @@ class Waiting(NamedTuple):
 
 _TABLE: Any = EmailChange.__table__
 _NOW = sa.bindparam("now", type_=sa.Double)
-_IS_MINE_AND_OPEN = (
-    _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text),
-    _TABLE.c.confirmed_at.is_(None),
-    _TABLE.c.withdrawn_at.is_(None),
-    _TABLE.c.expires_at > _NOW,
-)
+_IS_MINE_AND_OPEN = (*email_move.WAITS, _TABLE.c.expires_at > _NOW)
 _IS_THIS = (_TABLE.c.token_hash == sa.bindparam("hashed"), *_IS_MINE_AND_OPEN)
 _NAMES = ("id", "user_id", "old_email", "new_email", "token_hash", "created_at", "expires_at")
 _INSERT = sa.insert(_TABLE).values({name: sa.bindparam(name) for name in _NAMES})

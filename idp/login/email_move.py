@@ -49,15 +49,12 @@ class LinkOver(PageRefusal):
 
 _TABLE: Any = EmailChange.__table__
 _NOW = sa.bindparam("now", type_=sa.Double)
-_WITHDRAW = (
-    sa.update(_TABLE)
-    .where(
-        _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text),
-        _TABLE.c.confirmed_at.is_(None),
-        _TABLE.c.withdrawn_at.is_(None),
-    )
-    .values(withdrawn_at=_NOW)
+WAITS = (
+    _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text),
+    _TABLE.c.confirmed_at.is_(None),
+    _TABLE.c.withdrawn_at.is_(None),
 )
+_WITHDRAW = sa.update(_TABLE).where(*WAITS).values(withdrawn_at=_NOW)
 _DROP_CODES = sa.delete(SentCode).where(SentCode.user_id == sa.bindparam("owner_id"))
 
 

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from tests.console.calling import secret_of
 from tests.console.operators_tokens import DESK, NODES, refreshed, register, signed_in
+from tests.security.second_factors import demand_a_second_factor
 from tests.world import Visitor, World, sent_back
 
 
@@ -175,6 +176,22 @@ def test_an_operators_token_needs_no_more_than_anybody_elses(
     assert len(sent) <= 1, sent
     sent = statements.during(lambda: refreshed(either_world, given))
     assert len(sent) <= 2, sent
+
+
+def test_what_somebody_has_enrolled_is_looked_up_once_for_all_products(
+    either_world: World, visitor: Visitor, statements: Counter
+) -> None:
+    ask = partial(
+        either_world.get, "/switcher", Authorization=f"Bearer {visitor.tokens()['access_token']}"
+    )
+
+    def lookups() -> list[str]:
+        return [each for each in statements.during(ask) if "totp_authenticators" in each]
+
+    assert lookups() == []
+    for product in ("lms", "payments", "connections"):
+        demand_a_second_factor(either_world, product)
+    assert len(lookups()) == 1
 
 
 def test_the_counter_counts(either_world: World, statements: Counter) -> None:
