@@ -56,6 +56,7 @@ from idp.web.login import (
     second_factor,
     second_factor_key,
     select_account,
+    sign_up,
     tenant,
     unlock,
 )
@@ -94,7 +95,18 @@ SIGN_IN_PAGES = (
     enable,
     *(profile, security, adding_factors, own_email, own_password),
     *(own_sessions, own_history, connected_products),
-    *(forgot, logout, new_password, not_open, passkey, password, select_account, tenant, unlock),
+    *(
+        forgot,
+        sign_up,
+        logout,
+        new_password,
+        not_open,
+        passkey,
+        password,
+        select_account,
+        tenant,
+        unlock,
+    ),
     *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}

@@ -26,12 +26,14 @@ class Reader(Enum):
     """Who gets a letter (`directory/event_letters.py`), first of all the person whom it is about.
     ASKER is who had asked for what is decided, `asked_by` of its detail. OWNERS are the account
     admins of the event's tenant, and the operators for an event of none; PEERS are the account
-    admins of a tenant in which somebody has become one."""
+    admins of a tenant in which somebody has become one, KEEPERS whoever manages the people of the
+    event's tenant."""
 
     PERSON = auto()
     ASKER = auto()
     OWNERS = auto()
     PEERS = auto()
+    KEEPERS = auto()
     OPERATORS = auto()
 
 
@@ -117,6 +119,13 @@ CONCERNS: Mapping[str, Concern] = {
     "invitation.sent_again": _NOBODY,
     "invitation.revoked": _NOBODY,
     "invitation.accepted": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
+    # Their letters have the link, or say that there is an account (login/sign_up.py).
+    "sign_up.asked": _NOBODY,
+    "sign_up.known": _NAMED,
+    "sign_up.done": _NAMED,
+    "join.asked": _concern(About.NAMED, Reader.KEEPERS),
+    "join.approved": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
+    "join.refused": _concern(About.NAMED, Reader.PERSON),
     "import.uploaded": _NOBODY,
     "import.started": _NOBODY,
     "import.dropped": _NOBODY,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from idp.answered_once import AnsweredRequest
 from idp.credentials.password_links import PasswordLink
 from idp.credentials.sent_code import SentCode
+from idp.credentials.sign_up_links import SignUpLink
 from idp.credentials.temporary_passwords import TemporaryPassword
 from idp.credentials.unlocking import Lock
 from idp.database import Database
@@ -34,6 +35,7 @@ _EXPIRED = (
     sa.delete(RevokedToken).where(RevokedToken.expires_at <= _NOW),
     sa.delete(Lock).where(Lock.until <= _NOW),
     sa.delete(PasswordLink).where(PasswordLink.expires_at <= _NOW),
+    sa.delete(SignUpLink).where(SignUpLink.expires_at <= _NOW),
 )
 _SPENT = (
     sa.delete(SentCode).where(SentCode.expires_at <= _NOW - DAY),

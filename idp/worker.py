@@ -27,7 +27,7 @@ from idp.directory import (
 from idp.directory.operating import NOBODY, operation
 from idp.errors import StoreUnavailable
 from idp.grants import ending
-from idp.login import password_reminders, resetting
+from idp.login import password_reminders, resetting, sign_up
 from idp.operators import health
 from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
@@ -85,6 +85,7 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
         audit_chain.MESSAGE: lambda message, now: write_event_letters(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
         resetting.MESSAGE: lambda message, now: write_reset_letter(held, message, now),
+        sign_up.MESSAGE: lambda message, now: write_sign_up_letter(held, message, now),
     }
 
 
@@ -170,6 +171,11 @@ def write_event_letters(held: Provider, message: Message, now: float) -> None:
 def write_reset_letter(held: Provider, message: Message, now: float) -> None:
     with held.database.transaction() as db:
         resetting.write_letter(db, held.secret_keys, message.payload, now)
+
+
+def write_sign_up_letter(held: Provider, message: Message, now: float) -> None:
+    with held.database.transaction() as db:
+        sign_up.write_letter(db, held.secret_keys, message.payload, held.settings.issuer, now)
 
 
 def follow_access(held: Provider, message: Message, now: float) -> None:

@@ -102,6 +102,7 @@ class ProductView:
     second_factor_minutes: int | None = None
     password_max_age_days: int | None = None
     password_max_age_since: float = 0.0
+    sign_up: bool = False
     permission_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -169,5 +170,6 @@ def _view(product: Product) -> ProductView:
         second_factor_minutes=product.second_factor_minutes,
         password_max_age_days=product.password_max_age_days,
         password_max_age_since=product.password_max_age_since or 0.0,
+        sign_up=product.sign_up,
         permission_names={node.key: node.name for node in product.permissions},
     )

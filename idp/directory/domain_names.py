@@ -60,6 +60,11 @@ def why_not(name: str) -> str | None:
         return told("This domain is not in the public DNS, so nobody can prove that it is theirs.")
     if name in SUFFIXES:
         return told("Many owners have names under this one. Enter your own domain.")
-    if any(name == each or name.endswith(f".{each}") for each in FREE_MAIL):
+    if is_public_mailbox(name):
         return told("Anybody can have an address at this provider, so it is no company's.")
     return None
+
+
+def is_public_mailbox(name: str) -> bool:
+    """Whether anybody can have an address there, so that those who do have nothing in common."""
+    return any(name == each or name.endswith(f".{each}") for each in FREE_MAIL)

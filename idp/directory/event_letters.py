@@ -34,7 +34,10 @@ SAID = (
     "factors",
 )  # of an event's detail
 PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
-QUEUES = {"person.second_factors_reset_asked": "/factor-resets"}  # of a company
+QUEUES = {  # of a company
+    "person.second_factors_reset_asked": "/factor-resets",
+    "join.asked": "/join-requests",
+}
 UNREACHABLE = ("tenant.suspended", "tenant.ended")  # there is no console to read about it in
 
 
@@ -84,6 +87,8 @@ def _of_kind(db: Connection, event: Entry, kind: Kind, now: float) -> list[Reade
         return readers.people(db, [event.detail.get("asked_by")])
     if kind is Kind.OPERATORS or event.tenant_id is None:
         return readers.operators(db)
+    if kind is Kind.KEEPERS:
+        return readers.who_may(db, event.tenant_id, "people.manage", now)
     if kind is Kind.PEERS and not _has_made_an_account_admin(db, event):
         return []
     if "account_admins" in event.detail:

@@ -14,7 +14,7 @@ the actor may do when their turn has come: whoever was demoted a moment ago chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -124,6 +124,14 @@ def is_account_admin(admin: Administration) -> bool:
     if user_id is None or admin.actor.visit_id is not None:
         return False
     return rights_of_person(admin.rows, admin.db, user_id, admin.now).is_unlimited
+
+
+def roles_named(admin: Administration, keys: Collection[str]) -> list[Role]:
+    """Raises Mistake."""
+    found = list(admin.rows.scalars(sa.select(Role).where(Role.key.in_(keys))))
+    if {role.key for role in found} != set(keys):
+        raise Mistake(roles=told("One of these roles is not there any more."))
+    return found
 
 
 def nodes_of(role: Role) -> frozenset[Node]:

@@ -90,7 +90,7 @@ def invite(
     Forbidden, RecentSignInNeeded, or Mistake."""
     rights = _in_turn(admin)
     canonical = canonical_email(email)
-    roles = _roles(admin, role_keys)
+    roles = granting.roles_named(admin, role_keys)
     _check_may_invite(admin, rights, canonical or "", roles)
     errors = _mistakes(admin, canonical, kind)
     if canonical is None or errors:
@@ -228,13 +228,6 @@ def _change_waiting(admin: Administration, invitation_id: str, **changes: Any) -
     ).first()
     if changed is None:
         raise Mistake(invitation=told("This invitation was accepted or revoked meanwhile."))
-
-
-def _roles(admin: Administration, keys: Collection[str]) -> list[Role]:
-    found = list(admin.rows.scalars(sa.select(Role).where(Role.key.in_(keys))))
-    if {role.key for role in found} != set(keys):
-        raise Mistake(roles=told("One of these roles is not there any more."))
-    return found
 
 
 def _mistakes(admin: Administration, canonical: str | None, kind: str) -> dict[str, str]:

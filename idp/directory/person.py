@@ -9,11 +9,10 @@ import sqlalchemy as sa
 
 from idp.directory import granting, guests, memberships
 from idp.directory.access_requests import AccessRequest
-from idp.directory.acting import Administration, Forbidden, Mistake, NotFound, rights_of
+from idp.directory.acting import Administration, Forbidden, NotFound, rights_of
 from idp.directory.memberships import STATUS_NOW, Membership, MembershipRole
 from idp.directory.roles import Role
 from idp.directory.users import User
-from idp.errors import told
 
 
 class Member(NamedTuple):
@@ -105,7 +104,7 @@ def change_roles(
     rights = granting.in_turn(admin, someone.managed_by)
     if not granting.may_act_on(rights, rights_of(admin.db, membership_id)):
         raise Forbidden("a person above them")
-    roles = _named(admin, {*give, *take})
+    roles = {role.key: role for role in granting.roles_named(admin, {*give, *take})}
     held = _held(admin, membership_id)
     given = [role for key, role in roles.items() if key in give and key not in held]
     taken = [role for key, role in roles.items() if key in take and key in held]
@@ -144,12 +143,3 @@ def _held(admin: Administration, membership_id: str) -> set[str]:
             .where(MembershipRole.membership_id == membership_id)
         )
     )
-
-
-def _named(admin: Administration, keys: Collection[str]) -> dict[str, Role]:
-    found = {
-        role.key: role for role in admin.rows.scalars(sa.select(Role).where(Role.key.in_(keys)))
-    }
-    if found.keys() != set(keys):
-        raise Mistake(roles=told("One of these roles is not there any more."))
-    return found

@@ -17,7 +17,8 @@ class Product(Base):
     of a Tabler icon. `launch_client_id` is the client that the switcher opens it by. One that
     `is_platform` is the operators': no tenant's role selects anything of it. Whoever opens it needs
     a `second_factor`, not older than `second_factor_minutes`, and a password not older than
-    `password_max_age_days`, which has been so since `password_max_age_since`."""
+    `password_max_age_days`, which has been so since `password_max_age_since`. Where
+    `sign_up`, people without an account may open one on their way to it."""
 
     __tablename__ = "products"
 
@@ -34,6 +35,7 @@ class Product(Base):
     second_factor_minutes: Mapped[int | None]
     password_max_age_days: Mapped[int | None]
     password_max_age_since: Mapped[float | None]
+    sign_up: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     permissions: Mapped[list[Permission]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="Permission.position"

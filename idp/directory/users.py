@@ -134,7 +134,8 @@ def canonical_email(claimed: str) -> str | None:
 
     NFKC, then case folded, so that no two spellings are two people (security.md S59). Exactly one
     `@`; no white space, control or invisible characters, and nothing that makes it another address,
-    or several, in a mail's header; a domain in IDNA's ASCII form.
+    or several, in a mail's header; a domain in IDNA's ASCII form, without
+    the dot that may stand at its end.
     """
     text = unicodedata.normalize("NFKC", claimed.strip()).casefold()
     local, at, domain = text.partition("@")
@@ -146,7 +147,8 @@ def canonical_email(claimed: str) -> str | None:
         ascii_domain = domain.encode("idna").decode()
     except UnicodeError:
         return None
-    return f"{local}@{ascii_domain}" if "." in ascii_domain.strip(".") else None
+    ascii_domain = ascii_domain.removesuffix(".")
+    return f"{local}@{ascii_domain}" if "." in ascii_domain else None
 
 
 def may_sign_in(person: Person, proven_at: float) -> bool:

@@ -34,7 +34,7 @@ from idp.sessions.browser import SsoSession
 from idp.settings import Settings
 
 CHANGED, RESET, TEMPORARY = "changed", "reset", "temporary"
-INVITED = "invited"  # a first one, of somebody who could not sign in before
+INVITED, SIGNED_UP = "invited", "signed_up"  # a first one, of somebody who could not sign in
 ENDED_BY = "the password was changed"
 
 _OWNER = sa.select(User.id, User.email, User.name).where(User.id == sa.bindparam("user_id"))
@@ -193,7 +193,7 @@ def keep(
     proven_at = _write(db, owner.id, prepared, now)
     tag = "password.changed" if prepared.replaces else "password.made"
     audit.record(db, tag, now, origin, actor=owner.id, person=owner.id, way=way)
-    if way != INVITED:
+    if way not in (INVITED, SIGNED_UP):
         end_what_went_before(db, owner.id, proven_at, now, origin, keep_session_id)
 
 

@@ -125,6 +125,9 @@ class ProductForm(PasswordAgeForm):
     second_factor_minutes: FreshMinutes | None = Field(
         default=None, description="How old it may be; no limit if left out."
     )
+    sign_up: bool = Field(
+        default=False, description="True lets people open an account on their way to it."
+    )
     permissions: list[PermissionForm] = []
 
 
@@ -221,6 +224,12 @@ class PolicyForm(PasswordAgeForm):
     )
     password_reset: Literal["temporary_password", "link"] | None = Field(
         default=None, description="What the letter for a forgotten password leads to."
+    )
+    sign_up: Literal["approval", "admitted", "closed"] | None = Field(
+        default=None, description="Who opens an account with an address of a verified domain."
+    )
+    sign_up_role: RoleKey | None = Field(
+        default=None, description="What those who are admitted get; without it, none is."
     )
 
 

@@ -18,7 +18,7 @@ from idp.registration.form import PermissionForm, ProductForm
 
 PLAIN = (
     *("name", "description", "color", "icon"),
-    *("second_factor", "second_factor_minutes"),
+    *("second_factor", "second_factor_minutes", "sign_up"),
 )
 
 

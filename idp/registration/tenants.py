@@ -43,10 +43,30 @@ def find_tenant(session: Session, slug: str) -> Tenant | None:
     return tenant
 
 
+def make(session: Session, form: TenantForm, now: float) -> Tenant:
+    """One that is new, whatever there is: the database refuses a slug that is or was another's, by
+    an IntegrityError. It has its account admin's role and no other."""
+    tenant = Tenant(id=new_id(), slug=form.slug, policy={}, created_at=now)
+    _make_like(session, tenant, form, set(), now, is_new=True)
+    return tenant
+
+
 def _apply(session: Session, form: TenantForm, nodes: set[Node], now: float) -> list[Change]:
     found = find_tenant(session, form.slug)
     tenant = found or Tenant(id=new_id(), slug=form.slug, policy={}, created_at=now)
-    edit = Edit("tenant", form.slug, tenant, is_new=found is None)
+    return _make_like(session, tenant, form, nodes, now, is_new=found is None)
+
+
+def _make_like(
+    session: Session,
+    tenant: Tenant,
+    form: TenantForm,
+    nodes: set[Node],
+    now: float,
+    *,
+    is_new: bool,
+) -> list[Change]:
+    edit = Edit("tenant", form.slug, tenant, is_new=is_new)
     for column, value in form.stated(("name", "status"), edit.is_new).items():
         edit.set(column, value)
     _set_policy(edit, tenant, form, {key for key, _ in nodes}, now)

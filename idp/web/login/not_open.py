@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory import memberships, switcher
+from idp.directory import join_requests, memberships, switcher
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
@@ -23,13 +23,15 @@ def show() -> Response | tuple[str, int]:
     person, product = step.who(attempt), step.product_of(attempt)
     if person is None or product is None or step.asked(attempt, Step.NOT_OPEN) is None:
         return step.back_to_authorize(attempt)
+    tenant = _tenant(attempt, person.id, product)
     page = render_template(
         "login/refused.html",
         action="/login/not_open",
         attempt=attempt.id,
         person=person,
         product=product,
-        tenant=_tenant(attempt, person.id, product),
+        tenant=tenant,
+        is_waiting=tenant is None and _is_waiting(person.id),
         back_label=_("Go back"),
         products=_other_products(person.id),
         not_me_url=step.page_url("password", attempt, other="1"),
@@ -55,6 +57,12 @@ def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, s
     asked = attempt.parameters.get("tenant")
     named = [s for s in found if s.is_active and asked in (None, "", s.tenant)]
     return _described(named[0]) if len(named) == 1 else None
+
+
+def _is_waiting(user_id: str) -> bool:
+    """Who opened an account by themselves, and has not been let in yet (product.md S5)."""
+    with provider().database.connection() as db:
+        return join_requests.waits(db, user_id)
 
 
 def _described(standing: Standing) -> dict[str, str]:

@@ -75,6 +75,7 @@ def sign_in_page(
         "person": person,
         "is_other": _is_other(),
         "not_me_url": step.page_url("password", attempt, other="1") if attempt else "/",
+        "sign_up_url": _sign_up_url(attempt) if person is None else None,
         "forgot_url": step.page_url("forgot", attempt) if attempt else "/login/forgot",
         "reason": _reason(attempt) if person else None,
         "error": error,
@@ -86,6 +87,12 @@ def sign_in_page(
     if attempt is None:
         allow_form_targets(product_targets(catalog()))
     return render_template("login/sign_in.html", **values)
+
+
+def _sign_up_url(attempt: Attempt | None) -> str | None:
+    """For the products that let people open an account (product.md S5)."""
+    product = step.product_of(attempt) if attempt else None
+    return step.page_url("sign_up", attempt) if attempt and product and product.sign_up else None
 
 
 def _passkeys(attempt: Attempt | None, unknown: str) -> dict[str, str] | None:

@@ -1,0 +1,142 @@
+"""An account that somebody opens by themselves: the link is spent, and they are somebody
+(product.md S5; `login/sign_up.py` is what comes before).
+
+All of it or nothing, in one transaction: the person with a verified address and a password, and
+where they belong. Nobody is signed in by it: the way in leads through `/authorize`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from secrets import token_hex
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from idp import audit, tenancy
+from idp.audit import Origin
+from idp.credentials import sign_up_links
+from idp.database import Connection, Database
+from idp.directory import granting, join_requests, joining
+from idp.directory.roles import ACCOUNT_ADMIN, Role
+from idp.directory.tenants import Tenant
+from idp.login import new_password, sign_up
+from idp.login.new_password import Lost, Owner, Prepared
+from idp.login.sign_up import Found, LinkOver
+from idp.policies.belonging import APPROVAL, CLOSED, FOUNDER, Place
+from idp.policies.password_rules import Company
+from idp.registration import tenants
+from idp.registration.form import TenantForm
+from idp.secret_values import SecretKeys
+
+KIND = "staff"
+MAX_SLUG = 40
+SLUG_OF_NONE = "company"
+
+
+def owner_of(found: Found, name: str, company: str) -> Owner:
+    """Whoever is going to have an account, by the rules of the company where they belong."""
+    holder = found.place.holder
+    theirs = Company(holder.name, holder.policy, KIND) if holder else Company(company, "{}", KIND)
+    return Owner("", found.email, name, (theirs,))
+
+
+def open_account(
+    database: Database,
+    secret_keys: SecretKeys,
+    claimed_token: str,
+    owner: Owner,
+    prepared: Prepared,
+    company: str,
+    now: float,
+    origin: Origin,
+) -> None:
+    """Of any number who come at once, one does. `company` is what the founder of one calls it,
+    empty for who belongs to another. Raises LinkOver, also where they belong elsewhere by now."""
+    try:
+        with tenancy.every_tenant(database) as rows:
+            db = Connection.of(database, rows)
+            opened = sign_up_links.spend(db, claimed_token, now)
+            if opened is None or opened.email != owner.email:
+                raise Lost
+            place = _place_in_turn(rows, db, opened.email)
+            if place.way == CLOSED or (place.way == FOUNDER) != bool(company):
+                raise Lost
+            made = owner._replace(id=_make_user(db, owner, opened.locale, now))
+            new_password.keep(
+                *(db, secret_keys, made, prepared, now, origin), way=new_password.SIGNED_UP
+            )
+            _settle(rows, db, place, made.id, company, now, origin)
+    except Lost:
+        raise LinkOver from None
+
+
+def _place_in_turn(rows: Session, db: Connection, email: str) -> Place:
+    """As the company has it that holds the domain, once whoever changes it has finished."""
+    place = sign_up.place_of(db, email)
+    if place.holder is None:
+        return place
+    granting.wait_for_turn_of(rows, place.holder.tenant_id)
+    now = sign_up.place_of(db, email)
+    if now.holder is None or now.holder.tenant_id != place.holder.tenant_id:
+        raise Lost
+    return now
+
+
+def _make_user(db: Connection, owner: Owner, locale: str, now: float) -> str:
+    address = (owner.email, owner.email)
+    made = joining.make_user(db, *address, owner.name, locale, now, verified_at=now)
+    if made is None:
+        raise Lost
+    return made
+
+
+def _settle(
+    rows: Session,
+    db: Connection,
+    place: Place,
+    user_id: str,
+    company: str,
+    now: float,
+    origin: Origin,
+) -> None:
+    if place.holder is None:
+        tenant = _founded(rows, db, user_id, company, now, origin)
+        tenant_id, role_ids = tenant.id, [_account_admin(rows, tenant.id)]
+    else:
+        tenant_id, role_ids = place.holder.tenant_id, [place.role_id] if place.role_id else []
+    done = {"person": user_id, "way": place.way}
+    audit.record(db, "sign_up.done", now, origin, actor=user_id, tenant=tenant_id, **done)
+    if place.way == APPROVAL:
+        join_requests.ask(db, tenant_id, user_id, now, origin)
+    else:
+        joining.join(db, user_id, tenant_id, KIND, role_ids, now)
+
+
+def _founded(
+    rows: Session, db: Connection, user_id: str, company: str, now: float, origin: Origin
+) -> Tenant:
+    form = TenantForm(slug=slug_of(company), name=company)
+    try:
+        with rows.begin_nested():
+            tenant = tenants.make(rows, form, now)
+    except sa.exc.IntegrityError:
+        raise Lost from None  # the link is as good as before
+    about = {"slug": tenant.slug, "name": tenant.name}
+    audit.record(db, "tenant.created", now, origin, actor=user_id, tenant=tenant.id, **about)
+    return tenant
+
+
+def _account_admin(rows: Session, tenant_id: str) -> str:
+    own = sa.select(Role.id).where(Role.tenant_id == tenant_id, Role.key == ACCOUNT_ADMIN)
+    return rows.scalars(own).one()
+
+
+def slug_of(company: str) -> str:
+    """What the name gives in plain letters, and six signs by chance: whoever names their company
+    like another one learns nothing of it, and takes nothing from it."""
+    plain = unicodedata.normalize("NFKD", company).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain)[:MAX_SLUG].strip("-")
+    begin = words if re.match(r"[a-z]", words) else f"{SLUG_OF_NONE}-{words}".strip("-")
+    return f"{begin}-{token_hex(3)}"

@@ -1,0 +1,94 @@
+"""People who open an account by themselves, and what comes to their mailbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from werkzeug.test import TestResponse
+
+from tests.mailed import NEW, newest_link
+from tests.world import Visitor, World
+
+FREDA = "freda@fresh.example"  # nobody's domain
+NADIA = "nadia@northwind.example"  # at a domain that northwind has verified, where a test says so
+COMPANY = "Fresh Fish & Sons"
+
+
+def asking_page(visitor: Visitor, client_id: str = "payments") -> TestResponse:
+    """By the link under the sign-in form."""
+    page = visitor.follow(visitor.authorize(client_id))
+    attempt = page.request.args["attempt"]
+    return visitor.get(f"/login/sign_up?attempt={attempt}")
+
+
+def ask_for(world: World, email: str, visitor: Visitor | None = None) -> TestResponse:
+    browser = visitor or world.browser()
+    return browser.submit(asking_page(browser), email=email)
+
+
+def link_for(world: World, email: str) -> str:
+    world.clock.move(61.0)
+    assert ask_for(world, email).status_code == 200
+    return newest_link(world, email)
+
+
+def fill_in(
+    world: World,
+    link: str,
+    name: str = "Freda Fresh",
+    company: str = COMPANY,
+    password: str = NEW,
+    visitor: Visitor | None = None,
+) -> TestResponse:
+    browser = visitor or world.browser()
+    page = browser.get(link)
+    assert page.status_code == 200, page.text
+    return browser.submit(page, name=name, company=company, password=password)
+
+
+def sign_up(world: World, email: str, **filled: Any) -> None:
+    """All of it; the person has an account, and has not signed in."""
+    answer = fill_in(world, link_for(world, email), **filled)
+    assert answer.status_code == 303, answer.text
+    world.clock.move(1.0)
+
+
+def verify_domain(world: World, name: str = "northwind.example", slug: str = "northwind") -> None:
+    world.run(
+        "INSERT INTO domains (id, tenant_id, name, challenge, created_at, verified_at)"
+        " SELECT 'domain-' || slug, id, :name, 'c', 0, 1 FROM tenants WHERE slug = :slug",
+        name=name,
+        slug=slug,
+    )
+
+
+def state(world: World, slug: str = "northwind", **policy: Any) -> None:
+    """A tenant's whole policy."""
+    text = orjson.dumps(policy).decode()
+    world.run("UPDATE tenants SET policy = :p WHERE slug = :s", p=text, s=slug)
+
+
+def memberships_of(world: World, email: str) -> list[tuple[str, str, str, str | None]]:
+    """Company, kind, status, and a role."""
+    found = world.run(
+        "SELECT t.name, m.kind, m.status, r.key FROM memberships m"
+        " JOIN users u ON u.id = m.user_id JOIN tenants t ON t.id = m.tenant_id"
+        " LEFT JOIN membership_roles mr ON mr.membership_id = m.id"
+        " LEFT JOIN roles r ON r.id = mr.role_id WHERE u.email = :e",
+        e=email,
+    )
+    return [tuple(row) for row in found]
+
+
+def is_somebody(world: World, email: str) -> bool:
+    return bool(world.run("SELECT id FROM users WHERE email_canonical = :e", e=email))
+
+
+def requests_of(world: World, email: str) -> list[str]:
+    found = world.run(
+        "SELECT j.status FROM join_requests j JOIN users u ON u.id = j.user_id"
+        " WHERE u.email = :e ORDER BY j.asked_at",
+        e=email,
+    )
+    return [status for (status,) in found]
