@@ -69,6 +69,7 @@ from idp.web.manage import (
     factor_resets,
     imports,
     invitations,
+    join_requests,
     multi_factor,
     overview,
     password_policy,
@@ -77,6 +78,7 @@ from idp.web.manage import (
     policy,
     problems,
     roles,
+    sign_up_policy,
 )
 from idp.web.manage import audit as audit_log
 from idp.web.manage import clients as operated_clients
@@ -121,6 +123,8 @@ CONSOLE_PAGES = (
     multi_factor,
     factor_resets,
     invitations,
+    join_requests,
+    sign_up_policy,
     imports,
     roles,
     access,

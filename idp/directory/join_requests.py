@@ -87,6 +87,24 @@ _WAITS = (
     )
 )
 
+_TENANT = sa.bindparam("tenant_id", type_=sa.Text)
+_IS_OF_TENANT = (
+    JoinRequest.tenant_id == _TENANT,
+    JoinRequest.status == sa.literal_column(f"'{WAITING}'"),
+)
+_REFUSE_ALL = (
+    sa.update(JoinRequest.__table__)  # type: ignore[arg-type]
+    .where(*_IS_OF_TENANT)
+    .values(status=REFUSED, decided_at=sa.bindparam("now", type_=sa.Double))
+)
+WHO_WAITS = (
+    sa.select(JoinRequest.id, JoinRequest.user_id, User.email, User.name, JoinRequest.asked_at)
+    .join(User, User.id == JoinRequest.user_id)
+    .where(*_IS_OF_TENANT)
+    .order_by(JoinRequest.id)
+)
+WHO_WAITS_COLUMNS = ("join_request_id", "user_id", "email", "name", "asked_at")
+
 
 def ask(db: Connection, tenant_id: str, user_id: str, now: float, origin: Origin) -> None:
     """Whoever manages people there is told. In a transaction."""
@@ -99,6 +117,11 @@ def ask(db: Connection, tenant_id: str, user_id: str, now: float, origin: Origin
 def waits(db: Connection, user_id: str) -> bool:
     """Whether a company has still to decide about them."""
     return db.row(_WAITS, user_id=user_id) is not None
+
+
+def refuse_all(db: Connection, tenant_id: str, now: float) -> None:
+    """Of a tenant that ends."""
+    db.run(_REFUSE_ALL, tenant_id=tenant_id, now=now)
 
 
 def waiting(admin: Administration, keys: SecretKeys, cursor: str = "", size: int = PAGE) -> Page:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from idp.columns import JsonText, joined_by_space
 from idp.database import Base, Connection
-from idp.directory import catalog, clients, deciding, memberships, readers, tenants
+from idp.directory import catalog, clients, deciding, join_requests, memberships, readers, tenants
 from idp.directory.access_requests import OPEN, AccessRequest, Side
 from idp.directory.acting import Mistake
 from idp.directory.clients import Client
@@ -138,6 +138,7 @@ FILES["invitations.jsonl"] = (
     .order_by(Invitation.id),
     ("invitation_id", "email", "kind", "invited_by", "created_at", "expires_at"),
 )
+FILES["join-requests.jsonl"] = (join_requests.WHO_WAITS, join_requests.WHO_WAITS_COLUMNS)
 FILES["domains.jsonl"] = (
     sa.select(Domain.name, Domain.created_at, Domain.verified_at)
     .where(Domain.tenant_id == _TENANT)
@@ -226,6 +227,7 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db.run(_END_MEMBERSHIPS, tenant_id=tenant.id)
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
     db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)
+    join_requests.refuse_all(db, tenant.id, now)
     db.run(_RELEASE_DOMAINS, tenant_id=tenant.id)
     told_of = {"products_told": products_told, "account_admins": account_admins}
     operation.record("tenant.ended", tenant=tenant.id, counts=counts, files=digests, **told_of)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from idp.directory import join_requests
 from idp.web import menu
-from idp.web.context import current_session, provider
+from idp.web.context import current_session
+from idp.web.login.not_open import is_waiting
 from idp.web.login.password import sign_in_page
 
 blueprint = Blueprint("home", __name__)
@@ -24,10 +24,5 @@ def home() -> str:
         person=signed_in,
         tenant=shown["tenant"],
         products=shown["products"],
-        is_waiting=shown["tenant"] is None and _is_waiting(signed_in.user_id),
+        is_waiting=shown["tenant"] is None and is_waiting(signed_in.user_id),
     )
-
-
-def _is_waiting(user_id: str) -> bool:
-    with provider().database.connection() as db:
-        return join_requests.waits(db, user_id)

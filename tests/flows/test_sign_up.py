@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.mailed import NEW, mail_for
@@ -47,7 +49,7 @@ def test_without_the_link_there_is_no_page_either(world: World) -> None:
 def test_somebody_opens_an_account_and_a_company_and_signs_in(either_world: World) -> None:
     world, browser = either_world, either_world.browser()
     asked = ask_for(world, " Freda@FRESH.example ", browser)
-    assert "A letter is on its way" in asked.text
+    assert "A letter to this address says how to go on" in asked.text
     assert not is_somebody(world, FREDA)
     link = mail_for(world, FREDA)[0]["link"]
     page = browser.get(link)
@@ -203,7 +205,7 @@ def test_a_suspended_companys_people_found_no_other(either_world: World) -> None
     "setting", [{"password_min_length": 40}, {"password_min_alnum": 20, "sign_up": "approval"}]
 )
 def test_the_password_is_as_the_company_of_the_domain_wants_it(
-    either_world: World, setting: dict[str, object]
+    either_world: World, setting: dict[str, Any]
 ) -> None:
     world = either_world
     verify_domain(world)
@@ -251,7 +253,7 @@ def test_a_bad_password_is_refused_and_what_was_typed_is_kept(world: World, pass
     ],
 )
 def test_a_name_that_nobody_can_read_is_refused(world: World, field: str, value: str) -> None:
-    filled = {"name": "Freda Fresh", "company": COMPANY, field: value}
+    filled: dict[str, Any] = {"name": "Freda Fresh", "company": COMPANY, field: value}
     answer = fill_in(world, link_for(world, FREDA), **filled)
     assert answer.status_code == 422
     assert f'id="{field}-error"' in answer.text

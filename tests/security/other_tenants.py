@@ -54,6 +54,7 @@ THINGS = {
     "role_id": ROLE,
     "session": SESSION,
     "invitation": f"SELECT id FROM invitations WHERE {OWN}",
+    "join_request": f"SELECT id FROM join_requests WHERE {OWN}",
     "reset_id": f"SELECT id FROM factor_resets WHERE {OWN}",
     "people_import": f"SELECT id FROM people_imports WHERE {OWN}",
     "request_id": f"SELECT id FROM access_requests WHERE {OWN}",
@@ -144,6 +145,7 @@ class TwoCompanies:
         self._ask_for_access()
         self._name_domains()
         self._ask_for_resets()
+        self._wait()
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.things[tenant] = {
                 name: self._find(name, sql, tenant, email)
@@ -181,6 +183,18 @@ class TwoCompanies:
                 slug=slug,
                 email=email,
                 by=by,
+                now=self.world.clock(),
+            )
+
+    def _wait(self) -> None:
+        """Somebody in each who has opened an account by its domain."""
+        for slug, email in ((OURS, INGRID), (THEIRS, BEN)):
+            self.world.run(
+                "INSERT INTO join_requests (id, tenant_id, user_id, status, asked_at)"
+                " SELECT 'join-' || t.slug, t.id, u.id, 'waiting', :now FROM tenants t, users u"
+                " WHERE t.slug = :slug AND u.email = :email",
+                slug=slug,
+                email=email,
                 now=self.world.clock(),
             )
 

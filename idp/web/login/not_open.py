@@ -31,7 +31,7 @@ def show() -> Response | tuple[str, int]:
         person=person,
         product=product,
         tenant=tenant,
-        is_waiting=tenant is None and _is_waiting(person.id),
+        is_waiting=tenant is None and is_waiting(person.id),
         back_label=_("Go back"),
         products=_other_products(person.id),
         not_me_url=step.page_url("password", attempt, other="1"),
@@ -59,7 +59,7 @@ def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, s
     return _described(named[0]) if len(named) == 1 else None
 
 
-def _is_waiting(user_id: str) -> bool:
+def is_waiting(user_id: str) -> bool:
     """Who opened an account by themselves, and has not been let in yet (product.md S5)."""
     with provider().database.connection() as db:
         return join_requests.waits(db, user_id)

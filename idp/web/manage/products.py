@@ -21,6 +21,7 @@ blueprint = Blueprint("manage_products", __name__)
 Answer = str | Response | tuple[str, int]
 PLAIN = ("name", "description", "color", "icon")
 ABSENT = ("resource", "launch_client")
+SWITCHES = ("second_factor", "sign_up")
 NUMBERS = ("second_factor_minutes", "password_max_age_days")
 
 
@@ -60,7 +61,7 @@ def show(operation: Operation, key: str) -> Answer:
 @guard.operates(recent=True)
 def edit(operation: Operation, key: str) -> Answer:
     product = products.get_product(operation, key)
-    shown = (*PLAIN, "resource", "second_factor", *NUMBERS)
+    shown = (*PLAIN, "resource", *SWITCHES, *NUMBERS)
     filled = {name: getattr(product, name) for name in shown}
     return _form(operation, product, {**filled, "launch_client": product.launch_client_id}, {})
 
@@ -149,7 +150,7 @@ def remove_node(operation: Operation, key: str, node: str) -> Answer:
 def _filled() -> dict[str, Any]:
     typed = (*PLAIN, *ABSENT, *NUMBERS)
     texts = {name: request.form.get(name, "").strip() for name in typed}
-    return {**texts, "second_factor": bool(request.form.get("second_factor"))}
+    return {**texts, **{name: bool(request.form.get(name)) for name in SWITCHES}}
 
 
 def _values(filled: dict[str, Any]) -> dict[str, Any]:

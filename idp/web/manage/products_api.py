@@ -44,6 +44,7 @@ class ProductTold(ProductLine):
     icon: str
     launch_client_id: str | None
     second_factor: bool
+    sign_up: bool
     second_factor_minutes: int | None
     password_max_age_days: int | None
     permissions: list[Node]
@@ -66,6 +67,9 @@ class ChangedProduct(Sent):
     )
     second_factor: bool | None = Field(
         None, description=told("Whether it asks everybody for a second factor.")
+    )
+    sign_up: bool | None = Field(
+        None, description=told("Whether people without an account may open one on their way.")
     )
     second_factor_minutes: int | None = Field(
         None,

@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 TENANT_PAGES: tuple[Entry, ...] = (
     Entry(
         *("/people", _("People"), _("Who is here, their roles and sessions; invite and import")),
-        *("users", ("people.read",), ("/invitations", "/imports")),
+        *("users", ("people.read",), ("/invitations", "/imports", "/join-requests")),
     ),
     Entry(
         *("/factor-resets", _("Resets"), _("Resets of second factors that need another admin")),
@@ -45,7 +45,7 @@ TENANT_PAGES: tuple[Entry, ...] = (
     ),
     Entry(
         *("/settings", _("Settings"), _("User authentication: who needs a second factor")),
-        *("settings", ("policy.manage",), ("/multi-factor", "/password-policy")),
+        *("settings", ("policy.manage",), ("/multi-factor", "/password-policy", "/sign-up")),
     ),
     Entry(
         *("/policy", _("Sign-in policy"), _("How long a sign-in is good")),

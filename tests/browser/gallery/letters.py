@@ -21,6 +21,15 @@ LETTERS: dict[str, tuple[str, dict[str, Any]]] = {
         "mail/temporary_password.txt",
         {"person": AMARA, "hours": 24, "code": "k7mwp3-9fhtxe-bq4rud-w2nvja"},
     ),
+    "mail-sign-up": (
+        "mail/sign_up.txt",
+        {"person": AMARA, "minutes": 60, "link": "https://id.example/login/sign_up/open?token=a"},
+    ),
+    "mail-sign-up-known": (
+        "mail/sign_up_known.txt",
+        {"person": AMARA, "url": "https://id.example/"},
+    ),
+    "mail-sign-up-closed": ("mail/sign_up_closed.txt", {"person": AMARA}),
     "mail-password-none": ("mail/no_password.txt", {"person": AMARA}),
     "mail-password-change": (
         "mail/password_change.txt",

@@ -18,6 +18,7 @@ from tests.browser.gallery.people import (
 )
 from tests.browser.gallery.second_factors import SECOND_FACTOR_SCENES
 from tests.browser.gallery.sign_in import SIGN_IN_SCENES
+from tests.browser.gallery.sign_up import SIGN_UP_SCENES
 
 MESSAGES = [
     {
@@ -48,6 +49,7 @@ MESSAGES = [
 SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     **SIGN_IN_SCENES,
     **PASSWORD_SCENES,
+    **SIGN_UP_SCENES,
     **SECOND_FACTOR_SCENES,
     **ACCOUNT_SCENES,
     **LETTERS,

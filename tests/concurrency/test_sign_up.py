@@ -1,0 +1,70 @@
+"""Of many who use one sign-up link, or decide about one person, at once: one does."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from idp import new_accounts
+from idp.audit import NOWHERE
+from idp.directory import join_requests
+from idp.directory.acting import Mistake
+from idp.errors import Refusal
+from idp.login import new_password, sign_up
+from tests.console.administering import administering
+from tests.mailed import NEW
+from tests.signing_up import FREDA, NADIA, link_for, memberships_of, requests_of, verify_domain
+from tests.signing_up import sign_up as signed_up
+from tests.storage.crew import threads_at_once
+from tests.world import World
+
+AT_ONCE = 20
+
+
+def test_sec_56_of_many_threads_one_opens_the_account(either_world: World) -> None:
+    world, held = either_world, either_world.held
+    token = link_for(world, FREDA).partition("token=")[2]
+    [(companies,)] = world.run("SELECT count(*) FROM tenants")
+    found = sign_up.look(held.database, token, world.clock())
+
+    def use(number: int) -> bool:
+        company = f"Company {number}"
+        owner = new_accounts.owner_of(found, "Freda", company)
+        asked = (held.database, held.hasher, held.settings, owner, (), f"{NEW} {number}")
+        prepared = new_password.prepare(*asked)
+        account = (token, owner, prepared, company, world.clock(), NOWHERE)
+        try:
+            new_accounts.open_account(held.database, held.secret_keys, *account)
+        except Refusal:
+            return False
+        return True
+
+    assert Counter(threads_at_once(use, AT_ONCE)) == {True: 1, False: AT_ONCE - 1}
+    assert len(memberships_of(world, FREDA)) == 1
+    assert world.run("SELECT count(*) FROM tenants") == [(companies + 1,)]
+    assert len(world.audit("sign_up.done")) == 1
+
+
+def test_of_many_decisions_about_one_person_one_counts(either_world: World) -> None:
+    world = either_world
+    verify_domain(world)
+    signed_up(world, NADIA)
+    [(request_id,)] = world.run("SELECT id FROM join_requests")
+
+    def decide(number: int) -> str:
+        with administering(world) as admin:
+            try:
+                if number % 2:
+                    join_requests.approve(admin, request_id, "staff", ["agent"])
+                    return "approved"
+                join_requests.refuse(admin, request_id, "Not one of us")
+            except Mistake:
+                return "late"
+            return "refused"
+
+    outcomes = Counter(threads_at_once(decide, AT_ONCE))
+    [won] = set(outcomes) - {"late"}
+    assert outcomes == {won: 1, "late": AT_ONCE - 1}
+    assert requests_of(world, NADIA) == [won]
+    assert len(memberships_of(world, NADIA)) == (won == "approved")
+    events = [*world.audit("join.approved"), *world.audit("join.refused")]
+    assert [event["tag"] for event in events] == [f"join.{won}"]
