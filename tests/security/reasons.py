@@ -43,6 +43,6 @@ REASONS = {
     ),
     "S31: incoming": FEDERATION,
     "S42: Google": FEDERATION,
-    "S59: signing up": "Opening an account of one's own arrives with issue 5.",
-    **dict.fromkeys(["S60", "S61"], FEDERATION),
+    "S60: an account at Google": FEDERATION,
+    "S61": FEDERATION,
 }
