@@ -26,12 +26,11 @@ def test_sec_56_of_many_threads_one_opens_the_account(either_world: World) -> No
     [(companies,)] = world.run("SELECT count(*) FROM tenants")
     found = sign_up.look(held.database, token, world.clock())
 
+    owner = new_accounts.owner_of(found, "Freda", "Fresh")
+    prepared = new_password.prepare(held.database, held.hasher, held.settings, owner, (), NEW)
+
     def use(number: int) -> bool:
-        company = f"Company {number}"
-        owner = new_accounts.owner_of(found, "Freda", company)
-        asked = (held.database, held.hasher, held.settings, owner, (), f"{NEW} {number}")
-        prepared = new_password.prepare(*asked)
-        account = (token, owner, prepared, company, world.clock(), NOWHERE)
+        account = (token, owner, prepared, f"Company {number}", world.clock(), NOWHERE)
         try:
             new_accounts.open_account(held.database, held.secret_keys, *account)
         except Refusal:

@@ -116,12 +116,13 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) ->
 
 # No log of before the migration has one that begins so.
 YOUNGER_TAGS = (
-    *("console.refused", "email.", "factor.", "passkey.", "password.", "profile."),
+    *("console.refused", "email.", "factor.", "join.", "passkey.", "password.", "profile."),
     *(
         "recovery_codes.",
         "second_factor.",
         "sign_in.unlocked",
         "sign_in.new_device",
+        "sign_up.",
         "person.second_factors_reset",
     ),
 )
