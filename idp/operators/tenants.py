@@ -19,8 +19,8 @@ from idp.errors import told
 from idp.grants import ending
 from idp.operators import tenant_access
 from idp.operators.filling_in import filled_in
+from idp.registration import tenants as registration
 from idp.registration.form import TenantForm
-from idp.registration.tenants import apply_tenants
 from idp.secret_values import SecretKeys
 
 PAGE = 50
@@ -144,10 +144,9 @@ def create(operation: Operation, slug: str, name: str, invited: Invited | None =
         raise _taken()
     try:
         with rows.begin_nested():
-            apply_tenants(rows, [form], operation.now)
+            tenant = registration.make(rows, form, operation.now)
     except sa.exc.IntegrityError:
         raise _taken() from None  # by somebody in the same moment
-    tenant = get_tenant(operation, form.slug)
     operation.record("tenant.created", tenant=tenant.id, slug=tenant.slug, name=tenant.name)
     if invited is not None:
         _invite(operation, tenant, invited)

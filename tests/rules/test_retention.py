@@ -8,6 +8,7 @@ import pytest
 
 from idp import limits, outbox, retention, used_once
 from idp.audit import NOWHERE
+from idp.credentials import sign_up_links
 from idp.grants import grant
 from idp.retention import DAY, KEEP_SPENT
 from idp.sessions import logout
@@ -47,6 +48,15 @@ def test_passing_things_go_when_they_expire_and_not_before(either_world: World) 
     assert sweep(either_world, START + 59) == 0
     assert sweep(either_world, START + 60) == passing
     assert [count(either_world, table) for table in ("used_names", "revoked_tokens")] == [0, 0]
+
+
+def test_a_link_that_opens_an_account_goes_with_its_hour(either_world: World) -> None:
+    held = either_world.held
+    with held.database.transaction() as db:
+        sign_up_links.make(db, held.secret_keys, "a@b.example", "payments", "en", "/", START)
+    assert sweep(either_world, START + 3599) == 0
+    assert sweep(either_world, START + 3600) == 1
+    assert count(either_world, "sign_up_links") == 0
 
 
 def test_a_pause_is_never_swept_away_while_it_lasts(either_world: World) -> None:
