@@ -82,11 +82,12 @@ def test_an_admin_refuses_with_a_reason_that_is_mailed(waiting: World) -> None:
 
 
 def test_who_was_refused_can_be_invited(waiting: World) -> None:
+    request_id = the_request(waiting)
     with administering(waiting) as admin:
-        join_requests.refuse(admin, the_request(waiting), "Ask me first")
+        join_requests.refuse(admin, request_id, "Ask me first")
     waiting.clock.move(61)
     ask_for(waiting, NADIA)
-    assert mail_for(waiting, NADIA)[-1]["template"] == "sign_up_known"
+    assert "sign_up_known" in [each["template"] for each in mail_for(waiting, NADIA)]
     browser = waiting.browser()
     form = browser.enter("/manage/northwind/invitations/new")
     assert browser.submit(form, email=NADIA, kind="staff", role="agent").status_code == 303
@@ -99,8 +100,9 @@ def test_who_has_come_in_meanwhile_stays_as_they_are(waiting: World) -> None:
         "memberships": [{"tenant": "northwind", "roles": ["agent"]}],
     }
     waiting.apply(users=[member])
+    request_id = the_request(waiting)
     with administering(waiting) as admin:
-        assert join_requests.approve(admin, the_request(waiting), "customer", []) is None
+        assert join_requests.approve(admin, request_id, "customer", []) is None
     assert memberships_of(waiting, NADIA) == IN
     assert waiting.audit("join.approved")[0]["membership"] is None
 
@@ -169,20 +171,22 @@ def test_another_company_has_no_such_request(waiting: World) -> None:
 
 
 def test_a_sign_in_that_is_not_recent_decides_nothing(waiting: World) -> None:
+    request_id = the_request(waiting)
     with administering(waiting) as admin:
         old = type(admin)(**{**admin.__dict__, "now": admin.now + RECENT + 1})
         with pytest.raises(RecentSignInNeeded):
-            join_requests.approve(old, the_request(waiting), "staff", [])
+            join_requests.approve(old, request_id, "staff", [])
         with pytest.raises(RecentSignInNeeded):
-            join_requests.refuse(old, the_request(waiting), "No")
+            join_requests.refuse(old, request_id, "No")
 
 
 def test_nobody_lets_themselves_in(waiting: World) -> None:
     waiting.run(
         "UPDATE join_requests SET user_id = (SELECT id FROM users WHERE email = :e)", e=AMARA
     )
+    request_id = the_request(waiting)
     with administering(waiting) as admin, pytest.raises(Forbidden):
-        join_requests.approve(admin, the_request(waiting), "staff", [])
+        join_requests.approve(admin, request_id, "staff", [])
 
 
 def test_whoever_manages_people_is_told_and_nobody_else(either_world: World) -> None:
@@ -256,5 +260,6 @@ def test_the_waiting_person_reaches_nothing_of_the_company(waiting: World) -> No
 
 
 def test_mistakes_are_told_by_the_rule_itself(waiting: World) -> None:
+    request_id = the_request(waiting)
     with administering(waiting) as admin, pytest.raises(Mistake):
-        join_requests.approve(admin, the_request(waiting), "boss", [])
+        join_requests.approve(admin, request_id, "boss", [])

@@ -65,6 +65,7 @@ def ask() -> Answer:
     sign_up.ask(held.database, held.secret_keys, *asked, now(), origin())
     return render_template(
         "login/sign_up_asked.html",
+        product=product,
         minutes=sign_up_links.LIFETIME_MINUTES,
         back=step.page_url("password", attempt),
     )
@@ -153,11 +154,12 @@ def _asking(attempt: Attempt, email: str, errors: dict[str, str] | None = None) 
 
 def _page(token: str, found: Found, errors: dict[str, str] | None = None) -> str:
     browser_secret()
-    way = found.place.way
+    way, product = found.place.way, catalog().products.get(found.product_key)
     if way == CLOSED:
-        return render_template("login/sign_up_closed.html", email=found.email)
+        return render_template("login/sign_up_closed.html", product=product, email=found.email)
     return render_template(
         "login/sign_up_open.html",
+        product=product,
         token=token,
         email=found.email,
         is_founder=way == FOUNDER,

@@ -14,6 +14,7 @@ ASKING: dict[str, Any] = {
     "errors": {},
 }
 OPENING: dict[str, Any] = {
+    "product": PAYMENTS,
     "token": "a-link",
     "email": "nadia@fresh.example",
     "is_founder": True,
