@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.secret_values import LETTER_SECRET, SecretKeys, fingerprint
+from idp.statements import Upsert
 
 LIFETIME_MINUTES = 60
 

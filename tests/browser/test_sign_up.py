@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from idp.provider import Provider
 from tests.browser import letters
-from tests.console.browsing import look_at
+from tests.machine.axe import look_at
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.mailed import NEW
 from tests.signing_up import state, verify_domain

@@ -294,24 +294,3 @@ def test_saving_a_product_as_it_stands_changes_nothing(world: World) -> None:
     fields = {name: values[0] for name, values in form_of(page.text, "form").items()}
     assert browser.post("/operate/products/lms/edit", **fields).status_code == 303
     assert world.audit("product.changed") == []
-
-
-def test_an_operator_lets_people_open_an_account_on_their_way(either_world: World) -> None:
-    world = either_world
-    browser = operator(world)
-    page = browser.get("/operate/products/lms/edit")
-    assert 'name="sign_up"' in page.text
-    assert 'id="sign_up" name="sign_up" value="1" checked' not in page.text
-    filled = {"name": "LMS", "color": "#0f6b5c", "icon": "building-bank", "launch_client": "lms"}
-    filled |= {"resource": "urn:product:lms", "password_max_age_days": "90"}
-    done = browser.submit(page, "/operate/products/lms/edit", **filled, sign_up="1")
-    assert "Offered to people without one" in browser.follow(done).text
-    world.clock.move(1.0)
-    assert world.held.catalog.current(world.clock()).products["lms"].sign_up
-    assert world.audit("product.changed")[-1]["fields"]["sign_up"] == [False, True]
-    visitor = world.browser()
-    assert "Open an account" in visitor.follow(visitor.authorize("lms")).text
-    again = browser.get("/operate/products/lms/edit")
-    browser.submit(again, "/operate/products/lms/edit", **filled)
-    world.clock.move(1.0)
-    assert not world.held.catalog.current(world.clock()).products["lms"].sign_up

@@ -11,6 +11,7 @@ from idp.policies import sign_up_terms
 from idp.setup import read
 from tests.console.administering import administering, with_roles
 from tests.console.calling import person, tenants_machine
+from tests.console.operations import operator
 from tests.signing_up import verify_domain
 from tests.world import AMARA, BEN, DANA, HANA, PASSWORD, Visitor, World
 
@@ -190,3 +191,24 @@ def test_whoever_names_a_role_without_admitting_states_none(world: World) -> Non
         with pytest.raises(Mistake):
             sign_up_terms.change(admin, sign_up_terms.terms(admin).seen, {"sign_up": "admitted"})
     assert policy(world) == {}
+
+
+def test_an_operator_lets_people_open_an_account_on_their_way(either_world: World) -> None:
+    world = either_world
+    browser = operator(world)
+    page = browser.get("/operate/products/lms/edit")
+    assert 'name="sign_up"' in page.text
+    assert 'id="sign_up" name="sign_up" value="1" checked' not in page.text
+    filled = {"name": "LMS", "color": "#0f6b5c", "icon": "building-bank", "launch_client": "lms"}
+    filled |= {"resource": "urn:product:lms", "password_max_age_days": "90"}
+    done = browser.submit(page, "/operate/products/lms/edit", **filled, sign_up="1")
+    assert "Offered to people without one" in browser.follow(done).text
+    world.clock.move(1.0)
+    assert world.held.catalog.current(world.clock()).products["lms"].sign_up
+    assert world.audit("product.changed")[-1]["fields"]["sign_up"] == [False, True]
+    visitor = world.browser()
+    assert "Open an account" in visitor.follow(visitor.authorize("lms")).text
+    again = browser.get("/operate/products/lms/edit")
+    browser.submit(again, "/operate/products/lms/edit", **filled)
+    world.clock.move(1.0)
+    assert not world.held.catalog.current(world.clock()).products["lms"].sign_up
