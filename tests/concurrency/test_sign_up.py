@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from idp import new_accounts
 from idp.audit import NOWHERE
 from idp.directory import join_requests
 from idp.directory.acting import Mistake
 from idp.errors import Refusal
 from idp.login import new_password, sign_up
+from idp.login.sign_up import LinkOver
 from tests.console.administering import administering
 from tests.mailed import NEW
-from tests.signing_up import FREDA, NADIA, link_for, memberships_of, requests_of, verify_domain
+from tests.signing_up import (
+    FREDA,
+    NADIA,
+    link_for,
+    memberships_of,
+    requests_of,
+    state,
+    verify_domain,
+)
 from tests.signing_up import sign_up as signed_up
 from tests.storage.crew import threads_at_once
-from tests.world import World
+from tests.world import PASSWORD, World
 
 AT_ONCE = 20
 
@@ -67,3 +78,44 @@ def test_of_many_decisions_about_one_person_one_counts(either_world: World) -> N
     assert len(memberships_of(world, NADIA)) == (won == "approved")
     events = [*world.audit("join.approved"), *world.audit("join.refused")]
     assert [event["tag"] for event in events] == [f"join.{won}"]
+
+
+@pytest.mark.parametrize("change", ["closed", "suspended", "the domain is another's", "known"])
+def test_what_changes_while_a_password_is_hashed_counts(either_world: World, change: str) -> None:
+    """The link is as good as before, and nobody was made."""
+    world, held = either_world, either_world.held
+    email = FREDA if change == "the domain is another's" else NADIA
+    verify_domain(world)
+    token = link_for(world, email).partition("token=")[2]
+    found = sign_up.look(held.database, token, world.clock())
+    company = "" if found.place.holder else "Fresh"
+    owner = new_accounts.owner_of(found, "Somebody", company)
+    prepared = new_password.prepare(held.database, held.hasher, held.settings, owner, (), NEW)
+    if change == "closed":
+        state(world, sign_up="closed")
+    elif change == "suspended":
+        world.run("UPDATE tenants SET status = 'suspended' WHERE slug = 'northwind'")
+    elif change == "known":
+        world.apply(users=[{"email": NADIA, "name": "Nadia", "password": PASSWORD}])
+    else:
+        verify_domain(world, "fresh.example", "harbor")
+    before = [world.run(f"SELECT count(*) FROM {table}") for table in ("users", "tenants")]
+    account = (token, owner, prepared, company, world.clock(), NOWHERE)
+    with pytest.raises(LinkOver):
+        new_accounts.open_account(held.database, held.secret_keys, *account)
+    after = [world.run(f"SELECT count(*) FROM {table}") for table in ("users", "tenants")]
+    assert after == before
+    assert world.run("SELECT count(*) FROM sign_up_links") == [(1,)]
+    assert world.audit("sign_up.done") == []
+
+
+def test_an_account_is_for_the_address_of_its_link_alone(either_world: World) -> None:
+    world, held = either_world, either_world.held
+    mine, theirs = (link_for(world, each).partition("token=")[2] for each in (FREDA, NADIA))
+    found = sign_up.look(held.database, theirs, world.clock())
+    owner = new_accounts.owner_of(found, "Somebody", "Fresh")
+    prepared = new_password.prepare(held.database, held.hasher, held.settings, owner, (), NEW)
+    account = (mine, owner, prepared, "Fresh", world.clock(), NOWHERE)
+    with pytest.raises(LinkOver):
+        new_accounts.open_account(held.database, held.secret_keys, *account)
+    assert memberships_of(world, FREDA) == memberships_of(world, NADIA) == []
