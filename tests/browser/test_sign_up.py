@@ -127,6 +127,7 @@ def test_s5_somebody_is_let_in_by_their_company(
     expect(page.get_by_text("Nobody waits")).to_be_visible()
     look_at(page)
     scriptless.goto(f"{running.issuer}/account/products")
+    sign_in(scriptless, email=email)
     expect(scriptless.get_by_text("Northwind Lending").first).to_be_visible()
 
 
