@@ -78,10 +78,10 @@ def _place_in_turn(rows: Session, db: Connection, email: str) -> Place:
     if place.holder is None:
         return place
     granting.wait_for_turn_of(rows, place.holder.tenant_id)
-    now = sign_up.place_of(db, email)
-    if now.holder is None or now.holder.tenant_id != place.holder.tenant_id:
+    again = sign_up.place_of(db, email)
+    if again.holder is None or again.holder.tenant_id != place.holder.tenant_id:
         raise Lost
-    return now
+    return again
 
 
 def _make_user(db: Connection, owner: Owner, locale: str, now: float) -> str:

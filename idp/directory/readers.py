@@ -34,7 +34,7 @@ _WHO_MAY = (
     .join(MembershipRole, MembershipRole.membership_id == Membership.id)
     .join(Role, Role.id == MembershipRole.role_id)
     .where(
-        Membership.tenant_id == sa.bindparam("tenant_id"),
+        Role.tenant_id == sa.bindparam("tenant_id"),
         Membership.source == sa.literal_column(f"'{memberships.HOME}'"),
         sa.literal_column(f"'{memberships.ACTIVE}'") == memberships.STATUS_NOW,
         _IS_ACTIVE,

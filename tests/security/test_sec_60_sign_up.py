@@ -5,7 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 import pytest
+from markupsafe import escape
 
+from idp.app import create_pages
+from idp.web import letters
 from tests.mailed import NEW, mail_for
 from tests.security.browsing import dump
 from tests.signing_up import (
@@ -241,13 +244,21 @@ def test_sec_64_a_form_of_another_site_opens_no_account(either_world: World) -> 
     assert kept(world) == before
 
 
-@pytest.mark.parametrize("name", ["<b>Eve</b>", "Eve {{ 7*7 }}", "Eve %(company)s %s", "=1+1"])
+@pytest.mark.parametrize(
+    "name",
+    ["<b>Eve</b>", "Eve {{ 7*7 }}", "Eve %(company)s %s", "=1+1", "Eve\r\nBcc: eve@evil.example"],
+)
 def test_sec_70_a_hostile_name_is_text_everywhere(either_world: World, name: str) -> None:
-    world = either_world
+    world, line = either_world, " ".join(name.split())
     verify_domain(world)
     sign_up(world, NADIA, name=name)
-    letter = next(e for e in mail_for(world, AMARA) if e["template"] == "join/asked")
-    assert letter["about"] == name
-    page = world.browser().enter("/manage/northwind/join-requests")
-    assert "<b>Eve" not in page.text
-    assert "49" not in page.text.split("join-requests")[-1] or "{{" not in name
+    payload = next(e for e in mail_for(world, AMARA) if e["template"] == "join/asked")
+    letter = letters.write(create_pages(world.held), payload)
+    assert letter.subject == f"{line} waits to be let into Northwind Lending"
+    assert line in letter.body
+    browser = world.browser()
+    queue = browser.enter("/manage/northwind/join-requests")
+    assert str(escape(line)) in queue.text
+    assert "<b>Eve" not in queue.text
+    [(request_id,)] = world.run("SELECT id FROM join_requests")
+    assert str(escape(line)) in browser.get(f"/manage/northwind/join-requests/{request_id}").text
