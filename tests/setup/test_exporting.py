@@ -14,7 +14,13 @@ from idp.directory.products import Product
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import SetupMistake
-from idp.policies import password_age, password_terms, second_factor_terms, tenant_policy
+from idp.policies import (
+    password_age,
+    password_terms,
+    second_factor_terms,
+    sign_up_terms,
+    tenant_policy,
+)
 from idp.registration.form import PolicyForm
 from idp.setup import apply, export, parse, to_yaml
 from idp.setup.demonstration import DEMO_FILE
@@ -47,6 +53,8 @@ def policy() -> dict[str, Any]:
         "password_min_length": 15,
         "password_history": 24,
         "password_reset": "link",
+        "sign_up": "admitted",
+        "sign_up_role": "clerk",
     }
 
 
@@ -55,6 +63,7 @@ def varied() -> dict[str, Any]:
     content = small()
     content["products"][0] |= {"description": "costs $${money}: \"a\" # 'b' – ñ 漢", "position": 7}
     content["products"][0] |= {"password_max_age_days": 60, "password_max_age_since": 1.6e9}
+    content["products"][0] |= {"sign_up": True}
     content["products"].append({"key": "empty", "name": "no", "second_factor": True})
     content["clients"][0] |= {"default_max_age": 0, "first_party": True, "scope": ""}
     content["clients"].append(
@@ -120,7 +129,7 @@ def test_elsewhere_an_export_makes_the_same_directory(
 
 def test_a_file_can_say_every_term_of_a_policy() -> None:
     stated = {*(limit.name for limit in tenant_policy.SESSION), *password_terms.NAMES}
-    said = {*stated, *second_factor_terms.NAMES, password_age.SINCE}
+    said = {*stated, *second_factor_terms.NAMES, *sign_up_terms.NAMES, password_age.SINCE}
     assert set(PolicyForm.model_fields) == said == set(policy())
 
 
