@@ -188,7 +188,7 @@ class TwoCompanies:
 
     def _wait(self) -> None:
         """Somebody in each who has opened an account by its domain."""
-        for slug, email in ((OURS, INGRID), (THEIRS, BEN)):
+        for slug, email in ((OURS, BEN), (THEIRS, INGRID)):
             self.world.run(
                 "INSERT INTO join_requests (id, tenant_id, user_id, status, asked_at)"
                 " SELECT 'join-' || t.slug, t.id, u.id, 'waiting', :now FROM tenants t, users u"
