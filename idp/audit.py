@@ -83,6 +83,7 @@ TAGS = {
     "sign_up.known": "Somebody wanted to open an account with the address of one; they are told.",
     "sign_up.done": "Somebody opened an account by themselves; `way` says where they belong.",
     "join.asked": "Who opened an account by a company's domain waits for it to let them in.",
+    "join.admitted": "Who opened an account by a company's domain is in by themselves.",
     "join.approved": "An admin let somebody in who had waited; `after` is what roles they got.",
     "join.refused": "An admin did not let somebody in, with a `reason`.",
     "import.uploaded": "An admin uploaded a file of people, which is tried first.",

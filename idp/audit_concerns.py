@@ -124,6 +124,7 @@ CONCERNS: Mapping[str, Concern] = {
     "sign_up.known": _NAMED,
     "sign_up.done": _NAMED,
     "join.asked": _concern(About.NAMED, Reader.KEEPERS),
+    "join.admitted": _concern(About.NAMED, Reader.KEEPERS),
     "join.approved": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
     "join.refused": _concern(About.NAMED, Reader.PERSON),
     "import.uploaded": _NOBODY,

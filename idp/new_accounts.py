@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from secrets import token_hex
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -24,7 +25,7 @@ from idp.directory.tenants import Tenant
 from idp.login import new_password, sign_up
 from idp.login.new_password import Lost, Owner, Prepared
 from idp.login.sign_up import Found, LinkOver
-from idp.policies.belonging import APPROVAL, CLOSED, FOUNDER, Place
+from idp.policies.belonging import ADMITTED, APPROVAL, CLOSED, FOUNDER, Place
 from idp.policies.password_rules import Company
 from idp.registration import tenants
 from idp.registration.form import TenantForm
@@ -67,7 +68,7 @@ def open_account(
             new_password.keep(
                 *(db, secret_keys, made, prepared, now, origin), way=new_password.SIGNED_UP
             )
-            _settle(rows, db, place, made.id, company, now, origin)
+            _settle(rows, db, place, made, company, now, origin)
     except Lost:
         raise LinkOver from None
 
@@ -96,22 +97,36 @@ def _settle(
     rows: Session,
     db: Connection,
     place: Place,
-    user_id: str,
+    person: Owner,
     company: str,
     now: float,
     origin: Origin,
 ) -> None:
-    if place.holder is None:
-        tenant = _founded(rows, db, user_id, company, now, origin)
-        tenant_id, role_ids = tenant.id, [_account_admin(rows, tenant.id)]
+    holder, key = place.holder, place.role_key
+    if holder is None:
+        tenant_id = _founded(rows, db, person.id, company, now, origin).id
+        key = ACCOUNT_ADMIN
     else:
-        tenant_id, role_ids = place.holder.tenant_id, [place.role_id] if place.role_id else []
-    done = {"person": user_id, "way": place.way}
-    audit.record(db, "sign_up.done", now, origin, actor=user_id, tenant=tenant_id, **done)
-    if place.way == APPROVAL:
-        join_requests.ask(db, tenant_id, user_id, now, origin)
-    else:
-        joining.join(db, user_id, tenant_id, KIND, role_ids, now)
+        tenant_id = holder.tenant_id
+    membership = _join(rows, db, person.id, tenant_id, key, now) if key else None
+    by: dict[str, Any] = {"actor": person.id, "tenant": tenant_id, "person": person.id}
+    done: dict[str, Any] = {
+        "way": place.way,
+        "membership": membership,
+        "after": [key] if key else [],
+    }
+    audit.record(db, "sign_up.done", now, origin, **by, **done)
+    if place.way == ADMITTED:
+        audit.record(db, "join.admitted", now, origin, **by, membership=membership)
+    elif place.way == APPROVAL:
+        join_requests.ask(db, tenant_id, person.id, person.email, now, origin)
+
+
+def _join(
+    rows: Session, db: Connection, user_id: str, tenant_id: str, key: str, now: float
+) -> str | None:
+    own = sa.select(Role.id).where(Role.tenant_id == tenant_id, Role.key == key)
+    return joining.join(db, user_id, tenant_id, KIND, [rows.scalars(own).one()], now)
 
 
 def _founded(
@@ -126,11 +141,6 @@ def _founded(
     about = {"slug": tenant.slug, "name": tenant.name}
     audit.record(db, "tenant.created", now, origin, actor=user_id, tenant=tenant.id, **about)
     return tenant
-
-
-def _account_admin(rows: Session, tenant_id: str) -> str:
-    own = sa.select(Role.id).where(Role.tenant_id == tenant_id, Role.key == ACCOUNT_ADMIN)
-    return rows.scalars(own).one()
 
 
 def slug_of(company: str) -> str:

@@ -15,6 +15,7 @@ from idp.credentials.temporary_passwords import TemporaryPassword
 from idp.credentials.unlocking import Lock
 from idp.database import Database
 from idp.directory.imports import PeopleImport
+from idp.directory.join_requests import HAS_LAPSED, JoinRequest
 from idp.ephemeral import EphemeralValue
 from idp.grants.grant_row import Grant, RevokedToken
 from idp.limits import AttemptLimit
@@ -36,6 +37,7 @@ _EXPIRED = (
     sa.delete(Lock).where(Lock.until <= _NOW),
     sa.delete(PasswordLink).where(PasswordLink.expires_at <= _NOW),
     sa.delete(SignUpLink).where(SignUpLink.expires_at <= _NOW),
+    sa.delete(JoinRequest).where(HAS_LAPSED),
 )
 _SPENT = (
     sa.delete(SentCode).where(SentCode.expires_at <= _NOW - DAY),

@@ -7,6 +7,9 @@ from typing import Any
 import orjson
 from werkzeug.test import TestResponse
 
+from idp.database import Connection
+from idp.login import email_move
+from tests.console.people_of import user_id
 from tests.mailed import NEW, newest_link
 from tests.world import Visitor, World
 
@@ -54,19 +57,36 @@ def sign_up(world: World, email: str, **filled: Any) -> None:
     world.clock.move(1.0)
 
 
-def verify_domain(world: World, name: str = "northwind.example", slug: str = "northwind") -> None:
+def verify_domain(
+    world: World, name: str = "northwind.example", slug: str = "northwind", at: float = 1.0
+) -> None:
     world.run(
         "INSERT INTO domains (id, tenant_id, name, challenge, created_at, verified_at)"
-        " SELECT 'domain-' || slug, id, :name, 'c', 0, 1 FROM tenants WHERE slug = :slug",
+        " SELECT 'domain-' || :name, id, :name, 'c', 0, :at FROM tenants WHERE slug = :slug",
         name=name,
         slug=slug,
+        at=at,
     )
 
 
 def state(world: World, slug: str = "northwind", **policy: Any) -> None:
-    """A tenant's whole policy."""
-    text = orjson.dumps(policy).decode()
+    """A tenant's whole policy, stated now."""
+    dated = {"sign_up_since": world.clock()} if policy.get("sign_up") == "admitted" else {}
+    text = orjson.dumps({**dated, **policy}).decode()
     world.run("UPDATE tenants SET policy = :p WHERE slug = :s", p=text, s=slug)
+
+
+def admit(world: World) -> None:
+    """Northwind's people, by its domain, as agents."""
+    verify_domain(world)
+    state(world, sign_up="admitted", sign_up_role="agent")
+
+
+def move_address(world: World, email: str, new: str) -> None:
+    """As whoever has confirmed the new one by its link."""
+    with world.held.database.session() as rows:
+        db = Connection.of(world.held.database, rows)
+        assert email_move.move(rows, db, user_id(world, email), new, world.clock())
 
 
 def memberships_of(world: World, email: str) -> list[tuple[str, str, str, str | None]]:

@@ -21,7 +21,7 @@ from idp.credentials.code_destinations import EMAIL, SMS
 from idp.credentials.enrolled import Evidence, Hold
 from idp.credentials.second_factor_tries import Authenticator
 from idp.database import Base, Connection, Database
-from idp.directory import users
+from idp.directory import join_requests, users
 from idp.directory.users import Person
 from idp.secret_values import LETTER_SECRET, SecretKeys
 from idp.settings import Settings
@@ -120,7 +120,7 @@ def send(
             user_id=place.user_id,
             channel=place.channel,
             destination=destination,
-            tenant_id=tenant_id,
+            tenant_id=tenant_id or join_requests.company_of(db, place.user_id, now) or "",
             address=origin.address,
             now=now,
         )

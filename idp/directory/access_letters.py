@@ -14,12 +14,9 @@ import sqlalchemy as sa
 
 from idp import outbox
 from idp.database import Connection
-from idp.directory import access_requests, memberships, readers, tenants, users
+from idp.directory import access_requests, readers, users
 from idp.directory.access_requests import AccessRequest
-from idp.directory.memberships import Membership, MembershipRole
-from idp.directory.products import CONSOLE
 from idp.directory.readers import Reader
-from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 
@@ -73,31 +70,6 @@ _REQUEST = (
 _BY_ID = sa.select(*readers.COLUMNS).where(
     User.id == sa.bindparam("user_id"), User.status == sa.literal_column(f"'{users.ACTIVE}'")
 )
-_RECEIVING_ADMINS = (
-    sa.select(*readers.COLUMNS)
-    .distinct()
-    .select_from(Membership)
-    .join(User, User.id == Membership.user_id)
-    .join(Tenant, Tenant.id == Membership.tenant_id)
-    .join(MembershipRole, MembershipRole.membership_id == Membership.id)
-    .join(Role, Role.id == MembershipRole.role_id)
-    .outerjoin(
-        RolePermission,
-        sa.and_(
-            RolePermission.role_id == Role.id,
-            RolePermission.product_key == sa.literal_column(f"'{CONSOLE}'"),
-            RolePermission.permission_key == sa.literal_column(f"'{RECEIVE}'"),
-        ),
-    )
-    .where(
-        Membership.tenant_id == sa.bindparam("tenant_id"),
-        Membership.source == sa.literal_column(f"'{memberships.HOME}'"),
-        sa.literal_column(f"'{memberships.ACTIVE}'") == memberships.STATUS_NOW,
-        Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"),
-        User.status == sa.literal_column(f"'{users.ACTIVE}'"),
-        sa.or_(Role.all_permissions.is_(sa.true()), RolePermission.role_id.is_not(None)),
-    )
-)
 
 
 def find(db: Connection, request_id: str) -> Concerned | None:
@@ -134,7 +106,7 @@ def _readers(
     person = _read(db, _BY_ID, user_id=concerned.user_id)
     groups = [("asker", asker), ("person", person)]
     if step in TO_RECEIVING_ADMINS and concerned.receiving_tenant_id:
-        admins = _read(db, _RECEIVING_ADMINS, tenant_id=concerned.receiving_tenant_id, now=now)
+        admins = readers.who_may(db, concerned.receiving_tenant_id, RECEIVE, now)
         groups.append(("admin", admins))
     if step == access_requests.SUBMITTED:
         groups.append(("operator", readers.operators(db)))

@@ -9,12 +9,13 @@ import orjson
 import sqlalchemy as sa
 
 from idp.database import Connection
+from idp.directory import former_addresses
 from idp.directory.domains import Domain
 from idp.directory.products import CONSOLE
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 
-SIGN_UP, SIGN_UP_ROLE = "sign_up", "sign_up_role"  # of a tenant's policy
+SIGN_UP, SIGN_UP_ROLE, SIGN_UP_SINCE = "sign_up", "sign_up_role", "sign_up_since"  # of a policy
 
 
 class DefaultRole(NamedTuple):
@@ -23,47 +24,63 @@ class DefaultRole(NamedTuple):
     id: str
     key: str
     administers: bool
+    made_at: float
+
+
+class Stated(NamedTuple):
+    """What a company says of sign-up: `way` is None if nothing, `role` what those get whom it
+    admits, None if there is none of that key; it was said for what there was `since` then."""
+
+    way: str | None = None
+    role: DefaultRole | None = None
+    since: float | None = None
 
 
 class Holder(NamedTuple):
-    """`policy` is the company's JSON, `stated` what it says of sign-up, None if nothing; `role` is
-    what those get whom it admits, None if there is none of that name."""
+    """`policy` is the company's JSON. The domain is its own since `verified_at`, and without its
+    record since `failing_since`. `is_known_address` says that somebody there had the address."""
 
     tenant_id: str
     name: str
     status: str
     policy: str
-    stated: str | None
-    role: DefaultRole | None
+    verified_at: float
+    failing_since: float | None = None
+    stated: Stated = Stated()
+    is_known_address: bool = False
 
 
 _HOLDER = (
-    sa.select(Tenant.id, Tenant.name, Tenant.status, sa.type_coerce(Tenant.policy, sa.Text))
+    sa.select(
+        *(Tenant.id, Tenant.name, Tenant.status, sa.type_coerce(Tenant.policy, sa.Text)),
+        *(Domain.verified_at, Domain.failing_since),
+    )
     .join(Domain, Domain.tenant_id == Tenant.id)
     .where(Domain.name == sa.bindparam("domain"), Domain.verified_at.is_not(None))
 )
-_ROLE = sa.select(
-    Role.id,
-    Role.key,
-    sa.or_(
-        Role.all_permissions,
-        sa.exists().where(
-            RolePermission.role_id == Role.id,
-            RolePermission.product_key == sa.literal_column(f"'{CONSOLE}'"),
-        ),
+ADMINISTERS: Any = sa.or_(
+    Role.all_permissions,
+    sa.exists().where(
+        RolePermission.role_id == Role.id,
+        RolePermission.product_key == sa.literal_column(f"'{CONSOLE}'"),
     ),
-).where(Role.tenant_id == sa.bindparam("tenant_id"), Role.key == sa.bindparam("role_key"))
+)
+_ROLE = sa.select(Role.id, Role.key, ADMINISTERS, Role.created_at).where(
+    Role.tenant_id == sa.bindparam("tenant_id"), Role.key == sa.bindparam("role_key")
+)
 
 
-def find(db: Connection, domain: str) -> Holder | None:
+def find(db: Connection, domain: str, email: str) -> Holder | None:
+    """Of the domain of a canonical address."""
     row = db.row(_HOLDER, domain=domain)
     if row is None:
         return None
-    policy: dict[str, Any] = orjson.loads(row[3])
-    role = find_role(db, row[0], policy.get(SIGN_UP_ROLE) or "")
-    return Holder(row[0], row[1], row[2], row[3], policy.get(SIGN_UP), role)
+    stated = what_is_stated(db, row[0], orjson.loads(row[3]))
+    return Holder._make((*row, stated, former_addresses.is_known(db, row[0], email)))
 
 
-def find_role(db: Connection, tenant_id: str, key: str) -> DefaultRole | None:
+def what_is_stated(db: Connection, tenant_id: str, policy: dict[str, Any]) -> Stated:
+    key = policy.get(SIGN_UP_ROLE)
     row = db.row(_ROLE, tenant_id=tenant_id, role_key=key) if key else None
-    return DefaultRole(row[0], row[1], bool(row[2])) if row else None
+    role = DefaultRole(row[0], row[1], bool(row[2]), row[3]) if row else None
+    return Stated(policy.get(SIGN_UP), role, policy.get(SIGN_UP_SINCE))

@@ -68,3 +68,9 @@ def why_not(name: str) -> str | None:
 def is_public_mailbox(name: str) -> bool:
     """Whether anybody can have an address there, so that those who do have nothing in common."""
     return any(name == each or name.endswith(f".{each}") for each in FREE_MAIL)
+
+
+def of_address(email: str) -> str | None:
+    """The domain of a canonical address, in the letters of the DNS; None for one that no domain can
+    have."""
+    return canonical(email.rpartition("@")[2])

@@ -17,7 +17,7 @@ from idp.audit import Entry
 from idp.audit_concerns import CONCERNS
 from idp.audit_concerns import Reader as Kind
 from idp.database import Connection
-from idp.directory import readers
+from idp.directory import letters, readers
 from idp.directory.clients import Client
 from idp.directory.readers import Reader
 from idp.directory.roles import Role
@@ -38,6 +38,7 @@ QUEUES = {  # of a company
     "person.second_factors_reset_asked": "/factor-resets",
     "join.asked": "/join-requests",
 }
+JOINING = ("join.asked", "join.admitted")  # by strangers, as often as they like
 UNREACHABLE = ("tenant.suspended", "tenant.ended")  # there is no console to read about it in
 
 
@@ -56,7 +57,7 @@ _ROLE = sa.select(Role.name, Role.all_permissions).where(
 def write(db: Connection, chain: str, seq: int, issuer: str, now: float) -> None:
     """A letter to each reader of an event, once, by what concerns them most."""
     event = audit.find(db, chain, seq)
-    if event is None:
+    if event is None or not _has_room(db, event, now):
         return
     written: set[str] = set()
     company = _company(db, event)
@@ -67,6 +68,12 @@ def write(db: Connection, chain: str, seq: int, issuer: str, now: float) -> None
             letter = {"to": reader.email, "name": reader.name, "locale": reader.locale}
             letter |= {"reader": kind.name.lower(), "url": issuer + _path(event, company, kind)}
             outbox.enqueue(db, outbox.LETTER, {**common, **letter}, now)
+
+
+def _has_room(db: Connection, event: Entry, now: float) -> bool:
+    if event.tag not in JOINING or event.tenant_id is None:
+        return True
+    return letters.take_room_about_joining(db, event.tenant_id, event.tag, now)
 
 
 def template(tag: str) -> str:
@@ -129,6 +136,9 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
         letter["client"] = _client(db, event.client_id)
     elif event.tag == "sign_in.new_device":
         letter |= {"user_agent": event.detail["user_agent"], "address": event.address}
+    elif event.tag in JOINING:
+        # What they have typed as a name could be a link, and their address is proven.
+        letter["by"] = letter["about"] = _address(db, event.person_id)
     elif event.tag.startswith("domain."):
         letter["domain"] = event.detail["name"]
     elif event.tag == "person.roles_changed":
@@ -148,6 +158,11 @@ def _name(db: Connection, user_id: str | None) -> str:
     return (found[0].name or found[0].email) if found else ""
 
 
+def _address(db: Connection, user_id: str | None) -> str:
+    found = readers.people(db, [user_id])
+    return found[0].email if found else ""
+
+
 def _client(db: Connection, client_id: str | None) -> str:
     row = db.row(_CLIENT, client_id=client_id) if client_id else None
     return str(row[0]) if row else client_id or ""
@@ -163,6 +178,7 @@ def _path(event: Entry, company: Company | None, kind: Kind) -> str:
         return f"/operate/tenants/{company.slug}"
     if event.tag in UNREACHABLE:
         return ""
-    asked_of = f"/people/{event.detail['membership']}" if kind is Kind.ASKER else None
-    place = asked_of or QUEUES.get(event.tag, f"/audit/{event.name}")
+    is_of_member = kind is Kind.ASKER or event.tag == "join.admitted"
+    member = f"/people/{event.detail['membership']}" if is_of_member else None
+    place = member or QUEUES.get(event.tag, f"/audit/{event.name}")
     return f"/manage/{company.slug}{place}"

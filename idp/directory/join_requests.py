@@ -1,15 +1,14 @@
 """People who opened an account by themselves, and wait for a company to let them in (product.md
-S5).
+S5; `letting_in.py` is who decides).
 
 They have come by the company's verified domain. Until somebody there has let them in, they are no
-member: nothing opens for them, and nobody there can do anything with their account. One decision
-wins. Whoever is refused has nothing of the company, and may be invited all the same.
+member: nothing opens for them, and nobody there can do anything with their account. Whom nobody has
+decided about for thirty days waits no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,18 +16,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp import audit
 from idp.audit import Origin
 from idp.database import Base, Connection
-from idp.directory import granting, joining, paging, tenants
-from idp.directory.access_steps import check_mistakes, checked_reason
-from idp.directory.acting import Administration, Forbidden, Mistake, Rights
-from idp.directory.memberships import KINDS
+from idp.directory import memberships, tenants
+from idp.directory.memberships import Membership
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
-from idp.errors import told
-from idp.secret_values import SecretKeys, new_id
+from idp.secret_values import new_id
 from idp.tenancy import TenantOwned
 
-PERMISSION = "people.manage"
-PAGE = 50
+LIFETIME = 30 * 86400.0
 
 WAITING = "waiting"
 APPROVED = "approved"
@@ -37,7 +32,8 @@ _IS_WAITING = sa.text("status = 'waiting'")
 
 
 class JoinRequest(TenantOwned, Base):
-    """`status` is one of those above."""
+    """`status` is one of those above; `email` the canonical address by which they came, whichever
+    they have by now."""
 
     __tablename__ = "join_requests"
     __table_args__ = (
@@ -54,166 +50,73 @@ class JoinRequest(TenantOwned, Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"))
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    email: Mapped[str]
     status: Mapped[str]
     asked_at: Mapped[float]
     decided_by: Mapped[str | None]
     decided_at: Mapped[float | None]
 
 
-class Waiting(NamedTuple):
-    id: str
-    user_id: str
-    name: str
-    email: str
-    asked_at: float
-
-
-class Page(NamedTuple):
-    requests: list[Waiting]
-    next: str | None
-
-
-_ASK = sa.insert(JoinRequest.__table__).values(  # type: ignore[arg-type]
-    {name: sa.bindparam(name) for name in ("id", "tenant_id", "user_id", "asked_at")}
-    | {"status": WAITING}
+_TABLE: Any = JoinRequest.__table__
+_NOW: Any = sa.bindparam("now", type_=sa.Double)
+_IS_OPEN: Any = _TABLE.c.status == sa.literal_column(f"'{WAITING}'")
+HAS_LAPSED: Any = sa.and_(_IS_OPEN, _TABLE.c.asked_at <= _NOW - LIFETIME)
+IN_TIME: Any = sa.and_(_IS_OPEN, _TABLE.c.asked_at > _NOW - LIFETIME)
+_ASKED = ("id", "tenant_id", "user_id", "email", "asked_at")
+_ASK = sa.insert(_TABLE).values({name: sa.bindparam(name) for name in _ASKED} | {"status": WAITING})
+_is_active: Any = Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'")
+_COMPANY = (
+    sa.select(_TABLE.c.tenant_id)
+    .join(Tenant, Tenant.id == _TABLE.c.tenant_id)
+    .where(_TABLE.c.user_id == sa.bindparam("user_id"), IN_TIME, _is_active)
 )
-_WAITS = (
-    sa.select(JoinRequest.id)
-    .join(Tenant, Tenant.id == JoinRequest.tenant_id)
+_IS_SOMEWHERE = (
+    sa.select(Membership.id)
+    .join(Tenant, Tenant.id == Membership.tenant_id)
     .where(
-        JoinRequest.user_id == sa.bindparam("user_id"),
-        JoinRequest.status == sa.literal_column(f"'{WAITING}'"),
-        Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"),
+        Membership.user_id == sa.bindparam("user_id"),
+        sa.literal_column(f"'{memberships.ACTIVE}'") == memberships.STATUS_NOW,
+        _is_active,
     )
 )
-
-_TENANT = sa.bindparam("tenant_id", type_=sa.Text)
-_IS_OF_TENANT = (
-    JoinRequest.tenant_id == _TENANT,
-    JoinRequest.status == sa.literal_column(f"'{WAITING}'"),
-)
+_IS_OF_TENANT = (_TABLE.c.tenant_id == sa.bindparam("tenant_id", type_=sa.Text), _IS_OPEN)
 _REFUSE_ALL = (
-    sa.update(JoinRequest.__table__)  # type: ignore[arg-type]
+    sa.update(_TABLE)
     .where(*_IS_OF_TENANT)
-    .values(status=REFUSED, decided_at=sa.bindparam("now", type_=sa.Double))
+    .values(status=REFUSED, decided_at=_NOW)
+    .returning(_TABLE.c.id, _TABLE.c.user_id)
 )
 WHO_WAITS = (
-    sa.select(JoinRequest.id, JoinRequest.user_id, User.email, User.name, JoinRequest.asked_at)
-    .join(User, User.id == JoinRequest.user_id)
+    sa.select(_TABLE.c.id, _TABLE.c.user_id, _TABLE.c.email, User.name, _TABLE.c.asked_at)
+    .join(User, User.id == _TABLE.c.user_id)
     .where(*_IS_OF_TENANT)
-    .order_by(JoinRequest.id)
+    .order_by(_TABLE.c.id)
 )
 WHO_WAITS_COLUMNS = ("join_request_id", "user_id", "email", "name", "asked_at")
 
 
-def ask(db: Connection, tenant_id: str, user_id: str, now: float, origin: Origin) -> None:
-    """Whoever manages people there is told. In a transaction."""
+def ask(
+    db: Connection, tenant_id: str, user_id: str, email: str, now: float, origin: Origin
+) -> None:
+    """By a canonical address. Whoever manages people there is told. In a transaction."""
     made = new_id()
-    db.run(_ASK, id=made, tenant_id=tenant_id, user_id=user_id, asked_at=now)
+    db.run(_ASK, id=made, tenant_id=tenant_id, user_id=user_id, email=email, asked_at=now)
     about = {"person": user_id, "request": made}
     audit.record(db, "join.asked", now, origin, actor=user_id, tenant=tenant_id, **about)
 
 
-def waits(db: Connection, user_id: str) -> bool:
-    """Whether a company has still to decide about them."""
-    return db.row(_WAITS, user_id=user_id) is not None
+def company_of(db: Connection, user_id: str, now: float) -> str | None:
+    """The id of the one that has still to decide about them."""
+    row = db.row(_COMPANY, user_id=user_id, now=now)
+    return str(row[0]) if row else None
 
 
-def refuse_all(db: Connection, tenant_id: str, now: float) -> None:
-    """Of a tenant that ends."""
-    db.run(_REFUSE_ALL, tenant_id=tenant_id, now=now)
+def waits(db: Connection, user_id: str, now: float) -> bool:
+    """Whether they are in no company, and one has still to decide about them."""
+    is_somewhere = db.row(_IS_SOMEWHERE, user_id=user_id, now=now) is not None
+    return not is_somewhere and company_of(db, user_id, now) is not None
 
 
-def waiting(admin: Administration, keys: SecretKeys, cursor: str = "", size: int = PAGE) -> Page:
-    """Who has waited longest first. Raises Forbidden, or CursorRefused."""
-    admin.check(PERMISSION)
-    statement = _listed().where(JoinRequest.status == WAITING)
-    if cursor:
-        after = paging.opened(keys, admin.tenant.id, ("join_requests",), cursor)
-        order = sa.tuple_(JoinRequest.asked_at, JoinRequest.id)
-        statement = statement.where(order > sa.tuple_(*map(sa.literal, after)))
-    oldest = statement.order_by(JoinRequest.asked_at, JoinRequest.id)
-    rows = [Waiting._make(row) for row in admin.rows.execute(oldest.limit(size + 1))]
-    if len(rows) <= size:
-        return Page(rows, None)
-    last = rows[size - 1]
-    position = (last.asked_at, last.id)
-    return Page(rows[:size], paging.seal(keys, admin.tenant.id, ("join_requests",), position))
-
-
-def one(admin: Administration, request_id: str) -> Waiting:
-    """Raises Forbidden, NotFound, or Mistake for one that was decided."""
-    admin.check(PERMISSION)
-    found = admin.get(JoinRequest, request_id)
-    row = admin.rows.execute(_listed().where(JoinRequest.id == found.id)).one()
-    if found.status != WAITING:
-        raise _decided()
-    return Waiting._make(row)
-
-
-def _listed() -> sa.Select[str, str, str, str, float]:
-    return sa.select(
-        JoinRequest.id, JoinRequest.user_id, User.name, User.email, JoinRequest.asked_at
-    ).join(User, User.id == JoinRequest.user_id)
-
-
-def approve(
-    admin: Administration, request_id: str, kind: str, role_keys: Collection[str]
-) -> str | None:
-    """Let somebody in, with these roles; the new membership's id. None if they have come in
-    meanwhile by another way, and then they stay as they are. Raises Forbidden,
-    RecentSignInNeeded, NotFound, or Mistake."""
-    rights = _in_turn(admin)
-    row = _get(admin, request_id)
-    if kind not in KINDS:
-        raise Mistake(kind=told("Choose what kind of person it is."))
-    roles = granting.roles_named(admin, role_keys)
-    granting.check_may_grant(admin, rights, roles, row.user_id)
-    _decide(admin, row, APPROVED)
-    whom = (row.user_id, admin.tenant.id, kind, [role.id for role in roles])
-    membership = joining.join(admin.db, *whom, admin.now)
-    after = sorted(role.key for role in roles) if membership else []
-    about = {"person": row.user_id, "request": row.id, "membership": membership}
-    admin.record("join.approved", **about, after=after)
-    return membership
-
-
-def refuse(admin: Administration, request_id: str, reason: str) -> None:
-    """The person reads the reason. Raises the same."""
-    _in_turn(admin)
-    row = _get(admin, request_id)
-    errors: dict[str, str] = {}
-    text = checked_reason(reason, errors)
-    check_mistakes(errors)
-    _decide(admin, row, REFUSED)
-    admin.record("join.refused", person=row.user_id, request=row.id, reason=text)
-
-
-def _in_turn(admin: Administration) -> Rights:
-    admin.check(PERMISSION)
-    admin.check_recent()
-    return granting.in_turn(admin, PERMISSION)
-
-
-def _get(admin: Administration, request_id: str) -> JoinRequest:
-    row = admin.get(JoinRequest, request_id)
-    if row.user_id == admin.actor.user_id:
-        raise Forbidden("nobody decides about themselves")
-    return row
-
-
-def _decide(admin: Administration, row: JoinRequest, status: str) -> None:
-    """One conditional write: of any number who decide at once, one does."""
-    decided = admin.rows.execute(
-        sa.update(JoinRequest)
-        .where(JoinRequest.id == row.id, JoinRequest.status == WAITING)
-        .values(status=status, decided_by=admin.actor.user_id, decided_at=admin.now)
-        .returning(JoinRequest.id)
-        .execution_options(synchronize_session=False)
-    ).first()
-    if decided is None:
-        raise _decided()
-
-
-def _decided() -> Mistake:
-    return Mistake(request=told("Somebody has decided about this meanwhile."))
+def refuse_all(db: Connection, tenant_id: str, now: float) -> list[tuple[str, str]]:
+    """Of a tenant that ends: each request's id, and whose it was."""
+    return [(row[0], row[1]) for row in db.rows(_REFUSE_ALL, tenant_id=tenant_id, now=now)]

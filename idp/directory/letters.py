@@ -17,6 +17,7 @@ HOUR, DAY = 3600.0, 86400.0
 TO_AN_ADDRESS = ((5, HOUR), (10, DAY))
 OF_A_COMPANY = 10_000  # invitations a day
 REQUESTS_A_DAY = 50  # of a company, each of which is written to every operator
+JOINING_A_DAY = 20  # of a company, each of which is written to all who manage its people
 
 
 def take_room(db: Connection, keys: SecretKeys, tenant_id: str, email: str, now: float) -> None:
@@ -40,3 +41,9 @@ def take_room_at_operators(db: Connection, tenant_id: str, now: float) -> None:
     if not limits.take(db, f"requests:{tenant_id}", now, REQUESTS_A_DAY, DAY):
         sentence = told("Your company has sent as many requests as it may in a day.")
         raise TooOften(DAY, form=sentence)
+
+
+def take_room_about_joining(db: Connection, tenant_id: str, tag: str, now: float) -> bool:
+    """To tell of one more who came by a domain of the company, as the event `tag` says; they are
+    listed all the same."""
+    return limits.take(db, f"letters of {tag}:{tenant_id}", now, JOINING_A_DAY, DAY)

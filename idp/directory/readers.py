@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from idp.database import Connection
 from idp.directory import account_admins as account_admins_in
-from idp.directory import memberships, users
+from idp.directory import memberships, tenants, users
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.products import CONSOLE
 from idp.directory.roles import Role, RolePermission
+from idp.directory.tenants import Tenant
 from idp.directory.users import User
 
 
@@ -33,8 +34,10 @@ _WHO_MAY = (
     .join_from(User, Membership, Membership.user_id == User.id)
     .join(MembershipRole, MembershipRole.membership_id == Membership.id)
     .join(Role, Role.id == MembershipRole.role_id)
+    .join(Tenant, Tenant.id == Role.tenant_id)
     .where(
-        Role.tenant_id == sa.bindparam("tenant_id"),
+        Tenant.id == sa.bindparam("tenant_id"),
+        Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"),
         Membership.source == sa.literal_column(f"'{memberships.HOME}'"),
         sa.literal_column(f"'{memberships.ACTIVE}'") == memberships.STATUS_NOW,
         _IS_ACTIVE,
@@ -67,6 +70,6 @@ def account_admins(db: Connection, tenant_id: str, now: float) -> list[Reader]:
 
 
 def who_may(db: Connection, tenant_id: str, permission: str, now: float) -> list[Reader]:
-    """Those at home in a tenant who hold the console's `permission`, and can sign in."""
+    """Those at home in a tenant who hold the console's `permission`, and can use it now."""
     asked = {"tenant_id": tenant_id, "permission": permission, "now": now}
     return [Reader._make(row) for row in db.rows(_WHO_MAY, **asked)]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp.credentials.sent_code import SentCode
 from idp.database import Base, Connection
-from idp.directory import person_words
+from idp.directory import former_addresses, person_words
 from idp.directory.users import User, canonical_email
 from idp.errors import PageRefusal, told
 
@@ -67,7 +67,9 @@ def move(
     rows: Session, db: Connection, user_id: str, email: str, now: float, *conditions: Any
 ) -> bool:
     """One conditional write, which the database refuses where somebody else has the address. Codes
-    that are on their way to the old one are dead; people find the account by the new one."""
+    that are on their way to the old one are dead; people find the account by the new one; and the
+    person's companies know that the old one was theirs."""
+    old = rows.scalar(sa.select(User.email_canonical).where(User.id == user_id).with_for_update())
     change = (
         sa.update(User)
         .where(User.id == user_id, *conditions)
@@ -81,7 +83,8 @@ def move(
             is_moved = moved.first() is not None
     except sa.exc.IntegrityError:
         return False
-    if is_moved:
+    if is_moved and old is not None:
+        former_addresses.keep(db, user_id, old)
         db.run(_DROP_CODES, owner_id=user_id)
         person_words.keep(db, user_id)
     return is_moved

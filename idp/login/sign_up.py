@@ -16,7 +16,7 @@ from idp.audit import Origin
 from idp.credentials import sign_up_links
 from idp.credentials.networks import network_of
 from idp.database import Connection, Database
-from idp.directory import domain_holders, users
+from idp.directory import domain_holders, domain_names, users
 from idp.directory.users import Person, canonical_email
 from idp.errors import PageRefusal, told
 from idp.policies import belonging
@@ -55,7 +55,7 @@ class Found(NamedTuple):
 def address(claimed: str) -> str | None:
     """The one form of an address that an account can be opened with, None for any other."""
     canonical = canonical_email(claimed)
-    return canonical if canonical and belonging.domain_of(canonical) else None
+    return canonical if canonical and domain_names.of_address(canonical) else None
 
 
 def ask(
@@ -91,8 +91,10 @@ def write_letter(
         return
     audit.record(db, "sign_up.asked", now, origin, email=email)
     letter: dict[str, Any] = {"to": email, "locale": payload["locale"]}
-    if place_of(db, email).way == CLOSED:
-        outbox.enqueue(db, outbox.LETTER, {**letter, "template": "sign_up_closed"}, now)
+    place = place_of(db, email)
+    if place.way == CLOSED:
+        letter |= {"template": "sign_up_closed", "is_suspended": place.is_suspended}
+        outbox.enqueue(db, outbox.LETTER, letter, now)
         return
     whose = (keys, email, payload["product"], payload["locale"])
     link = sign_up_links.make(db, *whose, "/login/sign_up/open?token=", now)
@@ -111,8 +113,8 @@ def _tell_owner(db: Connection, person: Person, issuer: str, now: float, origin:
 
 def place_of(db: Connection, email: str) -> Place:
     """Of a canonical address."""
-    domain = belonging.domain_of(email) or ""
-    return belonging.place_of(domain, domain_holders.find(db, domain))
+    domain = domain_names.of_address(email) or ""
+    return belonging.place_of(domain, domain_holders.find(db, domain, email))
 
 
 def look(database: Database, claimed_token: str, now: float) -> Found:

@@ -227,12 +227,19 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db.run(_END_MEMBERSHIPS, tenant_id=tenant.id)
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
     db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)
-    join_requests.refuse_all(db, tenant.id, now)
+    _refuse_who_waits(operation, tenant)
     db.run(_RELEASE_DOMAINS, tenant_id=tenant.id)
     told_of = {"products_told": products_told, "account_admins": account_admins}
     operation.record("tenant.ended", tenant=tenant.id, counts=counts, files=digests, **told_of)
     catalog.touch(db)
     return Ended(counts, products_told)
+
+
+def _refuse_who_waits(operation: Operation, tenant: Tenant) -> None:
+    """Each gets a letter."""
+    for request_id, user_id in join_requests.refuse_all(operation.db, tenant.id, operation.now):
+        about = {"person": user_id, "request": request_id, "reason": None}
+        operation.record("join.refused", tenant=tenant.id, **about)
 
 
 def _write_down(operation: Operation, tenant: Tenant) -> tuple[dict[str, int], dict[str, str]]:

@@ -1,82 +1,117 @@
 """Who may open an account with an address of a company's verified domains, as its admins see and
 change it (product.md S5). What it comes to is decided in `belonging.py`.
 
-A change is a conditional write: whoever saves after somebody else is told.
+Letting people in by themselves takes the right to manage people, as inviting does, and a role that
+one may give. It is said for the domains and the role that are there then: what comes later waits
+until somebody who may has saved it again. A change is a conditional write: whoever saves after
+somebody else, or has not seen a new domain, is told.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
-from idp.directory import domain_holders, granting
+from idp.directory import domain_holders, granting, letting_in
 from idp.directory.acting import Administration, Changed, Forbidden, Mistake
-from idp.directory.domain_holders import SIGN_UP, SIGN_UP_ROLE
+from idp.directory.domain_holders import ADMINISTERS, SIGN_UP, SIGN_UP_ROLE, SIGN_UP_SINCE, Stated
 from idp.directory.domains import Domain
-from idp.directory.products import CONSOLE
 from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.errors import told
+from idp.policies import belonging
 from idp.policies.belonging import ADMITTED, STATEMENTS
 
 PERMISSION = "policy.manage"
+ADMITS = letting_in.PERMISSION  # needed as well, to let people in by themselves
 NAMES = (SIGN_UP, SIGN_UP_ROLE)
+DATED = (*NAMES, SIGN_UP_SINCE)
+
+
+class TermsDomain(NamedTuple):
+    """A verified one. `admits` is whether its people come in by themselves; `is_failing`, whether
+    its record is gone."""
+
+    name: str
+    admits: bool
+    is_failing: bool
 
 
 class Terms(NamedTuple):
     """`stated` is one of STATEMENTS, `role` a key, empty if none was chosen; `is_role_fit` says
-    whether it still can be given. `domains` are the verified ones. `seen` is a digest."""
+    whether it still can be given. `seen` is a digest."""
 
     stated: str
     role: str
     is_role_fit: bool
-    domains: list[str]
+    domains: list[TermsDomain]
     seen: str
+
+    @property
+    def waiting_domains(self) -> list[str]:
+        """Those whose people would come in if the same were stated again."""
+        is_stated = self.stated == ADMITTED and self.is_role_fit
+        return [d.name for d in self.domains if is_stated and not (d.admits or d.is_failing)]
+
+    @property
+    def failing_domains(self) -> list[str]:
+        return [domain.name for domain in self.domains if domain.is_failing]
 
 
 def terms(admin: Administration) -> Terms:
     """Raises Forbidden."""
     admin.check(PERMISSION)
-    policy = _tenant(admin).policy
-    key = policy.get(SIGN_UP_ROLE) or ""
+    return _terms(admin, admin.rows.get_one(Tenant, admin.tenant.id))
+
+
+def _terms(admin: Administration, tenant: Tenant) -> Terms:
+    stated = domain_holders.what_is_stated(admin.db, tenant.id, tenant.policy)
     verified = sa.select(Domain).where(Domain.verified_at.is_not(None)).order_by(Domain.name)
-    domains = [domain.shown for domain in admin.rows.scalars(verified)]
-    is_fit = _is_fit(admin, key)
-    return Terms(policy.get(SIGN_UP) or STATEMENTS[0], key, is_fit, domains, _digest(policy))
+    rows = list(admin.rows.scalars(verified))
+    shown = [[tenant.policy.get(name) for name in DATED], [(d.id, d.verified_at) for d in rows]]
+    return Terms(
+        tenant.policy.get(SIGN_UP) or STATEMENTS[0],
+        tenant.policy.get(SIGN_UP_ROLE) or "",
+        belonging.is_role_fit(stated),
+        [_domain(each, stated) for each in rows],
+        sha256(orjson.dumps(shown)).hexdigest()[:32],
+    )
+
+
+def _domain(row: Domain, stated: Stated) -> TermsDomain:
+    admits = belonging.admits(stated, row.verified_at, row.failing_since)
+    return TermsDomain(row.shown, admits, row.failing_since is not None)
 
 
 def roles(admin: Administration) -> list[Role]:
     """Those that somebody can be admitted with, and that the actor may give."""
-    every = admin.rows.scalars(sa.select(Role).order_by(Role.name))
-    return [
-        role
-        for role in every
-        if not _administers(role) and granting.may_grant(admin.actor.rights, role, is_own=False)
-    ]
+    every = admin.rows.scalars(sa.select(Role).where(~ADMINISTERS).order_by(Role.name))
+    return [role for role in every if granting.may_grant(admin.actor.rights, role, is_own=False)]
 
 
 def change(admin: Administration, seen: str, claimed: dict[str, str]) -> None:
-    """State both anew. Whoever admits people by a role has to be able to give it. Raises Mistake,
-    Changed, Forbidden."""
-    rights = granting.in_turn(admin, PERMISSION)
+    """State both anew, for all domains that are verified now. Raises Mistake, Changed,
+    Forbidden."""
+    granting.in_turn(admin, PERMISSION)
     admin.check_recent()
-    tenant = _tenant(admin)
-    if seen != _digest(tenant.policy):
+    tenant = admin.rows.get_one(Tenant, admin.tenant.id, populate_existing=True)
+    found = _terms(admin, tenant)
+    if seen != found.seen:
         raise Changed("the policy")
     stated = _stated(admin, claimed)
-    before = {name: tenant.policy.get(name) for name in NAMES}
-    if stated == before:
+    before = {name: tenant.policy.get(name) for name in DATED}
+    is_as_before = all(stated[name] == before[name] for name in NAMES)
+    if is_as_before and found.is_role_fit and not found.waiting_domains:
         return
-    if role_key := stated[SIGN_UP_ROLE]:
-        [role] = granting.roles_named(admin, [role_key])
-        if not granting.may_grant(rights, role, is_own=False):
-            raise Forbidden(f"may not give the role {role.key}")
-    whole = {**tenant.policy, **stated}
+    after = {**stated, SIGN_UP_SINCE: admin.now if stated[SIGN_UP] == ADMITTED else None}
+    if after == before:
+        return
+    whole = {**tenant.policy, **after}
     tenant.policy = {name: value for name, value in whole.items() if value is not None}
-    admin.record("policy.changed", before=before, after=stated)
+    admin.record("policy.changed", before=before, after=after)
 
 
 def _stated(admin: Administration, claimed: dict[str, str]) -> dict[str, str | None]:
@@ -84,27 +119,20 @@ def _stated(admin: Administration, claimed: dict[str, str]) -> dict[str, str | N
     way, role = claimed.get(SIGN_UP, ""), claimed.get(SIGN_UP_ROLE, "").strip()
     if way not in STATEMENTS:
         raise Mistake(**{SIGN_UP: told("Choose one of the three.")})
-    if way == ADMITTED and not _is_fit(admin, role):
-        sentence = told("Choose a role of yours that opens products, and administers nothing.")
-        raise Mistake(**{SIGN_UP_ROLE: sentence})
+    if way == ADMITTED:
+        _check_may_admit(admin, role)
     return {
         SIGN_UP: None if way == STATEMENTS[0] else way,
         SIGN_UP_ROLE: role if way == ADMITTED else None,
     }
 
 
-def _is_fit(admin: Administration, key: str) -> bool:
-    role = domain_holders.find_role(admin.db, admin.tenant.id, key)
-    return role is not None and not role.administers
-
-
-def _administers(role: Role) -> bool:
-    return role.all_permissions or any(product == CONSOLE for product, _ in granting.nodes_of(role))
-
-
-def _tenant(admin: Administration) -> Tenant:
-    return admin.rows.get_one(Tenant, admin.tenant.id)
-
-
-def _digest(policy: dict[str, Any]) -> str:
-    return sha256(orjson.dumps([policy.get(name) for name in NAMES])).hexdigest()[:32]
+def _check_may_admit(admin: Administration, key: str) -> None:
+    """In the tenant's turn. Raises Mistake, Forbidden."""
+    rights = granting.in_turn(admin, ADMITS)
+    role = admin.rows.scalar(sa.select(Role).where(Role.key == key, ~ADMINISTERS))
+    if role is None:
+        sentence = told("Choose a role of yours that opens products, and administers nothing.")
+        raise Mistake(**{SIGN_UP_ROLE: sentence})
+    if not granting.may_grant(rights, role, is_own=False):
+        raise Forbidden(f"may not give the role {role.key}")

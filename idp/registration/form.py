@@ -231,6 +231,9 @@ class PolicyForm(PasswordAgeForm):
     sign_up_role: RoleKey | None = Field(
         default=None, description="What those who are admitted get; without it, none is."
     )
+    sign_up_since: float | None = Field(
+        default=None, description="Domains verified by then admit; stated now if left out."
+    )
 
 
 class RoleForm(Form):

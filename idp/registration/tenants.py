@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idp.directory import tenants
+from idp.directory.domain_holders import SIGN_UP_SINCE
 from idp.directory.products import PLATFORM, Permission
 from idp.directory.roles import ACCOUNT_ADMIN, TOP_RANK, Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import FormMistake
-from idp.policies import password_age
+from idp.policies import belonging, password_age
 from idp.policies.second_factor_terms import BY_KIND, BY_PRODUCT, turned
 from idp.registration.changes import Change, Edit
 from idp.registration.form import KindForm, RoleForm, TenantForm
@@ -92,8 +93,10 @@ def _set_policy(
         raise FormMistake(f"tenant {form.slug}", BY_PRODUCT, f"there is no product {key}.")
     policy = {name: value for name, value in policy.items() if value is not None}
     policy = password_age.dated(policy, tenant.policy, now)
-    if form.policy.password_max_age_since is not None:
-        policy[password_age.SINCE] = form.policy.password_max_age_since
+    policy = belonging.dated(policy, tenant.policy, now)
+    for name in policy.keys() & {password_age.SINCE, SIGN_UP_SINCE}:
+        exact = getattr(form.policy, name)
+        policy[name] = policy[name] if exact is None else exact
     if policy != tenant.policy:
         edit.set("policy", policy)
 

@@ -24,5 +24,5 @@ def home() -> str:
         person=signed_in,
         tenant=shown["tenant"],
         products=shown["products"],
-        is_waiting=shown["tenant"] is None and is_waiting(signed_in.user_id),
+        is_waiting=is_waiting(signed_in.user_id),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from idp import new_accounts
 from idp.audit import NOWHERE
-from idp.directory import join_requests
+from idp.directory import letting_in
 from idp.directory.acting import Mistake
 from idp.errors import Refusal
 from idp.login import new_password, sign_up
@@ -64,9 +64,9 @@ def test_of_many_decisions_about_one_person_one_counts(either_world: World) -> N
         with administering(world) as admin:
             try:
                 if number % 2:
-                    join_requests.approve(admin, request_id, "staff", ["agent"])
+                    letting_in.approve(admin, request_id, "staff", ["agent"])
                     return "approved"
-                join_requests.refuse(admin, request_id, "Not one of us")
+                letting_in.refuse(admin, request_id, "Not one of us")
             except Mistake:
                 return "late"
             return "refused"

@@ -54,6 +54,7 @@ WHO = {
     "tenant.evidence_refused": OPERATORS,
     "invitation.accepted": PERSON | ADMINS,
     "join.asked": ADMINS,
+    "join.admitted": ADMINS,
     "join.approved": PERSON | ADMINS,
     "join.refused": PERSON,
     "person.roles_changed": PERSON | ADMINS,

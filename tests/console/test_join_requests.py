@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idp.directory import join_requests
+from idp.directory import letting_in
 from idp.directory.acting import RECENT, Forbidden, Mistake, NotFound, RecentSignInNeeded
 from tests.console.administering import administering, with_roles
 from tests.console.calling import person, tenants_machine
@@ -84,7 +84,7 @@ def test_an_admin_refuses_with_a_reason_that_is_mailed(waiting: World) -> None:
 def test_who_was_refused_can_be_invited(waiting: World) -> None:
     request_id = the_request(waiting)
     with administering(waiting) as admin:
-        join_requests.refuse(admin, request_id, "Ask me first")
+        letting_in.refuse(admin, request_id, "Ask me first")
     waiting.clock.move(61)
     ask_for(waiting, NADIA)
     assert "sign_up_known" in [each["template"] for each in mail_for(waiting, NADIA)]
@@ -102,7 +102,7 @@ def test_who_has_come_in_meanwhile_stays_as_they_are(waiting: World) -> None:
     waiting.apply(users=[member])
     request_id = the_request(waiting)
     with administering(waiting) as admin:
-        assert join_requests.approve(admin, request_id, "customer", []) is None
+        assert letting_in.approve(admin, request_id, "customer", []) is None
     assert memberships_of(waiting, NADIA) == IN
     assert waiting.audit("join.approved")[0]["membership"] is None
 
@@ -112,14 +112,14 @@ def test_a_decision_is_made_once(waiting: World) -> None:
     browser.enter(QUEUE)
     page = browser.get(f"{QUEUE}/{request_id}")
     with administering(waiting) as admin:
-        join_requests.refuse(admin, request_id, "No")
+        letting_in.refuse(admin, request_id, "No")
     late = browser.submit(page, f"{QUEUE}/{request_id}/approve", kind="staff", role="agent")
     assert late.status_code == 422
     assert "has decided about this meanwhile" in late.text
     assert browser.get(f"{QUEUE}/{request_id}").status_code == 422
     assert memberships_of(waiting, NADIA) == []
     with administering(waiting) as admin:
-        assert join_requests.waiting(admin, waiting.held.secret_keys).requests == []
+        assert letting_in.waiting(admin, waiting.held.secret_keys).requests == []
 
 
 @pytest.mark.parametrize(
@@ -141,21 +141,21 @@ def test_nobody_lets_in_without_the_right_or_above_their_own(waiting: World) -> 
     assert waiting.browser().enter(QUEUE, DANA).status_code == 403
     with administering(waiting, DANA) as admin:
         for act in (
-            lambda: join_requests.waiting(admin, waiting.held.secret_keys),
-            lambda: join_requests.one(admin, request_id),
-            lambda: join_requests.approve(admin, request_id, "staff", []),
-            lambda: join_requests.refuse(admin, request_id, "No"),
+            lambda: letting_in.waiting(admin, waiting.held.secret_keys),
+            lambda: letting_in.one(admin, request_id),
+            lambda: letting_in.approve(admin, request_id, "staff", []),
+            lambda: letting_in.refuse(admin, request_id, "No"),
         ):
             with pytest.raises(Forbidden):
                 act()
     keeper = {"permissions": {"console": ["people.read", "people.manage"]}, "rank": 5}
     with_roles(waiting, DANA, {"keeper": keeper})
     with administering(waiting, DANA) as admin, pytest.raises(Forbidden):
-        join_requests.approve(admin, request_id, "staff", ["account_admin"])
+        letting_in.approve(admin, request_id, "staff", ["account_admin"])
     assert requests_of(waiting, NADIA) == ["waiting"]
     assert memberships_of(waiting, NADIA) == []
     with administering(waiting, DANA) as admin:
-        assert join_requests.approve(admin, request_id, "staff", []) is not None
+        assert letting_in.approve(admin, request_id, "staff", []) is not None
 
 
 def test_another_company_has_no_such_request(waiting: World) -> None:
@@ -164,9 +164,9 @@ def test_another_company_has_no_such_request(waiting: World) -> None:
     assert browser.get(f"/manage/harbor/join-requests/{request_id}").status_code == 404
     with administering(waiting, HANA, "harbor") as admin:
         with pytest.raises(NotFound):
-            join_requests.approve(admin, request_id, "staff", [])
+            letting_in.approve(admin, request_id, "staff", [])
         with pytest.raises(NotFound):
-            join_requests.refuse(admin, request_id, "No")
+            letting_in.refuse(admin, request_id, "No")
     assert requests_of(waiting, NADIA) == ["waiting"]
 
 
@@ -175,9 +175,9 @@ def test_a_sign_in_that_is_not_recent_decides_nothing(waiting: World) -> None:
     with administering(waiting) as admin:
         old = type(admin)(**{**admin.__dict__, "now": admin.now + RECENT + 1})
         with pytest.raises(RecentSignInNeeded):
-            join_requests.approve(old, request_id, "staff", [])
+            letting_in.approve(old, request_id, "staff", [])
         with pytest.raises(RecentSignInNeeded):
-            join_requests.refuse(old, request_id, "No")
+            letting_in.refuse(old, request_id, "No")
 
 
 def test_nobody_lets_themselves_in(waiting: World) -> None:
@@ -186,7 +186,7 @@ def test_nobody_lets_themselves_in(waiting: World) -> None:
     )
     request_id = the_request(waiting)
     with administering(waiting) as admin, pytest.raises(Forbidden):
-        join_requests.approve(admin, request_id, "staff", [])
+        letting_in.approve(admin, request_id, "staff", [])
 
 
 def test_whoever_manages_people_is_told_and_nobody_else(either_world: World) -> None:
@@ -208,9 +208,9 @@ def test_the_queue_is_in_the_order_of_waiting_and_in_parts(either_world: World) 
         world.clock.move(5)
     with administering(world) as admin:
         keys = world.held.secret_keys
-        first = join_requests.waiting(admin, keys, size=2)
+        first = letting_in.waiting(admin, keys, size=2)
         assert [each.email[:5] for each in first.requests] == ["new-0", "new-1"]
-        rest = join_requests.waiting(admin, keys, first.next or "", size=2)
+        rest = letting_in.waiting(admin, keys, first.next or "", size=2)
         assert [each.email[:5] for each in rest.requests] == ["new-2"]
         assert rest.next is None
 
@@ -229,7 +229,9 @@ def test_it_is_the_same_at_the_api(waiting: World) -> None:
     caller, request_id = person(waiting), the_request(waiting)
     [told] = caller.get(API).json["items"]  # type: ignore[index]
     assert (told["id"], told["email"], told["name"]) == (request_id, NADIA, "Nadia New")
-    assert set(told) == {"id", "name", "email", "asked_at"}
+    may = {"can_be_let_in": True, "is_known_address": False}
+    assert set(told) == {"id", "name", "email", "asked_at", *may}
+    assert told.items() >= may.items()
     assert person(waiting, HANA, "harbor").get(API).status_code == 404
     assert person(waiting, scope="people.read").get(API).status_code == 403
     refused = caller.post(f"{API}/{request_id}/refuse", {"reason": ""})
@@ -262,4 +264,4 @@ def test_the_waiting_person_reaches_nothing_of_the_company(waiting: World) -> No
 def test_mistakes_are_told_by_the_rule_itself(waiting: World) -> None:
     request_id = the_request(waiting)
     with administering(waiting) as admin, pytest.raises(Mistake):
-        join_requests.approve(admin, request_id, "boss", [])
+        letting_in.approve(admin, request_id, "boss", [])

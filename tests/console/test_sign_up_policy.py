@@ -39,8 +39,9 @@ def test_a_company_states_who_may_come_in(either_world: World) -> None:
     assert policy(world) == {"sign_up": "admitted", "sign_up_role": "agent"}
     assert policy(world, "harbor") == {}
     [event] = world.audit("policy.changed")
-    assert event["before"] == {"sign_up": None, "sign_up_role": None}
-    assert event["after"] == {"sign_up": "admitted", "sign_up_role": "agent"}
+    assert event["before"] == {"sign_up": None, "sign_up_role": None, "sign_up_since": None}
+    assert event["after"].items() >= {"sign_up": "admitted", "sign_up_role": "agent"}.items()
+    assert event["after"]["sign_up_since"] == world.clock()
     closed = browser.follow(save(browser, saved, "closed", "agent"))
     assert policy(world) == {"sign_up": "closed"}
     browser.follow(save(browser, closed, "approval"))
@@ -78,7 +79,7 @@ def test_what_can_not_be_is_refused_beside_its_field(
 
 def test_nobody_admits_people_by_a_role_above_their_own(either_world: World) -> None:
     world = either_world
-    of_policy = {"permissions": {"console": ["policy.manage"]}, "rank": 5}
+    of_policy = {"permissions": {"console": ["policy.manage", "people.manage"]}, "rank": 5}
     with_roles(world, DANA, {"keeper": of_policy})
     world.apply(
         tenants=[
@@ -158,14 +159,15 @@ def test_a_role_that_is_gone_is_said(world: World) -> None:
 
 def test_it_is_the_same_at_the_api(either_world: World) -> None:
     world, caller = either_world, person(either_world)
-    assert caller.get(API).json == {"sign_up": "approval", "role": None}
+    nothing: dict[str, object] = {"sign_up": "approval", "role": None, "domains": []}
+    assert caller.get(API).json == nothing
     changed = caller.change("PUT", API, {"sign_up": "admitted", "role": "agent"})
-    assert changed.json == {"sign_up": "admitted", "role": "agent"}
+    assert changed.json == {"sign_up": "admitted", "role": "agent", "domains": []}
     assert policy(world) == {"sign_up": "admitted", "sign_up_role": "agent"}
     assert caller.change("PUT", API, {"sign_up": "admitted"}).status_code == 422
     assert caller.change("PUT", API, {"sign_up": "open"}).status_code == 422
     assert caller("PUT", API, {"sign_up": "closed"}).status_code == 428
-    assert caller.change("PUT", API, {}).json == {"sign_up": "approval", "role": None}
+    assert caller.change("PUT", API, {}).json == nothing
     assert policy(world) == {}
     unable = person(world, scope="people.read people.manage")
     assert unable.get(API).status_code == 403
@@ -178,10 +180,34 @@ def test_a_set_up_file_states_it_and_gets_it_back(world: World) -> None:
     form = {"slug": "northwind", "name": "Northwind Lending", "policy": stated}
     world.apply(tenants=[form])
     assert policy(world) == stated
-    assert not world.apply(tenants=[form]).changes
+    world.clock.move(5)
+    assert not world.apply(tenants=[form]).changes, "the same is said since the first time"
     for wrong in ({"sign_up": "open"}, {"sign_up_role": "Not a key"}):
         with pytest.raises(Exception, match="sign_up"):
             read({"tenants": [{**form, "policy": wrong}]}, {}, "a test's file")
+
+
+def test_a_set_up_file_says_it_for_the_domains_of_then(either_world: World) -> None:
+    world = either_world
+    form: dict[str, object] = {"slug": "northwind", "name": "Northwind Lending"}
+    stated = {"sign_up": "admitted", "sign_up_role": "agent"}
+    verify_domain(world)
+    world.apply(tenants=[{**form, "policy": stated}])
+    world.clock.move(5)
+    verify_domain(world, "later.example", at=world.clock())
+    world.apply(tenants=[{**form, "policy": stated}])
+    assert admitting(world) == ["northwind.example"]
+    world.apply(tenants=[{**form, "policy": {**stated, "sign_up_since": world.clock()}}])
+    assert admitting(world) == ["later.example", "northwind.example"]
+    world.apply(tenants=[{**form, "policy": {"sign_up": None}}])
+    assert world.run("SELECT policy FROM tenants WHERE slug = 'northwind'") == [
+        ('{"sign_up_role":"agent"}',)
+    ]
+
+
+def admitting(world: World) -> list[str]:
+    with administering(world) as admin:
+        return [each.name for each in sign_up_terms.terms(admin).domains if each.admits]
 
 
 def test_whoever_names_a_role_without_admitting_states_none(world: World) -> None:

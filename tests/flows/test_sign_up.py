@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from idp.app import create_pages
+from idp.web import letters
 from tests.mailed import NEW, mail_for
 from tests.signing_up import (
     COMPANY,
@@ -182,14 +184,19 @@ def test_a_closed_company_sends_people_to_itself(either_world: World) -> None:
     page = browser.get(link)
     assert "Ask an admin there to invite you" in page.text
     assert "<form" not in page.text
-    form = browser.get("/login/forgot")
-    token = link.partition("token=")[2]
-    typed = {"token": token, "name": "N", "company": "C", "password": NEW}
-    assert browser.submit(form, "/login/sign_up/open", **typed).status_code == 403
+    assert post(world, link) == 403
     assert not is_somebody(world, NADIA)
     world.clock.move(MINUTE)
     ask_for(world, NADIA)
     assert mail_for(world, NADIA)[-1]["template"] == "sign_up_closed"
+
+
+def post(world: World, link: str, company: str = "C") -> int:
+    """The form, where the page has none."""
+    browser, token = world.browser(), link.partition("token=")[2]
+    typed = {"token": token, "name": "N", "company": company, "password": NEW}
+    form = browser.get("/login/forgot")
+    return browser.submit(form, "/login/sign_up/open", **typed).status_code
 
 
 def test_a_suspended_companys_people_found_no_other(either_world: World) -> None:
@@ -197,8 +204,19 @@ def test_a_suspended_companys_people_found_no_other(either_world: World) -> None
     verify_domain(world)
     link = link_for(world, NADIA)
     world.run("UPDATE tenants SET status = 'suspended' WHERE slug = 'northwind'")
-    assert "<form" not in world.browser().get(link).text
+    page = world.browser().get(link)
+    assert "<form" not in page.text
+    assert "takes nobody in at the moment" in page.text
+    assert "opens accounts for its people itself" not in page.text
+    assert post(world, link, company="Mine") == 403
     assert not is_somebody(world, NADIA)
+    assert world.run("SELECT count(*) FROM tenants WHERE name = 'Mine'") == [(0,)]
+    world.clock.move(MINUTE)
+    ask_for(world, NADIA)
+    [letter] = [e for e in mail_for(world, NADIA) if e["template"] == "sign_up_closed"]
+    written = letters.write(create_pages(world.held), letter)
+    assert "takes nobody in at the moment" in written.body
+    assert "opens accounts for its people itself" not in written.body
 
 
 @pytest.mark.parametrize(

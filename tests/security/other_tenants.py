@@ -190,9 +190,9 @@ class TwoCompanies:
         """Somebody in each who has opened an account by its domain."""
         for slug, email in ((OURS, BEN), (THEIRS, INGRID)):
             self.world.run(
-                "INSERT INTO join_requests (id, tenant_id, user_id, status, asked_at)"
-                " SELECT 'join-' || t.slug, t.id, u.id, 'waiting', :now FROM tenants t, users u"
-                " WHERE t.slug = :slug AND u.email = :email",
+                "INSERT INTO join_requests (id, tenant_id, user_id, email, status, asked_at)"
+                " SELECT 'join-' || t.slug, t.id, u.id, u.email, 'waiting', :now"
+                " FROM tenants t, users u WHERE t.slug = :slug AND u.email = :email",
                 slug=slug,
                 email=email,
                 now=self.world.clock(),

@@ -55,6 +55,7 @@ def policy() -> dict[str, Any]:
         "password_reset": "link",
         "sign_up": "admitted",
         "sign_up_role": "clerk",
+        "sign_up_since": 1_700_000_002.5,
     }
 
 
@@ -129,7 +130,7 @@ def test_elsewhere_an_export_makes_the_same_directory(
 
 def test_a_file_can_say_every_term_of_a_policy() -> None:
     stated = {*(limit.name for limit in tenant_policy.SESSION), *password_terms.NAMES}
-    said = {*stated, *second_factor_terms.NAMES, *sign_up_terms.NAMES, password_age.SINCE}
+    said = {*stated, *second_factor_terms.NAMES, *sign_up_terms.DATED, password_age.SINCE}
     assert set(PolicyForm.model_fields) == said == set(policy())
 
 

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name=op.f("uq_sign_up_links_token_hash")),
     )
     _join_requests()
+    _former_addresses()
 
 
 def _join_requests() -> None:
@@ -36,6 +37,7 @@ def _join_requests() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.Double(), nullable=False),
         sa.Column("decided_by", sa.Text()),
@@ -61,6 +63,23 @@ def _join_requests() -> None:
         postgresql_where=waiting,
     )
     row_security.enable("join_requests")
+
+
+def _former_addresses() -> None:
+    op.create_table(
+        "former_addresses",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "email", "user_id", name="pk_former_addresses"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name="fk_former_addresses_tenant_id_tenants"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name="fk_former_addresses_user_id_users", ondelete="CASCADE"
+        ),
+    )
+    row_security.enable("former_addresses")
 
 
 def downgrade() -> None:

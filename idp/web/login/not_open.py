@@ -31,7 +31,7 @@ def show() -> Response | tuple[str, int]:
         person=person,
         product=product,
         tenant=tenant,
-        is_waiting=tenant is None and is_waiting(person.id),
+        is_waiting=is_waiting(person.id),
         back_label=_("Go back"),
         products=_other_products(person.id),
         not_me_url=step.page_url("password", attempt, other="1"),
@@ -62,7 +62,7 @@ def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, s
 def is_waiting(user_id: str) -> bool:
     """Who opened an account by themselves, and has not been let in yet (product.md S5)."""
     with provider().database.connection() as db:
-        return join_requests.waits(db, user_id)
+        return join_requests.waits(db, user_id, now())
 
 
 def _described(standing: Standing) -> dict[str, str]:

@@ -152,11 +152,20 @@ def _asking(attempt: Attempt, email: str, errors: dict[str, str] | None = None) 
     )
 
 
+def _closed(found: Found, product: ProductView | None) -> str:
+    return render_template(
+        "login/sign_up_closed.html",
+        product=product,
+        email=found.email,
+        is_suspended=found.place.is_suspended,
+    )
+
+
 def _page(token: str, found: Found, errors: dict[str, str] | None = None) -> str:
     browser_secret()
     way, product = found.place.way, catalog().products.get(found.product_key)
     if way == CLOSED:
-        return render_template("login/sign_up_closed.html", product=product, email=found.email)
+        return _closed(found, product)
     return render_template(
         "login/sign_up_open.html",
         product=product,

@@ -7,19 +7,27 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, flash, redirect, request
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 
-from idp.directory import granting, join_requests
+from idp.directory import granting, join_requests, letting_in
 from idp.directory.acting import Administration, Mistake
 from idp.directory.roles import Role
 from idp.web.context import provider
 from idp.web.manage import guard, shell
-from idp.web.manage.people import KINDS
+from idp.web.manage.people import KINDS, STATUSES
 
 blueprint = Blueprint("manage_join_requests", __name__)
 
 ADDRESS = "/manage/<tenant>/join-requests"
 ONE = f"{ADDRESS}/<join_request>"
+
+BECAME = {
+    **STATUSES,
+    join_requests.WAITING: lazy_gettext("Waits"),
+    join_requests.APPROVED: lazy_gettext("Approved"),
+    join_requests.REFUSED: lazy_gettext("Refused"),
+}
 
 Answer = Response | str | tuple[str, int]
 
@@ -41,7 +49,7 @@ def show(admin: Administration, join_request: str) -> Answer:
 def approve(admin: Administration, join_request: str) -> Answer:
     kind, roles = request.form.get("kind", ""), request.form.getlist("role")
     try:
-        membership = join_requests.approve(admin, join_request, kind, roles)
+        membership = letting_in.approve(admin, join_request, kind, roles)
     except Mistake as mistake:
         typed = {"kind": kind, "roles": roles, "reason": ""}
         return _page(admin, join_request, typed, mistake)
@@ -57,7 +65,7 @@ def approve(admin: Administration, join_request: str) -> Answer:
 def refuse(admin: Administration, join_request: str) -> Answer:
     reason = request.form.get("reason", "")
     try:
-        join_requests.refuse(admin, join_request, reason)
+        letting_in.refuse(admin, join_request, reason)
     except Mistake as mistake:
         typed = {"kind": "staff", "roles": [], "reason": reason}
         return _page(admin, join_request, typed, mistake)
@@ -70,7 +78,7 @@ def _list(admin: Administration, errors: dict[str, str] | None = None) -> str:
     return shell.tenant_page(
         admin,
         "manage/join_requests.html",
-        page=join_requests.waiting(admin, provider().secret_keys, cursor),
+        page=letting_in.waiting(admin, provider().secret_keys, cursor),
         errors=errors or {},
     )
 
@@ -81,9 +89,9 @@ def _page(
     typed: dict[str, Any],
     mistake: Mistake | None = None,
 ) -> Answer:
-    """The list instead, for one that was decided."""
+    """The list instead, for one that nobody decides about any more."""
     try:
-        found = join_requests.one(admin, request_id)
+        found = letting_in.one(admin, request_id)
     except Mistake as decided:
         return _list(admin, shell.errors_of(decided)), decided.status
     roles = admin.rows.scalars(sa.select(Role).order_by(Role.rank.desc(), Role.name))
@@ -92,6 +100,8 @@ def _page(
         admin,
         "manage/join_request.html",
         waiting=found,
+        former=letting_in.former_people(admin, found.email),
+        became=BECAME,
         typed=typed,
         kinds=KINDS,
         roles=[each for each in roles if granting.may_grant(rights, each, is_own=False)],

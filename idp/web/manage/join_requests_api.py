@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from idp.directory import join_requests
+from idp.directory import letting_in
 from idp.directory.acting import Administration
 from idp.errors import told
 from idp.policies import sign_up_terms
@@ -20,17 +20,22 @@ api = Noun("join_requests", told("Opening an account"))
 REQUESTS = f"{TENANT}/join-requests"
 REQUEST = f"{REQUESTS}/<join_request>"
 POLICY = f"{TENANT}/sign-up-policy"
-MANAGES = join_requests.PERMISSION
+MANAGES = letting_in.PERMISSION
 STATES = sign_up_terms.PERMISSION
 
 
 class Waiting(Answer):
-    """Somebody who has an account, and nothing of the company. `name` is what they have typed."""
+    """Somebody who has an account, and nothing of the company. `name` is what they have typed,
+    `email` the address by which they came. Who has another one since, or is disabled, or whose
+    domain is not the company's any more, can't be let in; `is_known_address` tells that somebody
+    else of the company had the address before."""
 
     id: str
     name: str
     email: str
     asked_at: Moment
+    can_be_let_in: bool
+    is_known_address: bool
 
 
 class Approval(Sent):
@@ -53,15 +58,27 @@ class Refusal(Sent):
     reason: str = Field(min_length=1, max_length=1000, description=told("They read it."))
 
 
+class SignUpDomain(Answer):
+    """A verified one. `admits` is whether its people are admitted: not if it was verified after
+    that was stated, nor while its record is gone."""
+
+    name: str
+    admits: bool
+
+
 class SignUpPolicy(Answer):
     """Who may open an account with an address of a verified domain: an admin approves each, they
     are admitted with `role`, or it is closed."""
 
     sign_up: str
     role: str | None
+    domains: list[SignUpDomain]
 
 
 class NewSignUpPolicy(Sent):
+    """It is said for the domains that are verified when it is sent; `admitted` needs
+    `people.manage` too."""
+
     example: ClassVar[dict[str, Any]] = {"sign_up": "closed"}
 
     sign_up: Literal["approval", "admitted", "closed"] = "approval"
@@ -72,25 +89,27 @@ class NewSignUpPolicy(Sent):
 
 @api.get(REQUESTS, told("List who waits to be let in"), needs=MANAGES)
 def listing(admin: Administration, query: Part) -> Listing[Waiting]:
-    page = join_requests.waiting(admin, provider().secret_keys, query.cursor, query.limit)
-    return listed(Waiting, page.requests, page.next)
+    page = letting_in.waiting(admin, provider().secret_keys, query.cursor, query.limit)
+    rows = [{**row._asdict(), "can_be_let_in": not row.obstacle} for row in page.requests]
+    return listed(Waiting, rows, page.next)
 
 
 @api.post(f"{REQUEST}/approve", told("Let somebody in"), needs=MANAGES, status=200)
 def approve(admin: Administration, join_request: str, body: Approval) -> Approved:
-    made = join_requests.approve(admin, join_request, body.kind, body.roles)
+    made = letting_in.approve(admin, join_request, body.kind, body.roles)
     return Approved(member=made)
 
 
 @api.post(f"{REQUEST}/refuse", told("Refuse somebody who waits"), needs=MANAGES, status=204)
 def refuse(admin: Administration, join_request: str, body: Refusal) -> None:
-    join_requests.refuse(admin, join_request, body.reason)
+    letting_in.refuse(admin, join_request, body.reason)
 
 
 @api.get(POLICY, told("See who may open an account"), needs=STATES)
 def show(admin: Administration) -> SignUpPolicy:
     found = sign_up_terms.terms(admin)
-    return SignUpPolicy(sign_up=found.stated, role=found.role or None)
+    domains = [SignUpDomain.model_validate(each._asdict()) for each in found.domains]
+    return SignUpPolicy(sign_up=found.stated, role=found.role or None, domains=domains)
 
 
 @api.put(POLICY, told("Change who may open an account"), needs=STATES, current=show)

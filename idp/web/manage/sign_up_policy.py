@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, request, url_for
+from functools import partial
+from typing import Any
+
+from flask import Blueprint
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory.acting import Administration, Changed, Mistake
+from idp.directory.acting import Administration
 from idp.directory.domain_holders import SIGN_UP, SIGN_UP_ROLE
 from idp.policies import sign_up_terms
 from idp.policies.belonging import ADMITTED, APPROVAL, CLOSED
-from idp.web.manage import guard, shell
+from idp.web.manage import guard, policy_form, shell
+from idp.web.manage.policy_form import Typed
 
 blueprint = Blueprint("manage_sign_up_policy", __name__)
 
@@ -24,24 +28,11 @@ def show(admin: Administration) -> str:
 @blueprint.post("/manage/<tenant>/sign-up")
 @guard.administers()
 def change(admin: Administration) -> Response | tuple[str, int]:
-    typed = {name: request.form.get(name, "") for name in sign_up_terms.NAMES}
-    try:
-        sign_up_terms.change(admin, request.form.get("seen", ""), typed)
-    except Mistake as mistake:
-        return _page(admin, typed=typed, errors=shell.errors_of(mistake)), mistake.status
-    except Changed as refusal:
-        return _page(admin, error=_(refusal.public_message)), refusal.status
-    flash(_("The policy is saved. It counts from now on."))
-    return redirect(url_for("manage_sign_up_policy.show", tenant=admin.tenant.slug), 303)
+    save = partial(sign_up_terms.change, admin)
+    return policy_form.submitted(sign_up_terms.NAMES, save, partial(_page, admin))
 
 
-def _page(
-    admin: Administration,
-    *,
-    typed: dict[str, str] | None = None,
-    error: str | None = None,
-    errors: dict[str, str] | None = None,
-) -> str:
+def _page(admin: Administration, *, typed: Typed | None = None, **wrong: Any) -> str:
     found = sign_up_terms.terms(admin)
     return shell.tenant_page(
         admin,
@@ -51,8 +42,8 @@ def _page(
         roles=sign_up_terms.roles(admin),
         ways=_ways(),
         admitted=ADMITTED,
-        error=error,
-        errors=errors or {},
+        may_admit=admin.may(sign_up_terms.ADMITS),
+        **wrong,
     )
 
 
@@ -64,7 +55,10 @@ def _ways() -> dict[str, dict[str, str]]:
         },
         ADMITTED: {
             "label": _("They are let in by themselves"),
-            "about": _("Whoever reads mail at a verified domain gets the role below."),
+            "about": _(
+                "Whoever reads mail at a verified domain gets the role below. Disabling somebody"
+                " does not keep them out while they read mail at another address there."
+            ),
         },
         CLOSED: {
             "label": _("Nobody"),
