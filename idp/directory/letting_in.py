@@ -127,13 +127,14 @@ def _obstacle(email: str, address_now: str, status: str, domains: set[str]) -> s
     return None
 
 
-def former_people(admin: Administration, email: str) -> list[Former]:
-    """Those of this company who had the canonical address before. Raises Forbidden."""
+def former_people(admin: Administration, asking: Waiting) -> list[Former]:
+    """The others of this company who had the address before. Raises Forbidden."""
     admin.check(PERMISSION)
     whose = sa.select(User.id, User.name, User.status).join(
         FormerAddress, FormerAddress.user_id == User.id
     )
-    had = admin.rows.execute(whose.where(FormerAddress.email == email).order_by(User.id)).all()
+    others = (FormerAddress.email == asking.email, FormerAddress.user_id != asking.user_id)
+    had = admin.rows.execute(whose.where(*others).order_by(User.id)).all()
     return [Former(name, _became(admin, user_id, status)) for user_id, name, status in had]
 
 

@@ -56,10 +56,6 @@ class Terms(NamedTuple):
         is_stated = self.stated == ADMITTED and self.is_role_fit
         return [d.name for d in self.domains if is_stated and not (d.admits or d.is_failing)]
 
-    @property
-    def failing_domains(self) -> list[str]:
-        return [domain.name for domain in self.domains if domain.is_failing]
-
 
 def terms(admin: Administration) -> Terms:
     """Raises Forbidden."""

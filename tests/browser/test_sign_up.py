@@ -154,7 +154,7 @@ def test_s5_a_closed_company_says_so_in_a_letter(
 def test_s5_the_settings_bar_nobody(running: RunningProvider, page: Page) -> None:
     page.goto(f"{running.issuer}/manage/northwind/sign-up")
     sign_in(page, PASSWORD, AMARA)
-    expect(page.get_by_text("It counts for addresses of these domains")).to_be_visible()
+    expect(page.get_by_text("Who comes from these domains")).to_be_visible()
     look_at(page)
     page.get_by_label("They are let in by themselves").check()
     page.get_by_role("button", name="Save").click()

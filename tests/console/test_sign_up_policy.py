@@ -50,7 +50,7 @@ def test_a_company_states_who_may_come_in(either_world: World) -> None:
 
 def test_the_page_names_the_domains_that_it_is_about(world: World) -> None:
     verify_domain(world)
-    assert "northwind.example" in world.browser().enter(PAGE).text.split('class="notice"')[1]
+    assert "northwind.example" in world.browser().enter(PAGE).text.split('class="facts"')[1]
 
 
 @pytest.mark.parametrize(

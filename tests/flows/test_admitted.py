@@ -46,6 +46,11 @@ def waits(world: World, email: str) -> bool:
     return (memberships_of(world, email), requests_of(world, email)) == ([], ["waiting"])
 
 
+def said(page: str, domain: str) -> str:
+    """What the settings say of who comes from there."""
+    return page.split(f"<dt>{domain}</dt><dd>")[1].split("</dd>", maxsplit=1)[0]
+
+
 def decision_page(world: World, email: str) -> str:
     [(found,)] = world.run(
         "SELECT j.id FROM join_requests j JOIN users u ON u.id = j.user_id"
@@ -78,16 +83,17 @@ def test_a_domain_that_was_verified_later_admits_once_the_page_is_saved_again(
     say(world)
     world.clock.move(5)
     before = browser.enter(PAGE)
-    assert "waits for approval" not in before.text
+    assert "Waits for approval" not in before.text
     verify_domain(world, "later.example", at=world.clock())
     late = browser.submit(before, PAGE, **ADMITTED)
     assert late.status_code == 409, "whoever saves has not seen the new domain"
     page = browser.get(PAGE)
-    assert "later.example" in page.text.split("waits for approval")[0]
+    assert said(page.text, "later.example").startswith("Waits for approval, since the domain was")
+    assert said(page.text, "northwind.example") == "Is let in by themselves"
     sign_up(world, "one@later.example")
     assert waits(world, "one@later.example")
     assert browser.submit(page, PAGE, **ADMITTED).status_code == 303
-    assert "waits for approval" not in browser.get(PAGE).text
+    assert said(browser.get(PAGE).text, "later.example") == "Is let in by themselves"
     assert len(world.audit("policy.changed")) == 2
     sign_up(world, "two@later.example")
     assert memberships_of(world, "two@later.example") == [IN]
@@ -139,7 +145,8 @@ def test_a_domain_whose_record_is_gone_admits_nobody(either_world: World) -> Non
     world = either_world
     admit(world)
     world.run("UPDATE domains SET failing_since = :now", now=world.clock())
-    assert "northwind.example" in world.browser().enter(PAGE).text.split("waits for approval")[0]
+    shown = said(world.browser().enter(PAGE).text, "northwind.example")
+    assert shown == "Waits for approval, since the record in the DNS is gone"
     sign_up(world, NADIA)
     assert waits(world, NADIA)
     world.run("UPDATE domains SET failing_since = NULL")

@@ -100,7 +100,7 @@ def _page(
         admin,
         "manage/join_request.html",
         waiting=found,
-        former=letting_in.former_people(admin, found.email),
+        former=letting_in.former_people(admin, found),
         became=BECAME,
         typed=typed,
         kinds=KINDS,

@@ -42,6 +42,7 @@ def _page(admin: Administration, *, typed: Typed | None = None, **wrong: Any) ->
         roles=sign_up_terms.roles(admin),
         ways=_ways(),
         admitted=ADMITTED,
+        closed=CLOSED,
         may_admit=admin.may(sign_up_terms.ADMITS),
         **wrong,
     )
