@@ -109,6 +109,7 @@ CONCERNS: Mapping[str, Concern] = {
     "signing_key.made": _NOBODY,
     "signing_key.revoked": _TELLS_OPERATORS,
     "tenant.created": _NOBODY,
+    "tenant.confirmed": _TELLS_OWNERS,
     "tenant.suspended": _TELLS_BOTH,
     "tenant.resumed": _TELLS_OWNERS,
     "tenant.ended": _TELLS_BOTH,
@@ -120,8 +121,8 @@ CONCERNS: Mapping[str, Concern] = {
     "invitation.revoked": _NOBODY,
     "invitation.accepted": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
     # Their letters have the link, or say that there is an account (login/sign_up.py).
-    "sign_up.asked": _NOBODY,
     "sign_up.known": _NAMED,
+    "sign_up.held_up": _TELLS_OPERATORS,
     "sign_up.done": _NAMED,
     "join.asked": _concern(About.NAMED, Reader.KEEPERS),
     "join.admitted": _concern(About.NAMED, Reader.KEEPERS),

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.database import Base, Connection
 from idp.statements import Upsert
 
+Ration = tuple[str, int, float]  # its key, how many, in which window of seconds
+
 
 class AttemptLimit(Base):
     """`failed` counts since the last success or pause; `paused_until` is 0 while open. Of what is
@@ -119,10 +121,9 @@ def give_back_ration(db: Connection, key: str, now: float) -> None:
     db.run(_GIVE_BACK, limit_key=key, now=now)
 
 
-def take_each(db: Connection, now: float, rations: Sequence[tuple[str, int, float]]) -> int | None:
-    """One of each ration: its key, how many, in which window. None if there was one of all, else
-    the place of the first that has none left, and nothing was taken. In a
-    transaction."""
+def take_each(db: Connection, now: float, rations: Sequence[Ration]) -> int | None:
+    """One of each ration. None if there was one of all, else the place of the first that has none
+    left, and nothing was taken. In a transaction."""
     for place, (key, most, window) in enumerate(rations):
         if not take(db, key, now, most, window):
             for had, _most, _window in rations[:place]:

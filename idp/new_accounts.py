@@ -36,6 +36,11 @@ MAX_SLUG = 40
 SLUG_OF_NONE = "company"
 
 
+class ElsewhereNow(Exception):
+    """They belong elsewhere than when they looked. It is no refusal, which would commit what was
+    written so far."""
+
+
 def owner_of(found: Found, name: str, company: str) -> Owner:
     """Whoever is going to have an account, by the rules of the company where they belong."""
     holder = found.place.holder
@@ -54,7 +59,8 @@ def open_account(
     origin: Origin,
 ) -> None:
     """Of any number who come at once, one does. `company` is what the founder of one calls it,
-    empty for who belongs to another. Raises LinkOver, also where they belong elsewhere by now."""
+    empty for who belongs to another. Raises LinkOver; or ElsewhereNow, and then the link is as good
+    as before."""
     try:
         with tenancy.every_tenant(database) as rows:
             db = Connection.of(database, rows)
@@ -63,7 +69,7 @@ def open_account(
                 raise Lost
             place = _place_in_turn(rows, db, opened.email)
             if place.way == CLOSED or (place.way == FOUNDER) != bool(company):
-                raise Lost
+                raise ElsewhereNow
             made = owner._replace(id=_make_user(db, owner, opened.locale, now))
             new_password.keep(
                 *(db, secret_keys, made, prepared, now, origin), way=new_password.SIGNED_UP
@@ -81,7 +87,7 @@ def _place_in_turn(rows: Session, db: Connection, email: str) -> Place:
     granting.wait_for_turn_of(rows, place.holder.tenant_id)
     again = sign_up.place_of(db, email)
     if again.holder is None or again.holder.tenant_id != place.holder.tenant_id:
-        raise Lost
+        raise ElsewhereNow
     return again
 
 
@@ -132,12 +138,12 @@ def _join(
 def _founded(
     rows: Session, db: Connection, user_id: str, company: str, now: float, origin: Origin
 ) -> Tenant:
-    form = TenantForm(slug=slug_of(company), name=company)
+    form = TenantForm(slug=slug_of(company), name=company, confirmed=False)
     try:
         with rows.begin_nested():
             tenant = tenants.make(rows, form, now)
     except sa.exc.IntegrityError:
-        raise Lost from None  # the link is as good as before
+        raise ElsewhereNow from None  # the slug was had already: they try another one
     about = {"slug": tenant.slug, "name": tenant.name}
     audit.record(db, "tenant.created", now, origin, actor=user_id, tenant=tenant.id, **about)
     return tenant

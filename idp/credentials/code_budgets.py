@@ -2,20 +2,45 @@
 
 Exact, durable, and nothing of it starts anew by another attempt, session or kind of code (S52 of
 security.md). What is refused here was not sent and took nothing.
+
+A text message costs money, and anybody opens an account in a minute: people who are in no company
+that an operator has confirmed have a smaller budget in each, and one all together.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy as sa
+
 from idp import limits
+from idp.credentials.code_destinations import SMS
 from idp.credentials.networks import network_of
 from idp.database import Connection
+from idp.directory import memberships, tenants
+from idp.directory.memberships import Membership
+from idp.directory.tenants import Tenant
+from idp.directory.users import User
 from idp.secret_values import SecretKeys
 from idp.settings import Settings
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 OF_AN_ACCOUNT = ((5, HOUR), (10, DAY))
 OF_A_DESTINATION = ((1, MINUTE), (5, HOUR), (10, DAY))
+OF_AN_UNCONFIRMED, OF_ALL_UNCONFIRMED = 50, 500
 LACKING = ("of the account", "of the destination", "of the company", "of the network")
+
+
+_IS_IN_ONE = sa.exists().where(
+    Membership.user_id == User.id,
+    Membership.status == sa.literal_column(f"'{memberships.ACTIVE}'"),
+    Tenant.id == Membership.tenant_id,
+    Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"),
+    Tenant.confirmed_at.is_not(None),
+)
+_IS_KNOWN: sa.Select[Any] = sa.select(User.id).where(
+    User.id == sa.bindparam("user_id"), sa.or_(User.is_operator, _IS_IN_ONE)
+)
 
 
 def take(
@@ -37,6 +62,9 @@ def take(
     account += [(f"codes of:{span:.0f}:{user_id}", most, span) for most, span in OF_AN_ACCOUNT]
     there = [(f"codes to:{span:.0f}:{blind}", most, span) for most, span in OF_A_DESTINATION]
     company = [(f"codes for:{tenant_id}", settings.code_tenant_budget, DAY)]
+    if channel == SMS and not _is_of_a_confirmed_company(db, user_id):
+        company += [(f"texts for:{tenant_id}", OF_AN_UNCONFIRMED, DAY)]
+        company += [("texts of unconfirmed", OF_ALL_UNCONFIRMED, DAY)]
     network = [(f"codes from:{network_of(address)}", settings.code_network_budget, HOUR)]
     groups = (account, there, company, network)
     place = limits.take_each(db, now, [ration for group in groups for ration in group])
@@ -44,3 +72,8 @@ def take(
         return ""
     names = [name for name, group in zip(LACKING, groups, strict=True) for _ in group]
     return names[place]
+
+
+def _is_of_a_confirmed_company(db: Connection, user_id: str) -> bool:
+    """Or an operator."""
+    return db.row(_IS_KNOWN, user_id=user_id) is not None

@@ -17,7 +17,7 @@ from idp.database import Connection
 from idp.directory import access_requests, readers, users
 from idp.directory.access_requests import AccessRequest
 from idp.directory.readers import Reader
-from idp.directory.tenants import Tenant
+from idp.directory.tenants import Tenant, called
 from idp.directory.users import User
 
 RECEIVE = "access.receive"
@@ -88,7 +88,7 @@ def write(db: Connection, concerned: Concerned, step: str, issuer: str, now: flo
             "step": step,
             "role": role,
             "person_name": concerned.person,
-            "asking": concerned.asking,
+            "asking": called(concerned.asking, concerned.asking_slug),
             "receiving": _company(concerned),
             "reason": concerned.reason if role == "asker" else None,
             "ends_on": concerned.ends_at,
@@ -123,7 +123,9 @@ def _read(db: Connection, statement: sa.Executable, **values: Any) -> list[Reade
 
 def _company(concerned: Concerned) -> str:
     """As it was typed, until an operator has said which company that is."""
-    return concerned.receiving or concerned.receiving_name
+    if concerned.receiving is None or concerned.receiving_slug is None:
+        return concerned.receiving_name
+    return called(concerned.receiving, concerned.receiving_slug)
 
 
 def _url(concerned: Concerned, role: str, issuer: str) -> str:

@@ -22,7 +22,7 @@ from idp.directory.access_requests import (
 )
 from idp.directory.acting import Administration
 from idp.directory.operating import Operation
-from idp.directory.tenants import Tenant
+from idp.directory.tenants import Tenant, called
 from idp.directory.users import User
 from idp.secret_values import SecretKeys
 
@@ -38,6 +38,16 @@ class Listed(NamedTuple):
     email: str
     asking: str
     company: str
+    asking_slug: str
+    company_slug: str | None
+
+    @property
+    def asking_in_full(self) -> str:
+        return called(self.asking, self.asking_slug)
+
+    @property
+    def company_in_full(self) -> str:
+        return called(self.company, self.company_slug) if self.company_slug else self.company
 
 
 class Page(NamedTuple):
@@ -55,6 +65,8 @@ _LISTED: Any = (
         User.email,
         _asking.name,
         sa.func.coalesce(_receiving.name, AccessRequest.receiving_name),
+        _asking.slug,
+        _receiving.slug,
     )
     .join(User, User.id == AccessRequest.user_id)
     .join(_asking, _asking.id == AccessRequest.tenant_id)

@@ -7,7 +7,7 @@ that no page or endpoint can forget to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -148,9 +148,12 @@ class Actor:
 
 
 class TenantName(NamedTuple):
+    """`confirmed` says that it may do all that companies may (`confirming`)."""
+
     id: str
     slug: str
     name: str
+    confirmed: bool
 
 
 @dataclass(frozen=True)
@@ -259,7 +262,11 @@ def rights_of(db: Connection, membership_id: str) -> Rights:
     return Rights(rank or 0, bool(has_all), frozenset((key, node) for key, node in pairs), within)
 
 
-_TENANT_NAME = sa.select(Tenant.id, Tenant.slug, Tenant.name).where(
+NAMED: tuple[Any, ...] = (
+    *(Tenant.id, Tenant.slug, Tenant.name),
+    Tenant.confirmed_at.is_not(None),
+)
+_TENANT_NAME = sa.select(*NAMED).where(
     Tenant.id == sa.bindparam("tenant_id"), Tenant.status == tenants.ACTIVE
 )
 
@@ -269,4 +276,9 @@ def tenant_name(db: Connection, tenant_id: str) -> TenantName:
     row = db.row(_TENANT_NAME, tenant_id=tenant_id)
     if row is None:
         raise NotFound("no active tenant of that id")
-    return TenantName._make(row)
+    return named(row)
+
+
+def named(row: Sequence[Any]) -> TenantName:
+    """Of the columns NAMED."""
+    return TenantName(row[0], row[1], row[2], bool(row[3]))

@@ -1,8 +1,9 @@
 """How a company looks to its people: its name, one colour, a logo, and what it calls the products.
 
-Everything of it is shown to people of the company and to whoever names the company at sign-in, so
-none of it is secret. A colour is six hexadecimal digits that white letters can be read on; a name
-is one line of text; a logo is drawn anew (`pictures`). Nothing else gets into a page.
+Everything of it is shown to people of the company and, once it is confirmed (`confirming`), to
+whoever names the company at sign-in, so none of it is secret. A colour is six hexadecimal digits
+that white letters can be read on; a name is one line of text; a logo is drawn anew (`pictures`).
+Nothing else gets into a page.
 """
 
 from __future__ import annotations
@@ -76,12 +77,19 @@ _LOOK = (
     .outerjoin(Branding, Branding.tenant_id == Tenant.id)
 )
 _LOOK_OF_SLUG = _LOOK.where(Tenant.slug == sa.bindparam("slug"), Tenant.status == tenants.ACTIVE)
+_LOOK_FOR_VISITORS = _LOOK_OF_SLUG.where(Tenant.confirmed_at.is_not(None))
 _LOOK_OF_ID = _LOOK.where(Tenant.id == sa.bindparam("tenant_id"), Tenant.status == tenants.ACTIVE)
 _LOGO = sa.select(Branding.logo).where(Branding.logo_digest == sa.bindparam("digest")).limit(1)
 
 
 def look_of_slug(db: Connection, slug: str) -> Look | None:
     row = db.row(_LOOK_OF_SLUG, slug=slug)
+    return Look._make(row) if row else None
+
+
+def look_for_visitors(db: Connection, slug: str) -> Look | None:
+    """For those who have named it and are not known yet: of one that is confirmed."""
+    row = db.row(_LOOK_FOR_VISITORS, slug=slug)
     return Look._make(row) if row else None
 
 

@@ -121,6 +121,8 @@ def _receiving(
     found = find_company(operation, company)
     if found is None or found.status != tenants.ACTIVE:
         errors["company"] = told("No company that is in force has this short name.")
+    elif found.confirmed_at is None:
+        errors["company"] = told("Nobody has confirmed that this company is who it says it is.")
     elif found.id == request.tenant_id:
         errors["company"] = told("This is the company that asks.")
     elif who_is_in(operation, found.id, person_of(operation)):

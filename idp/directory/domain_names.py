@@ -34,13 +34,13 @@ FREE_MAIL = frozenset(
 
 
 def canonical(claimed: str) -> str | None:
-    """In the letters of the DNS, small, without the dot at the end (RFC 5891); None for what is no
-    domain of at least two labels."""
-    name = claimed.strip().removesuffix(".").lower()
+    """In the letters of the DNS, small, without the dot at the end (RFC 5891, mapped by UTS 46);
+    None for what is no domain of at least two labels."""
     try:
-        found = idna.encode(name, uts46=True, std3_rules=True).decode()
+        found = idna.encode(claimed.strip(), uts46=True, std3_rules=True).decode()
     except (idna.IDNAError, UnicodeError):
         return None
+    found = found.removesuffix(".")
     last = found.rpartition(".")[2]
     is_sound = len(found) <= MAX_LENGTH and "." in found and not last.isdigit()
     return found if is_sound else None

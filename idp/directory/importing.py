@@ -15,13 +15,14 @@ from idp.audit import NOWHERE
 from idp.database import Connection, Database
 from idp.directory import invitations, memberships, person
 from idp.directory.acting import (
+    NAMED,
     NOTHING,
     Actor,
     Administration,
     Forbidden,
     Mistake,
-    TenantName,
     administration,
+    named,
     rights_of,
 )
 from idp.directory.catalog import Catalog
@@ -133,12 +134,10 @@ def _acting(database: Database, catalog: Catalog, due: Any, now: float) -> Any:
         tenant = db.row(_TENANT, tenant_id=due.tenant_id)
         actor = _actor(db, catalog, due, now)
     assert tenant
-    return administration(database, catalog, TenantName._make(tenant), actor, now, NOWHERE)
+    return administration(database, catalog, named(tenant), actor, now, NOWHERE)
 
 
-_TENANT = sa.select(Tenant.id, Tenant.slug, Tenant.name).where(
-    Tenant.id == sa.bindparam("tenant_id")
-)
+_TENANT = sa.select(*NAMED).where(Tenant.id == sa.bindparam("tenant_id"))
 
 
 def _actor(db: Connection, catalog: Catalog, due: Any, now: float) -> Actor:

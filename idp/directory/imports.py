@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from idp import limits
 from idp.database import Base
 from idp.directory import paging, people_file
-from idp.directory.acting import Administration, Forbidden, Mistake
+from idp.directory.acting import Administration, Forbidden, Mistake, TooOften
 from idp.directory.users import canonical_email
 from idp.errors import told
 from idp.secret_values import SecretKeys, new_id
@@ -34,6 +35,13 @@ OPEN = (CHECKING, CHECKED, RUNNING)
 PAGE = 100
 _IS_OPEN = sa.text("state IN ('checking', 'checked', 'running')")
 TWICE = told("This address stands in the file twice.")
+
+DAY = 86400.0
+UPLOADS = 100  # of a company in a day
+UPLOADS_OF_AN_UNCONFIRMED, UPLOADS_OF_ALL_UNCONFIRMED = 10, 200
+LINES_OF_AN_UNCONFIRMED = 200
+TOO_MANY_LINES = told("A company that is not confirmed yet imports 200 people at a time.")
+TOO_OFTEN = told("Your company has sent as many files as it may in a day.")
 
 ANOTHER = told("Another import of your company's is open. Finish it or drop it first.")
 
@@ -123,6 +131,7 @@ def upload(admin: Administration, data: bytes, locale: str) -> str:
     """The import's id; the worker tries its lines next. Raises Forbidden, or Mistake."""
     started_by = sender(admin)
     lines = people_file.read(data)
+    _take_room(admin, len(lines))
     made = PeopleImport(
         id=new_id(),
         tenant_id=admin.tenant.id,
@@ -150,6 +159,18 @@ def upload(admin: Administration, data: bytes, locale: str) -> str:
         )
     admin.record("import.uploaded", **{"import": made.id}, lines=len(lines))
     return made.id
+
+
+def _take_room(admin: Administration, lines: int) -> None:
+    """Raises Mistake, or TooOften."""
+    most = UPLOADS if admin.tenant.confirmed else UPLOADS_OF_AN_UNCONFIRMED
+    rations = [(f"imports:{admin.tenant.id}", most, DAY)]
+    if not admin.tenant.confirmed:
+        rations.append(("imports of unconfirmed", UPLOADS_OF_ALL_UNCONFIRMED, DAY))
+        if lines > LINES_OF_AN_UNCONFIRMED:
+            raise Mistake(file=TOO_MANY_LINES)
+    if limits.take_each(admin.db, admin.now, rations) is not None:
+        raise TooOften(DAY, file=TOO_OFTEN)
 
 
 def sender(admin: Administration) -> str:

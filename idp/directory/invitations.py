@@ -22,6 +22,7 @@ from idp.directory import granting, letters, users
 from idp.directory.acting import Administration, Forbidden, Mistake, Rights
 from idp.directory.memberships import ENDED, KINDS, STATUS_NOW, Membership
 from idp.directory.roles import Role
+from idp.directory.tenants import called
 from idp.directory.users import User, canonical_email
 from idp.errors import told
 from idp.secret_values import LETTER_SECRET, SecretKeys, fingerprint, new_id, new_secret
@@ -98,8 +99,8 @@ def invite(
     sent = send(
         admin.db,
         keys,
-        tenant=(admin.tenant.id, admin.tenant.name),
-        email=email.strip(),
+        tenant=(admin.tenant.id, admin.tenant.name, admin.tenant.slug),
+        email=canonical,
         kind=kind,
         role_ids=[role.id for role in roles],
         inviter=_inviter(admin),
@@ -126,7 +127,7 @@ def send(
     db: Connection,
     keys: SecretKeys,
     *,
-    tenant: tuple[str, str],
+    tenant: tuple[str, str, str],
     email: str,
     kind: str,
     role_ids: list[str],
@@ -134,16 +135,18 @@ def send(
     locale: str,
     now: float,
 ) -> str:
-    """Write the invitation and its letter, unasked: who may is settled. `tenant` is id and name,
-    `email` a sound address. The id. Raises TooOften."""
-    letters.take_room(db, keys, tenant[0], email, now)
+    """Write the invitation and its letter, unasked: who may is settled. `tenant` is id, name and
+    slug, `email` a sound address. Its one form is written to and kept: another spelling may be
+    another mailbox (security.md S59). The id. Raises TooOften."""
+    canonical = canonical_email(email)
+    assert canonical
+    letters.take_room(db, keys, tenant[0], canonical, now)
     secret, made = new_secret(), new_id()
-    canonical = canonical_email(email) or ""
     db.run(
         _INSERT,
         id=made,
         tenant_id=tenant[0],
-        email=email,
+        email=canonical,
         email_canonical=canonical,
         kind=kind,
         role_ids=orjson.dumps(role_ids).decode(),
@@ -155,7 +158,7 @@ def send(
         created_at=now,
         expires_at=now + LIFETIME,
     )
-    _post(db, keys, secret, tenant[1], email, locale, now)
+    _post(db, keys, secret, tenant, inviter, canonical, locale, now)
     return made
 
 
@@ -166,14 +169,16 @@ def send_again(admin: Administration, keys: SecretKeys, invitation_id: str) -> N
     found = admin.get(Invitation, invitation_id)
     roles = list(admin.rows.scalars(sa.select(Role).where(Role.id.in_(found.role_ids))))
     _check_may_invite(admin, rights, found.email_canonical, roles)
-    letters.take_room(admin.db, keys, admin.tenant.id, found.email, admin.now)
+    letters.take_room(admin.db, keys, admin.tenant.id, found.email_canonical, admin.now)
     secret = new_secret()
     changes: dict[str, Any] = {"token_hash": fingerprint(secret)}
     changes["expires_at"] = admin.now + LIFETIME
     by = _inviter(admin)
     changes |= {"source": by.source, "invited_by": by.user_id, "client_id": by.client_id}
     _change_waiting(admin, invitation_id, **changes)
-    _post(admin.db, keys, secret, admin.tenant.name, found.email, found.locale, admin.now)
+    tenant = (admin.tenant.id, admin.tenant.name, admin.tenant.slug)
+    about = (found.email_canonical, found.locale)
+    _post(admin.db, keys, secret, tenant, by, *about, admin.now)
     admin.record("invitation.sent_again", invitation=found.id, email=found.email_canonical)
 
 
@@ -273,15 +278,20 @@ def _post(
     db: Connection,
     keys: SecretKeys,
     secret: str,
-    company: str,
+    tenant: tuple[str, str, str],
+    inviter: Inviter,
     email: str,
     locale: str,
     now: float,
 ) -> None:
-    """In the language of who has an account, which only they get to see."""
-    known = db.row(_KNOWN, email=canonical_email(email) or "")
+    """In the language of who has an account, which only they get to see. It names who of the
+    company invites, since anybody may call a company anything."""
+    known = db.row(_KNOWN, email=email)
     name, language = known or ("", locale)
+    by = inviter.user_id if inviter.source == MEMBER else None
+    person = users.find_person(db, by) if by else None
     letter = {"template": "invitation", "to": email, "name": name, "locale": language}
     sealed = keys.encrypt(f"/invitation?token={secret}".encode(), LETTER_SECRET)
-    about = {"company": company, "days": LIFETIME_DAYS, "sealed_link": sealed}
+    about: dict[str, Any] = {"company": called(*tenant[1:]), "days": LIFETIME_DAYS}
+    about |= {"inviter": person.email if person else None, "sealed_link": sealed}
     outbox.enqueue(db, outbox.LETTER, {**letter, **about}, now)

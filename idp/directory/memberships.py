@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from idp.columns import ByteText, joined_by_line, joined_by_space
 from idp.database import Base, Connection
-from idp.directory import access_requests, tenants, users
+from idp.directory import access_requests, confirming, tenants, users
 from idp.directory.access_requests import AccessRequest
 from idp.directory.catalog import ProductView
 from idp.directory.roles import Role, RolePermission
@@ -98,10 +98,10 @@ class MembershipRole(TenantOwned, Base):
 
 class Standing(NamedTuple):
     """One membership and what its roles select of one product. `role_keys` and `permission_keys`
-    are separated by spaces, in no order, with repeats. `access_request_id`, `only_products` and
-    `ends_at` are a cross-tenant membership's. What follows is for signing in and for pages, not
-    read with a grant: of a guest, `home_…` is the company that asked for them, and
-    `grant_second_factor` whether the approval wants one."""
+    are separated by spaces, in no order, with repeats; `is_confirmed` is the tenant's.
+    `access_request_id`, `only_products` and `ends_at` are a cross-tenant membership's. What follows
+    is for signing in and for pages, not read with a grant: of a guest, `home_…` is the company that
+    asked for them, and `grant_second_factor` whether the approval wants one."""
 
     membership_id: str
     tenant_id: str
@@ -114,6 +114,7 @@ class Standing(NamedTuple):
     role_keys: str | None
     has_all_permissions: int | None
     permission_keys: str | None
+    is_confirmed: bool | int
     access_request_id: str | None = None
     only_products: str | None = None
     ends_at: float | None = None
@@ -154,29 +155,34 @@ class Standing(NamedTuple):
 
     def permissions(self, product: ProductView) -> list[str]:
         """The nodes of the product's tree that the roles select, while the standing is active."""
-        if not self.is_active or not self._reaches(product):
+        if not self.is_active:
             return []
         granted = (self.permission_keys or "").split()
-        return sorted(selected(product, bool(self.has_all_permissions), granted))
-
-    def _reaches(self, product: ProductView) -> bool:
-        return self.only_products is None or product.key in self.only_products.split()
+        bounds = (bool(self.has_all_permissions), self.only_products, bool(self.is_confirmed))
+        return sorted(selected(product, Reach(*bounds), granted))
 
     def opens(self, product: ProductView) -> bool:
         """A role opens a product by selecting at least one node of its tree (product.md T2)."""
         return bool(self.permissions(product))
 
 
-def selected(
-    product: ProductView, has_all_permissions: bool, granted: Iterable[str]
-) -> frozenset[str]:
-    """The nodes of a product's tree that roles select; one that left the tree grants nothing, and
-    no role of a tenant grants anything of the platform's own."""
-    if product.is_platform:
+class Reach(NamedTuple):
+    """What bounds a membership's roles: `has_all` is the account admin's; `only_products` are the
+    keys that it was approved for, separated by spaces, None for no bound; `is_confirmed` is the
+    tenant's."""
+
+    has_all: bool
+    only_products: str | None
+    is_confirmed: bool
+
+
+def selected(product: ProductView, reach: Reach, granted: Iterable[str]) -> frozenset[str]:
+    """The nodes of a product's tree that roles select and the tenant may open; one that left the
+    tree grants nothing."""
+    if reach.only_products is not None and product.key not in reach.only_products.split():
         return frozenset()
-    if has_all_permissions:
-        return product.permission_keys
-    return product.permission_keys.intersection(granted)
+    can_open = confirming.open_nodes(product, is_confirmed=reach.is_confirmed)
+    return can_open if reach.has_all else can_open.intersection(granted)
 
 
 def of_roles(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSelect[str]:
@@ -247,6 +253,7 @@ STANDING_COLUMNS = (
     )
     .correlate(Membership)
     .scalar_subquery(),
+    Tenant.confirmed_at.is_not(None),
     Membership.access_request_id,
     Membership.only_products,
     Membership.ends_at,

@@ -17,7 +17,7 @@ from idp.database import Connection
 from idp.directory import branding, memberships, tenants
 from idp.directory.branding import Branding
 from idp.directory.catalog import Catalog, ProductView
-from idp.directory.memberships import Membership, MembershipRole
+from idp.directory.memberships import Membership, MembershipRole, Reach
 from idp.directory.products import CONSOLE
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
@@ -36,6 +36,7 @@ class Opening(NamedTuple):
     has_all_permissions: int | None
     granted: str | None
     only_products: str | None
+    is_confirmed: bool | int
     logo_digest: str | None
     product_names: str | None
 
@@ -46,11 +47,10 @@ class Opening(NamedTuple):
         return str(orjson.loads(self.product_names).get(product.key, product.name))
 
     def opens(self, product: ProductView) -> bool:
-        if self.only_products is not None and product.key not in self.only_products.split():
-            return False
         pairs = [line.split(" ") for line in (self.granted or "").splitlines()]
         granted = [permission for key, permission in pairs if key == product.key]
-        return bool(memberships.selected(product, bool(self.has_all_permissions), granted))
+        bounds = (bool(self.has_all_permissions), self.only_products, bool(self.is_confirmed))
+        return bool(memberships.selected(product, Reach(*bounds), granted))
 
 
 _GRANTED = (
@@ -75,6 +75,7 @@ _OPENINGS = (
         memberships.of_roles(sa.func.max(sa.cast(Role.all_permissions, sa.Integer))),
         _GRANTED,
         Membership.only_products,
+        Tenant.confirmed_at.is_not(None),
         Branding.logo_digest,
         sa.type_coerce(Branding.product_names, sa.Text),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,16 +17,24 @@ ACTIVE = "active"
 SUSPENDED = "suspended"
 ENDED = "ended"
 
+IS_UNCONFIRMED = sa.text("confirmed_at IS NULL")
+
 
 class Tenant(Base):
     """`policy` holds what differs from the platform's defaults (`policies/`). `name_folded` is what
     lists are ordered and searched by. One that has ended never comes back, and its slug is never
-    another's."""
+    another's. Until `confirmed_at` it may do little (`confirming`)."""
 
     __tablename__ = "tenants"
     __table_args__ = (
         sa.Index("ix_tenants_name_folded", "name_folded", "id"),
         sa.Index("ix_tenants_status_name_folded", "status", "name_folded", "id"),
+        sa.Index(
+            "ix_tenants_unconfirmed",
+            *("name_folded", "id"),
+            sqlite_where=IS_UNCONFIRMED,
+            postgresql_where=IS_UNCONFIRMED,
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -34,11 +44,24 @@ class Tenant(Base):
     status: Mapped[str] = mapped_column(sa.Text, default=ACTIVE)
     policy: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
     created_at: Mapped[float]
+    confirmed_at: Mapped[float | None]
 
     @validates("name")
     def _fold_name(self, _column: str, name: str) -> str:
         self.name_folded = folded(name)
         return name
+
+
+def called(name: str, slug: str) -> str:
+    """As people of other companies read it: the name is the company's own choice, and the slug no
+    other's."""
+    return f"{name} ({slug})"
+
+
+def alike(names: Iterable[str]) -> frozenset[str]:
+    """Those that more than one goes by, `folded`."""
+    counted = Counter(map(folded, names))
+    return frozenset(name for name, times in counted.items() if times > 1)
 
 
 def folded(name: str) -> str:

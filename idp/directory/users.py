@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection
+from idp.directory import domain_names
 from idp.secret_values import new_id
 
 ACTIVE = "active"
@@ -130,25 +131,22 @@ def hold(db: Connection, user_id: str, proven_at: float) -> bool:
 
 
 def canonical_email(claimed: str) -> str | None:
-    """The one form that an address is stored and looked up by, or None if it is no address.
+    """The one form that an address is stored, written to and looked up by, or None if it is no
+    address.
 
     NFKC, then case folded, so that no two spellings are two people (security.md S59). Exactly one
     `@`; no white space, control or invisible characters, and nothing that makes it another address,
-    or several, in a mail's header; a domain in IDNA's ASCII form, without
-    the dot that may stand at its end.
+    or several, in a mail's header. The domain is as companies prove theirs (`domain_names`), by the
+    rules that mail is delivered by: folded like the rest, two domains could become one.
     """
-    text = unicodedata.normalize("NFKC", claimed.strip()).casefold()
-    local, at, domain = text.partition("@")
-    if not (local and at and domain) or "@" in domain or len(text) > MAX_EMAIL:
+    local, at, domain = unicodedata.normalize("NFKC", claimed.strip()).partition("@")
+    local, ascii_domain = local.casefold(), domain_names.canonical(domain)
+    if not (local and at and ascii_domain) or len(local) + len(domain) >= MAX_EMAIL:
         return None
+    text = local + domain
     if SPECIALS.intersection(text) or any(unicodedata.category(c)[0] in "CZ" for c in text):
         return None
-    try:
-        ascii_domain = domain.encode("idna").decode()
-    except UnicodeError:
-        return None
-    ascii_domain = ascii_domain.removesuffix(".")
-    return f"{local}@{ascii_domain}" if "." in ascii_domain else None
+    return f"{local}@{ascii_domain}"
 
 
 def may_sign_in(person: Person, proven_at: float) -> bool:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import unicodedata
 
+import idna
+
 JOINERS = "\u200c\u200d"  # scripts such as Persian and Devanagari are spelt with them
 UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs that are drawn as nothing
 
 
 def one_line(text: str, most: int) -> str | None:
     """The text in one form (NFC), with single spaces; None where it is empty, longer than `most`
-    characters, or has characters that nobody sees, which make one name look like another."""
+    characters, has no letter or digit, or has characters that nobody sees, which make one name look
+    like another."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
-    is_sound = 0 < len(line) <= most and not any(
-        unicodedata.category(letter) in UNSEEN and letter not in JOINERS for letter in line
+    has_letter = any(unicodedata.category(letter)[0] in "LN" for letter in line)
+    is_sound = len(line) <= most and has_letter
+    return (
+        line
+        if is_sound and not any(_is_unseen(line, place) for place in range(len(line)))
+        else None
     )
-    return line if is_sound else None
+
+
+def _is_unseen(line: str, place: int) -> bool:
+    """A joiner is one but where it joins (RFC 5892, appendices A.1 and A.2)."""
+    letter = line[place]
+    if letter in JOINERS:
+        return not idna.core.valid_contextj(line, place)
+    return letter in BLANKS or unicodedata.category(letter) in UNSEEN

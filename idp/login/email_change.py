@@ -66,7 +66,8 @@ _CONFIRM = (
 def ask(
     database: Database, keys: SecretKeys, user_id: str, claimed: str, now: float, origin: Origin
 ) -> None:
-    """Mail a link to the new address; it replaces the last one. The caller has seen that the person
+    """Mail a link to the new address, in the one form that is kept: another spelling may be another
+    mailbox (S59). It replaces the last one. The caller has seen that the person
     is recently proven. Raises EmailMistake."""
     canonical, secret = canonical_email(claimed), new_secret()
     with database.transaction() as db:
@@ -83,12 +84,12 @@ def ask(
             id=new_id(),
             user_id=user_id,
             old_email=person.email,
-            new_email=claimed.strip(),
+            new_email=canonical,
             token_hash=fingerprint(secret),
             created_at=now,
             expires_at=now + LIFETIME,
         )
-        _post_link(db, keys, claimed.strip(), canonical, secret, person.locale, now)
+        _post_link(db, keys, canonical, secret, person.locale, now)
         audit.record(db, "email.change_asked", now, origin, actor=user_id, email=canonical)
 
 
@@ -107,7 +108,6 @@ def _take_room(db: Connection, keys: SecretKeys, user_id: str, canonical: str, n
 def _post_link(
     db: Connection,
     keys: SecretKeys,
-    email: str,
     canonical: str,
     secret: str,
     locale: str,
@@ -116,7 +116,7 @@ def _post_link(
     """To whoever has an account with the address, that somebody wanted it; else the link."""
     sealed = keys.encrypt(f"/account/email/confirm?token={secret}".encode(), LETTER_SECRET)
     owner = users.find_by_email(db, canonical)
-    letter = {"template": "email_link", "to": email, "name": "", "locale": locale}
+    letter = {"template": "email_link", "to": canonical, "name": "", "locale": locale}
     letter["sealed_link"] = sealed
     if owner:
         letter = {"template": "email_taken", "to": owner.email, "name": owner.name}

@@ -19,7 +19,7 @@ from idp.audit import Origin
 from idp.credentials import factors, password
 from idp.database import Connection, Database
 from idp.directory import granting, inviters, joining, tenants, users
-from idp.directory.invitations import Invitation
+from idp.directory.invitations import MEMBER, Invitation
 from idp.directory.memberships import MembershipRole
 from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
@@ -46,8 +46,10 @@ _FIND = (
         *(_TABLE.c[name] for name in ("email", "email_canonical", "kind", "locale")),
         sa.type_coerce(_TABLE.c.role_ids, sa.Text),
         _TABLE.c.invited_by,
+        sa.case((_TABLE.c.source == sa.literal_column(f"'{MEMBER}'"), User.email)),
     )
     .join_from(_TABLE, Tenant.__table__, Tenant.id == _TABLE.c.tenant_id)
+    .outerjoin(User, User.id == _TABLE.c.invited_by)
     .where(*_IS_OPEN, Tenant.status == sa.literal_column(f"'{tenants.ACTIVE}'"))
 )
 _SPEND = (
@@ -72,7 +74,8 @@ _ROLES = (
 
 
 class Open(NamedTuple):
-    """An invitation that can still be accepted."""
+    """An invitation that can still be accepted. `inviter` is the address of the member of the
+    company who invites, None where it is none of them."""
 
     id: str
     tenant_id: str
@@ -84,6 +87,7 @@ class Open(NamedTuple):
     locale: str
     role_ids: str
     invited_by: str | None
+    inviter: str | None
 
 
 class NotOpen(PageRefusal):
@@ -209,7 +213,7 @@ def _make(db: Connection, found: Open, name: str, now: float) -> str:
         if person.status != users.ACTIVE:
             raise Lost
         return person.id
-    address = (found.email, found.email_canonical)
+    address = (found.email_canonical, found.email_canonical)
     made = joining.make_user(db, *address, name, found.locale, now, verified_at=now)
     if made is None:
         raise Lost

@@ -157,12 +157,7 @@ def prepare(
     """Judge and hash. Not in a transaction: it computes up to 25 hashes, and may ask a service.
     Raises Unfit, or Busy."""
     rules = owner.rules
-    words = owner.words(product_names)
-    found = password_rules.objection(rules, claimed_new, words, claimed_current)
-    if found:
-        raise Unfit(found)
-    if blocklist.is_compromised(claimed_new, settings.compromised_range_url):
-        raise Unfit(Objection(Why.COMPROMISED))
+    judge(settings, owner, product_names, claimed_new, claimed_current)
     with database.connection() as db:
         seen = seen or password.find_state(db, owner.id)
         current = password.find_hash(db, owner.id)
@@ -173,6 +168,22 @@ def prepare(
             if hasher.compare(stored, claimed_new):
                 raise Unfit(Objection(Why.USED_BEFORE, rules.history))
     return Prepared(hasher.hash(claimed_new), current, seen, rules.history)
+
+
+def judge(
+    settings: Settings,
+    owner: Owner,
+    product_names: Iterable[str],
+    claimed_new: str,
+    claimed_current: str = "",
+) -> None:
+    """By all that is known without what they had before. Raises Unfit."""
+    words = owner.words(product_names)
+    found = password_rules.objection(owner.rules, claimed_new, words, claimed_current)
+    if found:
+        raise Unfit(found)
+    if blocklist.is_compromised(claimed_new, settings.compromised_range_url):
+        raise Unfit(Objection(Why.COMPROMISED))
 
 
 def keep(

@@ -18,13 +18,12 @@ from idp import audit, limits, outbox
 from idp.audit import Origin
 from idp.credentials import factors, password, password_links, temporary_passwords, tries
 from idp.credentials.hashing import PasswordHasher
-from idp.credentials.networks import network_of
 from idp.credentials.password_links import RESET
 from idp.database import Connection, Database
 from idp.directory import users
 from idp.directory.users import Person
 from idp.errors import PageRefusal, told
-from idp.login import new_password
+from idp.login import letters_asked, new_password
 from idp.login.new_password import Owner
 from idp.policies.assurance import PASSKEY
 from idp.secret_values import LETTER_SECRET, SecretKeys
@@ -34,8 +33,6 @@ MESSAGE = "password_reset"
 BY_LINK, BY_TEMPORARY_PASSWORD = "link", "temporary_password"
 FORM = "password_reset"  # of a tenant's policy
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-OF_AN_ADDRESS = ((1, MINUTE), (5, HOUR), (10, DAY))
-OF_A_NETWORK = (100, HOUR)
 OF_A_COMPANY = (10_000, DAY)
 
 
@@ -61,11 +58,8 @@ class Reset(NamedTuple):
 def ask(database: Database, keys: SecretKeys, email: str, now: float, origin: Origin) -> None:
     """For a canonical address, anybody's or nobody's: the same work, and no answer. What is more
     than anybody may ask is dropped."""
-    blinded = keys.blind(email)
-    rations = [(f"resets:{window:.0f}:{blinded}", most, window) for most, window in OF_AN_ADDRESS]
     with database.transaction() as db:
-        network = f"resets:{keys.blind(network_of(origin.address))}"
-        if limits.take_each(db, now, [*rations, (network, *OF_A_NETWORK)]) is None:
+        if letters_asked.take(db, keys, "resets", email, now, origin):
             outbox.enqueue(db, MESSAGE, {"email": email, "origin": list(origin)}, now)
 
 

@@ -14,20 +14,18 @@ from typing import Any, NamedTuple
 from idp import audit, limits, outbox
 from idp.audit import Origin
 from idp.credentials import sign_up_links
-from idp.credentials.networks import network_of
 from idp.database import Connection, Database
 from idp.directory import domain_holders, domain_names, users
 from idp.directory.users import Person, canonical_email
 from idp.errors import PageRefusal, told
+from idp.login import letters_asked
 from idp.policies import belonging
 from idp.policies.belonging import CLOSED, Place
 from idp.secret_values import SecretKeys
 
 MESSAGE = "sign_up"
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-OF_AN_ADDRESS = ((1, MINUTE), (5, HOUR), (10, DAY))
-OF_A_NETWORK = (100, HOUR)
-OF_ALL = (10_000, DAY)
+MINUTE, DAY = 60.0, 86400.0
+OF_ALL = (10_000, DAY)  # letters to addresses that have no account
 
 
 class LinkOver(PageRefusal):
@@ -69,27 +67,25 @@ def ask(
 ) -> None:
     """For an `address`, anybody's or nobody's: the same work, and no answer. What is more than
     anybody may ask is dropped."""
-    blinded = keys.blind(email)
-    rations = [(f"sign ups:{window:.0f}:{blinded}", most, window) for most, window in OF_AN_ADDRESS]
-    network = f"sign ups:{keys.blind(network_of(origin.address))}"
-    rations += [(network, *OF_A_NETWORK), ("sign ups", *OF_ALL)]
     asked = {"email": email, "product": product_key, "locale": locale, "origin": list(origin)}
     with database.transaction() as db:
-        if limits.take_each(db, now, rations) is None:
+        if letters_asked.take(db, keys, "sign ups", email, now, origin):
             outbox.enqueue(db, MESSAGE, asked, now)
 
 
 def write_letter(
     db: Connection, keys: SecretKeys, payload: Mapping[str, Any], issuer: str, now: float
 ) -> None:
-    """What the worker makes of it. Somebody who is disabled hears nothing."""
+    """What the worker makes of it. Somebody who is disabled hears nothing, and the log tells of
+    nobody who has no account."""
     email, origin = payload["email"], Origin(*payload["origin"])
     person = users.find_by_email(db, email)
     if person is not None:
         if person.status == users.ACTIVE:
             _tell_owner(db, person, issuer, now, origin)
         return
-    audit.record(db, "sign_up.asked", now, origin, email=email)
+    if not _take_room(db, now, origin):
+        return
     letter: dict[str, Any] = {"to": email, "locale": payload["locale"]}
     place = place_of(db, email)
     if place.way == CLOSED:
@@ -102,6 +98,15 @@ def write_letter(
     letter |= {"template": "sign_up", "sealed_link": link}
     letter |= {"minutes": minutes, "expires_at": now + minutes * MINUTE}
     outbox.enqueue(db, outbox.CODE, letter, now)
+
+
+def _take_room(db: Connection, now: float, origin: Origin) -> bool:
+    """Of all letters to strangers. With the last one the operators are told that there are no
+    more."""
+    number = limits.ration(db, "sign ups", now, *OF_ALL)
+    if number == OF_ALL[0]:
+        audit.record(db, "sign_up.held_up", now, origin)
+    return number is not None
 
 
 def _tell_owner(db: Connection, person: Person, issuer: str, now: float, origin: Origin) -> None:

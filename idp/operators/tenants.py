@@ -1,4 +1,4 @@
-"""Tenants as operators see them: found, made, suspended, resumed."""
+"""Tenants as operators see them: found, made, confirmed, suspended, resumed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog, invitations, paging, readers, tenants, users
-from idp.directory.acting import Mistake, NotFound
+from idp.directory import catalog, deciding, invitations, paging, readers, tenants, users
+from idp.directory.acting import Forbidden, Mistake, NotFound
 from idp.directory.clients import Client
 from idp.directory.invitations import Inviter
 from idp.directory.memberships import ACTIVE, Membership
@@ -27,10 +27,12 @@ PAGE = 50
 LAST = "\U0010ffff"
 MAX_SEARCH = 120
 EVERYWHERE = ""  # operators' cursors are of no tenant
+UNCONFIRMED = "unconfirmed"  # what nobody has confirmed, and has not ended
 
 
 class Wanted(NamedTuple):
-    """`search` is the beginning of a name or of a slug. An empty field narrows nothing."""
+    """`search` is the beginning of a name or of a slug, `status` a tenant's or UNCONFIRMED. An
+    empty field narrows nothing."""
 
     search: str = ""
     status: str = ""
@@ -42,6 +44,7 @@ class Listed(NamedTuple):
     name: str
     status: str
     created_at: float
+    confirmed_at: float | None
 
 
 class Page(NamedTuple):
@@ -71,7 +74,7 @@ class Facts(NamedTuple):
 
 _COLUMNS: tuple[Any, ...] = (
     *(Tenant.id, Tenant.slug, Tenant.name, Tenant.status, Tenant.created_at),
-    Tenant.name_folded,
+    *(Tenant.confirmed_at, Tenant.name_folded),
 )
 _LISTED: sa.Select[Any] = sa.select(*_COLUMNS).order_by(Tenant.name_folded, Tenant.id)
 _ORDER = sa.tuple_(Tenant.name_folded, Tenant.id)
@@ -101,7 +104,9 @@ def find_tenants(
 
 def _narrowed(wanted: Wanted) -> sa.Select[Any]:
     statement = _LISTED
-    if wanted.status:
+    if wanted.status == UNCONFIRMED:
+        statement = statement.where(tenants.IS_UNCONFIRMED, Tenant.status != tenants.ENDED)
+    elif wanted.status:
         statement = statement.where(Tenant.status == wanted.status)
     start = folded(wanted.search.strip()[:MAX_SEARCH])
     if not start:
@@ -186,8 +191,8 @@ def _invite(operation: Operation, tenant: Tenant, invited: Invited) -> None:
     sent = invitations.send(
         operation.db,
         invited.keys,
-        tenant=(tenant.id, tenant.name),
-        email=invited.email.strip(),
+        tenant=(tenant.id, tenant.name, tenant.slug),
+        email=invited.email,
         kind="staff",
         role_ids=[operation.rows.scalars(own).one()],
         inviter=Inviter(invitations.OPERATOR, operation.actor.user_id, operation.actor.client_id),
@@ -206,6 +211,25 @@ def _invite(operation: Operation, tenant: Tenant, invited: Invited) -> None:
 
 def _taken() -> Mistake:
     return Mistake(slug=told("This slug is another tenant's, or was: choose another one."))
+
+
+def confirm(operation: Operation, tenant: Tenant) -> None:
+    """That who founded it is who they say: from now on it may do all that companies may. Nobody
+    says so of a company that they are in. One conditional write. Raises Forbidden,
+    RecentSignInNeeded, or Mistake."""
+    operation.check("tenants.manage")
+    operation.check_recent()
+    if deciding.who_is_in(operation, tenant.id, operation.actor.user_id or ""):
+        raise Forbidden("one of its people")
+    confirmed = operation.rows.execute(
+        sa.update(Tenant)
+        .where(Tenant.id == tenant.id, tenants.IS_UNCONFIRMED, Tenant.status != tenants.ENDED)
+        .values(confirmed_at=operation.now)
+        .returning(Tenant.id)
+    ).first()
+    if confirmed is None:
+        raise _changed()
+    operation.record("tenant.confirmed", tenant=tenant.id)
 
 
 def suspend(operation: Operation, tenant: Tenant) -> int:
@@ -237,5 +261,9 @@ def _move(operation: Operation, tenant: Tenant, before: str, after: str) -> None
         .returning(Tenant.id)
     ).first()
     if moved is None:
-        raise Mistake(status=told("Somebody has changed this tenant meanwhile. Look again."))
+        raise _changed()
     catalog.touch(operation.db)
+
+
+def _changed() -> Mistake:
+    return Mistake(status=told("Somebody has changed this tenant meanwhile. Look again."))

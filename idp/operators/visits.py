@@ -12,8 +12,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from idp.database import Connection
-from idp.directory import granting, operator_visits, tenants
-from idp.directory.acting import Actor, Administration, Forbidden, Mistake, NotFound
+from idp.directory import confirming, granting, operator_visits, tenants
+from idp.directory.acting import NAMED, Actor, Administration, Forbidden, Mistake, NotFound, named
 from idp.directory.acting import TenantName as Name
 from idp.directory.catalog import ProductView
 from idp.directory.operating import Operation
@@ -48,7 +48,7 @@ class Seen(NamedTuple):
 
 _NOW = sa.bindparam("now", type_=sa.Double)
 _LIVE = (
-    sa.select(OperatorVisit.id, Tenant.id, Tenant.slug, Tenant.name, OperatorVisit.until)
+    sa.select(OperatorVisit.id, *NAMED, OperatorVisit.until)
     .join(Tenant, Tenant.id == OperatorVisit.tenant_id)
     .join(User, User.id == OperatorVisit.operator_id)
     .where(
@@ -87,7 +87,7 @@ def find_live(
     they began at the console, or by a token of that client."""
     statement = _LIVE_BY_CLIENT if client_id else _LIVE_AT_CONSOLE
     row = db.row(statement, slug=slug, operator_id=operator_id, client_id=client_id, now=now)
-    return Visit(row[0], Name(*row[1:4]), row[4]) if row else None
+    return Visit(row[0], named(row[1:]), row[5]) if row else None
 
 
 def visitor(
@@ -103,7 +103,7 @@ def visitor(
         user_id=operator_id,
         client_id=client_id,
         auth_time=auth_time,
-        permissions=console.permission_keys,
+        permissions=confirming.open_nodes(console, is_confirmed=visit.tenant.confirmed),
         rights=operator_visits.VISITOR,
         visit_id=visit.id,
     )

@@ -174,6 +174,7 @@ class _Products:
             for product in admin.catalog.products.values()
             if product.second_factor or product.key in rules.products
         ]
+        self._is_confirmed = admin.tenant.confirmed
         self._all = set(admin.rows.scalars(sa.select(Role.id).where(Role.all_permissions)))
         self._granted: dict[str, set[tuple[str, str]]] = {}
         nodes = (RolePermission.role_id, RolePermission.product_key, RolePermission.permission_key)
@@ -184,7 +185,7 @@ class _Products:
         yield Asking()
         roles = like.role_ids.split()
         has_all = not self._all.isdisjoint(roles)
-        within = None if like.only_products is None else like.only_products.split()
+        reach = memberships.Reach(has_all, like.only_products, self._is_confirmed)
         for product in self._strict:
             granted = (
                 node
@@ -192,8 +193,7 @@ class _Products:
                 for key, node in self._granted.get(role, ())
                 if key == product.key
             )
-            reaches = within is None or product.key in within
-            if reaches and memberships.selected(product, has_all, granted):
+            if memberships.selected(product, reach, granted):
                 yield Asking(product)
 
 

@@ -259,6 +259,9 @@ class TenantForm(Form):
     slug: Slug
     name: Line
     status: Literal["active", "suspended"] = "active"
+    confirmed: bool = Field(
+        default=True, description="False for one that somebody founded and nobody has confirmed."
+    )
     policy: PolicyForm = PolicyForm()
     roles: list[RoleForm] = []
 

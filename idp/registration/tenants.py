@@ -70,6 +70,7 @@ def _make_like(
     edit = Edit("tenant", form.slug, tenant, is_new=is_new)
     for column, value in form.stated(("name", "status"), edit.is_new).items():
         edit.set(column, value)
+    _set_confirmed(edit, tenant, form, now)
     _set_policy(edit, tenant, form, {key for key, _ in nodes}, now)
     session.add(tenant)
     session.flush()
@@ -77,6 +78,18 @@ def _make_like(
     for role in _roles(form, edit.is_new):
         changes += _apply_role(session, tenant, role, nodes, now)
     return changes
+
+
+def _set_confirmed(edit: Edit, tenant: Tenant, form: TenantForm, now: float) -> None:
+    """One that is confirmed stays so: what it was let do since can't be called back."""
+    if not form.stated(("confirmed",), edit.is_new):
+        return
+    was = tenant.confirmed_at is not None
+    if was and not form.confirmed:
+        raise FormMistake(f"tenant {form.slug}", "confirmed", "this tenant is confirmed already.")
+    if form.confirmed != was:
+        tenant.confirmed_at = now
+    edit.note("confirmed", None if edit.is_new else was, form.confirmed)
 
 
 def _set_policy(

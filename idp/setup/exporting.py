@@ -135,6 +135,7 @@ def _tenants(session: Session) -> list[dict[str, Any]]:
     return [
         {
             **_columns(tenant, ("slug", "name", "status")),
+            **({"confirmed": False} if tenant.confirmed_at is None else {}),
             "policy": _policy(tenant),
             "roles": roles.get(tenant.id, []),
         }

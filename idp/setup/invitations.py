@@ -32,7 +32,7 @@ def send_missing(
         invitations.send(
             db,
             keys,
-            tenant=(tenant.id, tenant.name),
+            tenant=(tenant.id, tenant.name, tenant.slug),
             email=form.email,
             kind=kind,
             role_ids=[],

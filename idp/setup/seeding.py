@@ -88,6 +88,7 @@ def _tenant(number: int, tenant_id: str, now: float) -> dict[str, Any]:
         "slug": f"company-{number}",
         "name": name,
         "created_at": now,
+        "confirmed_at": now,
         "name_folded": name.casefold(),
         "status": "active",
         "policy": {},

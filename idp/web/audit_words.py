@@ -90,6 +90,7 @@ WORDS: dict[str, Any] = {
     "signing_key.made": _("Signing key made"),
     "signing_key.revoked": _("Signing key revoked"),
     "tenant.created": _("Company made"),
+    "tenant.confirmed": _("Company confirmed"),
     "tenant.suspended": _("Company suspended"),
     "tenant.resumed": _("Company let go on"),
     "tenant.ended": _("Company ended"),

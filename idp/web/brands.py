@@ -41,7 +41,8 @@ def logo(digest: str) -> Response:
 def colors(slug: str) -> Response:
     """The company's colour, as a style sheet, since pages carry no inline style; checked once more
     where it becomes part of one."""
-    look = _look_of_slug(slug)
+    with provider().database.connection() as db:
+        look = branding.look_of_slug(db, slug)
     has_own = look is not None and is_color(look.accent)
     rule = f":root:root{{--accent:{look.accent};--on-accent:#fff}}" if look and has_own else ""
     response = Response(rule, mimetype="text/css")
@@ -50,8 +51,8 @@ def colors(slug: str) -> Response:
 
 
 def name_the_tenant(*, slug: str = "", tenant_id: str | None = None) -> None:
-    """The page that is shown next is about this company, by its id or else its slug; a company
-    that does not exist has no look."""
+    """The page that is shown next is about this company, by its id or else the slug that a visitor
+    has named; a company that does not exist has no look."""
     g.branded = (slug, tenant_id)
 
 
@@ -75,12 +76,10 @@ def _look_of_page() -> Look | None:
     slug, tenant_id = g.get("branded", ("", None))
     if tenant_id:
         return look_of(tenant_id)
-    return _look_of_slug(slug) if slug else None
-
-
-def _look_of_slug(slug: str) -> Look | None:
+    if not slug:
+        return None
     with provider().database.connection() as db:
-        return branding.look_of_slug(db, slug)
+        return branding.look_for_visitors(db, slug)
 
 
 def logo_url(digest: str | None) -> str | None:

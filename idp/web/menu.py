@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request, url_for
 
-from idp.directory import operating, skipping, switcher
+from idp.directory import operating, skipping, switcher, tenants
 from idp.directory.switcher import Opening
 from idp.first_steps import first_steps
 from idp.sessions.browser import BrowserSession
@@ -35,7 +35,9 @@ def of(signed_in: BrowserSession, opened: Sequence[Opening]) -> dict[str, Any]:
             first_step=first_steps(provider(), db, signed_in, now()),
         )
         is_operator = operating.is_operator(db, signed_in.user_id)
+    alike = tenants.alike(tenant["name"] for tenant in menu["tenants"])
     for tenant in menu["tenants"]:
+        tenant["is_alike"] = tenants.folded(tenant["name"]) in alike
         tenant["url"] = url_for("home.home", tenant=tenant["slug"])
     return {**menu, "operate_url": "/operate" if is_operator else None, "sign_out_url": "/logout"}
 

@@ -30,7 +30,8 @@ def administering(
             permissions=frozenset(standing.permissions(catalog.products[CONSOLE])),
             rights=rights_of(db, standing.membership_id),
         )
-    tenant = TenantName(standing.tenant_id, standing.tenant, standing.tenant_name)
+    confirmed = bool(standing.is_confirmed)
+    tenant = TenantName(standing.tenant_id, standing.tenant, standing.tenant_name, confirmed)
     with administration(database, catalog, tenant, actor, world.clock(), NOWHERE) as admin:
         yield admin
 

@@ -37,7 +37,7 @@ def administration(
 
 def company(world: World, slug: str) -> TenantName:
     ((tenant_id, name),) = ask(world, "SELECT id, name FROM tenants WHERE slug = :s", s=slug)
-    return TenantName(tenant_id, slug, name)
+    return TenantName(tenant_id, slug, name, confirmed=True)
 
 
 def ask(world: World, sql: str, **values: Any) -> list[Any]:

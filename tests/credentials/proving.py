@@ -85,10 +85,12 @@ def place(
     return Place(user_id(world, email), channel, purpose, binding)
 
 
-def send(world: World, to: Place, number: str = "", origin: Origin = HERE) -> None:
+def send(
+    world: World, to: Place, number: str = "", origin: Origin = HERE, tenant_id: str = ""
+) -> None:
     held = world.held
     stores = (held.database, held.secret_keys, held.settings)
-    sent_code.send(*stores, to, world.clock(), origin, number=number)
+    sent_code.send(*stores, to, world.clock(), origin, number=number, tenant_id=tenant_id)
 
 
 def sent(world: World) -> list[dict[str, Any]]:

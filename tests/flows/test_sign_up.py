@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from idp.app import create_pages
+from idp.directory import invitations
+from idp.login import new_password
 from idp.web import letters
+from tests.console.administering import administering
 from tests.mailed import NEW, mail_for
+from tests.security.test_sec_44_enumeration import hashing_nothing
 from tests.signing_up import (
     COMPANY,
     FREDA,
@@ -24,7 +28,7 @@ from tests.signing_up import (
     state,
     verify_domain,
 )
-from tests.world import AMARA, DANA, World, sent_back
+from tests.world import AMARA, BEN, DANA, OLU, PASSWORD, World, sent_back
 
 MINUTE = 60.0
 
@@ -268,6 +272,12 @@ def test_a_bad_password_is_refused_and_what_was_typed_is_kept(world: World, pass
         ("company", ""),
         ("company", "x" * 121),
         ("company", "Acme\u200b"),
+        ("company", "North\u200dwind"),
+        ("company", "\u200d"),
+        ("name", "\u3164"),
+        ("name", "A\u2800\u2800"),
+        ("name", "\u0301\u0302"),
+        ("name", "- . -"),
     ],
 )
 def test_a_name_that_nobody_can_read_is_refused(world: World, field: str, value: str) -> None:
@@ -279,12 +289,117 @@ def test_a_name_that_nobody_can_read_is_refused(world: World, field: str, value:
     assert world.run("SELECT count(*) FROM sign_up_links") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ng\u00f4 Th\u1ecb H\u1ed3ng",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0915\u094d\u200d\u0937",
+        "O'Neil 3.",
+    ],
+)
+def test_a_name_of_any_script_is_taken(world: World, name: str) -> None:
+    sign_up(world, FREDA, name=name)
+    assert world.run("SELECT name FROM users WHERE email = :e", e=FREDA) == [(name,)]
+
+
+def test_nothing_is_hashed_for_a_form_that_lacks_something(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = link_for(world, FREDA)
+    hashing_nothing(monkeypatch)
+    for lacking in ("name", "company"):
+        filled: dict[str, Any] = {"name": "Freda", "company": COMPANY, lacking: ""}
+        assert fill_in(world, link, **filled).status_code == 422
+        twice = fill_in(world, link, **filled, password="aaaaaaaaaaaaaaa")
+        assert 'id="password-error"' in twice.text
+        assert f'id="{lacking}-error"' in twice.text
+
+
+def test_who_belongs_elsewhere_by_now_sees_so_and_keeps_what_they_typed(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The domain became a company's while the password was hashed."""
+    world = either_world
+    link = link_for(world, FREDA)
+    prepare = new_password.prepare
+
+    def meanwhile(*given: Any) -> Any:
+        verify_domain(world, "fresh.example", "harbor")
+        return prepare(*given)
+
+    monkeypatch.setattr(new_password, "prepare", meanwhile)
+    browser = world.browser()
+    again = fill_in(world, link, visitor=browser)
+    assert again.status_code == 409
+    assert "Look, and send it again." in again.text
+    assert 'value="Freda Fresh"' in again.text
+    assert "has to let you in" in again.text
+    assert not is_somebody(world, FREDA)
+    monkeypatch.undo()
+    assert browser.submit(again, name="Freda Fresh", password=NEW).status_code == 303
+    assert requests_of(world, FREDA) == ["waiting"]
+
+
 def test_the_letter_and_the_page_speak_the_persons_language(world: World) -> None:
     browser = world.browser(**{"Accept-Language": "es"})
     ask_for(world, FREDA, browser)
     assert mail_for(world, FREDA)[0]["locale"] == "es"
     fill_in(world, mail_for(world, FREDA)[0]["link"], visitor=browser)
     assert world.run("SELECT locale FROM users WHERE email = :e", e=FREDA) == [("es",)]
+
+
+def test_of_two_companies_that_are_called_alike_the_short_names_are_told(
+    either_world: World,
+) -> None:
+    """Where somebody chooses, and in the menu; others are shown without."""
+    world = either_world
+    sign_up(world, FREDA, company="NORTHWIND \uff2cending")
+    [(slug,)] = world.run("SELECT slug FROM tenants WHERE slug LIKE 'northwind-%'")
+    memberships = [{"tenant": each, "roles": ["account_admin"]} for each in ("northwind", slug)]
+    world.apply(users=[{"email": BEN, "name": "Ben", "memberships": memberships}])
+    browser = world.browser()
+    choosing = browser.sign_in(BEN, PASSWORD, "payments")
+    for each in ("northwind", slug):
+        assert choosing.text.count(f"<code>{each}</code>") == 1
+    browser.follow(browser.submit(choosing, tenant="northwind"))
+    menu = browser.get("/").text
+    assert menu.count(f"<small>{slug}</small>") == menu.count("<small>northwind</small>") == 1
+    world.run("UPDATE tenants SET name = 'Southwind' WHERE slug = :s", s=slug)
+    assert "<small>northwind</small>" not in browser.get("/").text
+
+
+def test_an_invitation_tells_who_of_which_company_invites(either_world: World) -> None:
+    world = either_world
+    sign_up(world, FREDA, company="Northwind Lending")
+    [(slug,)] = world.run("SELECT slug FROM tenants WHERE slug LIKE 'northwind-%'")
+    with administering(world, FREDA, slug) as admin:
+        invitations.invite(admin, world.held.secret_keys, "ivy@else.example", "staff", (), "en")
+    [letter] = mail_for(world, "ivy@else.example")
+    written = letters.write(create_pages(world.held), letter)
+    assert f"{FREDA} invites you to Northwind Lending ({slug})." in written.body
+    page = world.browser().get(letter["link"]).text
+    assert FREDA in page
+    assert slug in page
+
+
+@pytest.mark.parametrize("source", ["visit", "operator", "file"])
+def test_an_invitation_by_none_of_the_company_names_nobody(
+    either_world: World, source: str
+) -> None:
+    world = either_world
+    form = {"email": NADIA, "name": "Nadia", "invitation": True}
+    world.apply(users=[form | {"memberships": [{"tenant": "northwind", "roles": []}]}])
+    world.run(
+        "UPDATE invitations SET source = :s, invited_by = (SELECT id FROM users WHERE email = :e)",
+        s=source,
+        e=OLU,
+    )
+    [letter] = [each for each in mail_for(world, NADIA) if each["template"] == "invitation"]
+    assert "an admin of Northwind Lending (northwind) invites you." in (
+        letters.write(create_pages(world.held), letter).body
+    )
+    assert OLU not in world.browser().get(letter["link"]).text
 
 
 def test_somebody_who_has_an_account_is_told_how_to_sign_in(either_world: World) -> None:

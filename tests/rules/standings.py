@@ -38,6 +38,7 @@ ADMIN = Standing(
     role_names="Account admin",
     has_all_permissions=1,
     permission_keys=None,
+    is_confirmed=True,
 )
 OFFICER = ADMIN._replace(
     membership_id="m-harbor",

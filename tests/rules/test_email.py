@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idp.directory import domain_names
 from idp.directory.users import MAX_EMAIL, canonical_email
 
 AMARA = "amara@northwind.example"
@@ -39,6 +40,9 @@ def test_spellings_of_one_address_are_one(spelling: str) -> None:
         ("a@b\u00fccher.example", "a@xn--bcher-kva.example"),
         ("a@B\u00dcCHER.example", "a@xn--bcher-kva.example"),
         ("\ufb01n@a.example", "fin@a.example"),  # a ligature
+        ("a@stra\u00dfe.example", "a@xn--strae-oqa.example"),
+        ("a@STRA\u00dfE.example.", "a@xn--strae-oqa.example"),
+        ("a@a\u3002example\u3002", "a@a.example"),
     ],
 )
 def test_unicode_gives_nobody_a_second_account(one: str, other: str) -> None:
@@ -54,6 +58,9 @@ def test_unicode_gives_nobody_a_second_account(one: str, other: str) -> None:
         ("am.ara@a.example", "amara@a.example"),
         ("amara+x@a.example", "amara@a.example"),
         ("amara@a.example", "amara@b.a.example"),
+        ("a@stra\u00dfe.example", "a@strasse.example"),  # two owners may have these domains
+        ("a@\u03bf\u03b4\u03bf\u03c2.example", "a@\u03bf\u03b4\u03bf\u03c3.example"),  # final sigma
+        ("a@\u039f\u0394\u039f\u03a3.example", "a@\u03bf\u03b4\u03bf\u03c2.example"),
     ],
 )
 def test_look_alikes_stay_different_people(one: str, other: str) -> None:
@@ -97,6 +104,17 @@ def test_look_alikes_stay_different_people(one: str, other: str) -> None:
 )
 def test_what_is_no_address_is_nobody(claimed: str) -> None:
     assert canonical_email(claimed) is None
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *("stra\u00dfe.example", "B\u00dcCHER.example.", "\u039f\u0394\u039f\u03a3.example"),
+        *("a\u3002example\u3002", "\uff41.example", "xn--strae-oqa.example"),
+    ],
+)
+def test_an_address_is_of_the_domain_that_a_company_proves_by_that_name(domain: str) -> None:
+    assert canonical_email(f"a@{domain}") == f"a@{domain_names.canonical(domain)}"
 
 
 @settings(derandomize=True, deadline=None, database=None, max_examples=300)

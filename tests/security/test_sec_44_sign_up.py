@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.login import sign_up
+from idp.login import letters_asked, sign_up
 from tests.mailed import mail_for, run_errands
 from tests.passkeys_of import Keys
 from tests.security.browsing import watched_statements
 from tests.security.test_sec_44_enumeration import hashing_nothing, told
 from tests.signing_up import ask_for, asking_page, state, verify_domain
-from tests.world import AMARA, DANA, PASSWORD, VICTOR, World
+from tests.world import AMARA, DANA, OLU, PASSWORD, VICTOR, World
 
 NOBODY = "nobody@northwind.example"
 NO_TENANT = "drifter@northwind.example"
@@ -151,7 +151,7 @@ def test_sec_52_a_network_asks_for_so_many_accounts_an_hour(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = either_world
-    monkeypatch.setattr(sign_up, "OF_A_NETWORK", (3, HOUR))
+    monkeypatch.setattr(letters_asked, "OF_A_NETWORK", (3, HOUR))
     browser = world.browser()
     page = asking_page(browser)
     for number in range(5):
@@ -168,12 +168,26 @@ def test_sec_52_and_all_together_for_so_many_a_day(
 ) -> None:
     world = either_world
     monkeypatch.setattr(sign_up, "OF_ALL", (2, DAY))
-    for email in (AMARA, NOBODY, VICTOR):
+    strangers = [f"stranger-{number}@fresh.example" for number in range(3)]
+    for email in (AMARA, DANA, *strangers):
         assert ask_for(world, email).status_code == 200
-    assert errands(world) == 2
+        run_errands(world)
+    came = [len(mail_for(world, each)) for each in strangers]
+    assert came == [1, 1, 0]
+    assert len(mail_for(world, AMARA)) == 1, "who has an account takes none of it"
+    assert [each["template"] for each in mail_for(world, OLU)] == ["sign_up/held_up"]
+    assert len(world.audit("sign_up.held_up")) == 1
     world.clock.move(DAY)
-    ask_for(world, VICTOR)
-    assert errands(world) == 3
+    ask_for(world, strangers[2])
+    assert len(mail_for(world, strangers[2])) == 1
+
+
+def test_sec_82_the_log_has_no_address_of_who_has_no_account(either_world: World) -> None:
+    world = either_world
+    for email in (NOBODY, "somebody@fresh.example"):
+        ask_for(world, email)
+        mail_for(world, email)
+        assert email not in str(world.run("SELECT * FROM audit_events"))
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 
 from idp.audit import Origin
-from idp.credentials import phone_numbers
+from idp.credentials import code_budgets, phone_numbers
 from idp.credentials.networks import network_of
 from idp.credentials.phone_numbers import ELSEWHERE, NO_MOBILE, UNSOUND, PhoneMistake
 from idp.credentials.sent_code import ENROL, SIGN_IN
 from idp.settings import Settings
 from tests.credentials.proving import PHONE, enrol_code, place, send, sent
+from tests.signing_up import sign_up
 from tests.storage.crew import threads_at_once
-from tests.world import AMARA, BEN, DANA, World
+from tests.world import AMARA, BEN, DANA, OLU, World
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 EXAMPLES = {  # by country
@@ -117,6 +118,41 @@ def test_sec_52_a_network_and_a_company_have_their_budgets(
     assert len(sent(either_world)) == 3
     reasons = [e["reason"] for e in either_world.audit("second_factor.code_withheld")]
     assert reasons == ["of the network", "of the company"]
+
+
+def test_sec_52_who_is_in_no_confirmed_company_costs_little_money(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by a company that they founded, nor before they have come to one."""
+    monkeypatch.setattr(code_budgets, "OF_AN_UNCONFIRMED", 2)
+    monkeypatch.setattr(code_budgets, "OF_ALL_UNCONFIRMED", 3)
+    texts = []
+    for number in range(5):
+        email = f"one@company{number}.example"
+        sign_up(either_world, email, company=f"Company {number}")
+        company = "a company" if number < 3 else ""
+        before = texts_of(either_world)
+        there = place(either_world, "sms", ENROL, email)
+        origin = Origin(f"198.51.100.{number}")
+        send(either_world, there, f"+1201555010{number}", origin, tenant_id=company)
+        texts.append(texts_of(either_world) - before)
+    assert texts == [1, 1, 0, 1, 0]
+    reasons = {e["reason"] for e in either_world.audit("second_factor.code_withheld")}
+    assert reasons == {"of the company"}
+    for known in (AMARA, OLU):
+        before = texts_of(either_world)
+        send(either_world, place(either_world, "sms", ENROL, known), PHONE)
+        assert texts_of(either_world) == before + 1
+        either_world.clock.move(61)
+    either_world.run("UPDATE tenants SET confirmed_at = 1")
+    last = place(either_world, "sms", ENROL, "one@company4.example")
+    send(either_world, last, "+12015550107", Origin("198.51.100.99"))
+    assert either_world.audit("second_factor.code_withheld")[2:] == []
+
+
+def texts_of(world: World) -> int:
+    [(found,)] = world.run("SELECT count(*) FROM outbox WHERE kind = 'sms'")
+    return int(found)
 
 
 @pytest.mark.parametrize(

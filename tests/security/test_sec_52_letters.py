@@ -8,7 +8,7 @@ import pytest
 
 from idp.directory import imports, invitations
 from idp.directory import letters as rationed
-from idp.directory.acting import TooOften
+from idp.directory.acting import Mistake, TooOften
 from idp.directory.letters import DAY, HOUR, TO_AN_ADDRESS
 from idp.worker import import_people
 from tests.console.access_story import Story
@@ -16,6 +16,7 @@ from tests.console.administering import administering
 from tests.console.calling import tenants_machine
 from tests.console.inviting import NADIA, invite
 from tests.console.people_of import letters
+from tests.signing_up import COMPANY, FREDA, sign_up
 from tests.storage.crew import threads_at_once
 from tests.world import World
 
@@ -103,6 +104,86 @@ def test_sec_52_a_company_sends_no_more_than_its_share(
     outcomes = either_world.run("SELECT outcome FROM people_import_lines ORDER BY number")
     assert [outcome for (outcome,) in outcomes] == ["invite", "invite", "refuse", "refuse"]
     assert len(letters(either_world)) == 2
+
+
+def test_sec_52_companies_that_nobody_confirmed_send_less_each_and_all_together(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody founds one in a minute; those that are confirmed lack nothing by it."""
+    monkeypatch.setattr(rationed, "OF_AN_UNCONFIRMED", 2)
+    monkeypatch.setattr(rationed, "OF_ALL_UNCONFIRMED", 3)
+    first = founded_by(either_world, "one@first.example", "First")
+    second = founded_by(either_world, "two@second.example", "Second")
+    assert invitations_until_refused(either_world, "one@first.example", first) == 2
+    assert invitations_until_refused(either_world, "two@second.example", second) == 1
+    invite(either_world)
+    either_world.run("UPDATE tenants SET confirmed_at = 1 WHERE name = 'Second'")
+    assert invitations_until_refused(either_world, "two@second.example", second, most=4) == 4
+
+
+def founded_by(world: World, email: str, name: str) -> str:
+    """Its slug."""
+    sign_up(world, email, company=name)
+    [(slug,)] = world.run("SELECT slug FROM tenants WHERE name = :n", n=name)
+    return str(slug)
+
+
+def invitations_until_refused(world: World, by: str, slug: str, most: int = 9) -> int:
+    for number in range(most):
+        try:
+            with administering(world, by, slug) as admin:
+                whom = f"p{number}-{most}@{slug}.example"
+                invitations.invite(admin, world.held.secret_keys, whom, "staff", (), "en")
+        except TooOften:
+            return number
+    return most
+
+
+@pytest.mark.parametrize(("confirmed", "each", "together"), [(False, 1, 2), (True, 3, 99)])
+def test_sec_52_files_of_people_are_rationed(
+    either_world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    confirmed: bool,
+    each: int,
+    together: int,
+) -> None:
+    """Upload, drop, upload: what was sent is kept for a while."""
+    monkeypatch.setattr(imports, "UPLOADS", 3)
+    monkeypatch.setattr(imports, "UPLOADS_OF_AN_UNCONFIRMED", 1)
+    monkeypatch.setattr(imports, "UPLOADS_OF_ALL_UNCONFIRMED", 2)
+    done = 0
+    for number in range(3):
+        email = f"one@company{number}.example"
+        slug = founded_by(either_world, email, f"Company {number}")
+        if confirmed:
+            either_world.run("UPDATE tenants SET confirmed_at = 1")
+        done += uploads_until_refused(either_world, email, slug, at_most=each)
+    assert done == min(3 * each, together)
+
+
+def uploads_until_refused(world: World, by: str, slug: str, at_most: int) -> int:
+    done = 0
+    for _each in range(at_most + 1):
+        try:
+            with administering(world, by, slug) as admin:
+                made = imports.upload(admin, b"email,kind,roles\na@x.example,staff,\n", "en")
+                done += 1
+            world.run("UPDATE people_imports SET state = 'dropped' WHERE id = :i", i=made)
+        except TooOften:
+            pass
+    assert done <= at_most
+    return done
+
+
+def test_sec_52_who_is_not_confirmed_imports_few_at_a_time(either_world: World) -> None:
+    slug = founded_by(either_world, FREDA, COMPANY)
+    lines = "".join(f"p{n}@x.example,staff,\n" for n in range(201))
+    with administering(either_world, FREDA, slug) as admin, pytest.raises(Mistake) as refused:
+        imports.upload(admin, f"email,kind,roles\n{lines}".encode(), "en")
+    assert "200 people" in refused.value.errors["file"]
+    assert either_world.run("SELECT count(*) FROM people_import_lines") == [(0,)]
+    with administering(either_world) as admin:
+        imports.upload(admin, f"email,kind,roles\n{lines}".encode(), "en")
 
 
 def test_sec_52_what_is_refused_takes_nothing_of_what_the_address_may_get(

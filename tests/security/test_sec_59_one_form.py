@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from idp.directory import invitations
+from tests.console.administering import administering
+from tests.console.inviting import accept, invite, newest_token
 from tests.console.people_of import letters
 from tests.world import AMARA, HANA, Visitor, World
 
@@ -36,6 +39,40 @@ def test_sec_59_another_spelling_of_somebodys_address_writes_to_the_address_they
     sent = {(each["to"], each["template"]) for each in letters(either_world)}
     assert (HANA, "email_taken") in sent
     assert "email_link" not in {template for _, template in sent}
+
+
+@pytest.mark.parametrize("spelling", ["Ａmy@fresh.example", "ａmy@ＦRESH。example"])
+def test_sec_59_the_one_form_of_a_new_address_is_written_to_and_kept(
+    either_world: World, amara: Visitor, spelling: str
+):
+    """A letter to what was typed could prove another mailbox."""
+    assert ask(amara, spelling).status_code == 303
+    [letter] = [each for each in letters(either_world) if each["template"] == "email_link"]
+    assert letter["to"] == "amy@fresh.example"
+    assert either_world.run("SELECT new_email FROM email_changes") == [("amy@fresh.example",)]
+
+
+def test_sec_59_a_domain_that_folds_into_anothers_is_not_the_others(
+    either_world: World, amara: Visitor
+):
+    assert ask(amara, "ceo@stra\u00dfe.example").status_code == 303
+    [letter] = [each for each in letters(either_world) if each["template"] == "email_link"]
+    assert letter["to"] == "ceo@xn--strae-oqa.example"
+
+
+@pytest.mark.parametrize("spelling", ["Ａmy@fresh.example", "amy@FRESH.example."])
+def test_sec_59_the_one_form_of_an_invited_address_is_written_to_and_kept(
+    either_world: World, spelling: str
+):
+    made = invite(either_world, spelling)
+    either_world.clock.move(1)
+    with administering(either_world) as admin:
+        invitations.send_again(admin, either_world.held.secret_keys, made)
+    assert [each["to"] for each in letters(either_world)] == ["amy@fresh.example"] * 2
+    accept(either_world, newest_token(either_world))
+    assert either_world.run(
+        "SELECT email FROM users WHERE email_canonical = 'amy@fresh.example'"
+    ) == [("amy@fresh.example",)]
 
 
 @pytest.mark.parametrize("spelling", ["AMARA@northwind.example", "amara@NORTHWIND.EXAMPLE "])

@@ -12,6 +12,7 @@ from idp.web import letters
 from tests.mailed import NEW, mail_for
 from tests.security.browsing import dump
 from tests.signing_up import (
+    COMPANY,
     FREDA,
     NADIA,
     ask_for,
@@ -147,6 +148,36 @@ def test_sec_59_no_spelling_gets_round_the_company_of_the_domain(
     letters = mail_for(world, "eve@northwind.example")
     assert [each["template"] for each in letters] == ["sign_up_closed"] * (status == 200)
     assert world.run("SELECT count(*) FROM sign_up_links") == [(0,)]
+
+
+def test_sec_59_a_spelling_with_what_nobody_sees_is_no_address(either_world: World) -> None:
+    assert ask_for(either_world, "eve@north\u00adwind.example").status_code == 422
+    assert either_world.run("SELECT count(*) FROM outbox") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "email", ["eve@b\u00fccher.example", "eve@B\u00dcCHER.example.", "eve@xn--bcher-kva.example"]
+)
+def test_sec_59_a_domain_in_its_own_letters_is_the_companys(
+    either_world: World, email: str
+) -> None:
+    world = either_world
+    verify_domain(world, "xn--bcher-kva.example")
+    ask_for(world, email)
+    [letter] = mail_for(world, "eve@xn--bcher-kva.example")
+    assert fill_in(world, letter["link"]).status_code == 303
+    assert requests_of(world, "eve@xn--bcher-kva.example") == ["waiting"]
+
+
+def test_sec_59_a_domain_that_folds_into_the_companys_is_another(either_world: World) -> None:
+    """Whoever has straße.example reads no mail of strasse.example."""
+    world = either_world
+    verify_domain(world, "strasse.example")
+    state(world, sign_up="admitted", sign_up_role="agent")
+    ask_for(world, "eve@stra\u00dfe.example")
+    [letter] = mail_for(world, "eve@xn--strae-oqa.example")
+    fill_in(world, letter["link"])
+    assert [row[0] for row in memberships_of(world, "eve@xn--strae-oqa.example")] == [COMPANY]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,9 @@ def varied() -> dict[str, Any]:
     content["products"][0] |= {"description": "costs $${money}: \"a\" # 'b' – ñ 漢", "position": 7}
     content["products"][0] |= {"password_max_age_days": 60, "password_max_age_since": 1.6e9}
     content["products"][0] |= {"sign_up": True}
+    content["tenants"].append(
+        {"slug": "founded", "name": "Founded", "confirmed": False, "roles": []}
+    )
     content["products"].append({"key": "empty", "name": "no", "second_factor": True})
     content["clients"][0] |= {"default_max_age": 0, "first_party": True, "scope": ""}
     content["clients"].append(

@@ -67,7 +67,7 @@ def large(request: pytest.FixtureRequest) -> Database:
 def administering(database: Database) -> Any:
     with database.engine.connect() as connection:
         tenant = connection.execute(
-            sa.text("SELECT id, slug, name FROM tenants WHERE slug = 'company-0'")
+            sa.text("SELECT id, slug, name, true FROM tenants WHERE slug = 'company-0'")
         ).one()
     actor = Actor(None, "a-test", None, frozenset({"people.read"}), EVERYTHING)
     name, catalog = TenantName._make(tenant), load_catalog(database)

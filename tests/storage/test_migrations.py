@@ -352,3 +352,34 @@ def test_operators_get_a_term_and_what_members_hold_stays(database_url: str) -> 
                 change(database, f"UPDATE {table} SET membership_id = NULL")
             with pytest.raises(sa.exc.IntegrityError):
                 change(database, f"UPDATE {table} SET membership_id = 'nobodys'")
+
+
+WRITTEN = (  # id, email, canonical by the rule of then, and by the rule of now
+    ("plain", "amy@fresh.example", "amy@fresh.example", "amy@fresh.example"),
+    ("dot", "bo@fresh.example.", "bo@fresh.example.", "bo@fresh.example"),
+    ("taken", "amy@fresh.example.", "amy@fresh.example.", "amy@fresh.example."),
+    ("sharp", "Cy@straße.example", "cy@strasse.example", "cy@xn--strae-oqa.example"),
+    ("local", "straße@fresh.example", "strasse@fresh.example", "strasse@fresh.example"),
+)
+
+
+def test_addresses_of_before_have_todays_form_where_it_is_free(database_url: str) -> None:
+    with closing(Database(database_url, seal=KEYS.seal)) as database:
+        at_revision(database, "0029")
+        for statement in LINKED.split(";"):
+            change(database, statement)
+        for key, email, canonical, _ in WRITTEN:
+            change(
+                database,
+                "INSERT INTO users (id, email, email_canonical, name, given_name, family_name,"
+                " locale, zoneinfo, status, is_operator, sessions_valid_after, created_at,"
+                f" updated_at) VALUES ('{key}', '{email}', '{canonical}', 'U', '', '', 'en',"
+                " 'UTC', 'active', false, 0, 1, 1)",
+            )
+        migrations.upgrade(database)
+        with database.engine.connect() as connection:
+            found = connection.execute(sa.text("SELECT id, email_canonical FROM users"))
+            forms = dict(map(tuple, found))
+            confirmed = connection.scalar(sa.text("SELECT confirmed_at FROM tenants"))
+    assert forms == {"u": "u", **{key: now for key, _, _, now in WRITTEN}}
+    assert confirmed == 1.0, "operators have made all that there are"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import idna
 import sqlalchemy as sa
 from alembic import op
 
@@ -29,6 +32,48 @@ def upgrade() -> None:
     )
     _join_requests()
     _former_addresses()
+    _confirmed()
+    _addresses()
+
+
+def _addresses() -> None:
+    """The one form of an address has no dot at its end any more, and its domain is as mail is
+    delivered to it (UTS 46): the older rule took ß and ς for other letters. Where another account
+    has that form, both stay as they are; so does what is no domain by that rule."""
+    for name in ("invitations", "users"):
+        table = sa.table(name, *map(sa.column, ("id", "email", "email_canonical")))
+        is_old = [table.c.email_canonical.like("%.")]
+        is_old += [table.c.email.like(f"%@%{letter}%") for letter in "ßẞς"]
+        found = sa.select(table).where(sa.or_(*is_old))
+        for key, email, canonical in op.get_bind().execute(found).all():
+            with suppress(idna.IDNAError):
+                _rename(table, key, _domain_of(email), canonical)
+
+
+def _domain_of(email: str) -> str:
+    domain = email.strip().rpartition("@")[2]
+    return idna.encode(domain, uts46=True, std3_rules=True).decode().removesuffix(".")
+
+
+def _rename(table: sa.TableClause, key: str, domain: str, canonical: str) -> None:
+    new, other = f"{canonical.rpartition('@')[0]}@{domain}", table.alias()
+    is_taken = sa.exists().where(other.c.email_canonical == new, other.c.id != key)
+    renamed = sa.update(table).where(table.c.id == key).values(email_canonical=new)
+    op.execute(renamed.where(~is_taken) if table.name == "users" else renamed)
+
+
+def _confirmed() -> None:
+    """Operators have made all that there are."""
+    op.add_column("tenants", sa.Column("confirmed_at", sa.Double()))
+    op.execute("UPDATE tenants SET confirmed_at = created_at")
+    unconfirmed = sa.text("confirmed_at IS NULL")
+    op.create_index(
+        "ix_tenants_unconfirmed",
+        "tenants",
+        ["name_folded", "id"],
+        sqlite_where=unconfirmed,
+        postgresql_where=unconfirmed,
+    )
 
 
 def _join_requests() -> None:

@@ -5,7 +5,6 @@ Nobody gets in here: a new account is then signed into at `/authorize`, like any
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, render_template, request
@@ -14,12 +13,11 @@ from werkzeug.wrappers import Response
 
 from idp.directory.users import canonical_email
 from idp.login import attempt as attempts
-from idp.login import invitation, new_password
+from idp.login import invitation
 from idp.login.invitation import Open
-from idp.login.new_password import Owner, Prepared, Unfit
 from idp.web import password_words
-from idp.web.context import browser_secret, catalog, current_session, now, origin, provider
-from idp.web.login import step
+from idp.web.context import browser_secret, current_session, now, origin, provider
+from idp.web.login import first_password
 
 blueprint = Blueprint("invitation", __name__)
 
@@ -43,7 +41,7 @@ def accept() -> Answer:
     if not has_account:
         return _open_account(token, found)
     if not _is_signed_in_as(found):
-        return _sign_in(found, attempts.INVITATION, token)
+        return first_password.sign_in(found.email, attempts.INVITATION, token)
     session = current_session()
     assert session
     slug = invitation.accept(provider().database, token, session.user_id, now(), origin())
@@ -51,41 +49,17 @@ def accept() -> Answer:
 
 
 def _open_account(token: str, found: Open) -> Answer:
-    name, secret = request.form.get("name", "").strip(), request.form.get("password", "")
-    held, errors, prepared = provider(), {}, None
+    name = request.form.get("name", "").strip()
+    held, errors = provider(), dict[str, str]()
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         errors["name"] = _("Enter your name.")
     owner = invitation.owner_of(held.database, found, name)
-    try:
-        prepared = _prepared(owner, secret)
-    except Unfit as unfit:
-        errors["password"] = password_words.sentence(unfit.objection)
-    if errors or prepared is None:
+    prepared = first_password.prepared(owner, errors)
+    if prepared is None:
         return _page(token, found, False, name=name, errors=errors), 422
     of_owner = (held.secret_keys, owner, prepared)
     invitation.accept_as_new(held.database, token, *of_owner, now(), origin())
-    return _sign_in(found, attempts.PAGE, "/")
-
-
-def _prepared(owner: Owner, secret: str) -> Prepared:
-    held = provider()
-    of_products = [product.name for product in catalog().products.values()]
-    given = (held.database, held.hasher, held.settings, owner, of_products, secret)
-    return new_password.prepare(*given)
-
-
-def _sign_in(found: Open, destination: str, target: str) -> Response:
-    """With the address filled in; whoever else is signed in here is asked for it all the same."""
-    attempt = attempts.begin(
-        provider().ephemeral,
-        browser_secret(),
-        provider().settings.attempt_lifetime,
-        now(),
-        destination,
-        parameters={"login_hint": found.email},
-        target=target,
-    )
-    return step.proceed(replace(attempt, other_account=current_session() is not None))
+    return first_password.sign_in(found.email, attempts.PAGE, "/")
 
 
 def _is_signed_in_as(found: Open) -> bool:

@@ -6,7 +6,6 @@ goes on by signing in with it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from flask import Blueprint, render_template, request
@@ -19,14 +18,14 @@ from idp.credentials import sign_up_links
 from idp.directory.catalog import ProductView
 from idp.directory.wording import one_line
 from idp.login import attempt as attempts
-from idp.login import new_password, sign_up
+from idp.login import sign_up
 from idp.login.attempt import Attempt
-from idp.login.new_password import Owner, Prepared, Unfit
 from idp.login.sign_up import Found
+from idp.new_accounts import ElsewhereNow
 from idp.policies.belonging import ADMITTED, CLOSED, FOUNDER
 from idp.web import password_words
-from idp.web.context import browser_secret, catalog, current_session, now, origin, provider
-from idp.web.login import step
+from idp.web.context import browser_secret, catalog, now, origin, provider
+from idp.web.login import first_password, step
 
 blueprint = Blueprint("sign_up", __name__)
 
@@ -84,15 +83,18 @@ def open_account() -> Answer:
     if found.place.way == CLOSED:
         return _page(token, found), 403
     typed, errors = _typed(found)
-    owner, prepared = new_accounts.owner_of(found, typed.name, typed.company), None
-    try:
-        prepared = _prepared(owner)
-    except Unfit as unfit:
-        errors["password"] = password_words.sentence(unfit.objection)
-    if errors or prepared is None:
+    owner = new_accounts.owner_of(found, typed.name, typed.company)
+    prepared = first_password.prepared(owner, errors)
+    if prepared is None:
         return _page(token, found, errors), 422
     account = (token, owner, prepared, typed.company, now(), origin())
-    new_accounts.open_account(held.database, held.secret_keys, *account)
+    try:
+        new_accounts.open_account(held.database, held.secret_keys, *account)
+    except ElsewhereNow:
+        found = sign_up.look(held.database, token, now())
+        return _page(
+            token, found, error=_("Where you belong has changed. Look, and send it again.")
+        ), 409
     return _sign_in(found)
 
 
@@ -113,31 +115,14 @@ def _typed(found: Found) -> tuple[Typed, dict[str, str]]:
     return Typed(name or "", company or ""), errors
 
 
-def _prepared(owner: Owner) -> Prepared:
-    held = provider()
-    of_products = [product.name for product in catalog().products.values()]
-    secret = request.form.get("password", "")
-    given = (held.database, held.hasher, held.settings, owner, of_products, secret)
-    return new_password.prepare(*given)
-
-
 def _sign_in(found: Found) -> Response:
-    """On the way to the product, with the address filled in; whoever else is signed in here is
-    asked for it all the same."""
+    """On the way to the product, if it can be opened."""
     known = catalog()
     product = known.products.get(found.product_key)
     is_open = product is not None and known.launch_uri(product) is not None
-    held = provider()
-    attempt = attempts.begin(
-        held.ephemeral,
-        browser_secret(),
-        held.settings.attempt_lifetime,
-        now(),
-        attempts.LAUNCH if is_open else attempts.PAGE,
-        parameters={"login_hint": found.email},
-        target=found.product_key if is_open else "/",
-    )
-    return step.proceed(replace(attempt, other_account=current_session() is not None))
+    if is_open:
+        return first_password.sign_in(found.email, attempts.LAUNCH, found.product_key)
+    return first_password.sign_in(found.email, attempts.PAGE, "/")
 
 
 def _asking(attempt: Attempt, email: str, errors: dict[str, str] | None = None) -> str:
@@ -161,7 +146,9 @@ def _closed(found: Found, product: ProductView | None) -> str:
     )
 
 
-def _page(token: str, found: Found, errors: dict[str, str] | None = None) -> str:
+def _page(
+    token: str, found: Found, errors: dict[str, str] | None = None, error: str | None = None
+) -> str:
     browser_secret()
     way, product = found.place.way, catalog().products.get(found.product_key)
     if way == CLOSED:
@@ -176,5 +163,6 @@ def _page(token: str, found: Found, errors: dict[str, str] | None = None) -> str
         name=request.form.get("name", ""),
         company=request.form.get("company", ""),
         password_hint=password_words.hint(new_accounts.owner_of(found, "", "").rules),
+        error=error,
         errors=errors or {},
     )

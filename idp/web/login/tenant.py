@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory import memberships
+from idp.directory import memberships, tenants
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
 from idp.web import brands
@@ -40,26 +42,32 @@ def submit() -> Response | tuple[str, int]:
 
 
 def _page(attempt: Attempt, person: Who, errors: dict[str, str]) -> str:
+    offered = [_offered(standing) for standing in _open_standings(attempt, person)]
     return render_template(
         "login/tenant.html",
         action="/login/tenant",
         attempt=attempt.id,
         person=person,
         product=step.product_of(attempt),
-        tenants=[
-            {
-                "slug": standing.tenant,
-                "look": brands.look_of(standing.tenant_id),
-                "name": standing.tenant_name,
-                "kind": standing.kind,
-                "roles": (standing.role_names or "").splitlines(),
-            }
-            for standing in _open_standings(attempt, person)
-        ],
+        tenants=offered,
+        alike=tenants.alike(each["name"] for each in offered),
         chosen=None,
         errors=errors,
         not_me_url=step.page_url("password", attempt, other="1"),
     )
+
+
+def _offered(standing: Standing) -> dict[str, Any]:
+    look = brands.look_of(standing.tenant_id)
+    name = look.name if look else standing.tenant_name
+    return {
+        "slug": standing.tenant,
+        "look": look,
+        "name": name,
+        "folded": tenants.folded(name),
+        "kind": standing.kind,
+        "roles": (standing.role_names or "").splitlines(),
+    }
 
 
 def _open_standings(attempt: Attempt, person: Who) -> list[Standing]:

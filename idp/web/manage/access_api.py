@@ -63,14 +63,17 @@ class RequestsWanted(Part):
 
 
 class AccessLine(Answer):
-    """`company` is the one to enter: as it was typed, until an operator has said which it is."""
+    """`company` is the one to enter: as it was typed, and without a slug, until an operator has
+    said which it is."""
 
     id: str
     status: str
     name: str
     email: str
     asking: str
+    asking_slug: str
     company: str
+    company_slug: str | None
     products: list[str]
     asked_at: Moment
 

@@ -15,7 +15,7 @@ from idp.errors import told
 from idp.web.context import provider
 from idp.web.manage import access_words
 from idp.web.manage.access_api import AccessLine, AccessTold, SignedCopy, line_of, request_told
-from idp.web.manage.api import PLATFORM, Answer, Listing, Noun, Part, listed
+from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
 from idp.web.manage.json_reading import Sent
 
 api = Noun("access_queue", told("Access requests"))
@@ -35,6 +35,7 @@ class QueueWanted(Part):
 class CompanyNamed(Answer):
     slug: str
     name: str
+    confirmed_at: Moment | None
 
 
 class QueueTold(AccessTold):

@@ -236,7 +236,8 @@ def _second_factor_at(session: BrowserSession) -> float | None:
 
 
 def _named(standing: Standing) -> TenantName:
-    return TenantName(standing.tenant_id, standing.tenant, standing.tenant_name)
+    confirmed = bool(standing.is_confirmed)
+    return TenantName(standing.tenant_id, standing.tenant, standing.tenant_name, confirmed)
 
 
 def _not_open(standings: Sequence[Standing], slug: str) -> Exception:

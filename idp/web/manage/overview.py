@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
+from idp.directory import letters
 from idp.directory.acting import Administration
 from idp.directory.operating import Operation
 from idp.errors import told
 from idp.grants import reset_requests
+from idp.web.context import catalog
 from idp.web.manage import guard, shell
 from idp.web.manage.api import PLATFORM, TENANT, Answer, Noun
 
@@ -21,6 +23,7 @@ class TenantStanding(Answer):
     id: str
     slug: str
     name: str
+    confirmed: bool
     permissions: list[str]
 
 
@@ -32,7 +35,13 @@ class PlatformStanding(Answer):
 @guard.administers()
 def tenant(admin: Administration) -> str:
     counts = {"/factor-resets": reset_requests.count(admin)}
-    return shell.tenant_page(admin, "manage/overview.html", counts=counts)
+    return shell.tenant_page(
+        admin,
+        "manage/overview.html",
+        counts=counts,
+        open_products=[product.name for product in catalog().products.values() if product.sign_up],
+        most_invitations=letters.OF_AN_UNCONFIRMED,
+    )
 
 
 @blueprint.get("/manage/<tenant>/continue")

@@ -1,4 +1,4 @@
-"""Operators look after tenants: find, make, suspend, resume, end."""
+"""Operators look after tenants: find, make, confirm, suspend, resume, end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from idp.web.manage import guard, shell
 blueprint = Blueprint("manage_tenants", __name__)
 
 Answer = str | Response | tuple[str, int]
-STATES = (states.ACTIVE, states.SUSPENDED, states.ENDED)
+STATES = (states.ACTIVE, tenants.UNCONFIRMED, states.SUSPENDED, states.ENDED)
 
 
 @blueprint.get("/operate/tenants")
@@ -80,6 +80,24 @@ def _invited(email: str) -> Invited:
 @guard.operates()
 def show(operation: Operation, slug: str) -> Answer:
     return _page(operation, slug, "manage/tenant.html")
+
+
+@blueprint.get("/operate/tenants/<slug>/confirm")
+@guard.operates(recent=True)
+def ask_to_confirm(operation: Operation, slug: str) -> Answer:
+    return _page(operation, slug, "manage/tenant_confirm.html")
+
+
+@blueprint.post("/operate/tenants/<slug>/confirm")
+@guard.operates()
+def confirm(operation: Operation, slug: str) -> Answer:
+    tenant = tenants.get_tenant(operation, slug)
+    try:
+        tenants.confirm(operation, tenant)
+    except Mistake as mistake:
+        return _not_done(tenant, mistake)
+    flash(_("%(name)s is confirmed. It may do now what companies may.", name=tenant.name))
+    return _to(tenant)
 
 
 @blueprint.get("/operate/tenants/<slug>/suspend")

@@ -35,7 +35,7 @@ NEEDS = "tenants.manage"
 
 class TenantsWanted(Part):
     search: str = Field("", max_length=120, description=told("The beginning of a name or slug."))
-    status: Literal["active", "suspended", "ended"] | None = None
+    status: Literal["active", "unconfirmed", "suspended", "ended"] | None = None
 
 
 class TenantLine(Answer):
@@ -44,6 +44,7 @@ class TenantLine(Answer):
     name: str
     status: str
     created_at: Moment
+    confirmed_at: Moment | None
 
 
 class TenantTold(TenantLine):
@@ -95,6 +96,14 @@ def create(operation: Operation, body: NewTenant) -> TenantTold:
 @api.get(TENANT, told("See a company"), needs=NEEDS)
 def show(operation: Operation, company: str) -> TenantTold:
     return _told(operation, tenants.get_tenant(operation, company))
+
+
+@api.post(f"{TENANT}/confirm", told("Confirm a company"), needs=NEEDS, status=200)
+def confirm(operation: Operation, company: str) -> TenantTold:
+    """One that somebody founded by opening an account."""
+    tenant = tenants.get_tenant(operation, company)
+    tenants.confirm(operation, tenant)
+    return _told(operation, tenant)
 
 
 @api.post(f"{TENANT}/suspend", told("Suspend a company"), needs=NEEDS, status=200)
