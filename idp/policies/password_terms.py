@@ -1,26 +1,20 @@
 """What a company asks of passwords, as its admins see and change it (product.md P1 to P3, P5).
 
-A term that is not stated is what is shipped. A change is a conditional write: whoever saves after
-somebody else is told.
+A term that is not stated is what is shipped.
 """
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
-
-from idp.directory import granting
-from idp.directory.acting import Administration, Changed, Mistake
-from idp.directory.tenants import Tenant
+from idp.directory.acting import Administration, Mistake
 from idp.errors import told
-from idp.policies import password_age
+from idp.policies import password_age, stating
 from idp.policies.password_rules import HISTORY, MIN_ALNUM, MIN_LENGTH
 
-PERMISSION = "policy.manage"
+PERMISSION = stating.PERMISSION
 RESET = "password_reset"
 FORMS = ("temporary_password", "link")  # what is shipped first
 RECOMMENDED_FORM = "link"
@@ -82,35 +76,19 @@ class Terms(NamedTuple):
 def terms(admin: Administration) -> Terms:
     """Raises Forbidden."""
     admin.check(PERMISSION)
-    policy = _tenant(admin).policy
+    policy = stating.policy_of(admin)
     wholes = tuple(Term(whole, policy.get(whole.name)) for whole in WHOLES)
-    return Terms(wholes, policy.get(RESET, FORMS[0]), _digest(policy))
+    seen = stating.digest([policy.get(name) for name in NAMES])
+    return Terms(wholes, policy.get(RESET, FORMS[0]), seen)
 
 
 def change(admin: Administration, seen: str, claimed: dict[str, str]) -> None:
     """State each term anew; an empty one follows what is shipped. Raises Mistake, Changed,
     Forbidden."""
-    granting.in_turn(admin, PERMISSION)
-    admin.check_recent()
-    tenant = _tenant(admin)
-    if seen != _digest(tenant.policy):
-        raise Changed("the policy")
-    stated = _stated(claimed)
-    before = {name: tenant.policy.get(name) for name in NAMES}
-    if stated == before:
-        return
-    whole = {**tenant.policy, **stated}
-    kept = {name: value for name, value in whole.items() if value is not None}
-    tenant.policy = password_age.dated(kept, tenant.policy, admin.now)
-    admin.record("policy.changed", before=before, after=stated)
-
-
-def _tenant(admin: Administration) -> Tenant:
-    return admin.rows.get_one(Tenant, admin.tenant.id)
-
-
-def _digest(policy: dict[str, Any]) -> str:
-    return sha256(orjson.dumps([policy.get(name) for name in NAMES])).hexdigest()[:32]
+    stating.check_seen(admin, seen, lambda: terms(admin).seen)
+    stating.state(
+        admin, _stated(claimed), lambda policy, old: password_age.dated(policy, old, admin.now)
+    )
 
 
 def _stated(claimed: dict[str, str]) -> dict[str, int | str | None]:

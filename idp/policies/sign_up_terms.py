@@ -3,29 +3,25 @@ change it (product.md S5). What it comes to is decided in `belonging.py`.
 
 Letting people in by themselves takes the right to manage people, as inviting does, and a role that
 one may give. It is said for the domains and the role that are there then: what comes later waits
-until somebody who may has saved it again. A change is a conditional write: whoever saves after
-somebody else, or has not seen a new domain, is told.
+until somebody who may has saved it again, and has seen it.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import NamedTuple
 
-import orjson
 import sqlalchemy as sa
 
 from idp.directory import domain_holders, granting, letting_in
-from idp.directory.acting import Administration, Changed, Forbidden, Mistake
+from idp.directory.acting import Administration, Forbidden, Mistake
 from idp.directory.domain_holders import ADMINISTERS, SIGN_UP, SIGN_UP_ROLE, SIGN_UP_SINCE, Stated
 from idp.directory.domains import Domain
 from idp.directory.roles import Role
-from idp.directory.tenants import Tenant
 from idp.errors import told
-from idp.policies import belonging
+from idp.policies import belonging, stating
 from idp.policies.belonging import ADMITTED, STATEMENTS
 
-PERMISSION = "policy.manage"
+PERMISSION = stating.PERMISSION
 ADMITS = letting_in.PERMISSION  # needed as well, to let people in by themselves
 NAMES = (SIGN_UP, SIGN_UP_ROLE)
 DATED = (*NAMES, SIGN_UP_SINCE)
@@ -60,20 +56,17 @@ class Terms(NamedTuple):
 def terms(admin: Administration) -> Terms:
     """Raises Forbidden."""
     admin.check(PERMISSION)
-    return _terms(admin, admin.rows.get_one(Tenant, admin.tenant.id))
-
-
-def _terms(admin: Administration, tenant: Tenant) -> Terms:
-    stated = domain_holders.what_is_stated(admin.db, tenant.id, tenant.policy)
+    policy = stating.policy_of(admin)
+    stated = domain_holders.what_is_stated(admin.db, admin.tenant.id, policy)
     verified = sa.select(Domain).where(Domain.verified_at.is_not(None)).order_by(Domain.name)
     rows = list(admin.rows.scalars(verified))
-    shown = [[tenant.policy.get(name) for name in DATED], [(d.id, d.verified_at) for d in rows]]
+    shown = [policy.get(name) for name in DATED], [(row.id, row.verified_at) for row in rows]
     return Terms(
-        tenant.policy.get(SIGN_UP) or STATEMENTS[0],
-        tenant.policy.get(SIGN_UP_ROLE) or "",
+        policy.get(SIGN_UP) or STATEMENTS[0],
+        policy.get(SIGN_UP_ROLE) or "",
         belonging.is_role_fit(stated),
         [_domain(each, stated) for each in rows],
-        sha256(orjson.dumps(shown)).hexdigest()[:32],
+        stating.digest(shown),
     )
 
 
@@ -91,23 +84,14 @@ def roles(admin: Administration) -> list[Role]:
 def change(admin: Administration, seen: str, claimed: dict[str, str]) -> None:
     """State both anew, for all domains that are verified now. Raises Mistake, Changed,
     Forbidden."""
-    granting.in_turn(admin, PERMISSION)
-    admin.check_recent()
-    tenant = admin.rows.get_one(Tenant, admin.tenant.id, populate_existing=True)
-    found = _terms(admin, tenant)
-    if seen != found.seen:
-        raise Changed("the policy")
+    stating.check_seen(admin, seen, lambda: terms(admin).seen)
+    found, before = terms(admin), stating.policy_of(admin)
     stated = _stated(admin, claimed)
-    before = {name: tenant.policy.get(name) for name in DATED}
-    is_as_before = all(stated[name] == before[name] for name in NAMES)
+    is_as_before = all(value == before.get(name) for name, value in stated.items())
     if is_as_before and found.is_role_fit and not found.waiting_domains:
         return
-    after = {**stated, SIGN_UP_SINCE: admin.now if stated[SIGN_UP] == ADMITTED else None}
-    if after == before:
-        return
-    whole = {**tenant.policy, **after}
-    tenant.policy = {name: value for name, value in whole.items() if value is not None}
-    admin.record("policy.changed", before=before, after=after)
+    since = admin.now if stated[SIGN_UP] == ADMITTED else None
+    stating.state(admin, {**stated, SIGN_UP_SINCE: since})
 
 
 def _stated(admin: Administration, claimed: dict[str, str]) -> dict[str, str | None]:

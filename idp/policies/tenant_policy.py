@@ -1,26 +1,23 @@
 """What a tenant demands at sign-in, as its admins see and change it.
 
 A policy is a list of terms. Each can make what the platform allows stricter, never looser; one that
-is not stated follows the platform. A change is a conditional write: whoever saves after somebody
-else is told.
+is not stated follows the platform.
 """
 
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
 
-from idp.directory import granting
-from idp.directory.acting import Administration, Changed, Mistake
-from idp.directory.tenants import Tenant
+from idp.directory.acting import Administration, Mistake
 from idp.errors import told
+from idp.policies import stating
 from idp.policies.sessions import ABSOLUTE, IDLE, Limit, lifetimes, platform_lifetimes
 from idp.settings import Settings
 
-PERMISSION = "policy.manage"
+PERMISSION = stating.PERMISSION
 SESSION = (IDLE, ABSOLUTE)
 
 
@@ -46,7 +43,7 @@ class Term(NamedTuple):
 def session_terms(admin: Administration, settings: Settings) -> list[Term]:
     """How long a sign-in is good here. Raises Forbidden."""
     admin.check(PERMISSION)
-    return _terms(settings, _tenant(admin).policy)
+    return _terms(settings, stating.policy_of(admin))
 
 
 def change_sessions(
@@ -54,32 +51,16 @@ def change_sessions(
 ) -> None:
     """State each term anew; an empty one follows the platform. Raises Mistake, Changed,
     Forbidden."""
-    granting.in_turn(admin, PERMISSION)
-    admin.check_recent()
-    tenant = _tenant(admin)
-    if seen != _digest(tenant.policy):
-        raise Changed("the policy")
-    stated = _stated(_terms(settings, tenant.policy), claimed)
+    stating.check_seen(admin, seen, lambda: digest(admin))
+    stated = _stated(_terms(settings, stating.policy_of(admin)), claimed)
     _check_order(settings, stated)
-    before = {limit.name: tenant.policy.get(limit.name) for limit in SESSION}
-    if stated == before:
-        return
-    whole = {**tenant.policy, **stated}
-    tenant.policy = {name: value for name, value in whole.items() if value is not None}
-    admin.record("policy.changed", before=before, after=stated)
+    stating.state(admin, stated)
 
 
 def digest(admin: Administration) -> str:
     """Of the terms as they are now."""
-    return _digest(_tenant(admin).policy)
-
-
-def _tenant(admin: Administration) -> Tenant:
-    return admin.rows.get_one(Tenant, admin.tenant.id)
-
-
-def _digest(policy: dict[str, Any]) -> str:
-    return sha256(orjson.dumps([policy.get(limit.name) for limit in SESSION])).hexdigest()[:32]
+    policy = stating.policy_of(admin)
+    return stating.digest([policy.get(limit.name) for limit in SESSION])
 
 
 def _terms(settings: Settings, policy: dict[str, Any]) -> list[Term]:

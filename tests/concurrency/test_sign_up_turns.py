@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +11,8 @@ from idp import new_accounts
 from idp.audit import NOWHERE
 from idp.login import new_password, sign_up
 from idp.login.sign_up import LinkOver
+from idp.new_accounts import ElsewhereNow
+from tests.concurrency.turns import northwinds_turn, until_waiting
 from tests.mailed import NEW
 from tests.signing_up import (
     NADIA,
@@ -24,11 +25,6 @@ from tests.signing_up import (
 from tests.storage.crew import threads_at_once
 from tests.world import World
 
-TAKE_TURN = "SELECT id FROM tenants WHERE slug = 'northwind' FOR NO KEY UPDATE"
-WAITS = (
-    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-    " WHERE NOT granted AND datname = current_database()"
-)
 CHANGES = {
     "closed": """UPDATE tenants SET policy = '{"sign_up"\\: "closed"}' WHERE slug = 'northwind'""",
     "suspended": "UPDATE tenants SET status = 'suspended' WHERE slug = 'northwind'",
@@ -57,7 +53,7 @@ class Using:
         account = (self.token, self.owner, self.prepared, "", self.now, NOWHERE)
         try:
             new_accounts.open_account(self.held.database, self.held.secret_keys, *account)
-        except LinkOver:
+        except (LinkOver, ElsewhereNow):
             return False
         return True
 
@@ -69,13 +65,9 @@ def test_what_is_committed_while_a_sign_up_waits_its_turn_counts(
     world = postgres_world
     admit(world)
     use = Using(world, NADIA)
-    with ThreadPoolExecutor(1) as pool, world.held.database.engine.connect() as changing:
-        changing.execute(sa.text("SELECT set_config('latchkey.tenants', '*', false)"))
-        changing.execute(sa.text(TAKE_TURN))
+    with ThreadPoolExecutor(1) as pool, northwinds_turn(world) as changing:
         using = pool.submit(use)
-        until = time.monotonic() + 20
-        while not world.run(WAITS)[0][0]:
-            assert time.monotonic() < until, "the sign-up waits for nobody"
+        until_waiting(world)
         changing.execute(sa.text(CHANGES[change]))
         changing.commit()
         is_made = using.result(20)

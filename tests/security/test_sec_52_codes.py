@@ -13,8 +13,9 @@ from idp.credentials.networks import network_of
 from idp.credentials.phone_numbers import ELSEWHERE, NO_MOBILE, UNSOUND, PhoneMistake
 from idp.credentials.sent_code import ENROL, SIGN_IN
 from idp.settings import Settings
+from tests.console.people_of import company
 from tests.credentials.proving import PHONE, enrol_code, place, send, sent
-from tests.signing_up import sign_up
+from tests.signing_up import NADIA, sign_up, verify_domain
 from tests.storage.crew import threads_at_once
 from tests.world import AMARA, BEN, DANA, OLU, World
 
@@ -153,6 +154,23 @@ def test_sec_52_who_is_in_no_confirmed_company_costs_little_money(
 def texts_of(world: World) -> int:
     [(found,)] = world.run("SELECT count(*) FROM outbox WHERE kind = 'sms'")
     return int(found)
+
+
+def test_sec_52_who_waits_for_a_company_takes_of_its_budget_and_of_no_others(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = either_world
+    verify_domain(world)
+    sign_up(world, NADIA)
+    world.run("DELETE FROM outbox")
+    poor = replace(world.settings, code_tenant_budget=1)
+    monkeypatch.setattr(world, "held", replace(world.held, settings=poor))
+    for number, email in enumerate((NADIA, DANA)):  # where she is in no company by now
+        send(world, place(world, "sms", ENROL, email), f"+1201555010{number}")
+    assert len(sent(world)) == 2
+    northwinds = company(world, "northwind").id
+    taken = "SELECT failed FROM attempt_limits WHERE key = :key"
+    assert world.run(taken, key=f"codes for:{northwinds}") == [(1,)]
 
 
 @pytest.mark.parametrize(
