@@ -12,6 +12,7 @@ from idp.directory.clients import Client
 from idp.directory.invitations import Inviter
 from idp.directory.memberships import ACTIVE, Membership
 from idp.directory.operating import Operation
+from idp.directory.readers import Reader
 from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.directory.tenants import Tenant, folded
 from idp.directory.users import canonical_email
@@ -170,8 +171,13 @@ def invite_account_admin(operation: Operation, tenant: Tenant, invited: Invited)
 
 
 def has_account_admin(operation: Operation, tenant: Tenant) -> bool:
-    """One who can sign in."""
-    return bool(readers.account_admins(operation.db, tenant.id, operation.now))
+    return bool(account_admins(operation, tenant))
+
+
+def account_admins(operation: Operation, tenant: Tenant) -> list[Reader]:
+    """Those who can sign in. Raises Forbidden."""
+    operation.check("tenants.manage")
+    return readers.account_admins(operation.db, tenant.id, operation.now)
 
 
 def _check_address(operation: Operation, email: str) -> None:

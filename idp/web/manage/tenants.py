@@ -85,7 +85,9 @@ def show(operation: Operation, slug: str) -> Answer:
 @blueprint.get("/operate/tenants/<slug>/confirm")
 @guard.operates(recent=True)
 def ask_to_confirm(operation: Operation, slug: str) -> Answer:
-    return _page(operation, slug, "manage/tenant_confirm.html")
+    found = tenants.get_tenant(operation, slug)
+    admins = tenants.account_admins(operation, found)
+    return _page(operation, slug, "manage/tenant_confirm.html", admins=admins)
 
 
 @blueprint.post("/operate/tenants/<slug>/confirm")
