@@ -288,7 +288,7 @@ _STANDINGS = (
         ),
     )
     .where(Membership.user_id == sa.bindparam("user_id"), HAS_NOT_ENDED)
-    .order_by(Tenant.name)
+    .order_by(Tenant.name, Tenant.slug)
 )
 
 

@@ -88,7 +88,7 @@ _OPENINGS = (
         memberships.STATUS_IN_FORCE == memberships.ACTIVE,
         Tenant.status == tenants.ACTIVE,
     )
-    .order_by(Tenant.name)
+    .order_by(Tenant.name, Tenant.slug)
 )
 
 

@@ -75,6 +75,17 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "select-account": ("login/select_account.html", STEP),
     "tenant": ("login/tenant.html", STEP | {"tenants": MEMBERSHIPS, "chosen": "northwind"}),
+    "tenant-alike": (
+        "login/tenant.html",
+        STEP
+        | {
+            "tenants": [
+                each | {"name": "Northwind", "folded": "northwind"} for each in MEMBERSHIPS
+            ],
+            "alike": {"northwind"},
+            "chosen": None,
+        },
+    ),
     "tenant-unchosen": (
         "login/tenant.html",
         STEP

@@ -49,6 +49,15 @@ SIGN_UP_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             },
         },
     ),
+    "sign-up-elsewhere-now": (
+        "login/sign_up_open.html",
+        OPENING
+        | {
+            "is_founder": False,
+            "name": "Nadia New",
+            "error": "Where you belong has changed. Look, and send it again.",
+        },
+    ),
     "sign-up-at-a-company": ("login/sign_up_open.html", OPENING | {"is_founder": False}),
     "sign-up-admitted": (
         "login/sign_up_open.html",
