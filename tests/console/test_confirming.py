@@ -11,6 +11,8 @@ from idp.directory import asking, deciding
 from idp.directory.acting import Forbidden, Mistake, RecentSignInNeeded
 from idp.operators import tenants
 from idp.operators.tenants import Wanted
+from idp.policies import second_factor_policy
+from idp.policies.second_factor_policy import Proposal
 from tests.console.access_story import Story
 from tests.console.administering import administering
 from tests.console.operations import operation, operator, send, user_id
@@ -303,3 +305,20 @@ def test_whose_company_asks_is_read_with_its_slug(either_world: World) -> None:
     assert full in hana.get("/manage/harbor/access?side=receiving").text
     assert full in hana.get(f"/manage/harbor/access/{story.id}/roles").text
     assert BEN in hana.get("/manage/harbor/access?side=receiving").text
+
+
+def test_the_preview_of_a_policy_asks_nobody_for_a_product_that_does_not_open(
+    founded: World,
+) -> None:
+    slug = slug_of(founded)
+
+    def asked() -> int:
+        with administering(founded, FREDA, slug) as admin:
+            terms = second_factor_policy.terms(admin)
+            strict = Proposal(terms._replace(products={"lms": None}))
+            keys = founded.held.secret_keys
+            return second_factor_policy.preview(admin, keys, strict).preview.then
+
+    assert asked() == 0
+    confirm(founded)
+    assert asked() == 1
