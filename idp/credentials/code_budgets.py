@@ -62,9 +62,8 @@ def take(
     account += [(f"codes of:{span:.0f}:{user_id}", most, span) for most, span in OF_AN_ACCOUNT]
     there = [(f"codes to:{span:.0f}:{blind}", most, span) for most, span in OF_A_DESTINATION]
     company = [(f"codes for:{tenant_id}", settings.code_tenant_budget, DAY)]
-    if channel == SMS and not _is_of_a_confirmed_company(db, user_id):
-        company += [(f"texts for:{tenant_id}", OF_AN_UNCONFIRMED, DAY)]
-        company += [("texts of unconfirmed", OF_ALL_UNCONFIRMED, DAY)]
+    if channel == SMS:
+        company += _of_unconfirmed(db, user_id, tenant_id)
     network = [(f"codes from:{network_of(address)}", settings.code_network_budget, HOUR)]
     groups = (account, there, company, network)
     place = limits.take_each(db, now, [ration for group in groups for ration in group])
@@ -74,6 +73,9 @@ def take(
     return names[place]
 
 
-def _is_of_a_confirmed_company(db: Connection, user_id: str) -> bool:
-    """Or an operator."""
-    return db.row(_IS_KNOWN, user_id=user_id) is not None
+def _of_unconfirmed(db: Connection, user_id: str, tenant_id: str) -> list[limits.Ration]:
+    """Nothing for who is in a confirmed company, or an operator."""
+    if db.row(_IS_KNOWN, user_id=user_id) is not None:
+        return []
+    own = [(f"texts for:{tenant_id}", OF_AN_UNCONFIRMED, DAY)] if tenant_id else []
+    return [*own, ("texts of unconfirmed", OF_ALL_UNCONFIRMED, DAY)]

@@ -6,7 +6,6 @@ userinfo all read it from the rows, never from a cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,9 +13,10 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column, relationship
 
 from idp.columns import ByteText, joined_by_line, joined_by_space
 from idp.database import Base, Connection
-from idp.directory import access_requests, confirming, tenants, users
+from idp.directory import access_requests, tenants, users
 from idp.directory.access_requests import AccessRequest
 from idp.directory.catalog import ProductView
+from idp.directory.reach import Reach
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
@@ -159,30 +159,11 @@ class Standing(NamedTuple):
             return []
         granted = (self.permission_keys or "").split()
         bounds = (bool(self.has_all_permissions), self.only_products, bool(self.is_confirmed))
-        return sorted(selected(product, Reach(*bounds), granted))
+        return sorted(Reach(*bounds).selected(product, granted))
 
     def opens(self, product: ProductView) -> bool:
         """A role opens a product by selecting at least one node of its tree (product.md T2)."""
         return bool(self.permissions(product))
-
-
-class Reach(NamedTuple):
-    """What bounds a membership's roles: `has_all` is the account admin's; `only_products` are the
-    keys that it was approved for, separated by spaces, None for no bound; `is_confirmed` is the
-    tenant's."""
-
-    has_all: bool
-    only_products: str | None
-    is_confirmed: bool
-
-
-def selected(product: ProductView, reach: Reach, granted: Iterable[str]) -> frozenset[str]:
-    """The nodes of a product's tree that roles select and the tenant may open; one that left the
-    tree grants nothing."""
-    if reach.only_products is not None and product.key not in reach.only_products.split():
-        return frozenset()
-    can_open = confirming.open_nodes(product, is_confirmed=reach.is_confirmed)
-    return can_open if reach.has_all else can_open.intersection(granted)
 
 
 def of_roles(aggregate: sa.ColumnElement[str] | sa.Function[int]) -> sa.ScalarSelect[str]:

@@ -17,8 +17,9 @@ from idp.database import Connection
 from idp.directory import branding, memberships, tenants
 from idp.directory.branding import Branding
 from idp.directory.catalog import Catalog, ProductView
-from idp.directory.memberships import Membership, MembershipRole, Reach
+from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.products import CONSOLE
+from idp.directory.reach import Reach
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 
@@ -50,7 +51,7 @@ class Opening(NamedTuple):
         pairs = [line.split(" ") for line in (self.granted or "").splitlines()]
         granted = [permission for key, permission in pairs if key == product.key]
         bounds = (bool(self.has_all_permissions), self.only_products, bool(self.is_confirmed))
-        return bool(memberships.selected(product, Reach(*bounds), granted))
+        return bool(Reach(*bounds).selected(product, granted))
 
 
 _GRANTED = (

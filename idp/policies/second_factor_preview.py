@@ -21,6 +21,7 @@ from idp.directory import memberships, paging, users
 from idp.directory.access_requests import AccessRequest
 from idp.directory.acting import Administration
 from idp.directory.memberships import HAS_NOT_ENDED, STATUS_NOW, Membership
+from idp.directory.reach import Reach
 from idp.directory.roles import Role, RolePermission
 from idp.directory.users import User
 from idp.policies import mfa, second_factor_selection
@@ -185,7 +186,7 @@ class _Products:
         yield Asking()
         roles = like.role_ids.split()
         has_all = not self._all.isdisjoint(roles)
-        reach = memberships.Reach(has_all, like.only_products, self._is_confirmed)
+        reach = Reach(has_all, like.only_products, self._is_confirmed)
         for product in self._strict:
             granted = (
                 node
@@ -193,7 +194,7 @@ class _Products:
                 for key, node in self._granted.get(role, ())
                 if key == product.key
             )
-            if memberships.selected(product, reach, granted):
+            if reach.selected(product, granted):
                 yield Asking(product)
 
 
