@@ -30,6 +30,7 @@ LETTERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"person": AMARA, "url": "https://id.example/"},
     ),
     "mail-sign-up-closed": ("mail/sign_up_closed.txt", {"person": AMARA}),
+    "mail-sign-up-suspended": ("mail/sign_up_closed.txt", {"person": AMARA, "is_suspended": True}),
     "mail-password-none": ("mail/no_password.txt", {"person": AMARA}),
     "mail-password-change": (
         "mail/password_change.txt",

@@ -37,6 +37,7 @@ SIGN_UP_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "sign-up-asked": ("login/sign_up_asked.html", ASKING),
     "sign-up-closed": ("login/sign_up_closed.html", OPENING),
+    "sign-up-suspended": ("login/sign_up_closed.html", OPENING | {"is_suspended": True}),
     "sign-up-open": ("login/sign_up_open.html", OPENING),
     "sign-up-refused": (
         "login/sign_up_open.html",
