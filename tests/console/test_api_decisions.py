@@ -56,7 +56,9 @@ def test_the_whole_way_by_tokens(either_world: World) -> None:
     told(amara.send(f"{ours}/{made}/upload", SIGNED, "application/pdf"))
     seen = told(olu.get(f"{QUEUE}/{made}"))
     assert (seen["may"], seen["why_not"]) == (["approve", "refuse"], None)
-    assert seen["named"] == [{"slug": "harbor", "name": "Harbor Credit Union"}]
+    [named] = seen["named"]
+    assert (named["slug"], named["name"]) == ("harbor", "Harbor Credit Union")
+    assert named["confirmed_at"] is not None
     assert olu.post(f"{QUEUE}/{made}/signed").data == SIGNED
     approved = told(olu.post(f"{QUEUE}/{made}/approve", APPROVAL, Idempotency_Key="k"))
     again = olu.post(f"{QUEUE}/{made}/approve", APPROVAL, Idempotency_Key="k")

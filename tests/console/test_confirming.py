@@ -11,6 +11,7 @@ from idp.directory.acting import Forbidden, Mistake, RecentSignInNeeded
 from idp.operators import tenants
 from idp.operators.tenants import Wanted
 from tests.console.operations import operation, operator, send, user_id
+from tests.console.operators_tokens import operators_app
 from tests.founding import confirm, is_confirmed, slug_of
 from tests.mailed import NEW, mail_for
 from tests.signing_up import COMPANY, FREDA, sign_up
@@ -56,6 +57,18 @@ def test_an_operator_confirms_it_at_its_page(founded: World) -> None:
     assert event["actor"] == user_id(founded, OLU)
     assert [each["template"] for each in mail_for(founded, FREDA)][-1] == "tenant/confirmed"
     assert browser.submit(browser.get("/operate/tenants/new"), path).status_code == 303
+    assert len(founded.audit("tenant.confirmed")) == 1
+
+
+def test_an_operator_confirms_it_at_the_api(founded: World) -> None:
+    slug, app = slug_of(founded), operators_app(founded)
+    waiting = app.get("/platform/tenants?status=unconfirmed").json or {}
+    assert [(each["slug"], each["confirmed_at"]) for each in waiting["items"]] == [(slug, None)]
+    done = app.post(f"/platform/tenants/{slug}/confirm")
+    assert done.status_code == 200, done.text
+    assert (done.json or {})["confirmed_at"] is not None
+    assert app.post(f"/platform/tenants/{slug}/confirm").status_code == 422
+    assert app.get("/platform/tenants?status=unconfirmed").json == {**waiting, "items": []}
     assert len(founded.audit("tenant.confirmed")) == 1
 
 

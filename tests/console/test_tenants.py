@@ -95,7 +95,13 @@ def test_a_cursor_of_another_search_or_of_nobody_is_refused(either_world: World)
             found(either_world, wanted, forged)
 
 
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted("company 09"), Wanted("", "suspended")])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *(Wanted(), Wanted("company 09"), Wanted("", "suspended")),
+        Wanted("", tenants.UNCONFIRMED),
+    ],
+)
 def test_ten_thousand_tenants_are_never_read_from_end_to_end(
     either_world: World, wanted: Wanted
 ) -> None:

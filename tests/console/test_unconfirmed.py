@@ -34,6 +34,8 @@ def test_before_it_opens_the_products_that_let_people_open_an_account(founded: W
     assert founded.redeem(code, "payments").status_code == 200
     refused = browser.follow(browser.authorize("lms"))
     assert (refused.status_code, "No access to LMS" in refused.text) == (403, True)
+    assert "has not confirmed Fresh Fish &amp; Sons yet" in refused.text
+    assert "Your roles" not in refused.text
     home = browser.get("/").text
     assert {key for key in PRODUCTS if f"product-{key}" in home} == OFFERED
 

@@ -182,7 +182,7 @@ def test_sec_52_and_all_together_for_so_many_a_day(
     assert len(mail_for(world, strangers[2])) == 1
 
 
-def test_sec_82_the_log_has_no_address_of_who_has_no_account(either_world: World) -> None:
+def test_the_log_has_no_address_of_who_has_no_account(either_world: World) -> None:
     world = either_world
     for email in (NOBODY, "somebody@fresh.example"):
         ask_for(world, email)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory import join_requests, memberships, switcher
+from idp.directory import confirming, join_requests, memberships, switcher
 from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
@@ -50,13 +52,13 @@ def submit() -> Response:
     return step.proceed(attempt.choose(person.id, turned_back=True))
 
 
-def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, str] | None:
+def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, Any] | None:
     """The tenant to name: the asked one, or the only one; never one that the person is not in."""
     with provider().database.connection() as db:
         found = memberships.standings(db, user_id, product.key, now())
     asked = attempt.parameters.get("tenant")
     named = [s for s in found if s.is_active and asked in (None, "", s.tenant)]
-    return _described(named[0]) if len(named) == 1 else None
+    return _described(named[0], product) if len(named) == 1 else None
 
 
 def is_waiting(user_id: str) -> bool:
@@ -65,8 +67,13 @@ def is_waiting(user_id: str) -> bool:
         return join_requests.waits(db, user_id, now())
 
 
-def _described(standing: Standing) -> dict[str, str]:
-    return {"slug": standing.tenant, "name": standing.tenant_name}
+def _described(standing: Standing, product: ProductView) -> dict[str, Any]:
+    could_open = standing.is_confirmed or confirming.open_nodes(product, is_confirmed=False)
+    return {
+        "slug": standing.tenant,
+        "name": standing.tenant_name,
+        "awaits_confirmation": not could_open,
+    }
 
 
 def _other_products(user_id: str) -> list[dict[str, object]]:

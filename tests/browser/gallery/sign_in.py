@@ -136,6 +136,17 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "not_me_url": "/login?other=1",
         },
     ),
+    "refused-unconfirmed": (
+        "login/refused.html",
+        {
+            "person": AMARA,
+            "product": LMS,
+            "tenant": NORTHWIND | {"awaits_confirmation": True},
+            "back_label": "Go back",
+            "products": [PAYMENTS],
+            "not_me_url": "/login?other=1",
+        },
+    ),
     "refused-elsewhere": (
         "login/refused.html",
         {
