@@ -222,7 +222,7 @@ class TwoCompanies:
 
     def _invite(self) -> None:
         held, now = self.world.held, self.world.clock()
-        companies = self.world.run("SELECT id, name FROM tenants")
+        companies = self.world.run("SELECT id, name, slug FROM tenants")
         with held.database.transaction() as db:
             for company in companies:
                 invitations.send(
