@@ -120,13 +120,20 @@ def send(
             user_id=place.user_id,
             channel=place.channel,
             destination=destination,
-            tenant_id=tenant_id or join_requests.company_of(db, place.user_id, now) or "",
+            tenant_id=tenant_id or _waited_for(db, place.user_id, now),
             address=origin.address,
             now=now,
         )
         if not lacking:
             _send(db, keys, settings, place, person, destination, locale, now)
         _record(db, place, lacking, now, origin)
+
+
+def _waited_for(db: Connection, user_id: str, now: float) -> str:
+    """Those who wait for a company have a budget of their own: they take nothing from its people,
+    nor from who waits elsewhere."""
+    company = join_requests.company_of(db, user_id, now)
+    return f"who waits for {company}" if company else ""
 
 
 def _send(
