@@ -27,7 +27,7 @@ from idp.settings import settings_from
 from idp.web import brands, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
 from idp.web.account import email as own_email
-from idp.web.account import enable, profile, security
+from idp.web.account import enable, linked_accounts, profile, security
 from idp.web.account import history as own_history
 from idp.web.account import password as own_password
 from idp.web.account import products as connected_products
@@ -58,6 +58,7 @@ from idp.web.login import (
     select_account,
     tenant,
     unlock,
+    upstream,
 )
 from idp.web.manage import (
     access,
@@ -95,6 +96,7 @@ SIGN_IN_PAGES = (
     *(profile, security, adding_factors, own_email, own_password),
     *(own_sessions, own_history, connected_products),
     *(forgot, logout, new_password, not_open, passkey, password, select_account, tenant, unlock),
+    *(upstream, linked_accounts),
     *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}

@@ -22,6 +22,9 @@ from idp.database import Connection
 TAGS = {
     "sign_in.succeeded": "A person proved who they are and a session started or was renewed.",
     "sign_in.failed": "A password, or what `method` says, was refused; `reason` says why.",
+    "sign_in.federated_refused": "What came back from another provider signed nobody in.",
+    "account.linked": "A person linked an account at another provider, to sign in with it.",
+    "account.unlinked": "A person unlinked an account at another provider.",
     "sign_in.locked": "The last allowed wrong password: sign-in for that address now pauses.",
     "sign_in.unlocked": "The pause after wrong passwords was lifted, by its owner or by an admin.",
     "sign_in.held_up": "Too many wrong passwords of one `network`, or for a tenant: others wait.",

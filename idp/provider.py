@@ -11,6 +11,7 @@ from idp.credentials.hashing import PasswordHasher
 from idp.database import Database
 from idp.directory.catalog import Catalog, Versioned, load_catalog
 from idp.ephemeral import Ephemeral, ephemeral
+from idp.federation.upstream import Upstreams
 from idp.sealed import Sealed
 from idp.secret_values import SecretKeys, secret_keys
 from idp.settings import Settings
@@ -30,6 +31,7 @@ class Provider:
     catalog: Versioned[Catalog]
     key_ring: Versioned[KeyRing]
     tokens: TokenReader
+    upstreams: Upstreams
     clock: Callable[[], float]
 
 
@@ -46,6 +48,7 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         catalog=Versioned(database, lambda: load_catalog(database)),
         key_ring=Versioned(database, lambda: load_key_ring(database, keys, retention)),
         tokens=TokenReader(),
+        upstreams=Upstreams(settings.reachable_networks),
         clock=clock,
     )
 

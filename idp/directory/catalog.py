@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.database import Base, Connection, Database
 from idp.directory import clients, tenants
 from idp.directory.clients import Client
+from idp.directory.identity_providers import ACTIVE, IdentityProvider, UpstreamProvider
 from idp.directory.products import Product
 from idp.directory.tenants import Tenant
 from idp.errors import StoreUnavailable
@@ -102,6 +103,8 @@ class ProductView:
     second_factor_minutes: int | None = None
     password_max_age_days: int | None = None
     password_max_age_since: float = 0.0
+    identity_providers: tuple[str, ...] = ()
+    refuses_federated: bool = False
     permission_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -113,6 +116,7 @@ class Catalog:
     products: dict[str, ProductView]
     clients: dict[str, Client]
     machine_tenants: dict[str, str]
+    identity_providers: dict[str, UpstreamProvider] = field(default_factory=dict)
 
     def product_of(self, client: Client) -> ProductView:
         return self.products[client.product_key]
@@ -144,14 +148,22 @@ def load_catalog(database: Database) -> Catalog:
                 sa.or_(Client.tenant_id.is_(None), Tenant.status == tenants.ACTIVE),
             )
         )
+        upstreams = sa.select(IdentityProvider).where(IdentityProvider.status == ACTIVE)
         slugs = sa.select(Tenant.id, Tenant.slug).join(Client, Client.tenant_id == Tenant.id)
         catalog = Catalog(
             products={product.key: _view(product) for product in products},
             clients={client.client_id: client for client in session.scalars(active)},
             machine_tenants={row.id: row.slug for row in session.execute(slugs)},
+            identity_providers={row.key: _upstream(row) for row in session.scalars(upstreams)},
         )
         session.expunge_all()
     return catalog
+
+
+def _upstream(row: IdentityProvider) -> UpstreamProvider:
+    return UpstreamProvider(
+        row.key, row.name, row.issuer, row.client_id, row.sealed_secret, row.hosted_domain
+    )
 
 
 def _view(product: Product) -> ProductView:
@@ -169,5 +181,7 @@ def _view(product: Product) -> ProductView:
         second_factor_minutes=product.second_factor_minutes,
         password_max_age_days=product.password_max_age_days,
         password_max_age_since=product.password_max_age_since or 0.0,
+        identity_providers=tuple(product.identity_providers.split()),
+        refuses_federated=product.refuses_federated,
         permission_names={node.key: node.name for node in product.permissions},
     )

@@ -32,6 +32,7 @@ SAID = (
     "left",
     "label",
     "factors",
+    "provider",
 )  # of an event's detail
 PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
 QUEUES = {"person.second_factors_reset_asked": "/factor-resets"}  # of a company

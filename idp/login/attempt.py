@@ -34,6 +34,7 @@ class Attempt:
     got their first second factor `first_enrolled_at`; `chosen_by` chose the rest: a choice counts
     for the one who made it alone. `to_allow` is what the consent page shows (of `ask_to_allow`),
     and `consented` what of that was allowed.
+    `linking` is an account at another provider that waits to be linked (`federated`).
     `began_as` is the id without any proof, `left` one whose proof has moved on."""
 
     id: str
@@ -53,6 +54,7 @@ class Attempt:
     consented: dict[str, Any] = field(default_factory=dict)
     turned_back: bool = False
     skipped: bool = False
+    linking: dict[str, str] = field(default_factory=dict)
     began_as: str = ""
     left: str = ""
 

@@ -24,12 +24,22 @@ from idp.login.steps import (
     ToProve,
 )
 from idp.policies import assurance, mfa, password_age
-from idp.policies.assurance import EMAIL, FIRST, PASSWORD, RECOVERY, SECOND, Proof, Proofs
+from idp.policies.assurance import (
+    EMAIL,
+    FEDERATED,
+    FIRST,
+    PASSWORD,
+    RECOVERY,
+    SECOND,
+    Proof,
+    Proofs,
+)
 from idp.policies.mfa import Asking, Requirement
 from idp.policies.sessions import WALK
 
 CUSTOMER = "customer"
 RESET_BY_MAIL_COUNTS = 86400.0  # seconds
+NEVER = Proof(0.0)
 
 
 def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float) -> Decision:
@@ -62,12 +72,16 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
 
 def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
     """The proofs that the request lets count: `prompt=login` those of this attempt, `max_age` those
-    that are younger, though nobody has to hurry through the pages."""
+    that are younger, though nobody has to hurry through the pages. What another provider has found
+    out counts unless the product refuses it."""
+    proofs = proven.proofs
+    if asked.product and asked.product.refuses_federated:
+        proofs = {method: proof for method, proof in proofs.items() if method != FEDERATED}
     if asked.max_age is None and "login" not in asked.prompt:
-        return proven.proofs
+        return proofs
     return {
         method: proof
-        for method, proof in proven.proofs.items()
+        for method, proof in proofs.items()
         if _may_count(asked, method in proven.fresh, now - proof.at)
     }
 
@@ -215,7 +229,7 @@ def _password_again(proven: Proven, proofs: Proofs, going_on: Iterable[Entry]) -
         for entry in going_on
         for side in entry.sides
     )
-    last = proofs.get(PASSWORD, Proof(0.0)).at
+    last = proofs.get(PASSWORD, NEVER).at
     return Step.PASSWORD if wanted and last <= proven.first_enrolled_at else None
 
 
@@ -223,16 +237,19 @@ def _new_password(
     proven: Proven, proofs: Proofs, going_on: Iterable[Entry], now: float
 ) -> Step | None:
     """Asked of those who have proven themselves by a password: one that must be changed, or is too
-    old for what they open. The old one has just been proven, since nobody is asked for it on the
-    way: else who found an open session would have the account."""
-    if proven.password is None or PASSWORD not in proofs:
+    old for what they open; the latter also of those who came by another provider. The old one has
+    just been proven, since nobody is asked for it on the way: else who found an open session would
+    have the account."""
+    if proven.password is None or proofs.keys().isdisjoint((PASSWORD, FEDERATED)):
         return None
     ages = [age for entry in going_on for age in entry.password_ages]
     due_at = password_age.due_at(ages, proven.password.changed_at, proven.user_id or "")
     is_due = due_at is not None and now >= due_at
-    if not (proven.password.must_change or is_due):
+    must_change = PASSWORD in proofs and proven.password.must_change
+    if not (must_change or is_due):
         return None
-    is_recent = PASSWORD in proven.fresh or now - proofs[PASSWORD].at <= WALK
+    last = proofs.get(PASSWORD, NEVER).at
+    is_recent = PASSWORD in proofs and (PASSWORD in proven.fresh or now - last <= WALK)
     return Step.NEW_PASSWORD if is_recent else Step.PASSWORD
 
 

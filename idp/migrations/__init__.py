@@ -30,6 +30,7 @@ from idp.directory import (
     clients,
     documents,
     domains,
+    identity_providers,
     imports,
     invitations,
     memberships,
@@ -41,6 +42,7 @@ from idp.directory import (
     users,
 )
 from idp.errors import SetupMistake
+from idp.federation import linked_accounts
 from idp.grants import consent, grant_row, reset_requests
 from idp.login import email_move, password_reminders
 from idp.operators import ending
@@ -60,7 +62,7 @@ TABLES = (
     *(invitations, memberships, person_words),
     *(products, roles, tenants, users),
     *(consent, grant_row, reset_requests, browser, client_sessions, signing_keys),
-    *(ending, operator_visits, email_move),
+    *(ending, operator_visits, email_move, identity_providers, linked_accounts),
 )
 LOCK = 0x1A7C
 

@@ -17,10 +17,11 @@ TOTP = "totp"
 SMS = "sms"
 EMAIL = "email"
 RECOVERY = "recovery"
+FEDERATED = "federated"  # an account at another provider
 
 LAPSED_PASSKEY = "lapsed_passkey"  # a passkey, once its second factor has lapsed
 
-FIRST = frozenset({PASSWORD, PASSKEY, LAPSED_PASSKEY})
+FIRST = frozenset({PASSWORD, PASSKEY, LAPSED_PASSKEY, FEDERATED})
 SECOND = frozenset({PASSKEY, SECURITY_KEY, TOTP, SMS, EMAIL, RECOVERY})
 
 ONE_FACTOR = "aal1"
@@ -43,6 +44,7 @@ _AMR: Mapping[str, tuple[str, ...]] = {
     SMS: ("sms",),
     EMAIL: ("otp",),
     RECOVERY: ("otp",),
+    FEDERATED: ("fed",),
 }
 
 
@@ -93,7 +95,8 @@ def achieved(methods: Iterable[str]) -> str:
 
 
 def amr(methods: Iterable[str]) -> list[str]:
-    """RFC 8176, of methods with a first factor: `pop` for any key, since without attestation nobody
+    """RFC 8176, of methods with a first factor, and `fed` for what another provider has found out,
+    which has no word there: `pop` for any key, since without attestation nobody
     knows where it is kept; `mfa` for two factors."""
     proven = frozenset(methods)
     words = {word for method in proven for word in _AMR[method]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +27,7 @@ from idp.policies.password_age import LEAST_DAYS, MOST_DAYS
 from idp.policies.password_rules import HISTORY, MIN_ALNUM, MIN_LENGTH
 from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
 from idp.policies.sessions import ABSOLUTE, IDLE
+from idp.settings import LOOPBACK_HOSTS
 
 MIN_CLIENT_SECRET = 32
 MAX_AGE = 366 * 86400
@@ -107,6 +109,7 @@ class PasswordAgeForm(Form):
 
 
 class ProductForm(PasswordAgeForm):
+from urllib.parse import urlsplit
     key: ProductKey
     name: Line
     description: Words = ""
@@ -124,6 +127,12 @@ class ProductForm(PasswordAgeForm):
     second_factor: bool = Field(default=False, description="True asks everybody for one.")
     second_factor_minutes: FreshMinutes | None = Field(
         default=None, description="How old it may be; no limit if left out."
+    )
+    identity_providers: list[ProviderKey] = Field(
+        default=[], description="Those that its sign-in offers beside a password, by key."
+    )
+    refuses_federated: bool = Field(
+        default=False, description="True asks who came by another provider for a proof of our own."
     )
     permissions: list[PermissionForm] = []
 

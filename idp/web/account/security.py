@@ -12,9 +12,11 @@ from idp import situation
 from idp.credentials import factors, passkeys, recovery_codes
 from idp.credentials.enrolled import Factor
 from idp.errors import PageRefusal, told
+from idp.federation import linked_accounts
 from idp.login.next_step import required
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
+from idp.web.account.linked_accounts import name_of
 from idp.web.context import now, origin, provider
 
 blueprint = Blueprint("account_security", __name__)
@@ -28,6 +30,7 @@ def show(session: BrowserSession) -> str:
     with provider().database.connection() as db:
         enrolled = factors.enrolled(db, session.user_id)
         left = recovery_codes.left(db, session.user_id)
+        linked = linked_accounts.of_person(db, session.user_id)
     return shell.page(
         session,
         "account/security.html",
@@ -35,6 +38,7 @@ def show(session: BrowserSession) -> str:
         factors=[each for each in enrolled if each.method != recovery_codes.METHOD],
         left=left,
         named=NAMED,
+        linked=[(each, name_of(each)) for each in linked],
         sends_texts=provider().settings.sends_texts,
         takes_keys=bool(provider().settings.relying_party_id),
     )

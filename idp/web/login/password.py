@@ -11,11 +11,13 @@ from werkzeug.wrappers import Response
 from idp.credentials import devices, password
 from idp.credentials.password import SignInRefused
 from idp.directory.catalog import ProductView
+from idp.directory.identity_providers import UpstreamProvider
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.policies.assurance import PASSWORD
 from idp.web.context import browser_secret, catalog, cookie, now, origin, provider
 from idp.web.login import step
+from idp.web.login.offered import offered, offered_by
 from idp.web.presentation import allow_form_targets, product_targets
 
 blueprint = Blueprint("password", __name__)
@@ -65,11 +67,13 @@ def sign_in_page(
     """`attempt` is None for a visitor who came straight here and has to pick a product. An
     `unknown_passkey` is one that the browser may forget."""
     chosen = request.form.get("product") or _product_key(attempt)
-    person = _known_person(attempt)
+    person, tiles = _known_person(attempt), _tiles(chosen)
     values: dict[str, Any] = {
         "action": "/login/password",
         "attempt": attempt.id if attempt else "",
-        "products": _tiles(chosen),
+        "products": tiles,
+        "upstreams": _upstreams(attempt, tiles),
+        "linking": _linking(attempt),
         "chosen": chosen,
         "email": email or _hint(attempt),
         "person": person,
@@ -84,8 +88,21 @@ def sign_in_page(
     }
     browser_secret()
     if attempt is None:
-        allow_form_targets(product_targets(catalog()))
+        _allow_form_targets()
     return render_template("login/sign_in.html", **values)
+
+
+def _allow_form_targets() -> None:
+    upstreams = (each.issuer for each in catalog().identity_providers.values())
+    allow_form_targets([*product_targets(catalog()), *upstreams])
+
+
+def _upstreams(attempt: Attempt | None, tiles: list[ProductView]) -> list[UpstreamProvider]:
+    """None while one of them waits to be linked: then the proof has to be our own."""
+    if attempt and attempt.linking:
+        return []
+    found = offered(attempt) if attempt else offered_by(tiles)
+    return list(found.values())
 
 
 def _passkeys(attempt: Attempt | None, unknown: str) -> dict[str, str] | None:
@@ -116,7 +133,7 @@ def attempt_of_form() -> Attempt | None:
     """The one that the form belongs to. A visitor has none yet; and whoever picks another tile
     than the product that asked goes to the one that they picked."""
     if not request.form.get("attempt"):
-        allow_form_targets(product_targets(catalog()))
+        _allow_form_targets()
         return None
     attempt = step.load()
     picked = request.form.get("product", "")
@@ -164,7 +181,16 @@ def _is_other() -> bool:
     return "other" in request.values
 
 
+def _linking(attempt: Attempt | None) -> str:
+    """The name of the provider whose account is linked by this sign-in."""
+    key = attempt.linking.get("provider", "") if attempt else ""
+    upstream = catalog().identity_providers.get(key)
+    return upstream.name if upstream else ""
+
+
 def _hint(attempt: Attempt | None) -> str:
+    if attempt and attempt.linking:
+        return attempt.linking["email"]
     return attempt.parameters.get("login_hint", "")[:MAX_EMAIL] if attempt else ""
 
 

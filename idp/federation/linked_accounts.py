@@ -1,0 +1,107 @@
+"""Accounts of people at other providers, by what names them for good: the issuer and its subject
+(OpenID Connect Core section 2). Their address there may change, and means nothing once linked."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base, Connection, Upsert
+from idp.secret_values import new_id
+
+
+class LinkedAccount(Base):
+    """`email` is what it was called when it was linked; `provider_key` is where."""
+
+    __tablename__ = "linked_accounts"
+    __table_args__ = (
+        sa.UniqueConstraint("issuer", "subject"),
+        sa.UniqueConstraint("user_id", "issuer"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    provider_key: Mapped[str]
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    email: Mapped[str]
+    linked_at: Mapped[float]
+    last_used_at: Mapped[float | None]
+
+
+class Linked(NamedTuple):
+    id: str
+    user_id: str
+    provider_key: str
+    email: str
+    linked_at: float
+    last_used_at: float | None
+
+
+_TABLE: Any = LinkedAccount.__table__
+_COLUMNS = tuple(_TABLE.c[name] for name in Linked._fields)
+_IS_THEIRS = _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text)
+_FIND = sa.select(*_COLUMNS).where(
+    _TABLE.c.issuer == sa.bindparam("issuer"), _TABLE.c.subject == sa.bindparam("subject")
+)
+_OF_PERSON = sa.select(*_COLUMNS).where(_IS_THEIRS).order_by(_TABLE.c.linked_at)
+_LINK = Upsert(
+    lambda insert: (
+        insert(_TABLE)
+        .values(
+            {
+                name: sa.bindparam(name)
+                for name in ("id", "user_id", "provider_key", "issuer", "subject", "email")
+            }
+            | {"linked_at": sa.bindparam("now"), "last_used_at": sa.bindparam("now")}
+        )
+        .on_conflict_do_nothing()
+        .returning(_TABLE.c.id)
+    )
+)
+_USED = (
+    sa.update(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("linked_id"))
+    .values(last_used_at=sa.bindparam("now", type_=sa.Double))
+)
+_UNLINK = (
+    sa.delete(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("linked_id"), _IS_THEIRS)
+    .returning(_TABLE.c.provider_key, _TABLE.c.email)
+)
+
+
+def find(db: Connection, issuer: str, subject: str) -> Linked | None:
+    row = db.row(_FIND, issuer=issuer, subject=subject)
+    return Linked._make(row) if row else None
+
+
+def of_person(db: Connection, user_id: str) -> list[Linked]:
+    """The oldest first."""
+    return [Linked._make(row) for row in db.rows(_OF_PERSON, owner_id=user_id)]
+
+
+def link(
+    db: Connection,
+    user_id: str,
+    provider_key: str,
+    issuer: str,
+    subject: str,
+    email: str,
+    now: float,
+) -> bool:
+    """False where it is linked already, to whomever, or the person has another one there."""
+    account = {"provider_key": provider_key, "issuer": issuer, "subject": subject, "email": email}
+    return db.row(_LINK, id=new_id(), user_id=user_id, **account, now=now) is not None
+
+
+def used(db: Connection, linked_id: str, now: float) -> None:
+    db.run(_USED, linked_id=linked_id, now=now)
+
+
+def unlink(db: Connection, user_id: str, linked_id: str) -> tuple[str, str] | None:
+    """The provider's key and the address there; None if it is not theirs."""
+    row = db.row(_UNLINK, linked_id=linked_id, owner_id=user_id)
+    return (str(row[0]), str(row[1])) if row else None
