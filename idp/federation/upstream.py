@@ -198,10 +198,17 @@ def _address(told: dict[str, Any], name: str, issuer: str) -> str:
     address = told.get(name)
     if not isinstance(address, str):
         raise Away(f"the metadata has no {name}")
-    parts = urlsplit(address)
-    if not parts.hostname or parts.scheme not in {"https", urlsplit(issuer).scheme}:
+    if not _is_as_safe(address, issuer):
         raise Away(f"the {name} is less safe than its issuer")
     return address
+
+
+def _is_as_safe(address: str, issuer: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and parts.scheme in {"https", urlsplit(issuer).scheme}
 
 
 def _keys(told: dict[str, Any]) -> list[dict[str, Any]]:

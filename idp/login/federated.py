@@ -85,7 +85,7 @@ def begin(
     except Away as problem:
         raise NotReached(f"{upstream.key}: {problem}") from problem
     state, errand = new_secret(), Errand(attempt.id, upstream.key, new_secret(), new_secret())
-    store.put(_key(state), orjson.dumps(errand).decode(), LIFETIME, now)
+    store.put(_key(state), orjson.dumps(list(errand)).decode(), LIFETIME, now)
     asked = {
         "response_type": "code",
         "client_id": upstream.client_id,
