@@ -49,8 +49,8 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_linked_accounts")),
-        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_linked_accounts_issuer_subject")),
-        sa.UniqueConstraint("user_id", "issuer", name=op.f("uq_linked_accounts_user_id_issuer")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_linked_accounts_issuer")),
+        sa.UniqueConstraint("user_id", "issuer", name=op.f("uq_linked_accounts_user_id")),
     )
 
 

@@ -28,6 +28,8 @@ SIGN_IN: dict[str, Any] = {
     "reason": None,
     "locked_hint": None,
     "passkeys": {"party": "id.latchkey.example", "unknown": ""},
+    "upstreams": [],
+    "linking": "",
 }
 
 STEP: dict[str, Any] = {
@@ -42,6 +44,18 @@ WRONG_DETAILS = "We could not sign you in. Check your details, or reset your pas
 
 SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "sign-in": ("login/sign_in.html", SIGN_IN),
+    "sign-in-with-google": (
+        "login/sign_in.html",
+        SIGN_IN | {"chosen": "lms", "upstreams": [{"key": "google", "name": "Google"}]},
+    ),
+    "sign-in-to-link": (
+        "login/sign_in.html",
+        SIGN_IN | {"chosen": "lms", "linking": "Google", "email": AMARA["email"]},
+    ),
+    "upstream": (
+        "login/upstream.html",
+        {"name": "Google", "target": "https://accounts.example/authorize"},
+    ),
     "sign-in-from-product": ("login/sign_in.html", SIGN_IN | {"chosen": "lms"}),
     "sign-in-wrong": (
         "login/sign_in.html",
