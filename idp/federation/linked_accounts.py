@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Upsert
+from idp.database import Base, Connection
 from idp.secret_values import new_id
+from idp.statements import Upsert
 
 
 class LinkedAccount(Base):

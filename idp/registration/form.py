@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +26,6 @@ from idp.policies.password_age import LEAST_DAYS, MOST_DAYS
 from idp.policies.password_rules import HISTORY, MIN_ALNUM, MIN_LENGTH
 from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
 from idp.policies.sessions import ABSOLUTE, IDLE
-from idp.settings import LOOPBACK_HOSTS
 
 MIN_CLIENT_SECRET = 32
 MAX_AGE = 366 * 86400
@@ -62,6 +60,7 @@ RoleKey = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,62}$"), AfterValidator(_role_key)
 ]
 Uri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=2048)]
+ProviderKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
 FreshMinutes = Annotated[int, Field(ge=LEAST_MINUTES, le=MOST_MINUTES)]
 ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
@@ -109,7 +108,6 @@ class PasswordAgeForm(Form):
 
 
 class ProductForm(PasswordAgeForm):
-from urllib.parse import urlsplit
     key: ProductKey
     name: Line
     description: Words = ""

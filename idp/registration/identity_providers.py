@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from idp.directory.identity_providers import SECRET_PURPOSE, IdentityProvider
 from idp.errors import FormMistake
 from idp.registration.changes import Change, Edit
-from idp.registration.form import IdentityProviderForm
+from idp.registration.identity_provider_form import IdentityProviderForm
 from idp.secret_values import SecretKeys
 
 PLAIN = ("name", "issuer", "client_id", "hosted_domain", "status")

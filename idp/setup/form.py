@@ -29,7 +29,6 @@ from idp.policies.password_rules import MIN_ALNUM, has_letters
 from idp.registration.form import (
     ClientForm,
     Form,
-    IdentityProviderForm,
     Line,
     ProductForm,
     RoleKey,
@@ -38,6 +37,7 @@ from idp.registration.form import (
     Words,
     nodes,
 )
+from idp.registration.identity_provider_form import IdentityProviderForm
 
 
 def _email(claimed: str) -> str:
