@@ -72,6 +72,9 @@ _UNLINK = (
     .where(_TABLE.c.id == sa.bindparam("linked_id"), _IS_THEIRS)
     .returning(_TABLE.c.provider_key, _TABLE.c.email)
 )
+_UNLINK_SINCE = sa.delete(_TABLE).where(
+    _IS_THEIRS, _TABLE.c.linked_at >= sa.bindparam("since", type_=sa.Double)
+)
 
 
 def find(db: Connection, issuer: str, subject: str) -> Linked | None:
@@ -106,3 +109,8 @@ def unlink(db: Connection, user_id: str, linked_id: str) -> tuple[str, str] | No
     """The provider's key and the address there; None if it is not theirs."""
     row = db.row(_UNLINK, linked_id=linked_id, owner_id=user_id)
     return (str(row[0]), str(row[1])) if row else None
+
+
+def unlink_since(db: Connection, user_id: str, since: float) -> None:
+    """What was linked from then on, by whoever had the account then."""
+    db.run(_UNLINK_SINCE, owner_id=user_id, since=since)

@@ -15,6 +15,8 @@ from tests.machine.upstream.accounts import Account
 from tests.machine.upstream.faults import Fault
 from tests.machine.upstream.provider import UpstreamProvider
 from tests.security.second_factors import require_of_staff
+from tests.security.test_sec_58_email_change import changed as change_address
+from tests.security.test_sec_58_email_change import open_link, undo_link
 from tests.world import AMARA, BEN, PASSWORD, VICTOR, Visitor, World, claims_of, sent_back
 
 __all__ = ["upstream"]
@@ -164,6 +166,21 @@ def test_sec_60_what_waits_to_be_linked_is_gone_with_its_sign_in(
     page = sign_in(visitor)
     either_world.clock.move(either_world.settings.attempt_lifetime + 1)
     visitor.follow(visitor.submit(page, email=AMARA, password=PASSWORD))
+    assert linked(either_world) == []
+
+
+def test_sec_60_what_a_thief_linked_goes_when_the_address_is_given_back(
+    either_world: World, upstream: UpstreamProvider, visitor: Visitor
+):
+    thief = "thief@evil.example"
+    found_open = either_world.browser()
+    found_open.enter("/account/email")
+    either_world.clock.move(10)
+    change_address(either_world, found_open, thief)
+    upstream.account = Account("6666", thief)
+    link(visitor, thief)
+    assert linked(either_world) == ["6666"]
+    open_link(either_world.browser(), undo_link(either_world, AMARA))
     assert linked(either_world) == []
 
 
