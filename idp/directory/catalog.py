@@ -19,7 +19,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.database import Base, Connection, Database
 from idp.directory import clients, tenants
 from idp.directory.clients import Client
-from idp.directory.identity_providers import ACTIVE, IdentityProvider, UpstreamProvider
 from idp.directory.products import Product
 from idp.directory.tenants import Tenant
 from idp.errors import StoreUnavailable
@@ -43,7 +42,7 @@ _TOUCH = sa.update(CatalogVersion).values(version=CatalogVersion.version + 1)
 
 
 def touch(db: Connection) -> None:
-    """Say that products, clients or signing keys have changed."""
+    """Say that products, clients, signing keys or identity providers have changed."""
     db.run(_TOUCH)
 
 
@@ -116,7 +115,6 @@ class Catalog:
     products: dict[str, ProductView]
     clients: dict[str, Client]
     machine_tenants: dict[str, str]
-    identity_providers: dict[str, UpstreamProvider] = field(default_factory=dict)
 
     def product_of(self, client: Client) -> ProductView:
         return self.products[client.product_key]
@@ -148,22 +146,14 @@ def load_catalog(database: Database) -> Catalog:
                 sa.or_(Client.tenant_id.is_(None), Tenant.status == tenants.ACTIVE),
             )
         )
-        upstreams = sa.select(IdentityProvider).where(IdentityProvider.status == ACTIVE)
         slugs = sa.select(Tenant.id, Tenant.slug).join(Client, Client.tenant_id == Tenant.id)
         catalog = Catalog(
             products={product.key: _view(product) for product in products},
             clients={client.client_id: client for client in session.scalars(active)},
             machine_tenants={row.id: row.slug for row in session.execute(slugs)},
-            identity_providers={row.key: _upstream(row) for row in session.scalars(upstreams)},
         )
         session.expunge_all()
     return catalog
-
-
-def _upstream(row: IdentityProvider) -> UpstreamProvider:
-    return UpstreamProvider(
-        row.key, row.name, row.issuer, row.client_id, row.sealed_secret, row.hosted_domain
-    )
 
 
 def _view(product: Product) -> ProductView:

@@ -78,7 +78,7 @@ def _link(
     attempt: Attempt,
     now: float,
 ) -> None:
-    upstreams = provider.catalog.current(now).identity_providers
+    upstreams = provider.identity_providers.current(now).by_key
     who = (situation.evidence.user_id, situation.proven.fresh)
     federated.link(db, attempt, *who, upstreams, now, request.origin)
 

@@ -19,7 +19,7 @@ class LinkedAccount(Base):
     __tablename__ = "linked_accounts"
     __table_args__ = (
         sa.UniqueConstraint("issuer", "subject"),
-        sa.UniqueConstraint("user_id", "issuer"),
+        sa.UniqueConstraint("user_id", "provider_key"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -29,7 +29,6 @@ class LinkedAccount(Base):
     subject: Mapped[str]
     email: Mapped[str]
     linked_at: Mapped[float]
-    last_used_at: Mapped[float | None]
 
 
 class Linked(NamedTuple):
@@ -38,7 +37,6 @@ class Linked(NamedTuple):
     provider_key: str
     email: str
     linked_at: float
-    last_used_at: float | None
 
 
 _TABLE: Any = LinkedAccount.__table__
@@ -56,16 +54,11 @@ _LINK = Upsert(
                 name: sa.bindparam(name)
                 for name in ("id", "user_id", "provider_key", "issuer", "subject", "email")
             }
-            | {"linked_at": sa.bindparam("now"), "last_used_at": sa.bindparam("now")}
+            | {"linked_at": sa.bindparam("now")}
         )
         .on_conflict_do_nothing()
         .returning(_TABLE.c.id)
     )
-)
-_USED = (
-    sa.update(_TABLE)
-    .where(_TABLE.c.id == sa.bindparam("linked_id"))
-    .values(last_used_at=sa.bindparam("now", type_=sa.Double))
 )
 _UNLINK = (
     sa.delete(_TABLE)
@@ -99,10 +92,6 @@ def link(
     """False where it is linked already, to whomever, or the person has another one there."""
     account = {"provider_key": provider_key, "issuer": issuer, "subject": subject, "email": email}
     return db.row(_LINK, id=new_id(), user_id=user_id, **account, now=now) is not None
-
-
-def used(db: Connection, linked_id: str, now: float) -> None:
-    db.run(_USED, linked_id=linked_id, now=now)
 
 
 def unlink(db: Connection, user_id: str, linked_id: str) -> tuple[str, str] | None:

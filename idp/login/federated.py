@@ -165,7 +165,6 @@ def prove(db: Connection, attempt: Attempt, key: str, found: Identity, now: floa
     person = users.find_person(db, linked.user_id)
     if person is None or not users.may_sign_in(person, now):
         raise NotSignedIn(f"{key}: the person is disabled")
-    linked_accounts.used(db, linked.id, now)
     return attempt.prove(person.id, FEDERATED, now, linked.linked_at)
 
 

@@ -12,7 +12,7 @@ from idp.federation.linked_accounts import Linked
 from idp.login import federated
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
-from idp.web.context import catalog, now, origin, provider
+from idp.web.context import identity_providers, now, origin, provider
 
 blueprint = Blueprint("account_linked", __name__)
 
@@ -40,7 +40,7 @@ def unlink(session: BrowserSession, linked_id: str) -> Response:
 
 def name_of(linked: Linked) -> str:
     """Of the provider, or its key where it is gone."""
-    upstream = catalog().identity_providers.get(linked.provider_key)
+    upstream = identity_providers().find(linked.provider_key)
     return upstream.name if upstream else linked.provider_key
 
 

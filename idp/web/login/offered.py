@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from idp.directory.catalog import ProductView
 from idp.directory.identity_providers import UpstreamProvider
 from idp.login.attempt import Attempt
-from idp.web.context import catalog
+from idp.web.context import catalog, identity_providers
 from idp.web.login import step
 
 
@@ -19,4 +19,4 @@ def offered(attempt: Attempt) -> dict[str, UpstreamProvider]:
 
 def offered_by(products: Iterable[ProductView]) -> dict[str, UpstreamProvider]:
     taken = {key for product in products for key in product.identity_providers}
-    return {key: each for key, each in catalog().identity_providers.items() if key in taken}
+    return {key: each for key, each in identity_providers().by_key.items() if key in taken}

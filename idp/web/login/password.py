@@ -15,7 +15,15 @@ from idp.directory.identity_providers import UpstreamProvider
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.policies.assurance import PASSWORD
-from idp.web.context import browser_secret, catalog, cookie, now, origin, provider
+from idp.web.context import (
+    browser_secret,
+    catalog,
+    cookie,
+    identity_providers,
+    now,
+    origin,
+    provider,
+)
 from idp.web.login import step
 from idp.web.login.offered import offered, offered_by
 from idp.web.presentation import allow_form_targets, product_targets
@@ -93,8 +101,7 @@ def sign_in_page(
 
 
 def _allow_form_targets() -> None:
-    upstreams = (each.issuer for each in catalog().identity_providers.values())
-    allow_form_targets([*product_targets(catalog()), *upstreams])
+    allow_form_targets(product_targets(catalog()))
 
 
 def _upstreams(attempt: Attempt | None, tiles: list[ProductView]) -> list[UpstreamProvider]:
@@ -184,7 +191,7 @@ def _is_other() -> bool:
 def _linking(attempt: Attempt | None) -> str:
     """The name of the provider whose account is linked by this sign-in."""
     key = attempt.linking.get("provider", "") if attempt else ""
-    upstream = catalog().identity_providers.get(key)
+    upstream = identity_providers().find(key)
     return upstream.name if upstream else ""
 
 

@@ -47,8 +47,7 @@ def present(attempt: Attempt) -> None:
     client = client_of(attempt)
     redirect_uris = client.redirect_uris if client else []
     own = attempt.parameters.get("redirect_uri")  # proven before the attempt began
-    upstreams = (each.issuer for each in catalog().identity_providers.values())
-    allow_form_targets([*product_targets(catalog()), *redirect_uris, own, *upstreams])
+    allow_form_targets([*product_targets(catalog()), *redirect_uris, own])
 
 
 def asked(attempt: Attempt, step: Step) -> Situation | None:

@@ -15,7 +15,7 @@ from idp.errors import PageRefusal
 from idp.login import federated
 from idp.login.attempt import Attempt
 from idp.login.federated import NotReached, NotSignedIn
-from idp.web.context import browser_secret, catalog, now, origin, provider
+from idp.web.context import browser_secret, catalog, identity_providers, now, origin, provider
 from idp.web.login import password, step
 from idp.web.login.offered import offered
 from idp.web.presentation import origin_of
@@ -58,7 +58,7 @@ def _sent_to(upstream: UpstreamProvider, target: str) -> Answer:
 
 @blueprint.get("/login/upstream/<key>/return")
 def come_back(key: str) -> Answer:
-    held, upstream = provider(), catalog().identity_providers.get(key)
+    held, upstream = provider(), identity_providers().find(key)
     if upstream is None:
         raise NotSignedIn(f"no identity provider {key[:40]!a}")
     sent = {name: value[:MOST_SENT] for name, value in request.args.items()}
