@@ -86,8 +86,9 @@ class RoutedDomain(TenantOwned, Base):
 
 @dataclass(frozen=True)
 class UpstreamProvider:
-    """One that is active, as everybody else sees it. The platform's have no `tenant_id`; a
-    company's own have `domains`, verified now, by their names in the DNS."""
+    """One that is active, as everybody else sees it. Its ID tokens tell the address and the name of
+    somebody in `email_claim` and `name_claim`. The platform's have no `tenant_id`; a company's own
+    have `domains`, verified now, by their names in the DNS."""
 
     key: str
     name: str

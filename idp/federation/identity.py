@@ -13,14 +13,17 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.directory.identity_providers import UpstreamProvider
+from idp.directory.profile import MAX_NAME
 from idp.directory.users import canonical_email
+from idp.directory.wording import one_line
 from idp.federation.upstream import Tokens
 from idp.secret_values import encode, is_same
+from idp.tokens.others_keys import problem_of
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519"]
 OLDEST = 600.0  # seconds since it was made
 AHEAD = 60.0  # by another's clock
-MAX_SUBJECT = 255
+MAX_WORD = 255
 MAX_BYTES = 16 * 1024
 KEY_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "Ed25519": "OKP"}
 
@@ -30,12 +33,20 @@ class BadIdentity(Exception):
 
 
 class Identity(NamedTuple):
-    """`verified_email` is one that the provider vouches for, in its canonical form."""
+    """`email` is the address as claimed, in its canonical form; `is_verified` where the provider
+    vouches for it (security.md S60). `acr`, `amr` and `auth_time` are of the sign-in there, and
+    mean what the provider means by them. What was not told is empty, or None."""
 
     issuer: str
     subject: str
-    verified_email: str | None
-    hosted_domain: str
+    email: str | None
+    is_verified: bool
+    name: str
+    given_name: str
+    family_name: str
+    acr: str
+    amr: tuple[str, ...]
+    auth_time: float | None
 
 
 class Header(NamedTuple):
@@ -72,14 +83,25 @@ def read(
     if not is_same(str(claims.get("nonce", "")), nonce):
         raise BadIdentity("the ID token is of another sign-in")
     _check_access_token(claims, header.alg, tokens.access_token)
-    hosted_domain = claims.get("hd", "")
-    if upstream.hosted_domain and hosted_domain != upstream.hosted_domain:
+    if upstream.hosted_domain and claims.get("hd") != upstream.hosted_domain:
         raise BadIdentity("the account is of another company")
-    return Identity(upstream.issuer, _subject(claims), _verified_email(claims), str(hosted_domain))
+    return _identity(claims, upstream)
 
 
 def _signed(id_token: str, header: Header, keys: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The payload, by the one key that it can only be."""
+    key_set = KeySet.import_key_set({"keys": [_key_of(header, keys)]})
+    try:
+        opened = jws.deserialize_compact(id_token, key_set, algorithms=[header.alg])
+        claims = orjson.loads(opened.payload or b"")
+    except (JoseError, ValueError, TypeError) as problem:
+        raise BadIdentity(f"the ID token's signature: {problem!a}") from problem
+    if not isinstance(claims, dict):
+        raise BadIdentity("the ID token's payload is no object")
+    return claims
+
+
+def _key_of(header: Header, keys: Sequence[dict[str, Any]]) -> Any:
     fitting = [
         key
         for key in keys
@@ -90,15 +112,10 @@ def _signed(id_token: str, header: Header, keys: Sequence[dict[str, Any]]) -> di
     ]
     if len(fitting) != 1:
         raise BadIdentity(f"{len(fitting)} keys could have signed the ID token")
-    try:
-        key_set = KeySet.import_key_set({"keys": fitting})
-        opened = jws.deserialize_compact(id_token, key_set, algorithms=[header.alg])
-        claims = orjson.loads(opened.payload or b"")
-    except (JoseError, ValueError, TypeError) as problem:
-        raise BadIdentity(f"the ID token's signature: {problem!a}") from problem
-    if not isinstance(claims, dict):
-        raise BadIdentity("the ID token's payload is no object")
-    return claims
+    problem = problem_of(fitting[0])
+    if problem:
+        raise BadIdentity(f"the key that could have signed the ID token {problem}")
+    return fitting[0]
 
 
 def _check_whom_it_is_for(claims: dict[str, Any], upstream: UpstreamProvider) -> None:
@@ -113,15 +130,21 @@ def _check_whom_it_is_for(claims: dict[str, Any], upstream: UpstreamProvider) ->
 
 def _check_when(claims: dict[str, Any], now: float) -> None:
     made, ends = _time(claims, "iat"), _time(claims, "exp")
-    if not now - OLDEST <= made <= now + AHEAD or ends <= now - AHEAD:
+    told = [made, *(_told_time(claims, name) for name in ("nbf", "auth_time"))]
+    is_ahead = any(each is not None and each > now + AHEAD for each in told)
+    if is_ahead or made < now - OLDEST or ends <= now - AHEAD:
         raise BadIdentity("the ID token is too old, or from the future")
+
+
+def _told_time(claims: dict[str, Any], name: str) -> float | None:
+    return None if claims.get(name) is None else _time(claims, name)
 
 
 def _time(claims: dict[str, Any], name: str) -> float:
     value = claims.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise BadIdentity(f"the ID token has no {name}")
-    return value
+    return float(value)
 
 
 def _check_access_token(claims: dict[str, Any], alg: str, access_token: str) -> None:
@@ -133,17 +156,39 @@ def _check_access_token(claims: dict[str, Any], alg: str, access_token: str) -> 
         raise BadIdentity("the ID token goes with another access token")
 
 
-def _subject(claims: dict[str, Any]) -> str:
-    subject = claims.get("sub")
-    is_sound = isinstance(subject, str) and subject.isascii() and 0 < len(subject) <= MAX_SUBJECT
-    if not is_sound:
+def _identity(claims: dict[str, Any], upstream: UpstreamProvider) -> Identity:
+    subject, methods = _word(claims.get("sub")), claims.get("amr")
+    if not subject:
         raise BadIdentity("the ID token is about nobody")
-    return str(subject)
+    email = _email(claims.get(upstream.email_claim))
+    return Identity(
+        issuer=upstream.issuer,
+        subject=subject,
+        email=email,
+        is_verified=email is not None and _is_verified(claims, email),
+        name=_line(claims.get(upstream.name_claim)),
+        given_name=_line(claims.get("given_name")),
+        family_name=_line(claims.get("family_name")),
+        acr=_word(claims.get("acr")),
+        amr=tuple(filter(None, map(_word, methods if isinstance(methods, list) else ()))),
+        auth_time=_told_time(claims, "auth_time"),
+    )
 
 
-def _verified_email(claims: dict[str, Any]) -> str | None:
-    """The word `true`, and nothing that looks like it (security.md S60)."""
-    email = claims.get("email")
-    if claims.get("email_verified") is not True or not isinstance(email, str):
-        return None
-    return canonical_email(email)
+def _word(told: object) -> str:
+    """Printable ASCII, as a subject is (OpenID Connect Core section 2); else empty."""
+    is_word = isinstance(told, str) and told.isascii() and told.isprintable()
+    return str(told) if is_word and len(str(told)) <= MAX_WORD else ""
+
+
+def _email(told: object) -> str | None:
+    return canonical_email(told) if isinstance(told, str) else None
+
+
+def _is_verified(claims: dict[str, Any], email: str) -> bool:
+    """By the word `true`, and nothing that looks like it, of the claim `email` (section 5.1)."""
+    return claims.get("email_verified") is True and _email(claims.get("email")) == email
+
+
+def _line(told: object) -> str:
+    return (one_line(told, MAX_NAME) if isinstance(told, str) else None) or ""

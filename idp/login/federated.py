@@ -170,12 +170,12 @@ def prove(db: Connection, attempt: Attempt, key: str, found: Identity, now: floa
 
 def _to_be_linked(db: Connection, attempt: Attempt, key: str, found: Identity) -> Attempt:
     """Both sides have verified the address; nothing that this browser has proven so far counts."""
-    person = users.find_by_email(db, found.verified_email) if found.verified_email else None
+    person = users.find_by_email(db, found.email) if found.email and found.is_verified else None
     is_verified = person is not None and users.has_verified_email(db, person.id)
     if person is None or person.status != users.ACTIVE or not is_verified:
         raise NotSignedIn(f"{key}: nobody here has that address, verified on both sides")
     linking = {"provider": key, "issuer": found.issuer, "subject": found.subject}
-    linking |= {"user_id": person.id, "email": found.verified_email or ""}
+    linking |= {"user_id": person.id, "email": found.email or ""}
     return replace(attempt, linking=linking, user_id="", proven={}, other_account=True)
 
 
