@@ -125,8 +125,8 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
         letter["client"] = _client(db, event.client_id)
     elif event.tag == "sign_in.new_device":
         letter |= {"user_agent": event.detail["user_agent"], "address": event.address}
-    elif event.tag.startswith("domain."):
-        letter["domain"] = event.detail["name"]
+    elif event.tag.startswith(("domain.", "identity_provider.")):
+        letter[event.tag.partition(".")[0]] = event.detail["name"]
     elif event.tag == "person.roles_changed":
         given, taken = _roles_changed(event)
         letter["given"] = [name for name, _ in _roles(db, event, given)]

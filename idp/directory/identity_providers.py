@@ -7,14 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp.database import Base, Database
 from idp.directory import tenants
-from idp.directory.domains import Domain
+from idp.directory.domains import Domain, RoutedDomain
 from idp.directory.tenants import Tenant
+from idp.settings import LOOPBACK_HOSTS
 from idp.tenancy import TenantOwned, every_tenant
 
 ACTIVE, DISABLED = "active", "disabled"
@@ -63,25 +65,6 @@ class CompanyProvider(TenantOwned, Base):
     trusted_amr: Mapped[str]
     status: Mapped[str]
     created_at: Mapped[float]
-
-
-class RoutedDomain(TenantOwned, Base):
-    """Of whose addresses a company's provider signs people in, while the domain is verified."""
-
-    __tablename__ = "routed_domains"
-    __table_args__ = (
-        sa.ForeignKeyConstraint(
-            ["provider_id", "tenant_id"],
-            ["company_providers.id", "company_providers.tenant_id"],
-            ondelete="CASCADE",
-        ),
-    )
-
-    domain_id: Mapped[str] = mapped_column(
-        sa.ForeignKey("domains.id", ondelete="CASCADE"), primary_key=True
-    )
-    provider_id: Mapped[str] = mapped_column(index=True)
-    tenant_id: Mapped[str]
 
 
 @dataclass(frozen=True)
@@ -135,6 +118,20 @@ class IdentityProviders:
     @cached_property
     def _by_domain(self) -> dict[str, UpstreamProvider]:
         return {name: each for each in self.by_key.values() for name in each.domains}
+
+
+def checked_issuer(claimed: str) -> str:
+    """As it is. Raises ValueError for what no provider is found by (OpenID Connect Discovery 1.0
+    section 3)."""
+    parts = urlsplit(claimed)
+    schemes = ("https", "http") if parts.hostname in LOOPBACK_HOSTS else ("https",)
+    is_plain = claimed.isascii() and claimed.isprintable() and " " not in claimed
+    is_found = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    if parts.scheme not in schemes or not is_plain or not is_found:
+        raise ValueError("an issuer is an https address")
+    if "?" in claimed or "#" in claimed:
+        raise ValueError("an issuer is an address without query or fragment")
+    return claimed
 
 
 def load_identity_providers(database: Database) -> IdentityProviders:

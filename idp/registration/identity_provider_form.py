@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
+from idp.directory.identity_providers import checked_issuer
 from idp.registration.form import Form, Line, ProviderKey
-from idp.settings import LOOPBACK_HOSTS
 
-
-def _issuer(claimed: str) -> str:
-    parts = urlsplit(claimed)
-    is_safe = parts.scheme == "https" or parts.hostname in LOOPBACK_HOSTS
-    if not (is_safe and parts.hostname) or parts.query or parts.fragment or parts.username:
-        raise ValueError("an issuer is an https address without query or fragment")
-    return claimed
+Issuer = Annotated[str, StringConstraints(max_length=512), AfterValidator(checked_issuer)]
 
 
 class IdentityProviderForm(Form):
@@ -24,8 +17,8 @@ class IdentityProviderForm(Form):
 
     key: ProviderKey
     name: Line
-    issuer: Annotated[str, StringConstraints(max_length=512), AfterValidator(_issuer)] = Field(
-        description="As its ID tokens say it, like https://accounts.google.com."
+    issuer: Annotated[str, StringConstraints(max_length=512), AfterValidator(checked_issuer)] = (
+        Field(description="As its ID tokens say it, like https://accounts.google.com.")
     )
     client_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,512}$")]
     client_secret: SecretStr | None = Field(
