@@ -1,16 +1,16 @@
 """Another OpenID provider, as we reach it: its metadata, its keys, and the exchange of a code.
 
 Whatever it does, a person waits four seconds at most, and nobody else waits for it: of the threads
-that answer, a few at most are held, and who has just not answered is not asked again at once
-(security.md R12).
+that answer, a few at most are held, fewer by each of them, and who has just not answered is not
+asked again at once (security.md R12).
 """
 
 from __future__ import annotations
 
-import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import BoundedSemaphore
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
@@ -20,20 +20,34 @@ import orjson
 from idp import outgoing
 from idp.directory.identity_providers import UpstreamProvider
 from idp.outgoing import NO_HEADERS, Unreachable
-from idp.settings import Networks
+from idp.settings import UPSTREAM_THREADS, Networks
 
 PATIENCE = 4.0
 MOST_BYTES = 64 * 1024
 MOST_KEYS = 50
+MOST_ERROR = 64
 FRESH_FOR = 3600.0
 UNKNOWN_KEY_AFTER = 60.0
 AFTER_TROUBLE = 10.0
-AT_ONCE, IN_LINE, LINE_WAIT = 2, 2, 0.5
+AT_ONCE, LINE_WAIT = 2, 0.5
+FOR_ONE = UPSTREAM_THREADS - 1  # at once and in line, so that one that is slow stops no other
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 class Away(Exception):
     """It did not answer, or with nothing that could be an answer; says what, for the log."""
+
+
+class Refused(Away):
+    """It answered with a status that is no success, and `error` (RFC 6749 section 5.2) or none."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(f"status {status} {error!a}")
+        self.error = error
+
+
+class CodeRefused(Exception):
+    """The code is none that it has given us for this sign-in, or was used, or is too old."""
 
 
 class Metadata(NamedTuple):
@@ -72,8 +86,9 @@ class Upstreams:
 
     def __init__(self, allowed: Networks) -> None:
         self._allowed = allowed
-        self._room = threading.BoundedSemaphore(AT_ONCE)
-        self._line = threading.BoundedSemaphore(AT_ONCE + IN_LINE)
+        self._threads = BoundedSemaphore(UPSTREAM_THREADS)
+        self._lines: dict[str, BoundedSemaphore] = {}
+        self._rooms: dict[str, BoundedSemaphore] = {}
         self._metadata: dict[str, _Kept] = {}
         self._keys: dict[str, _Kept] = {}
         self._trouble: dict[str, float] = {}
@@ -111,15 +126,16 @@ class Upstreams:
         patience: Patience,
         now: float,
     ) -> Tokens:
-        """RFC 6749 section 4.1.3, by the secret in the way that it takes. Raises Away."""
-        metadata, headers = self.metadata(upstream, patience, now), NO_HEADERS
-        form = {"grant_type": "authorization_code", **fields}
-        if metadata.takes_basic:
-            pair = f"{quote_plus(upstream.client_id)}:{quote_plus(secret)}".encode()
-            headers = {"Authorization": f"Basic {b64encode(pair).decode()}"}
-        else:
-            form |= {"client_id": upstream.client_id, "client_secret": secret}
-        told = self._fetch(upstream, metadata.token_endpoint, patience, now, form, headers)
+        """RFC 6749 section 4.1.3, by the secret in the way that it takes. Raises Away, and
+        CodeRefused."""
+        metadata = self.metadata(upstream, patience, now)
+        form, headers = _with_secret(fields, metadata.takes_basic, upstream.client_id, secret)
+        try:
+            told = self._fetch(upstream, metadata.token_endpoint, patience, now, form, headers)
+        except Refused as refusal:
+            if refusal.error == "invalid_grant":
+                raise CodeRefused(str(refusal)) from refusal
+            raise
         id_token, access_token = told.get("id_token"), told.get("access_token")
         if not isinstance(id_token, str) or not isinstance(access_token, str):
             raise Away("no tokens")
@@ -139,7 +155,7 @@ class Upstreams:
             raise Away("it did not answer just now")
         asked = {"Accept": "application/json", **headers}
         try:
-            with self._turn():
+            with self._turn(upstream.issuer):
                 answer = outgoing.ask(
                     *(uri, self._allowed, fields),
                     headers=asked,
@@ -149,24 +165,41 @@ class Upstreams:
         except Unreachable as problem:
             self._trouble[upstream.issuer] = now
             raise Away(str(problem)) from problem
-        if answer.status != 200 or len(answer.body) > MOST_BYTES:
-            raise Away(f"status {answer.status}, {len(answer.body)} bytes")
+        if len(answer.body) > MOST_BYTES:
+            raise Away(f"more than {MOST_BYTES} bytes")
+        if answer.status != 200:
+            raise Refused(answer.status, _error_of(answer.body))
         return _object(answer.body)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, issuer: str) -> Iterator[None]:
         """Raises Away where too many wait already."""
-        if not self._line.acquire(blocking=False):
-            raise Away("too many are waiting for others")
-        try:
-            if not self._room.acquire(timeout=LINE_WAIT):
-                raise Away("too many are waiting for others")
-            try:
-                yield
-            finally:
-                self._room.release()
-        finally:
-            self._line.release()
+        line = self._lines.setdefault(issuer, BoundedSemaphore(FOR_ONE))
+        room = self._rooms.setdefault(issuer, BoundedSemaphore(AT_ONCE))
+        with _place(self._threads), _place(line), _place(room, LINE_WAIT):
+            yield
+
+
+@contextmanager
+def _place(places: BoundedSemaphore, seconds: float = 0.0) -> Iterator[None]:
+    """Raises Away where none is free by then."""
+    if not places.acquire(timeout=seconds):
+        raise Away("too many are waiting for others")
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _with_secret(
+    fields: dict[str, str], takes_basic: bool, client_id: str, secret: str
+) -> tuple[dict[str, str], Mapping[str, str]]:
+    """The form and the headers (RFC 6749 section 2.3.1)."""
+    form = {"grant_type": "authorization_code", **fields}
+    if not takes_basic:
+        return form | {"client_id": client_id, "client_secret": secret}, NO_HEADERS
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
+    return form, {"Authorization": f"Basic {b64encode(pair).decode()}"}
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -177,6 +210,13 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise Away("it is no object")
     return told
+
+
+def _error_of(body: bytes) -> str:
+    try:
+        return str(_object(body).get("error", ""))[:MOST_ERROR]
+    except Away:
+        return ""
 
 
 def _metadata(told: dict[str, Any], issuer: str) -> Metadata:

@@ -25,7 +25,7 @@ from idp.ephemeral import Ephemeral
 from idp.errors import PageRefusal, told
 from idp.federation import identity, linked_accounts
 from idp.federation.identity import BadIdentity, Identity
-from idp.federation.upstream import Away, Patience, Upstreams
+from idp.federation.upstream import Away, CodeRefused, Patience, Upstreams
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.oidc import pkce
@@ -135,7 +135,7 @@ def identify(
         kid = identity.header_of(tokens.id_token).kid
         public = upstreams.keys(upstream, kid, patience, now)
         return identity.read(upstream, tokens, public, errand.nonce, now)
-    except BadIdentity as problem:
+    except (BadIdentity, CodeRefused) as problem:
         raise NotSignedIn(f"{upstream.key}: {problem}") from problem
     except Away as problem:
         raise NotReached(f"{upstream.key}: {problem}") from problem

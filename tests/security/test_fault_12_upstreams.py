@@ -3,19 +3,25 @@ signs nobody in."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from idp.federation.upstream import AT_ONCE, Patience
 from tests.federation.known import known_to
-from tests.federation.signing_in import come_back, leave, link, sign_in
+from tests.federation.signing_in import RETURN, come_back, leave, link, returned, sign_in
 from tests.machine.upstream.faults import Fault, faults_of
 from tests.machine.upstream.provider import UpstreamProvider
-from tests.world import AMARA, Visitor, World, sent_back
+from tests.world import AMARA, BEN, Visitor, World, sent_back
 
 AWAY = "reach that provider at the moment"
 PATIENT = 30.0  # seconds: of four, however busy the machine
+LONG, FOR_EVER = 60.0, 3600.0
 LEADS_AWAY = {  # what a browser may be sent to; of ours, `outgoing` says where we go
     *(Fault.DISCOVERY_ENDPOINTS_ELSEWHERE, Fault.DISCOVERY_ENDPOINTS_INSIDE),
     Fault.DISCOVERY_ENDPOINTS_WITHOUT_TLS,  # as here, where the issuer has none either
@@ -47,6 +53,23 @@ def test_fault_12_metadata_that_is_not_sound_leads_nowhere(
     assert time.monotonic() - started < PATIENT
 
 
+@pytest.mark.parametrize("fault", sorted(LEADS_AWAY))
+def test_fault_12_where_it_leads_us_we_do_not_go_inside_and_nobody_is_signed_in(
+    world: World, upstream: UpstreamProvider, visitor: Visitor, fault: Fault
+):
+    upstream.fault = fault
+    left = leave(visitor, visitor.follow(visitor.authorize("lms")))
+    [state] = set(re.findall(r"state=([\w-]+)", left.headers.get("Location", "") + left.text))
+    answer = urlencode({"code": "made-up", "state": state, "iss": upstream.issuer})
+    page = visitor.get(f"{RETURN}?{answer}")
+    assert page.status_code == 503, fault
+    assert AWAY in page.text
+    assert world.run("SELECT count(*) FROM sessions") == [(0,)]
+    assert upstream.asked["token"] == 0
+    reason = world.audit("sign_in.federated_refused")[-1]["reason"]
+    assert ("NotAllowed" in reason) == (fault is Fault.DISCOVERY_ENDPOINTS_INSIDE)
+
+
 @pytest.mark.parametrize("fault", AFTER)
 def test_fault_12_whatever_the_exchange_comes_to_nobody_is_signed_in(
     world: World, upstream: UpstreamProvider, visitor: Visitor, fault: Fault
@@ -68,6 +91,36 @@ def test_fault_12_while_it_is_down_passwords_work_and_the_page_says_what_happene
     answer = visitor.follow(visitor.submit(page, "/login/password", email=AMARA, password=""))
     assert answer.status_code == 400
     assert "code" in sent_back(visitor.sign_in(AMARA))
+
+
+@pytest.mark.parametrize("fault", [Fault.DISCOVERY_HANGS, Fault.TOKEN_DRIPS])
+def test_fault_12_while_many_wait_for_it_passwords_work(
+    world: World, upstream: UpstreamProvider, monkeypatch: pytest.MonkeyPatch, fault: Fault
+):
+    """With threads as a process of ours has them, where who waits for it does so to the end."""
+    monkeypatch.setattr(Patience.__init__, "__defaults__", (FOR_EVER,))
+    going = [on_the_way(world, fault) for _ in range(2 * world.settings.threads)]
+    upstream.fault, before = fault, upstream.asked[fault.part]
+    with ThreadPoolExecutor(world.settings.threads) as threads:
+        waiting = [threads.submit(go) for go in going]
+        signing_in = [threads.submit(world.browser().sign_in, each) for each in (AMARA, BEN)]
+        try:
+            assert all("code" in sent_back(each.result(LONG)) for each in signing_in)
+            assert sum(not each.done() for each in waiting) >= AT_ONCE
+        finally:
+            upstream.down()
+    assert {each.result().status_code for each in waiting} == {503}
+    assert upstream.asked[fault.part] - before == AT_ONCE
+
+
+def on_the_way(world: World, fault: Fault) -> Callable[[], Any]:
+    """Somebody's next step, which asks what has the fault."""
+    visitor = world.browser()
+    page = visitor.follow(visitor.authorize("lms"))
+    if fault.part == "discovery":
+        return lambda: leave(visitor, page)
+    address = returned(leave(visitor, page))
+    return lambda: visitor.get(address)
 
 
 def test_fault_12_who_did_not_answer_is_not_asked_again_at_once(

@@ -16,7 +16,6 @@ from tests.world import AMARA, Visitor, World, sent_back
 __all__ = ["upstream"]
 
 REFUSED = "That account could not be used to sign in here."
-AWAY = "reach that provider at the moment"
 TOKENS = [f for f in faults_of("id_token") if f is not Fault.ID_TOKEN_MISSING]
 
 
@@ -117,7 +116,19 @@ def test_sec_61_the_code_of_another_sign_in_signs_nobody_in(
 ):
     upstream.fault = fault
     page = sign_in(visitor)
-    assert REFUSED in page.text or AWAY in page.text
+    assert page.status_code == 400
+    assert REFUSED in page.text
+
+
+def test_sec_61_a_code_that_nobody_gave_signs_nobody_in_and_is_no_trouble(
+    either_world: World, visitor: Visitor
+):
+    """Whoever sends them keeps nobody else out."""
+    page = visitor.get(changed(left(visitor), code="made-up"))
+    assert page.status_code == 400
+    assert REFUSED in page.text
+    assert "invalid_grant" in either_world.audit("sign_in.federated_refused")[-1]["reason"]
+    assert "code" in sent_back(sign_in(visitor))
 
 
 def test_sec_61_who_declines_there_is_back_at_the_sign_in(

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp import audit
+from idp.credentials import tries
 from idp.directory.identity_providers import UpstreamProvider
 from idp.errors import PageRefusal
 from idp.login import federated
@@ -25,6 +26,13 @@ blueprint = Blueprint("upstream", __name__)
 MOST_SENT = 4096  # letters of a parameter that comes back
 
 Answer = Response | str | tuple[str, int]
+
+
+@blueprint.before_request
+def ration() -> None:
+    """Before anybody is asked and anything is written: each takes a thread of ours for seconds."""
+    held = provider()
+    tries.count_question(held.ephemeral, held.settings, now(), origin())
 
 
 @blueprint.post("/login/upstream")
