@@ -59,9 +59,11 @@ def header_of(id_token: str) -> Header:
     if len(id_token) > MAX_BYTES:
         raise BadIdentity("the ID token is too long")
     try:
-        protected = jws.extract_compact(id_token.encode()).protected
-    except (JoseError, ValueError, TypeError) as problem:
+        protected: Any = jws.extract_compact(id_token.encode()).protected
+    except (JoseError, ValueError) as problem:
         raise BadIdentity("the ID token is no JWT") from problem
+    if not isinstance(protected, dict):  # a list with the word alg in it is read, too
+        raise BadIdentity("the ID token's header is no object")
     alg, kid = protected.get("alg"), protected.get("kid")
     if alg not in ALGORITHMS or not isinstance(kid, str | None):
         raise BadIdentity("the ID token is signed in a way that we do not take")

@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response
 
 from idp.federation import upstream as reaching
 from idp.federation.upstream import (
-    MOST_BYTES,
     Away,
     CodeRefused,
     Patience,
@@ -124,7 +123,7 @@ def test_an_answer_of_more_than_64_kib_is_none(
 ) -> None:
     there.metadata()
     document = orjson.dumps({"keys": [{"kid": "padded"}]})
-    answers(monkeypatch, "/jwks", document.ljust(MOST_BYTES + spaces))
+    answers(monkeypatch, "/jwks", document.ljust(64 * 1024 + spaces))
     if is_taken:
         assert there.kids() == ["padded"]
     else:
