@@ -1,12 +1,13 @@
 """Another OpenID provider, as we reach it: its metadata, its keys, and the exchange of a code.
 
 Whatever it does, a person waits four seconds at most, and nobody else waits for it: of the threads
-that answer, a few at most are held, fewer by each of them, and who has just not answered is not
+that answer, a few at most are held, fewer for each of them, and who has just not answered is not
 asked again at once (security.md R12).
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ UNKNOWN_KEY_AFTER = 60.0
 AFTER_TROUBLE = 10.0
 AT_ONCE, LINE_WAIT = 2, 0.5
 FOR_ONE = UPSTREAM_THREADS - 1  # at once and in line, so that one that is slow stops no other
+ADDRESS = re.compile(r"[\w.~:/?\[\]@!$&'()*+,;=%-]{1,2048}", re.ASCII)  # RFC 3986, no fragment
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 
@@ -78,7 +80,7 @@ class Patience:
 
     @property
     def left(self) -> float:
-        return max(0.001, self._until - monotonic())
+        return self._until - monotonic()
 
 
 class Upstreams:
@@ -155,7 +157,7 @@ class Upstreams:
             raise Away("it did not answer just now")
         asked = {"Accept": "application/json", **headers}
         try:
-            with self._turn(upstream.issuer):
+            with self._turn(upstream.tenant_id or upstream.issuer):
                 answer = outgoing.ask(
                     *(uri, self._allowed, fields),
                     headers=asked,
@@ -172,10 +174,11 @@ class Upstreams:
         return _object(answer.body)
 
     @contextmanager
-    def _turn(self, issuer: str) -> Iterator[None]:
-        """Raises Away where too many wait already."""
-        line = self._lines.setdefault(issuer, BoundedSemaphore(FOR_ONE))
-        room = self._rooms.setdefault(issuer, BoundedSemaphore(AT_ONCE))
+    def _turn(self, whose: str) -> Iterator[None]:
+        """Of a company, whatever providers it has, or of a provider of the platform's. Raises Away
+        where too many wait already."""
+        line = self._lines.setdefault(whose, BoundedSemaphore(FOR_ONE))
+        room = self._rooms.setdefault(whose, BoundedSemaphore(AT_ONCE))
         with _place(self._threads), _place(line), _place(room, LINE_WAIT):
             yield
 
@@ -236,8 +239,8 @@ def _metadata(told: dict[str, Any], issuer: str) -> Metadata:
 def _address(told: dict[str, Any], name: str, issuer: str) -> str:
     """As safe as its issuer's."""
     address = told.get(name)
-    if not isinstance(address, str):
-        raise Away(f"the metadata has no {name}")
+    if not isinstance(address, str) or not ADDRESS.fullmatch(address):
+        raise Away(f"the {name} is no address")
     if not _is_as_safe(address, issuer):
         raise Away(f"the {name} is less safe than its issuer")
     return address

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Request, Response
 
 from idp.federation import upstream as reaching
 from idp.federation.upstream import (
@@ -19,7 +19,7 @@ from idp.federation.upstream import (
 )
 from tests.federation.party import BACK
 from tests.federation.reaching import NOW, Reaching
-from tests.machine.upstream import Fault, running_upstream
+from tests.machine.upstream import Fault, UpstreamProvider, running_upstream
 from tests.machine.upstream import provider as stand_in
 from tests.machine.upstream.documents import metadata
 
@@ -114,6 +114,10 @@ def test_a_step_has_one_time_for_all_that_it_asks(there: Reaching) -> None:
         there.upstreams.keys(there.known, None, patience, NOW)
     assert 0.3 <= time.monotonic() - started < reaching.PATIENCE
     assert patience.left < 0.1
+    started = time.monotonic()
+    with pytest.raises(Away):
+        Reaching(there.provider).upstreams.keys(there.known, None, patience, NOW)
+    assert time.monotonic() - started < reaching.PATIENCE
     assert Patience().left <= reaching.PATIENCE == 4.0
 
 
@@ -139,6 +143,20 @@ def test_an_answer_is_one_of_status_200(
     answers(monkeypatch, "/jwks", b'{"keys": [{"kid": "x"}]}', status)
     with pytest.raises(Away, match=f"status {status}"):
         there.kids()
+
+
+def test_it_asks_for_json(there: Reaching, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some answer with a form otherwise."""
+    name, method, answer = stand_in._ENDPOINTS["/token"]
+    heard: list[str] = []
+
+    def hear(provider: UpstreamProvider, request: Request) -> Response:
+        heard.append(request.headers["Accept"])
+        return answer(provider, request)
+
+    monkeypatch.setitem(stand_in._ENDPOINTS, "/token", (name, method, hear))
+    there.exchange()
+    assert heard == ["application/json"]
 
 
 @pytest.mark.parametrize("secret", ["plain", "a:b c%d+e\u00e9&=/"])

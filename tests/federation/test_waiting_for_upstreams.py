@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -119,6 +120,18 @@ def test_of_all_threads_a_few_wait_however_many_providers_hang(crowd: Crowd) -> 
     assert AT_ONCE * 2 == UPSTREAM_THREADS
     assert is_turned_away(crowd.ask(crowd.one))
     assert is_turned_away(crowd.ask(crowd.other))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_providers_of_one_company_are_waited_for_like_one(crowd: Crowd) -> None:
+    """Whoever names many would hold up everybody else's."""
+    for there in crowd.here:
+        there.known = replace(there.known, tenant_id="northwind")
+    crowd.hold(crowd.one, AT_ONCE)
+    assert is_turned_away(crowd.ask(crowd.other))
+    crowd.other.provider.fault = None
+    crowd.other.known = replace(crowd.other.known, tenant_id="southwind")
+    assert crowd.ask(crowd.other).result(LONG)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -43,6 +43,23 @@ def test_an_address_that_is_less_safe_than_it_is_refused(name: str, value: objec
         _metadata({**SOUND, name: value}, ISSUER)
 
 
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+@pytest.mark.parametrize(
+    "path",
+    [" b", "\nb", "\r\nSet-Cookie: a=b", "\x00", "\u00e9", "#part", "\\b", '"b', "<b>", "b" * 2048],
+)
+def test_an_address_that_no_browser_or_server_would_read_as_it_is_written_is_refused(
+    name: str, path: str
+):
+    with pytest.raises(Away, match="is no address"):
+        _metadata({**SOUND, name: f"https://keys.example/a{path}"}, ISSUER)
+
+
+def test_an_address_may_have_a_query_and_2048_characters():
+    address = "https://keys.example/a/~b;c=%20?d=e&f=".ljust(2048, "g")
+    assert _metadata({**SOUND, "authorization_endpoint": address}, ISSUER)[0] == address
+
+
 @pytest.mark.parametrize("issuer", [None, "", f"{ISSUER}/", "https://evil.example", ISSUER.upper()])
 def test_what_is_about_another_issuer_is_refused(issuer: object):
     with pytest.raises(Away):
