@@ -11,13 +11,15 @@ from idp.database import Connection
 from idp.directory.products import CONSOLE
 from idp.grants import consent
 from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, PAGE, Attempt
+from idp.login.counting import counting_in
 from idp.login.entries import entries_of
-from idp.login.next_step import counting, next_step
+from idp.login.next_step import next_step
 from idp.login.proven import proven_so_far
 from idp.login.steps import (
     Allowed,
     Asked,
     Decision,
+    Done,
     Enrolled,
     Entry,
     Proven,
@@ -84,7 +86,7 @@ def assess(
     now: float,
 ) -> Situation:
     asked = _asked(provider, parsed, attempt, now)
-    proven = proven_so_far(provider.settings, db, attempt, session, now)
+    proven = proven_by(provider, db, attempt, session, now)
     entries: list[Entry] = []
     if proven.user_id:
         entries = entries_of(provider.settings, db, proven.user_id, asked, now)
@@ -93,9 +95,21 @@ def assess(
         allowed = {each.rests_on: Allowed(each.consent_id, each.scope) for each in given}
         proven = replace(proven, allowed=allowed)
     decision, proven = _decide(db, asked, proven, entries, now)
-    return Situation(
-        parsed, attempt, session, proven, entries, decision, counting(asked, proven, now)
-    )
+    standing = decision.standing if isinstance(decision, Done) else None
+    going_on = [each for each in entries if each.standing is standing] or entries
+    proofs = counting_in(asked, proven, going_on, now)
+    return Situation(parsed, attempt, session, proven, entries, decision, proofs)
+
+
+def proven_by(
+    provider: Provider,
+    db: Connection,
+    attempt: Attempt | None,
+    session: BrowserSession | None,
+    now: float,
+) -> Proven:
+    providers = provider.identity_providers.current(now)
+    return proven_so_far(provider.settings, providers, db, attempt, session, now)
 
 
 def _decide(
@@ -121,7 +135,7 @@ def at_page(
     now: float,
 ) -> tuple[Decision, Sequence[Entry]]:
     """What is missing before a page of ours may be shown."""
-    proven = proven_so_far(provider.settings, db, None, session, now)
+    proven = proven_by(provider, db, None, session, now)
     decision, entries, _ = weighed(provider, db, proven, asked, now)
     return decision, entries
 
@@ -154,7 +168,7 @@ def asked_by_console(
 
 def asked_by_account(max_age: int | None, *, own_level: bool) -> Asked:
     """A page of the person's own; `own_level` where they change how they sign in."""
-    return Asked(max_age=max_age, own_level=own_level)
+    return Asked(max_age=max_age, own_level=own_level, is_own_page=True)
 
 
 def _asked(

@@ -63,3 +63,8 @@ def why_not(name: str) -> str | None:
     if any(name == each or name.endswith(f".{each}") for each in FREE_MAIL):
         return told("Anybody can have an address at this provider, so it is no company's.")
     return None
+
+
+def of_address(email: str) -> str | None:
+    """The domain of an e-mail address, or None if it has none that could be verified."""
+    return canonical(email.rpartition("@")[2])

@@ -66,11 +66,14 @@ class Attempt:
         enrolled_at: float = 0.0,
         *,
         first: bool = False,
+        by: str = "",
+        active_at: float = 0.0,
     ) -> Attempt:
         """One thing is proven, by an authenticator that was enrolled then; `first` if just now, as
-        the first that the person has. Proof of another person forgets what the first one proved. It
-        has a new id: whoever knew the old one, and planted the cookie, has proven nothing
-        (security.md S63). The one without a proof stays as it is, for a form that is sent twice."""
+        the first that the person has; `by` another provider, which saw them at `active_at`.
+        Proof of another person forgets what the first one proved. It has a new id: whoever knew the
+        old one, and planted the cookie, has proven nothing (security.md S63). The one without a
+        proof stays as it is, for a form that is sent twice."""
         is_same_person = user_id == self.user_id
         earlier = self.proven if is_same_person else {}
         first_enrolled_at = self.first_enrolled_at if is_same_person else 0.0
@@ -78,7 +81,7 @@ class Attempt:
             self,
             id=new_secret(),
             user_id=user_id,
-            proven={**earlier, method: Proof(now, enrolled_at)},
+            proven={**earlier, method: Proof(now, enrolled_at, by, active_at)},
             first_enrolled_at=now if first else first_enrolled_at,
             other_account=False,
             began_as=self.began_as or self.id,
@@ -166,7 +169,7 @@ def save(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> Non
         store.take(_key(attempt.left), now)
     if remaining > 0:
         kept = {k: v for k, v in asdict(attempt).items() if k != "id"}
-        kept["proven"] = {method: list(proof) for method, proof in attempt.proven.items()}
+        kept["proven"] = {method: proof.kept for method, proof in attempt.proven.items()}
         store.put(_key(attempt.id), orjson.dumps(kept).decode(), remaining, now)
 
 
