@@ -175,7 +175,14 @@ def _asked(
     provider: Provider, parsed: AuthorizationRequest | None, attempt: Attempt | None, now: float
 ) -> Asked:
     if parsed is None:
-        return _asked_by_page(provider, attempt, now)
+        asked = _asked_by_page(provider, attempt, now)
+    else:
+        asked = _asked_by_product(provider, parsed, now)
+    links = attempt is not None and bool(attempt.linking)
+    return replace(asked, own_level=True) if links else asked
+
+
+def _asked_by_product(provider: Provider, parsed: AuthorizationRequest, now: float) -> Asked:
     product = provider.catalog.current(now).product_of(parsed.client)
     return Asked(
         product=product,

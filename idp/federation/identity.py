@@ -34,13 +34,14 @@ class BadIdentity(Exception):
 
 class Identity(NamedTuple):
     """`email` is the address as claimed, in its canonical form; `is_verified` where the provider
-    vouches for it (security.md S60). `acr`, `amr` and `auth_time` are of the sign-in there, and
+    vouches for it (security.md S60), and `is_disowned` where it says that it does not. `acr`, `amr` and `auth_time` are of the sign-in there, and
     mean what the provider means by them. What was not told is empty, or None."""
 
     issuer: str
     subject: str
     email: str | None
     is_verified: bool
+    is_disowned: bool
     name: str
     given_name: str
     family_name: str
@@ -168,6 +169,7 @@ def _identity(claims: dict[str, Any], upstream: UpstreamProvider) -> Identity:
         subject=subject,
         email=email,
         is_verified=email is not None and _is_verified(claims, email),
+        is_disowned=claims.get("email_verified", True) is not True,
         name=_line(claims.get(upstream.name_claim)),
         given_name=_line(claims.get("given_name")),
         family_name=_line(claims.get("family_name")),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -39,6 +40,20 @@ class Linked(NamedTuple):
     linked_at: float
 
 
+class Account(NamedTuple):
+    """One at another provider, with its address there."""
+
+    provider_key: str
+    issuer: str
+    subject: str
+    email: str
+
+
+class Gone(NamedTuple):
+    provider_key: str
+    email: str
+
+
 _TABLE: Any = LinkedAccount.__table__
 _COLUMNS = tuple(_TABLE.c[name] for name in Linked._fields)
 _IS_THEIRS = _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text)
@@ -50,10 +65,7 @@ _LINK = Upsert(
     lambda insert: (
         insert(_TABLE)
         .values(
-            {
-                name: sa.bindparam(name)
-                for name in ("id", "user_id", "provider_key", "issuer", "subject", "email")
-            }
+            {name: sa.bindparam(name) for name in ("id", "user_id", *Account._fields)}
             | {"linked_at": sa.bindparam("now")}
         )
         .on_conflict_do_nothing()
@@ -65,8 +77,10 @@ _UNLINK = (
     .where(_TABLE.c.id == sa.bindparam("linked_id"), _IS_THEIRS)
     .returning(_TABLE.c.provider_key, _TABLE.c.email)
 )
-_UNLINK_SINCE = sa.delete(_TABLE).where(
-    _IS_THEIRS, _TABLE.c.linked_at >= sa.bindparam("since", type_=sa.Double)
+_UNLINK_SINCE = (
+    sa.delete(_TABLE)
+    .where(_IS_THEIRS, _TABLE.c.linked_at >= sa.bindparam("since", type_=sa.Double))
+    .returning(_TABLE.c.provider_key, _TABLE.c.email)
 )
 
 
@@ -80,26 +94,24 @@ def of_person(db: Connection, user_id: str) -> list[Linked]:
     return [Linked._make(row) for row in db.rows(_OF_PERSON, owner_id=user_id)]
 
 
-def link(
-    db: Connection,
-    user_id: str,
-    provider_key: str,
-    issuer: str,
-    subject: str,
-    email: str,
-    now: float,
-) -> bool:
+def has_one(db: Connection, user_id: str, provider_key: str) -> bool:
+    return any(each.provider_key == provider_key for each in of_person(db, user_id))
+
+
+def link(db: Connection, user_id: str, account: Account, now: float) -> bool:
     """False where it is linked already, to whomever, or the person has another one there."""
-    account = {"provider_key": provider_key, "issuer": issuer, "subject": subject, "email": email}
-    return db.row(_LINK, id=new_id(), user_id=user_id, **account, now=now) is not None
+    return db.row(_LINK, id=new_id(), user_id=user_id, **account._asdict(), now=now) is not None
 
 
-def unlink(db: Connection, user_id: str, linked_id: str) -> tuple[str, str] | None:
-    """The provider's key and the address there; None if it is not theirs."""
-    row = db.row(_UNLINK, linked_id=linked_id, owner_id=user_id)
-    return (str(row[0]), str(row[1])) if row else None
+def unlink(db: Connection, user_id: str, linked_id: str) -> list[Gone]:
+    """Nothing if it is not theirs."""
+    return _gone(db.rows(_UNLINK, linked_id=linked_id, owner_id=user_id))
 
 
-def unlink_since(db: Connection, user_id: str, since: float) -> None:
-    """What was linked from then on, by whoever had the account then."""
-    db.run(_UNLINK_SINCE, owner_id=user_id, since=since)
+def unlink_since(db: Connection, user_id: str, since: float) -> list[Gone]:
+    """What was linked from then on."""
+    return _gone(db.rows(_UNLINK_SINCE, owner_id=user_id, since=since))
+
+
+def _gone(rows: Iterable[Sequence[Any]]) -> list[Gone]:
+    return [Gone._make(row) for row in rows]

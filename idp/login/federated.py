@@ -1,35 +1,25 @@
-"""Signing in with an account at another provider (product.md S4, security.md S60, S61).
-
-It proves one thing on the attempt, like a password does, and `/authorize` decides what comes next.
-An account is known by its issuer and subject. One that is not linked yet shows which person it may
-belong to, by an address that both sides have verified, and proves nothing: the person proves
-themselves once by what they have here, and the sign-in that comes of it links the two. Nobody is
-made here.
+"""A browser's errand to another provider: away with what only it can bring back, and back with
+somebody's identity there (product.md S4, security.md S61). What that proves here is `linking`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 import orjson
 
-from idp import audit
-from idp.audit import Origin
-from idp.database import Connection
-from idp.directory import users
 from idp.directory.identity_providers import SECRET_PURPOSE, UpstreamProvider
 from idp.ephemeral import Ephemeral
 from idp.errors import PageRefusal, told
-from idp.federation import identity, linked_accounts
+from idp.federation import identity
 from idp.federation.identity import BadIdentity, Identity
 from idp.federation.upstream import Away, CodeRefused, Patience, Upstreams
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.oidc import pkce
-from idp.policies.assurance import FEDERATED, FIRST
+from idp.policies.sessions import WALK
 from idp.secret_values import SecretKeys, fingerprint, new_secret
 
 SCOPE = "openid email profile"
@@ -37,9 +27,11 @@ LIFETIME = 600.0  # seconds that somebody may stay there
 
 
 class NotSignedIn(PageRefusal):
-    """What came back signs nobody in: the same words, whatever was wrong."""
+    """What came back signs nobody in: the same words, whatever was wrong. `user_id` is whose it
+    would have been, for the log."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, user_id: str | None = None) -> None:
+        self.user_id = user_id
         super().__init__(
             "federated_sign_in_failed",
             told(
@@ -78,8 +70,11 @@ def begin(
     return_uri: str,
     email: str,
     now: float,
+    *,
+    anew: bool,
 ) -> str:
-    """Where to send the browser. Raises NotReached."""
+    """Where to send the browser. A company's own provider is asked to see the person `anew`, where
+    an old sign-in there won't do (OpenID Connect Core section 3.1.2.1). Raises NotReached."""
     try:
         metadata = upstreams.metadata(upstream, Patience(), now)
     except Away as problem:
@@ -97,9 +92,17 @@ def begin(
         "code_challenge_method": "S256",
     }
     hints = {"login_hint": email, "hd": upstream.hosted_domain}
+    if anew and upstream.tenant_id:
+        hints |= {"prompt": "login", "max_age": str(int(WALK))}
     asked |= {name: value for name, value in hints.items() if value}
     endpoint = metadata.authorization_endpoint
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
+
+
+def wants_anew(attempt: Attempt) -> bool:
+    """Whether the request that the sign-in began with asks for a recent proof."""
+    asked = attempt.parameters
+    return "max_age" in asked or "login" in asked.get("prompt", "").split()
 
 
 def claim(
@@ -154,58 +157,6 @@ def _check_issuer(
         raise BadIdentity("another issuer answered")
     if "error" in sent or not sent.get("code"):
         raise BadIdentity(f"it answered {sent.get('error', 'nothing')[:64]!a}")
-
-
-def prove(db: Connection, attempt: Attempt, key: str, found: Identity, now: float) -> Attempt:
-    """What a linked account proves; for another one, the sign-in asks for a proof of the person
-    whom it may belong to. In a transaction. Raises NotSignedIn."""
-    linked = linked_accounts.find(db, found.issuer, found.subject)
-    if linked is None:
-        return _to_be_linked(db, attempt, key, found)
-    person = users.find_person(db, linked.user_id)
-    if person is None or not users.may_sign_in(person, now):
-        raise NotSignedIn(f"{key}: the person is disabled")
-    return attempt.prove(person.id, FEDERATED, now, linked.linked_at)
-
-
-def _to_be_linked(db: Connection, attempt: Attempt, key: str, found: Identity) -> Attempt:
-    """Both sides have verified the address; nothing that this browser has proven so far counts."""
-    person = users.find_by_email(db, found.email) if found.email and found.is_verified else None
-    is_verified = person is not None and users.has_verified_email(db, person.id)
-    if person is None or person.status != users.ACTIVE or not is_verified:
-        raise NotSignedIn(f"{key}: nobody here has that address, verified on both sides")
-    linking = {"provider": key, "issuer": found.issuer, "subject": found.subject}
-    linking |= {"user_id": person.id, "email": found.email or ""}
-    return replace(attempt, linking=linking, user_id="", proven={}, other_account=True)
-
-
-def link(
-    db: Connection,
-    attempt: Attempt,
-    user_id: str,
-    fresh: frozenset[str],
-    upstreams: Mapping[str, UpstreamProvider],
-    now: float,
-    origin: Origin,
-) -> None:
-    """At the end of a sign-in, what waits to be linked to who has just proven that they are that
-    person, by something that they have here. In its transaction."""
-    waits, own = attempt.linking, (FIRST - {FEDERATED}) & fresh
-    if not waits or not own or waits["user_id"] != user_id or waits["provider"] not in upstreams:
-        return
-    account = (waits["provider"], waits["issuer"], waits["subject"], waits["email"])
-    if linked_accounts.link(db, user_id, *account, now):
-        about = {"actor": user_id, "provider": waits["provider"], "email": waits["email"]}
-        audit.record(db, "account.linked", now, origin, **about)
-
-
-def unlink(db: Connection, user_id: str, linked_id: str, now: float, origin: Origin) -> bool:
-    """By its owner. In a transaction."""
-    gone = linked_accounts.unlink(db, user_id, linked_id)
-    if gone:
-        about = {"actor": user_id, "provider": gone[0], "email": gone[1]}
-        audit.record(db, "account.unlinked", now, origin, **about)
-    return gone is not None
 
 
 def _key(state: str) -> str:

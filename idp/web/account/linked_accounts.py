@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from idp.errors import PageRefusal, told
 from idp.federation import linked_accounts
 from idp.federation.linked_accounts import Linked
-from idp.login import federated
+from idp.login import linking
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
 from idp.web.context import identity_providers, now, origin, provider
@@ -32,7 +32,7 @@ def ask(session: BrowserSession, linked_id: str) -> str:
 @guard.proven_anew
 def unlink(session: BrowserSession, linked_id: str) -> Response:
     with provider().database.transaction() as db:
-        if not federated.unlink(db, session.user_id, linked_id, now(), origin()):
+        if not linking.unlink(db, session.user_id, linked_id, session.id, now(), origin()):
             raise _not_theirs()
     flash(_("It is unlinked, and signs you in no more."))
     return redirect("/account/security", 303)

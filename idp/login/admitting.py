@@ -1,0 +1,126 @@
+"""Who a company's own provider signs in: its members, and those whom the company has it admit.
+
+Whoever was a member and is none any more comes in by an invitation alone: to the provider they may
+be as good as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from idp import audit, tenancy
+from idp.audit import Origin
+from idp.database import Connection, Database
+from idp.directory import domain_names, granting, joining, users
+from idp.directory.domains import Domain
+from idp.directory.identity_providers import (
+    ACTIVE,
+    CompanyProvider,
+    RoutedDomain,
+    UpstreamProvider,
+)
+from idp.directory.memberships import HOME, Membership
+from idp.directory.products import CONSOLE
+from idp.directory.roles import Role
+from idp.federation.identity import Identity
+
+KIND = "staff"
+
+
+@contextmanager
+def company(database: Database, tenant_id: str) -> Iterator[tuple[Session, Connection]]:
+    """In its turn: who changes its people or providers in another transaction has done so."""
+    with tenancy.session(database, tenant_id) as rows:
+        granting.wait_for_turn_of(rows, tenant_id)
+        yield rows, Connection.of(database, rows)
+
+
+def member(
+    rows: Session,
+    db: Connection,
+    upstream: UpstreamProvider,
+    found: Identity,
+    now: float,
+    origin: Origin,
+) -> str | None:
+    """The person with that address, if the company has them, or admits them now."""
+    assert found.email
+    person = users.find_by_email(db, found.email)
+    if person and (person.status != users.ACTIVE or not users.has_verified_email(db, person.id)):
+        return None
+    if person and _was_ever_in(rows, person.id):
+        return person.id if _is_at_home(rows, person.id) else None
+    role = _role(rows, upstream, found.email)
+    if role is None:
+        return None
+    user_id = person.id if person else _made(db, found, now)
+    return _admitted(db, upstream, user_id, role, now, origin) if user_id else None
+
+
+def _was_ever_in(rows: Session, user_id: str) -> bool:
+    any_at_all = sa.select(Membership.id).where(Membership.user_id == user_id).limit(1)
+    return rows.scalar(any_at_all) is not None
+
+
+def _is_at_home(rows: Session, user_id: str) -> bool:
+    own = sa.select(Membership.id).where(
+        Membership.user_id == user_id, Membership.source == HOME, Membership.status != "ended"
+    )
+    return rows.scalar(own) is not None
+
+
+def _role(rows: Session, upstream: UpstreamProvider, email: str) -> Role | None:
+    """What it admits with, as the company says now: a role of its own that makes nobody an admin,
+    while the domain is surely its own."""
+    provider = rows.get(CompanyProvider, upstream.key)
+    if provider is None or provider.status != ACTIVE or not provider.admits_role_id:
+        return None
+    if not _is_surely_its_own(rows, provider, domain_names.of_address(email)):
+        return None
+    role = rows.get(Role, provider.admits_role_id)
+    return role if role and not _administers(role) else None
+
+
+def _administers(role: Role) -> bool:
+    return role.all_permissions or any(node.product_key == CONSOLE for node in role.permissions)
+
+
+def _is_surely_its_own(rows: Session, provider: CompanyProvider, domain: str | None) -> bool:
+    routed = (
+        sa.select(Domain.id)
+        .join(RoutedDomain, RoutedDomain.domain_id == Domain.id)
+        .where(
+            RoutedDomain.provider_id == provider.id,
+            Domain.name == domain,
+            Domain.verified_at.is_not(None),
+            Domain.failing_since.is_(None),
+        )
+    )
+    return rows.scalar(routed) is not None
+
+
+def _made(db: Connection, found: Identity, now: float) -> str | None:
+    """A person with the address that the company vouches for, and no password."""
+    email = found.email or ""
+    return joining.make_user(db, email, email, found.name, "en", now, verified_at=now)
+
+
+def _admitted(
+    db: Connection,
+    upstream: UpstreamProvider,
+    user_id: str,
+    role: Role,
+    now: float,
+    origin: Origin,
+) -> str | None:
+    membership_id = joining.join(db, user_id, upstream.tenant_id, KIND, [role.id], now)
+    if membership_id is None:
+        return None
+    about = {"actor": user_id, "person": user_id, "tenant": upstream.tenant_id}
+    by = {"membership": membership_id, "provider": upstream.key}
+    audit.record(db, "person.admitted", now, origin, **about, **by, after=[role.key])
+    return user_id
