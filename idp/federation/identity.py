@@ -34,8 +34,9 @@ class BadIdentity(Exception):
 
 class Identity(NamedTuple):
     """`email` is the address as claimed, in its canonical form; `is_verified` where the provider
-    vouches for it (security.md S60), and `is_disowned` where it says that it does not. `acr`, `amr` and `auth_time` are of the sign-in there, and
-    mean what the provider means by them. What was not told is empty, or None."""
+    vouches for it (security.md S60), and `is_disowned` where it says that it does not. `acr`, `amr`
+    and `auth_time` are of the sign-in there, and mean what the provider means by them. What was not
+    told is empty, or None."""
 
     issuer: str
     subject: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,10 +32,18 @@ def leave(visitor: Visitor, page: Any, provider: str = KEY) -> Any:
     return visitor.submit(page, "/login/upstream", provider=provider)
 
 
+def sent_to(left: Any) -> str:
+    """Where the browser goes on to by itself, and who has it do no such thing by a link."""
+    assert left.status_code == 200, left.text[:2000]
+    seconds, _, target = left.headers["Refresh"].partition("; url=")
+    assert seconds == "0"
+    assert f'href="{escape(target)}"' in left.text
+    return str(target)
+
+
 def returned(left: Any) -> str:
     """Through the other provider's sign-in: the path and query that it sends back to."""
-    assert left.status_code == 303, left.text[:2000]
-    answer = requests.get(left.headers["Location"], allow_redirects=False, timeout=PATIENCE)
+    answer = requests.get(sent_to(left), allow_redirects=False, timeout=PATIENCE)
     assert answer.status_code in (302, 303), answer.text
     parts = urlsplit(answer.headers["Location"])
     return f"{parts.path}?{parts.query}"

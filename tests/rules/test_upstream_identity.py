@@ -23,6 +23,7 @@ def test_it_says_who_somebody_is_there_and_nothing_that_was_not_told(alg: str) -
         *(UPSTREAM.issuer, "1001"),
         email=None,
         is_verified=False,
+        is_disowned=False,
         name="",
         given_name="",
         family_name="",

@@ -14,6 +14,8 @@ from idp.directory.catalog import ProductView
 from idp.directory.identity_providers import UpstreamProvider
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
+from idp.login.federated import NotReached
+from idp.login.steps import Step, ToSignIn
 from idp.policies.assurance import PASSWORD
 from idp.web.context import (
     browser_secret,
@@ -24,8 +26,8 @@ from idp.web.context import (
     origin,
     provider,
 )
-from idp.web.login import step
-from idp.web.login.offered import offered, offered_by
+from idp.web.login import away, step
+from idp.web.login.offered import companies_have_some, of_address, offered
 from idp.web.presentation import allow_form_targets, product_targets
 
 blueprint = Blueprint("password", __name__)
@@ -42,8 +44,11 @@ def show() -> str:
 @blueprint.post("/login/password")
 def submit() -> Response | tuple[str, int]:
     attempt = attempt_of_form()
-    email, secret = request.form.get("email", "").strip(), request.form.get("password", "")
+    email, secret = email_of_form(), request.form.get("password", "")
     errors = _missing(attempt, email, secret)
+    upstream = None if secret else of_address(email)
+    if upstream and errors.keys() <= {"password"} and not _is_linking(attempt):
+        return _sent_away(attempt or begin(), upstream, email)
     if errors:
         return sign_in_page(attempt, email=email, errors=errors), 400
     try:
@@ -64,6 +69,16 @@ def submit() -> Response | tuple[str, int]:
     return step.proceed((attempt or begin()).prove(person.id, PASSWORD, now()))
 
 
+def _sent_away(
+    attempt: Attempt, upstream: UpstreamProvider, email: str
+) -> Response | tuple[str, int]:
+    """Whoever has typed no password is asked for one by their company."""
+    try:
+        return away.send(attempt, upstream, email)
+    except NotReached as refusal:
+        return sign_in_page(attempt, email=email, error=_(refusal.public_message)), 503
+
+
 def sign_in_page(
     attempt: Attempt | None,
     *,
@@ -76,11 +91,14 @@ def sign_in_page(
     `unknown_passkey` is one that the browser may forget."""
     chosen = request.form.get("product") or _product_key(attempt)
     person, tiles = _known_person(attempt), _tiles(chosen)
+    only_way = _only_way(attempt) if attempt and person else None
     values: dict[str, Any] = {
         "action": "/login/password",
         "attempt": attempt.id if attempt else "",
         "products": tiles,
-        "upstreams": _upstreams(attempt, tiles),
+        "upstreams": offered(attempt, tiles),
+        "only_way": only_way,
+        "by_company": person is None and not _is_linking(attempt) and companies_have_some(),
         "linking": _linking(attempt),
         "chosen": chosen,
         "email": email or _hint(attempt),
@@ -92,24 +110,24 @@ def sign_in_page(
         "error": error,
         "errors": errors or {},
         "locked_hint": _lockout() if error else None,
-        "passkeys": _passkeys(attempt, unknown_passkey),
+        "passkeys": None if only_way else _passkeys(attempt, unknown_passkey),
     }
     browser_secret()
     if attempt is None:
-        _allow_form_targets()
+        allow_form_targets(product_targets(catalog()))
     return render_template("login/sign_in.html", **values)
 
 
-def _allow_form_targets() -> None:
-    allow_form_targets(product_targets(catalog()))
+def _only_way(attempt: Attempt) -> UpstreamProvider | None:
+    """The one provider that the company of the person lets them in by."""
+    found = step.asked(attempt, Step.PASSWORD)
+    if found is None or not isinstance(found.decision, ToSignIn):
+        return None
+    return identity_providers().find(found.decision.provider_key)
 
 
-def _upstreams(attempt: Attempt | None, tiles: list[ProductView]) -> list[UpstreamProvider]:
-    """None while one of them waits to be linked: then the proof has to be our own."""
-    if attempt and attempt.linking:
-        return []
-    found = offered(attempt) if attempt else offered_by(tiles)
-    return list(found.values())
+def _is_linking(attempt: Attempt | None) -> bool:
+    return attempt is not None and bool(attempt.linking)
 
 
 def _passkeys(attempt: Attempt | None, unknown: str) -> dict[str, str] | None:
@@ -140,13 +158,17 @@ def attempt_of_form() -> Attempt | None:
     """The one that the form belongs to. A visitor has none yet; and whoever picks another tile
     than the product that asked goes to the one that they picked."""
     if not request.form.get("attempt"):
-        _allow_form_targets()
+        allow_form_targets(product_targets(catalog()))
         return None
     attempt = step.load()
     picked = request.form.get("product", "")
     if picked in catalog().products and picked != _product_key(attempt):
         return begin()
     return attempt
+
+
+def email_of_form() -> str:
+    return request.form.get("email", "").strip()
 
 
 def begin() -> Attempt:

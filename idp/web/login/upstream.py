@@ -5,21 +5,20 @@ What comes back proves one thing on the attempt, or nothing, and goes to `/autho
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request
+from typing import Any
+
+from flask import Blueprint, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp import audit
 from idp.credentials import tries
 from idp.directory.identity_providers import UpstreamProvider
-from idp.errors import PageRefusal
-from idp.login import federated
+from idp.login import federated, linking
 from idp.login.attempt import Attempt
 from idp.login.federated import NotReached, NotSignedIn
 from idp.web.context import browser_secret, catalog, identity_providers, now, origin, provider
-from idp.web.login import password, step
-from idp.web.login.offered import offered
-from idp.web.presentation import origin_of
+from idp.web.login import away, offered, password, step
 
 blueprint = Blueprint("upstream", __name__)
 
@@ -37,31 +36,26 @@ def ration() -> None:
 
 @blueprint.post("/login/upstream")
 def leave() -> Answer:
-    attempt = password.attempt_of_form()
-    picked = request.form.get("product", "")
-    if attempt is None and picked not in catalog().products:
-        return password.sign_in_page(None, errors={"product": _("Choose a product.")}), 400
-    attempt = attempt or password.begin()
-    upstream = offered(attempt).get(request.form.get("provider", ""))
+    attempt, email = password.attempt_of_form(), password.email_of_form()
+    if attempt is None and request.form.get("product") not in catalog().products:
+        errors = {"product": _("Choose the product you want to open.")}
+        return password.sign_in_page(None, email=email, errors=errors), 400
+    attempt, key = attempt or password.begin(), request.form.get("provider", "")
+    upstream = offered.picked(attempt, key, email)
     if upstream is None:
-        words = _("This product can't be opened that way. Sign in with your password or passkey.")
-        return password.sign_in_page(attempt, error=words), 400
-    held, email = provider(), request.form.get("email", "").strip()[: password.MAX_EMAIL]
+        return password.sign_in_page(attempt, email=email, **_not_offered(key)), 400
     try:
-        target = federated.begin(
-            *(held.ephemeral, held.upstreams, upstream, attempt),
-            *(_return_uri(upstream), email, now()),
-        )
+        return away.send(attempt, upstream, email)
     except NotReached as refusal:
         return password.sign_in_page(attempt, email=email, error=_(refusal.public_message)), 503
-    return _sent_to(upstream, target)
 
 
-def _sent_to(upstream: UpstreamProvider, target: str) -> Answer:
-    """By a redirect where the form's page let forms end, else by a link."""
-    if origin_of(target) == origin_of(upstream.issuer):
-        return redirect(target, 303)
-    return render_template("login/upstream.html", name=upstream.name, target=target)
+def _not_offered(key: str) -> dict[str, Any]:
+    if key:
+        words = _("This product can't be opened that way. Sign in with your password or passkey.")
+        return {"error": words}
+    words = _("We know no company's own sign-in for this address. Use your password or passkey.")
+    return {"errors": {"email": words}}
 
 
 @blueprint.get("/login/upstream/<key>/return")
@@ -76,23 +70,21 @@ def come_back(key: str) -> Answer:
     try:
         found = federated.identify(
             *(held.upstreams, held.secret_keys, upstream, errand, sent),
-            *(_return_uri(upstream), now()),
+            *(away.return_uri(upstream), now()),
         )
-        with held.database.transaction() as db:
-            proven = federated.prove(db, attempt, upstream.key, found, now())
+        proven = linking.prove(held.database, attempt, upstream, found, now(), origin())
     except (NotSignedIn, NotReached) as refusal:
         return _refused(attempt, upstream, refusal)
     return step.proceed(proven)
 
 
-def _refused(attempt: Attempt, upstream: UpstreamProvider, refusal: PageRefusal) -> Answer:
+def _refused(
+    attempt: Attempt, upstream: UpstreamProvider, refusal: NotSignedIn | NotReached
+) -> Answer:
     """To the person in the same words; to the log with the reason."""
+    about = {"provider": upstream.key, "reason": refusal.detail}
+    if isinstance(refusal, NotSignedIn) and refusal.user_id:
+        about["person"] = refusal.user_id
     with provider().database.transaction() as db:
-        about = {"provider": upstream.key, "reason": refusal.detail}
         audit.record(db, "sign_in.federated_refused", now(), origin(), **about)
     return password.sign_in_page(attempt, error=_(refusal.public_message)), refusal.status
-
-
-def _return_uri(upstream: UpstreamProvider) -> str:
-    """One for each, so that none can answer for another (RFC 9700 section 4.4.2)."""
-    return f"{provider().settings.issuer}/login/upstream/{upstream.key}/return"

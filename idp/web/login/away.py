@@ -1,0 +1,32 @@
+"""Off to another provider."""
+
+from __future__ import annotations
+
+from flask import make_response, render_template
+from werkzeug.wrappers import Response
+
+from idp.directory.identity_providers import UpstreamProvider
+from idp.login import federated
+from idp.login.attempt import Attempt
+from idp.web.context import now, provider
+from idp.web.login.offered import wants_anew
+
+
+def send(attempt: Attempt, upstream: UpstreamProvider, email: str) -> Response:
+    """By a page that goes on by itself: from a form's answer a browser follows only to where forms
+    may end (`form-action`), and nobody knows where a provider leads. Raises NotReached."""
+    held = provider()
+    target = federated.begin(
+        *(held.ephemeral, held.upstreams, upstream, attempt),
+        *(return_uri(upstream), email, now()),
+        anew=wants_anew(attempt, upstream),
+    )
+    page = render_template("login/upstream.html", name=upstream.name, target=target)
+    answer = make_response(page)
+    answer.headers["Refresh"] = f"0; url={target}"
+    return answer
+
+
+def return_uri(upstream: UpstreamProvider) -> str:
+    """One for each, so that none can answer for another (RFC 9700 section 4.4.2)."""
+    return f"{provider().settings.issuer}/login/upstream/{upstream.key}/return"
