@@ -33,17 +33,19 @@ def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
 
 
 def counting_in(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: float) -> Proofs:
-    """Of those, the ones that count for somebody who goes on as these entries."""
+    """Of those, the ones that count for somebody who goes on as these entries. How one signs in
+    changes nobody but who has proven something of ours, or by their only company's provider."""
     proofs = counting(asked, proven, now)
     if FEDERATED not in proofs:
         return proofs
     speaks_for = company_of(proven, proofs[FEDERATED])
+    if speaks_for is None:
+        return _without(proofs, FEDERATED) if asked.own_level else proofs
     tenants = {each.standing.tenant_id for each in going_on if each.standing.is_active}
-    if speaks_for is None or tenants == {speaks_for}:
+    if tenants == {speaks_for}:
         return proofs
     decides_nothing = asked.product is None and not asked.is_own_page
-    lost = {UPSTREAM_SECOND} if decides_nothing else {UPSTREAM_SECOND, FEDERATED}
-    return {method: proof for method, proof in proofs.items() if method not in lost}
+    return _without(proofs, UPSTREAM_SECOND, *(() if decides_nothing else (FEDERATED,)))
 
 
 def demanded(proven: Proven, entry: Entry) -> UpstreamProvider | None:
@@ -62,6 +64,10 @@ def company_of(proven: Proven, proof: Proof) -> str | None:
     """Whose provider made it; None for one of the platform's."""
     upstream = proven.providers.find(proof.by)
     return upstream.tenant_id or None if upstream else None
+
+
+def _without(proofs: Proofs, *lost: str) -> Proofs:
+    return {method: proof for method, proof in proofs.items() if method not in lost}
 
 
 def _is_particular(asked: Asked) -> bool:

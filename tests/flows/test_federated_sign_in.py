@@ -132,7 +132,7 @@ def test_s4_unlinked_on_the_account_page_it_signs_in_no_more(amara: Visitor, eit
     page = amara.get("/account/security").text
     assert "Google" in page
     link_page = page.split('href="/account/security/linked/')[1].split('"')[0]
-    asking = amara.get(f"/account/security/linked/{link_page}")
+    asking = amara.enter(f"/account/security/linked/{link_page}")
     answer = amara.submit(asking, f"/account/security/linked/{link_page}")
     assert answer.headers["Location"] == "/account/security"
     assert linked(either_world) == []
@@ -161,7 +161,7 @@ def test_s4_a_visitor_who_picks_a_product_that_takes_it_gets_there(
 ):
     page = amara.get("/")
     assert BUTTON in page.text
-    assert "Choose a product" in leave(amara, page).text
+    assert "Choose the product" in leave(amara, page).text
     left = amara.submit(page, "/login/upstream", provider="google", product="lms")
     assert come_back(amara, left).headers["Location"].startswith("http://localhost:8001/login")
 

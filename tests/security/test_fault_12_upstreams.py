@@ -15,7 +15,7 @@ import pytest
 from idp.federation.upstream import AT_ONCE, Patience
 from idp.settings import UPSTREAM_THREADS
 from tests.federation.known import known_to
-from tests.federation.signing_in import RETURN, come_back, leave, link, returned, sign_in
+from tests.federation.signing_in import RETURN, come_back, leave, link, returned, sent_to, sign_in
 from tests.machine.upstream.faults import Fault, faults_of
 from tests.machine.upstream.provider import UpstreamProvider
 from tests.world import AMARA, BEN, Visitor, World, sent_back
@@ -134,7 +134,7 @@ def test_fault_12_who_did_not_answer_is_not_asked_again_at_once(
     assert upstream.asked["discovery"] == 1
     upstream.fault = None
     world.clock.move(11)
-    assert leave(visitor, page).status_code == 303
+    assert sent_to(leave(visitor, page))
 
 
 def test_fault_12_rotated_keys_are_fetched_once_and_an_unknown_one_once_a_minute(
