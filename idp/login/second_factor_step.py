@@ -121,18 +121,19 @@ def _asked_for(
         return ToProve(requirement, frozenset(would_do))
     if requirement.may_skip and proven.skipped:
         return None
-    if _may_be_had_again(proven, requirement):
-        return ToSignIn(proven.proofs[FEDERATED].by)
+    again = _to_be_had_again(proven, proofs, requirement)
+    if again:
+        return again
     theirs = own_methods(proven.enrolled, entries)
     if theirs and SECOND.isdisjoint(proofs):
         return ToProve(requirement, theirs, before_enrolling=True)
     return ToEnrol(requirement)
 
 
-def _may_be_had_again(proven: Proven, requirement: Requirement) -> bool:
+def _to_be_had_again(proven: Proven, proofs: Proofs, requirement: Requirement) -> ToSignIn | None:
     """The second factor that another provider had asked for, and that is too old by now. Asked for
     once in a sign-in, since not every provider does it on request."""
-    had = proven.proofs.get(UPSTREAM_SECOND)
-    if had is None or UPSTREAM_SECOND in proven.fresh or FEDERATED not in proven.proofs:
-        return False
-    return requirement.counts(UPSTREAM_SECOND, had.enrolled_at)
+    had = proofs.get(UPSTREAM_SECOND)
+    if had is None or UPSTREAM_SECOND in proven.fresh:
+        return None
+    return ToSignIn(had.by) if requirement.counts(UPSTREAM_SECOND, had.enrolled_at) else None
