@@ -57,6 +57,14 @@ class Situation(NamedTuple):
         return Evidence(self.proven.user_id, self.counting)
 
 
+class Judged(NamedTuple):
+    """A page of ours: what is missing, of whom, and what of their proofs counts there."""
+
+    decision: Decision
+    entries: Sequence[Entry]
+    counting: Proofs
+
+
 def read_request(provider: Provider, sent: Parameters, now: float) -> AuthorizationRequest:
     """Raises PageRefusal or RefusedRequest."""
 
@@ -95,10 +103,17 @@ def assess(
         allowed = {each.rests_on: Allowed(each.consent_id, each.scope) for each in given}
         proven = replace(proven, allowed=allowed)
     decision, proven = _decide(db, asked, proven, entries, now)
-    standing = decision.standing if isinstance(decision, Done) else None
-    going_on = [each for each in entries if each.standing is standing] or entries
-    proofs = counting_in(asked, proven, going_on, now)
+    proofs = _counting(asked, proven, decision, entries, now)
     return Situation(parsed, attempt, session, proven, entries, decision, proofs)
+
+
+def _counting(
+    asked: Asked, proven: Proven, decision: Decision, entries: Sequence[Entry], now: float
+) -> Proofs:
+    """For who goes on as what was decided, or as all that they are."""
+    standing = decision.standing if isinstance(decision, Done) else None
+    going_on = [each for each in entries if each.standing is standing]
+    return counting_in(asked, proven, going_on or entries, now)
 
 
 def proven_by(
@@ -133,11 +148,11 @@ def at_page(
     session: BrowserSession | None,
     asked: Asked,
     now: float,
-) -> tuple[Decision, Sequence[Entry]]:
+) -> Judged:
     """What is missing before a page of ours may be shown."""
     proven = proven_by(provider, db, None, session, now)
-    decision, entries, _ = weighed(provider, db, proven, asked, now)
-    return decision, entries
+    decision, entries, proven = weighed(provider, db, proven, asked, now)
+    return Judged(decision, entries, _counting(asked, proven, decision, entries, now))
 
 
 def weighed(

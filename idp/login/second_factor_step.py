@@ -136,4 +136,4 @@ def _to_be_had_again(proven: Proven, proofs: Proofs, requirement: Requirement) -
     had = proofs.get(UPSTREAM_SECOND)
     if had is None or UPSTREAM_SECOND in proven.fresh:
         return None
-    return ToSignIn(had.by) if requirement.counts(UPSTREAM_SECOND, had.enrolled_at) else None
+    return ToSignIn(had.by) if UPSTREAM_SECOND in requirement.methods else None

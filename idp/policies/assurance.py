@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import orjson
@@ -125,6 +125,11 @@ def amr(methods: Iterable[str]) -> list[str]:
     if proven & SECOND:
         words.add("mfa")
     return sorted(words)
+
+
+def has_own_first(words: Collection[str]) -> bool:
+    """Of an `amr`: whether a first factor of ours is surely among what it tells of."""
+    return "fed" not in words or "pwd" in words or "user" in words
 
 
 def reported(methods: Iterable[str], wanted: Iterable[str]) -> str:

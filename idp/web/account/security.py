@@ -111,5 +111,5 @@ def _who_demands(session: BrowserSession) -> list[Any]:
     """Names of the companies that will ask for another one at the next sign-in."""
     asked = situation.asked_by_account(None, own_level=False)
     with provider().database.connection() as db:
-        _decision, entries = situation.at_page(provider(), db, session, asked, now())
+        entries = situation.at_page(provider(), db, session, asked, now()).entries
     return sorted({each.tenant_name for each in required(asked, entries).demands} - {""})
