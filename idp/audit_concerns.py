@@ -124,6 +124,7 @@ CONCERNS: Mapping[str, Concern] = {
     "import.started": _NOBODY,
     "import.dropped": _NOBODY,
     "import.line_done": _NOBODY,
+    "person.admitted": _concern(About.NAMED),
     "person.roles_changed": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
     "person.disabled": _concern(About.NAMED, Reader.PERSON),
     "person.enabled": _concern(About.NAMED, Reader.PERSON),

@@ -16,15 +16,14 @@ from idp import audit, tenancy
 from idp.audit import Origin
 from idp.database import Connection, Database
 from idp.directory import domain_names, granting, joining, users
-from idp.directory.domains import Domain
+from idp.directory.company_provider_form import may_admit
+from idp.directory.domains import Domain, RoutedDomain
 from idp.directory.identity_providers import (
     ACTIVE,
     CompanyProvider,
-    RoutedDomain,
     UpstreamProvider,
 )
-from idp.directory.memberships import HOME, Membership
-from idp.directory.products import CONSOLE
+from idp.directory.memberships import ENDED, HOME, Membership
 from idp.directory.roles import Role
 from idp.federation.identity import Identity
 
@@ -68,7 +67,7 @@ def _was_ever_in(rows: Session, user_id: str) -> bool:
 
 def _is_at_home(rows: Session, user_id: str) -> bool:
     own = sa.select(Membership.id).where(
-        Membership.user_id == user_id, Membership.source == HOME, Membership.status != "ended"
+        Membership.user_id == user_id, Membership.source == HOME, Membership.status != ENDED
     )
     return rows.scalar(own) is not None
 
@@ -82,11 +81,7 @@ def _role(rows: Session, upstream: UpstreamProvider, email: str) -> Role | None:
     if not _is_surely_its_own(rows, provider, domain_names.of_address(email)):
         return None
     role = rows.get(Role, provider.admits_role_id)
-    return role if role and not _administers(role) else None
-
-
-def _administers(role: Role) -> bool:
-    return role.all_permissions or any(node.product_key == CONSOLE for node in role.permissions)
+    return role if role and may_admit(role) else None
 
 
 def _is_surely_its_own(rows: Session, provider: CompanyProvider, domain: str | None) -> bool:

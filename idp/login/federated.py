@@ -24,6 +24,7 @@ from idp.secret_values import SecretKeys, fingerprint, new_secret
 
 SCOPE = "openid email profile"
 LIFETIME = 600.0  # seconds that somebody may stay there
+OLDEST = 30 * 86400.0  # seconds since a sign-in there that is taken
 
 
 class NotSignedIn(PageRefusal):
@@ -54,12 +55,14 @@ class NotReached(PageRefusal):
 
 
 class Errand(NamedTuple):
-    """What a browser was sent to another provider for, and what has to come back."""
+    """What a browser was sent to another provider for, and what has to come back; whether it was to
+    see the person `anew`."""
 
     attempt_id: str
     provider_key: str
     nonce: str
     verifier: str
+    anew: bool
 
 
 def begin(
@@ -73,13 +76,14 @@ def begin(
     *,
     anew: bool,
 ) -> str:
-    """Where to send the browser. A company's own provider is asked to see the person `anew`, where
-    an old sign-in there won't do (OpenID Connect Core section 3.1.2.1). Raises NotReached."""
+    """Where to send the browser. A company's own provider is asked when it saw the person, and to
+    see them `anew` where an old sign-in there won't do (OpenID Connect Core section 3.1.2.1).
+    Raises NotReached."""
     try:
         metadata = upstreams.metadata(upstream, Patience(), now)
     except Away as problem:
         raise NotReached(f"{upstream.key}: {problem}") from problem
-    state, errand = new_secret(), Errand(attempt.id, upstream.key, new_secret(), new_secret())
+    state, errand = new_secret(), Errand(attempt.id, upstream.key, new_secret(), new_secret(), anew)
     store.put(_key(state), orjson.dumps(list(errand)).decode(), LIFETIME, now)
     asked = {
         "response_type": "code",
@@ -92,8 +96,8 @@ def begin(
         "code_challenge_method": "S256",
     }
     hints = {"login_hint": email, "hd": upstream.hosted_domain}
-    if anew and upstream.tenant_id:
-        hints |= {"prompt": "login", "max_age": str(int(WALK))}
+    if upstream.tenant_id:
+        hints |= {"prompt": "login" if anew else "", "max_age": str(int(WALK if anew else OLDEST))}
     asked |= {name: value for name, value in hints.items() if value}
     endpoint = metadata.authorization_endpoint
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
@@ -137,11 +141,18 @@ def identify(
         tokens = upstreams.exchange(upstream, secret, form, patience, now)
         kid = identity.header_of(tokens.id_token).kid
         public = upstreams.keys(upstream, kid, patience, now)
-        return identity.read(upstream, tokens, public, errand.nonce, now)
+        found = identity.read(upstream, tokens, public, errand.nonce, now)
     except (BadIdentity, CodeRefused) as problem:
         raise NotSignedIn(f"{upstream.key}: {problem}") from problem
     except Away as problem:
         raise NotReached(f"{upstream.key}: {problem}") from problem
+    return _as_asked(found, errand, now)
+
+
+def _as_asked(found: Identity, errand: Errand, now: float) -> Identity:
+    """Who does not see somebody anew when asked to says nothing of when it saw them."""
+    is_recent = found.auth_time is not None and now - found.auth_time <= WALK
+    return found._replace(auth_time=None) if errand.anew and not is_recent else found
 
 
 def _check_issuer(

@@ -131,9 +131,9 @@ def _asked_for(
 
 
 def _to_be_had_again(proven: Proven, proofs: Proofs, requirement: Requirement) -> ToSignIn | None:
-    """The second factor that another provider had asked for, and that is too old by now. Asked for
-    once in a sign-in, since not every provider does it on request."""
+    """The second factor that another provider had asked for, and that is too old by now; not of one
+    that does not say how old it is, even when it is asked to see somebody anew."""
     had = proofs.get(UPSTREAM_SECOND)
-    if had is None or UPSTREAM_SECOND in proven.fresh:
+    if had is None or (UPSTREAM_SECOND in proven.fresh and not had.active_at):
         return None
     return ToSignIn(had.by) if UPSTREAM_SECOND in requirement.methods else None

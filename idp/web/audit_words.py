@@ -106,6 +106,7 @@ WORDS: dict[str, Any] = {
     "import.started": _("Import started"),
     "import.dropped": _("Import dropped"),
     "import.line_done": _("Line of an import done"),
+    "person.admitted": _("Admitted by the company's identity provider"),
     "person.roles_changed": _("Roles of a person changed"),
     "person.disabled": _("Person disabled"),
     "person.enabled": _("Person enabled"),

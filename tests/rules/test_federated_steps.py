@@ -287,9 +287,20 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         ONE,
         ("enrol",),
     ),
-    "once": (
+    "also right after a silent sign-in there": (
         replace(ASKED, product=STRICT),
         replace(by("north", second=15 * 60 + 1), fresh=frozenset({"federated", "upstream_second"})),
+        ONE,
+        ToSignIn("north"),
+    ),
+    "but not of one that does not say when that was": (
+        replace(ASKED, product=STRICT),
+        now(
+            replace(
+                by("north"),
+                proofs={**by("north").proofs, "upstream_second": Proof(NOW, NOW, "north")},
+            )
+        ),
         ONE,
         ("enrol",),
     ),

@@ -27,6 +27,7 @@ METHODS: dict[str, Any] = {  # of policies/assurance.py
     "email": _("code by e-mail"),
     "recovery": _("recovery code"),
     "federated": _("account at another provider"),
+    "upstream_second": _("second factor at another provider"),
 }
 
 

@@ -52,7 +52,8 @@ class UpstreamProvider:
     """What tests set, at any time: `account` is signed in next, `fault` spoils the answers from now
     on, `redirect_uris` are allowed, `another_account` is whose code a swapped one is. Of a sign-in
     there it tells the time where it is asked (`max_age`), unless it `tells_no_time`; somebody was
-    seen at `signed_in_at`, or now where that is asked for (`prompt=login`).
+    seen at `signed_in_at`, or now where that is asked for (`prompt=login`), unless it
+    `sees_nobody_anew`.
 
     What they read: `authorizations` and `redemptions` are the parameters of each such request
     (of the latter with `method`, by which the client authenticated), `asked` counts requests by
@@ -69,7 +70,7 @@ class UpstreamProvider:
         self.another_account = Account("6666", "mallory@elsewhere.example", name="Mallory Vane")
         self.fault: Fault | None = None
         self.drip_seconds = 1.0
-        self.tells_no_time = False
+        self.tells_no_time = self.sees_nobody_anew = False
         self.signed_in_at: float | None = None
         self.clock = clock
         self.keys = [new_key(alg)]
@@ -216,7 +217,8 @@ class UpstreamProvider:
     def _auth_time(self, grant: Grant, now: int) -> int | None:
         if self.tells_no_time or "max_age" not in grant.asked:
             return None
-        if grant.asked.get("prompt") == "login" or self.signed_in_at is None:
+        is_anew = grant.asked.get("prompt") == "login" and not self.sees_nobody_anew
+        if is_anew or self.signed_in_at is None:
             return now
         return int(self.signed_in_at)
 
