@@ -12,7 +12,6 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp import audit
-from idp.credentials import tries
 from idp.directory.identity_providers import UpstreamProvider
 from idp.login import federated, linking
 from idp.login.attempt import Attempt
@@ -25,13 +24,6 @@ blueprint = Blueprint("upstream", __name__)
 MOST_SENT = 4096  # letters of a parameter that comes back
 
 Answer = Response | str | tuple[str, int]
-
-
-@blueprint.before_request
-def ration() -> None:
-    """Before anybody is asked and anything is written: each takes a thread of ours for seconds."""
-    held = provider()
-    tries.count_question(held.ephemeral, held.settings, now(), origin())
 
 
 @blueprint.post("/login/upstream")
@@ -60,6 +52,7 @@ def _not_offered(key: str) -> dict[str, Any]:
 
 @blueprint.get("/login/upstream/<key>/return")
 def come_back(key: str) -> Answer:
+    away.ration()
     held, upstream = provider(), identity_providers().find(key)
     if upstream is None:
         raise NotSignedIn(f"no identity provider {key[:40]!a}")
