@@ -65,6 +65,7 @@ from idp.web.manage import (
     access_queue,
     api_nouns,
     branding,
+    company_providers,
     domains,
     factor_resets,
     imports,
@@ -102,6 +103,7 @@ SIGN_IN_PAGES = (
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}
 CONSOLE_PAGES = (
     branding,
+    company_providers,
     domains,
     overview,
     people,

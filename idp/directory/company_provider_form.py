@@ -47,6 +47,13 @@ class Filled(NamedTuple):
     trusted_amr: str = ""
 
 
+def as_filled(provider: CompanyProvider) -> Filled:
+    """As the form has it; who is left out is told with their names elsewhere."""
+    kept = {name: getattr(provider, name) for name in Filled._fields if name in _SENTENCES}
+    kept |= {"is_only_way": provider.is_only_way, "left_out": ()}
+    return Filled(**{**kept, "admits_role_id": provider.admits_role_id or ""})
+
+
 def stated(
     admin: Administration, rights: Rights, filled: Filled, before: CompanyProvider | None
 ) -> dict[str, Any]:

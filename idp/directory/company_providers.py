@@ -20,6 +20,7 @@ from idp.directory import (
     account_admins,
     catalog,
     company_provider_form,
+    domains,
     granting,
     memberships,
     users,
@@ -36,6 +37,10 @@ from idp.secret_values import SecretKeys, new_id
 
 PERMISSION = "identity_providers.manage"
 MAX_PROVIDERS = 5
+KINDS: dict[str, type[Domain | CompanyProvider]] = {
+    "domain": Domain,
+    "provider": CompanyProvider,
+}
 TOLD = (
     *("name", "issuer", "client_id", "email_claim", "name_claim", "is_only_way", "left_out"),
     *("admits_role_id", "trusted_acr", "trusted_amr", "status"),
@@ -88,9 +93,13 @@ def may_change(admin: Administration) -> bool:
     return admin.may(PERMISSION) and (is_program or granting.is_account_admin(admin))
 
 
-def in_turn(admin: Administration) -> Rights:
-    """Before every change. Raises Forbidden, SecondFactorNeeded, RecentSignInNeeded."""
+def in_turn(admin: Administration, **named: str) -> Rights:
+    """Before every change, of the `provider` or the `domain` that is named: nobody is asked for a
+    proof for the sake of what is not there. Raises NotFound, Forbidden, SecondFactorNeeded,
+    RecentSignInNeeded."""
     rights = granting.in_turn(admin, PERMISSION)
+    for kind, key in named.items():
+        admin.get(KINDS[kind], key)
     if not may_change(admin):
         raise Forbidden("no account admin of the company's own")
     if admin.actor.user_id is not None:
@@ -121,7 +130,7 @@ def add(admin: Administration, keys: SecretKeys, filled: Filled) -> CompanyProvi
 
 def set_status(admin: Administration, provider_id: str, seen: str, status: str) -> None:
     """ACTIVE or DISABLED. Raises Changed, Mistake, NotFound, Forbidden, SecondFactorNeeded."""
-    in_turn(admin)
+    in_turn(admin, provider=provider_id)
     provider = find_seen(admin, provider_id, seen)
     if provider.status == status:
         return
@@ -145,9 +154,9 @@ def _check_somebody_needs_it_not(admin: Administration, provider: CompanyProvide
 def route(admin: Administration, domain_id: str, seen: str, provider_id: str) -> None:
     """Whose provider signs the domain's addresses in: an empty id is nobody's, and `seen` is whose
     it was. Raises Changed, Mistake, NotFound, Forbidden, SecondFactorNeeded."""
-    in_turn(admin)
+    to = {"provider": provider_id} if provider_id else {}
+    in_turn(admin, domain=domain_id, **to)
     domain = _verified(admin, domain_id)
-    provider = admin.get(CompanyProvider, provider_id) if provider_id else None
     routed = admin.rows.get(RoutedDomain, domain.id)
     before = routed.provider_id if routed else ""
     if seen != before:
@@ -157,8 +166,8 @@ def route(admin: Administration, domain_id: str, seen: str, provider_id: str) ->
     if routed:
         admin.rows.delete(routed)
         admin.rows.flush()
-    if provider:
-        row = RoutedDomain(domain_id=domain.id, provider_id=provider.id, tenant_id=admin.tenant.id)
+    if provider_id:
+        row = RoutedDomain(domain_id=domain.id, provider_id=provider_id, tenant_id=admin.tenant.id)
         admin.rows.add(row)
     catalog.touch(admin.db)
     about = {"domain": domain.id, "name": domain.name}
@@ -166,8 +175,7 @@ def route(admin: Administration, domain_id: str, seen: str, provider_id: str) ->
 
 
 def _verified(admin: Administration, domain_id: str) -> Domain:
-    """Locked, so that it is not lost meanwhile. Raises NotFound, Mistake."""
-    admin.get(Domain, domain_id)
+    """Locked, so that it is not lost meanwhile. Raises Mistake."""
     mine = sa.select(Domain).where(Domain.id == domain_id, Domain.verified_at.is_not(None))
     found = admin.rows.scalar(
         mine.with_for_update().execution_options(populate_existing=True),
@@ -175,6 +183,13 @@ def _verified(admin: Administration, domain_id: str) -> Domain:
     if found is None:
         raise Mistake(domain=told("Only a domain that is verified can be signed in by a provider."))
     return found
+
+
+def routing_of(admin: Administration, domain_id: str) -> str | None:
+    """The id of the provider that signs the domain in. Raises Forbidden, NotFound."""
+    admin.check(PERMISSION)
+    admin.get(Domain, domain_id)
+    return domains.provider_of(admin, domain_id)
 
 
 def routable(admin: Administration) -> list[Routable]:

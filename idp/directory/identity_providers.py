@@ -120,6 +120,12 @@ class IdentityProviders:
         return {name: each for each in self.by_key.values() for name in each.domains}
 
 
+def return_uri(our_issuer: str, key: str) -> str:
+    """Where a provider sends people back to, which is registered there: one for each, so that none
+    can answer for another (RFC 9700 section 4.4.2)."""
+    return f"{our_issuer}/login/upstream/{key}/return"
+
+
 def checked_issuer(claimed: str) -> str:
     """As it is. Raises ValueError for what no provider is found by (OpenID Connect Discovery 1.0
     section 3)."""

@@ -47,7 +47,7 @@ def change(
 ) -> CompanyProvider:
     """The secret stays where none is filled in. Raises Changed, Mistake, NotFound, Forbidden,
     SecondFactorNeeded."""
-    rights = company_providers.in_turn(admin)
+    rights = company_providers.in_turn(admin, provider=provider_id)
     provider = company_providers.find_seen(admin, provider_id, seen)
     stated = company_provider_form.stated(admin, rights, filled, provider)
     before, more = company_providers.values(provider), _secret(keys, provider, filled)
@@ -67,7 +67,7 @@ def change(
 def remove(admin: Administration, provider_id: str, seen: str) -> CompanyProvider:
     """With its routing, and the accounts that are linked there. Raises Changed, NotFound,
     Forbidden, SecondFactorNeeded."""
-    company_providers.in_turn(admin)
+    company_providers.in_turn(admin, provider=provider_id)
     provider = company_providers.find_seen(admin, provider_id, seen)
     domains = [each.name for each in company_providers.get(admin, provider_id).domains]
     before = {**company_providers.values(provider), "domains": domains}

@@ -134,7 +134,10 @@ def _entered(view: View, enter: Callable[[], Any], slug: str | None, names: dict
     except SignInFirst as first:
         return _sign_in_first(_own_address(), first.slug, first.proof)
     except RecentSignInNeeded as needed:
-        return _keep_and_sign_in(slug, Proof(is_recent=True, acr=needed.acr))
+        proof = Proof(is_recent=True, acr=needed.acr)
+        if _is_reading():
+            return _sign_in_first(_own_address(), _asked_for(slug), proof)
+        return _keep_and_sign_in(slug, proof)
 
 
 def _own_address() -> str:
@@ -277,8 +280,12 @@ def _keep_and_sign_in(slug: str | None, proof: Proof) -> Response:
     provider().ephemeral.put(f"kept form:{name}", orjson.dumps(kept).decode(), KEPT_FOR, now())
     base = f"/manage/{slug}" if slug else "/operate"
     target = f"{base}/continue?{urlencode({'form': name})}"
-    asked_for = None if slug is None or _visit(slug) else slug
-    return _sign_in_first(target, asked_for, proof)
+    return _sign_in_first(target, _asked_for(slug), proof)
+
+
+def _asked_for(slug: str | None) -> str | None:
+    """Who visits signs in for no company."""
+    return None if slug is None or _visit(slug) else slug
 
 
 def kept_form(name: str) -> dict[str, Any]:
