@@ -58,6 +58,8 @@ def test_an_address_that_no_browser_or_server_would_read_as_it_is_written_is_ref
 def test_an_address_may_have_a_query_and_2048_characters():
     address = "https://keys.example/a/~b;c=%20?d=e&f=".ljust(2048, "g")
     assert _metadata({**SOUND, "authorization_endpoint": address}, ISSUER)[0] == address
+    with pytest.raises(Away, match="is no address"):
+        _metadata({**SOUND, "authorization_endpoint": address + "g"}, ISSUER)
 
 
 @pytest.mark.parametrize("issuer", [None, "", f"{ISSUER}/", "https://evil.example", ISSUER.upper()])
