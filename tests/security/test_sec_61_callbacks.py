@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -51,6 +52,17 @@ def test_sec_61_an_id_token_that_is_not_for_us_now_and_for_this_signs_nobody_in(
     assert REFUSED in page.text, fault
     assert sessions(either_world) == before
     assert either_world.audit("sign_in.federated_refused")[-1]["provider"] == KEY
+
+
+@pytest.mark.parametrize("more", ["\x00", "\x00anything", "\n", "\u200b"])
+def test_sec_61_a_subject_that_begins_like_somebodys_is_nobodys(
+    either_world: World, upstream: UpstreamProvider, visitor: Visitor, more: str
+):
+    """What reads text to its first null character would take it for the one that is linked."""
+    before = sessions(either_world)
+    upstream.account = replace(upstream.account, sub=upstream.account.sub + more)
+    assert REFUSED in sign_in(visitor).text
+    assert sessions(either_world) == before
 
 
 def test_sec_61_the_browser_that_left_comes_back_and_no_other(
