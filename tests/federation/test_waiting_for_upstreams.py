@@ -17,7 +17,7 @@ from tests.federation.reaching import LONG, NOW, Reaching
 from tests.machine.upstream import Fault, running_upstream
 
 TOO_MANY = "too many are waiting"
-FOR_EVER = 3600.0
+FOR_EVER = 3 * LONG
 
 
 class Crowd:
