@@ -226,14 +226,18 @@ def _metadata(told: dict[str, Any], issuer: str) -> Metadata:
     """That it is about this very issuer (section 4.3), and its addresses are as safe as it is."""
     if told.get("issuer") != issuer:
         raise Away("the metadata is another issuer's")
-    methods = told.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
     return Metadata(
         _address(told, "authorization_endpoint", issuer),
         _address(told, "token_endpoint", issuer),
         _address(told, "jwks_uri", issuer),
-        takes_basic="client_secret_basic" in methods,
+        takes_basic=_takes_basic(told.get("token_endpoint_auth_methods_supported")),
         sends_iss=told.get("authorization_response_iss_parameter_supported") is True,
     )
+
+
+def _takes_basic(methods: object) -> bool:
+    """Also where it says nothing, or no list of them (section 3)."""
+    return not isinstance(methods, list) or not methods or "client_secret_basic" in methods
 
 
 def _address(told: dict[str, Any], name: str, issuer: str) -> str:

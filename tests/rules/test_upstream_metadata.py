@@ -33,6 +33,21 @@ def test_it_says_which_methods_it_takes_and_whether_it_names_itself():
     assert (found.takes_basic, found.sends_iss) == (False, True)
 
 
+@pytest.mark.parametrize("said", [None, False, 0, 1, "true", [True]])
+def test_it_names_itself_where_it_says_so_by_the_word_true(said: object):
+    name = "authorization_response_iss_parameter_supported"
+    assert not _metadata({**SOUND, name: said}, ISSUER).sends_iss
+
+
+@pytest.mark.parametrize(
+    "methods", [None, [], 7, True, "none", {"none": 1}, ["client_secret_basic"]]
+)
+def test_the_secret_goes_into_a_header_unless_it_says_sensibly_that_it_may_not(methods: object):
+    name = "token_endpoint_auth_methods_supported"
+    assert _metadata({**SOUND, name: methods}, ISSUER).takes_basic
+    assert not _metadata({**SOUND, name: [7, "client_secret_post"]}, ISSUER).takes_basic
+
+
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
 @pytest.mark.parametrize(
     "value",
