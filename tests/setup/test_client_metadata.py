@@ -231,6 +231,7 @@ def weak_rsa() -> dict[str, Any]:
     "key",
     [
         weak_rsa(),
+        {"kty": "RSA", "e": "AQAB", "n": "w" + "A" * 1366},
         public(ECKey.generate_key("P-384")),
         public(OKPKey.generate_key("X25519")),
         public(P256, use="enc"),
