@@ -71,6 +71,7 @@ def route(world: World, domain_id: str, provider_id: str, seen: str = "") -> Non
 
 
 def link(world: World, email: str, provider_id: str, subject: str) -> None:
+    """To an account at the provider's issuer."""
     world.run(
         "INSERT INTO linked_accounts"
         " (id, user_id, provider_key, issuer, subject, email, linked_at)"
@@ -78,7 +79,7 @@ def link(world: World, email: str, provider_id: str, subject: str) -> None:
         id=new_id(),
         user=user_id(world, email),
         key=provider_id,
-        issuer=SOUND.issuer,
+        issuer=columns(world, provider_id)["issuer"],
         subject=subject,
         email=email,
     )
