@@ -70,6 +70,13 @@ def test_an_address_that_no_browser_or_server_would_read_as_it_is_written_is_ref
         _metadata({**SOUND, name: f"https://keys.example/a{path}"}, ISSUER)
 
 
+def test_an_issuer_without_tls_may_have_endpoints_with_and_without_it():
+    issuer = "http://localhost:9000"
+    told = {**SOUND, "issuer": issuer, "jwks_uri": f"{issuer}/jwks"}
+    found = _metadata(told, issuer)
+    assert (found.jwks_uri, found.token_endpoint) == (told["jwks_uri"], told["token_endpoint"])
+
+
 def test_an_address_may_have_a_query_and_2048_characters():
     address = "https://keys.example/a/~b;c=%20?d=e&f=".ljust(2048, "g")
     assert _metadata({**SOUND, "authorization_endpoint": address}, ISSUER)[0] == address
