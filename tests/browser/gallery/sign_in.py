@@ -29,6 +29,8 @@ SIGN_IN: dict[str, Any] = {
     "locked_hint": None,
     "passkeys": {"party": "id.latchkey.example", "unknown": ""},
     "upstreams": [],
+    "by_company": False,
+    "only_way": None,
     "linking": "",
 }
 
@@ -51,6 +53,17 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "sign-in-to-link": (
         "login/sign_in.html",
         SIGN_IN | {"chosen": "lms", "linking": "Google", "email": AMARA["email"]},
+    ),
+    "sign-in-by-company": ("login/sign_in.html", SIGN_IN | {"chosen": "lms", "by_company": True}),
+    "sign-in-only-way": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "lms",
+            "person": AMARA,
+            "passkeys": None,
+            "only_way": {"key": "5f2b", "name": "Northwind Entra"},
+        },
     ),
     "upstream": (
         "login/upstream.html",
