@@ -66,15 +66,16 @@ def _to_be_linked(
     db: Connection, attempt: Attempt, upstream: UpstreamProvider, found: Identity
 ) -> Attempt:
     """Both sides have verified the address; nothing that this browser has proven so far counts."""
-    person = users.find_by_email(db, found.email) if found.email and found.is_verified else None
+    email = found.email if found.is_verified else None
+    person = users.find_by_email(db, email) if email else None
     is_verified = person is not None and users.has_verified_email(db, person.id)
-    if person is None or person.status != users.ACTIVE or not is_verified:
+    if not email or person is None or person.status != users.ACTIVE or not is_verified:
         raise NotSignedIn(f"{upstream.key}: nobody here has that address, verified on both sides")
     if linked_accounts.has_one(db, person.id, upstream.key):
         raise NotSignedIn(f"{upstream.key}: the person has another account there", person.id)
-    linking = {"provider": upstream.key, "issuer": found.issuer, "subject": found.subject}
-    linking |= {"user_id": person.id, "email": found.email or ""}
-    return replace(attempt, linking=linking, user_id="", proven={}, other_account=True)
+    account = linked_accounts.Account(upstream.key, found.issuer, found.subject, email)
+    waits = account._asdict()
+    return replace(attempt, linking=waits, user_id="", proven={}, other_account=True)
 
 
 def link(
@@ -88,20 +89,15 @@ def link(
 ) -> None:
     """At the end of a sign-in, what waits to be linked to who has just proven that they are that
     person, by something that they have here, and still have that address. In its transaction."""
-    waits = attempt.linking
-    if waits.get("user_id") != user_id or OWN_FIRST.isdisjoint(fresh):
+    account = linked_accounts.Account(**attempt.linking)
+    if OWN_FIRST.isdisjoint(fresh) or providers.find(account.provider_key) is None:
         return
     proven_at = min(attempt.proven[method].at for method in fresh)
-    upstream = providers.find(waits["provider"])
-    if upstream is None or not users.hold(db, user_id, proven_at):
+    if not users.hold(db, user_id, proven_at) or not users.has_verified_email(db, user_id):
         return
-    person = users.find_by_email(db, waits["email"])
-    if person is None or person.id != user_id or not users.has_verified_email(db, user_id):
-        return
-    account = linked_accounts.Account(
-        upstream.key, waits["issuer"], waits["subject"], waits["email"]
-    )
-    _link(db, user_id, account, now, origin)
+    person = users.find_by_email(db, account.email)
+    if person and person.id == user_id:
+        _link(db, user_id, account, now, origin)
 
 
 def _linked_by_company(

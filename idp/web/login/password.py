@@ -212,7 +212,7 @@ def _is_other() -> bool:
 
 def _linking(attempt: Attempt | None) -> str:
     """The name of the provider whose account is linked by this sign-in."""
-    key = attempt.linking.get("provider", "") if attempt else ""
+    key = attempt.linking.get("provider_key", "") if attempt else ""
     upstream = identity_providers().find(key)
     return upstream.name if upstream else ""
 
