@@ -29,7 +29,12 @@ from tests.world import AMARA, BEN, DANA, HANA, PRIYA, VICTOR, World
 
 def test_who_is_left_out_is_one_of_the_company_who_can_sign_in(either_world: World) -> None:
     someone = [member_id(either_world, AMARA)]
+    guest, gone = member_id(either_world, DANA), member_id(either_world, PRIYA)
+    either_world.run("UPDATE memberships SET source = 'cross_tenant' WHERE id = :m", m=guest)
+    either_world.run("UPDATE memberships SET status = 'disabled' WHERE id = :m", m=gone)
     refused: list[list[str]] = [
+        [guest],
+        [gone],
         [member_id(either_world, VICTOR)],
         [member_id(either_world, HANA, "harbor")],
         [member_id(either_world, PRIYA, "harbor")],
