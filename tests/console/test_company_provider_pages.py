@@ -23,7 +23,7 @@ from tests.console.company_providers_of import (
 )
 from tests.console.people_of import ask, member_id
 from tests.console.test_company_providers_people import role_id
-from tests.console.test_factor_reset import with_second_factor
+from tests.console.test_factor_reset import prove_a_second_factor, with_second_factor
 from tests.world import AMARA, BEN, DANA, Visitor, World
 
 PAGES = "/manage/northwind/identity-providers"
@@ -183,8 +183,10 @@ def test_a_form_is_shown_to_who_has_just_proven_a_second_factor(either_world: Wo
     ):
         answer = browser.get(PAGES + path)
         assert answer.headers["Location"].startswith("/authorize?attempt=")
-    browser = with_second_factor(either_world, AMARA)
-    page = browser.get(f"{PAGES}/new")
+    away = browser.get(f"{PAGES}/new")
+    prove_a_second_factor(either_world, AMARA)
+    page = browser.follow(away)
+    assert page.request.path == f"{PAGES}/new"
     either_world.clock.move(RECENT + 1)
     answer = browser.submit(page, **FILLED)
     assert answer.headers["Location"].startswith("/authorize?attempt=")

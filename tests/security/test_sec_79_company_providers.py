@@ -128,6 +128,9 @@ def test_sec_79_a_program_needs_the_node_and_people_manage_to_let_newcomers_in(
             company_providers.add(admin, keys, SOUND._replace(admits_role_id=agent))
     with programming(either_world, MANAGE, "people.manage") as admin:
         company_providers.add(admin, keys, SOUND._replace(admits_role_id=agent))
+    either_world.run("UPDATE roles SET rank = 100 WHERE id = :id", id=agent)
+    with programming(either_world, MANAGE, "people.manage") as admin, pytest.raises(Forbidden):
+        company_providers.add(admin, keys, SOUND._replace(admits_role_id=agent))
     with programming(either_world, "people.manage", "policy.manage") as admin:
         for act in (
             lambda: company_providers.add(admin, keys, SOUND),
