@@ -127,6 +127,7 @@ def test_a_member_is_linked_at_once_and_told(
     [
         Account("x", HANA),
         Account("x", "nobody@northwind.example"),
+        Account("x", VICTOR),
         Account("x", None),
         Account("x", BEN, email_verified=False),
         Account("x", f"{BEN}@harbor.example"),
