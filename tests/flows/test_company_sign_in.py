@@ -29,6 +29,7 @@ from tests.world import (
     HANA,
     PASSWORD,
     PRIYA,
+    VICTOR,
     Visitor,
     World,
     claims_of,
@@ -140,6 +141,20 @@ def test_sec_60_a_company_vouches_for_its_own_people_alone(
     page = by_company(visitor)
     assert page.status_code == 400
     assert REFUSED in page.text
+    assert either_world.run("SELECT count(*) FROM linked_accounts") == [(0,)]
+
+
+def test_sec_60_nor_for_a_member_whose_address_is_of_no_domain_of_the_companys(
+    either_world: World, northwinds: UpstreamProvider, visitor: Visitor
+):
+    elsewhere = "ben@elsewhere.example"
+    either_world.run(
+        "UPDATE users SET email = :e, email_canonical = :e WHERE email_canonical = :b",
+        e=elsewhere,
+        b=BEN,
+    )
+    northwinds.account = Account("x", elsewhere)
+    assert REFUSED in by_company(visitor).text
     assert either_world.run("SELECT count(*) FROM linked_accounts") == [(0,)]
 
 
@@ -265,6 +280,8 @@ def test_sec_80_who_was_put_out_is_not_admitted_again(
     assert page.status_code in (400, 403)
     assert "code" not in page.headers.get("Location", "")
     assert either_world.audit("person.admitted") == []
+    linked = either_world.run("SELECT count(*) FROM linked_accounts")
+    assert linked == [(0 if status == "ended" else 1,)]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +293,7 @@ def test_sec_80_who_was_put_out_is_not_admitted_again(
         "UPDATE company_providers SET status = 'disabled'",
         "UPDATE roles SET all_permissions = true WHERE key = 'agent'",
         "DELETE FROM routed_domains",
+        "UPDATE routed_domains SET provider_id = 'another'",
     ],
 )
 def test_sec_79_what_has_changed_since_it_was_known_counts(
@@ -285,9 +303,25 @@ def test_sec_79_what_has_changed_since_it_was_known_counts(
     changed(either_world, northwinds, admits_role_id=role_of(either_world))
     northwinds.account = Account("nadia", NEW)
     left = leave_by_address(visitor, visitor.follow(visitor.authorize("lms")), NEW)
+    another(either_world)
     either_world.run(spoil)
     assert REFUSED in come_back(visitor, left).text
     assert either_world.run("SELECT id FROM users WHERE email = :e", e=NEW) == []
+
+
+def another(world: World) -> None:
+    """A second provider of the company's, like the first."""
+    [(names,)] = world.run(
+        "SELECT string_agg(column_name, ', ') FROM information_schema.columns"
+        " WHERE table_name = 'company_providers' AND column_name <> 'id'"
+        if world.held.database.engine.dialect.name == "postgresql"
+        else "SELECT group_concat(name, ', ') FROM pragma_table_info('company_providers')"
+        " WHERE name <> 'id'"
+    )
+    world.run(
+        f"INSERT INTO company_providers (id, {names}) SELECT 'another', {names}"
+        " FROM company_providers"
+    )
 
 
 def test_its_second_factor_counts_where_the_company_trusts_it(

@@ -8,6 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from idp.audit import NOWHERE
+from idp.login import linking
+from idp.login.attempt import Attempt
+from tests.console.people_of import user_id
 from tests.credentials.proving import code_of, enrol_app
 from tests.federation.known import upstream
 from tests.federation.signing_in import come_back, leave, link, register, sign_in
@@ -198,3 +202,32 @@ def test_sec_60_of_two_people_who_link_one_account_at_once_one_does(
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(prove, pages))
     assert linked(either_world) == ["1001"]
+
+
+def linked_by(world: World, fresh: str, *, at: float, who: str = AMARA) -> list[str]:
+    """What is linked at the end of a sign-in by that one proof, of what waits for AMARA."""
+    account = {"provider_key": "google", "issuer": "i", "subject": "s", "email": AMARA}
+    attempt = replace(Attempt("a", "b", "launch", at), linking=account)
+    user = user_id(world, who)
+    proven = attempt.prove(user, fresh, at)
+    providers = world.held.identity_providers.current(world.clock())
+    with world.held.database.transaction() as db:
+        linking.link(db, proven, user, frozenset({fresh}), providers, world.clock(), NOWHERE)
+    return linked(world)
+
+
+def test_sec_60_only_what_is_proven_here_links(either_world: World, upstream: UpstreamProvider):
+    now = either_world.clock()
+    assert linked_by(either_world, "federated", at=now) == []
+    assert linked_by(either_world, "totp", at=now) == []
+    assert linked_by(either_world, "password", at=now, who=BEN) == []
+    assert linked_by(either_world, "password", at=now) == ["s"]
+
+
+def test_sec_57_a_proof_that_was_ended_meanwhile_links_nothing(
+    either_world: World, upstream: UpstreamProvider
+):
+    now = either_world.clock()
+    either_world.run("UPDATE users SET sessions_valid_after = :t", t=now)
+    assert linked_by(either_world, "password", at=now - 1) == []
+    assert linked_by(either_world, "password", at=now) == ["s"]
