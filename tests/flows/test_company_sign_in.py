@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from tests.account.proving import mail_to
-from tests.console.company_providers_of import change, columns, of_domain, only_way, turn
+from tests.console.company_providers_of import (
+    change,
+    columns,
+    of_domain,
+    only_way,
+    route,
+    turn,
+    verified_domain,
+)
 from tests.console.people_of import member_id, user_id
 from tests.federation.companies import (
     by_company,
@@ -287,7 +295,8 @@ def test_sec_80_who_was_put_out_is_not_admitted_again(
 @pytest.mark.parametrize(
     "spoil",
     [
-        "UPDATE domains SET failing_since = 1",
+        "UPDATE domains SET failing_since = 1 WHERE name = 'northwind.example'",
+        "UPDATE domains SET verified_at = NULL WHERE name = 'northwind.example'",
         "UPDATE company_providers SET admits_role_id = 'gone'",
         "UPDATE company_providers SET admits_role_id = NULL",
         "UPDATE company_providers SET status = 'disabled'",
@@ -310,7 +319,9 @@ def test_sec_79_what_has_changed_since_it_was_known_counts(
 
 
 def another(world: World) -> None:
-    """A second provider of the company's, like the first."""
+    """A second provider of the company's, like the first, which has a second domain."""
+    other = verified_domain(world, "northwind-brokers.example")
+    route(world, other, key_of(world))
     [(names,)] = world.run(
         "SELECT string_agg(column_name, ', ') FROM information_schema.columns"
         " WHERE table_name = 'company_providers' AND column_name <> 'id'"
