@@ -25,7 +25,7 @@ class LinkedAccount(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
-    provider_key: Mapped[str]
+    provider_key: Mapped[str] = mapped_column(index=True)
     issuer: Mapped[str]
     subject: Mapped[str]
     email: Mapped[str]

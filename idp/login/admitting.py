@@ -48,12 +48,15 @@ def member(
 ) -> str | None:
     """The person with that address, if the company has them, or admits them now."""
     assert found.email
+    provider = rows.get(CompanyProvider, upstream.key)
+    if provider is None or provider.status != ACTIVE or provider.issuer != found.issuer:
+        return None
     person = users.find_by_email(db, found.email)
     if person and (person.status != users.ACTIVE or not users.has_verified_email(db, person.id)):
         return None
     if person and _was_ever_in(rows, person.id):
         return person.id if _is_at_home(rows, person.id) else None
-    role = _role(rows, upstream, found.email)
+    role = _role(rows, provider, found.email)
     if role is None:
         return None
     user_id = person.id if person else _made(db, found, now)
@@ -72,13 +75,11 @@ def _is_at_home(rows: Session, user_id: str) -> bool:
     return rows.scalar(own) is not None
 
 
-def _role(rows: Session, upstream: UpstreamProvider, email: str) -> Role | None:
+def _role(rows: Session, provider: CompanyProvider, email: str) -> Role | None:
     """What it admits with, as the company says now: a role of its own that makes nobody an admin,
     while the domain is surely its own."""
-    provider = rows.get(CompanyProvider, upstream.key)
-    if provider is None or provider.status != ACTIVE or not provider.admits_role_id:
-        return None
-    if not _is_surely_its_own(rows, provider, domain_names.of_address(email)):
+    domain = domain_names.of_address(email)
+    if not provider.admits_role_id or not _is_surely_its_own(rows, provider, domain):
         return None
     role = rows.get(Role, provider.admits_role_id)
     return role if role and may_admit(role) else None

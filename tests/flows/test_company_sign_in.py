@@ -173,6 +173,23 @@ def test_sec_60_an_address_that_nobody_has_verified_here_is_nobodys(
     assert REFUSED in by_company(visitor).text
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "DELETE FROM company_providers",
+        "UPDATE company_providers SET status = 'disabled'",
+        "UPDATE company_providers SET issuer = 'https://other.example'",
+    ],
+)
+def test_sec_60_a_provider_that_is_another_by_now_links_nobody(
+    either_world: World, northwinds: UpstreamProvider, visitor: Visitor, spoil: str
+):
+    left = leave_by_address(visitor, visitor.follow(visitor.authorize("lms")))
+    either_world.run(spoil)
+    assert REFUSED in come_back(visitor, left).text
+    assert either_world.run("SELECT count(*) FROM linked_accounts") == [(0,)]
+
+
 def test_sec_60_a_guest_is_none_of_the_companys_own(
     either_world: World, northwinds: UpstreamProvider, visitor: Visitor
 ):

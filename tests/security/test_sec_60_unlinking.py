@@ -76,7 +76,8 @@ def test_sec_60_who_gets_no_further_than_the_products_door_links_nothing(
     either_world.run("DELETE FROM membership_roles")
     page = visitor.follow(visitor.submit(page, email=AMARA, password=PASSWORD))
     assert page.request.path == "/login/not_open"
-    visitor.follow(visitor.submit(page))
+    answer = visitor.follow(visitor.submit(page, decision="back"))
+    assert sent_back(answer)["error"] == "access_denied"
     assert linked(either_world) == 0
 
 

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("issuer", "subject", name=op.f("uq_linked_accounts_issuer")),
         sa.UniqueConstraint("user_id", "provider_key", name=op.f("uq_linked_accounts_user_id")),
     )
+    op.create_index(op.f("ix_linked_accounts_provider_key"), "linked_accounts", ["provider_key"])
     _add_companies_own()
     row = {
         "product_key": "console",

@@ -6,7 +6,7 @@ from flask import make_response, render_template
 from werkzeug.wrappers import Response
 
 from idp.credentials import tries
-from idp.directory.identity_providers import UpstreamProvider
+from idp.directory.identity_providers import UpstreamProvider, return_uri
 from idp.login import federated
 from idp.login.attempt import Attempt
 from idp.web.context import now, origin, provider
@@ -20,7 +20,7 @@ def send(attempt: Attempt, upstream: UpstreamProvider, email: str) -> Response:
     held = provider()
     target = federated.begin(
         *(held.ephemeral, held.upstreams, upstream, attempt),
-        *(return_uri(upstream), email, now()),
+        *(return_uri(held.settings.issuer, upstream.key), email, now()),
         anew=wants_anew(attempt, upstream),
     )
     page = render_template("login/upstream.html", name=upstream.name, target=target)
@@ -34,8 +34,3 @@ def ration() -> None:
     Raises TooManyTries."""
     held = provider()
     tries.count_question(held.ephemeral, held.settings, now(), origin())
-
-
-def return_uri(upstream: UpstreamProvider) -> str:
-    """One for each, so that none can answer for another (RFC 9700 section 4.4.2)."""
-    return f"{provider().settings.issuer}/login/upstream/{upstream.key}/return"

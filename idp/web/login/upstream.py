@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp import audit
-from idp.directory.identity_providers import UpstreamProvider
+from idp.directory.identity_providers import UpstreamProvider, return_uri
 from idp.login import federated, linking
 from idp.login.attempt import Attempt
 from idp.login.federated import NotReached, NotSignedIn
@@ -63,7 +63,7 @@ def come_back(key: str) -> Answer:
     try:
         found = federated.identify(
             *(held.upstreams, held.secret_keys, upstream, errand, sent),
-            *(away.return_uri(upstream), now()),
+            *(return_uri(held.settings.issuer, key), now()),
         )
         proven = linking.prove(held.database, attempt, upstream, found, now(), origin())
     except (NotSignedIn, NotReached) as refusal:
