@@ -27,7 +27,7 @@ from idp.settings import settings_from
 from idp.web import brands, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
 from idp.web.account import email as own_email
-from idp.web.account import enable, profile, security
+from idp.web.account import enable, linked_accounts, profile, security
 from idp.web.account import history as own_history
 from idp.web.account import password as own_password
 from idp.web.account import products as connected_products
@@ -59,12 +59,14 @@ from idp.web.login import (
     sign_up,
     tenant,
     unlock,
+    upstream,
 )
 from idp.web.manage import (
     access,
     access_queue,
     api_nouns,
     branding,
+    company_providers,
     domains,
     factor_resets,
     imports,
@@ -97,23 +99,14 @@ SIGN_IN_PAGES = (
     enable,
     *(profile, security, adding_factors, own_email, own_password),
     *(own_sessions, own_history, connected_products),
-    *(
-        forgot,
-        sign_up,
-        logout,
-        new_password,
-        not_open,
-        passkey,
-        password,
-        select_account,
-        tenant,
-        unlock,
-    ),
+    *(forgot, logout, new_password, not_open, passkey, password, select_account, sign_up),
+    *(tenant, unlock, upstream, linked_accounts),
     *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),
 )
 UPLOADS = {imports.UPLOAD: people_file.MAX_BYTES, access.UPLOAD: document_kinds.MAX_BYTES}
 CONSOLE_PAGES = (
     branding,
+    company_providers,
     domains,
     overview,
     people,

@@ -7,25 +7,29 @@ about a password that was just proven. Nothing is worked out here a second time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from idp.credentials import factors
 from idp.credentials.enrolled import Factor
 from idp.database import Connection
+from idp.directory import users
 from idp.directory.acting import Administration
 from idp.directory.catalog import ProductView
+from idp.directory.identity_providers import UpstreamProvider
 from idp.directory.person import Member
+from idp.login.counting import demanded
 from idp.login.entries import entries_of
 from idp.login.next_step import next_step, required
 from idp.login.steps import Asked, Decision, Enrolled, Entry, Proven, ToEnrol, ToProve
-from idp.policies.assurance import PASSWORD, Proof
+from idp.policies.assurance import FEDERATED, PASSWORD, Proof
 from idp.policies.mfa import Requirement
 from idp.provider import Provider
 
 
 class Next(StrEnum):
-    """What comes after the password."""
+    """What comes after the first factor."""
 
     NOTHING = "nothing"
     PROVE = "prove"
@@ -33,10 +37,11 @@ class Next(StrEnum):
 
 
 class Explained(NamedTuple):
-    """Of a product that opens for them: what is required, what they have that counts, and what is
-    asked for next."""
+    """Of a product that opens for them: by whom alone they come in, None where nobody is the only
+    way; what is required, what they have that counts, and what is asked for next."""
 
     product: ProductView
+    only_way: UpstreamProvider | None
     requirement: Requirement
     counting: tuple[Factor, ...]
     next: Next
@@ -53,50 +58,60 @@ def explained(
 ) -> list[Explained]:
     """For the products that open for them in the tenant of that slug. `db` sees every company,
     since a guest's own has a say too."""
+    who = _who(provider, db, user_id, now)
     owned = factors.enrolled(db, user_id)
     products = provider.catalog.current(now).products.values()
     found = (
-        _explained(provider, db, user_id, Asked(product=each, tenant=tenant), owned, now)
+        _explained(provider, db, who, Asked(product=each, tenant=tenant), owned, now)
         for each in products
         if not each.is_platform
     )
     return [each for each in found if each]
 
 
+def _who(provider: Provider, db: Connection, user_id: str, now: float) -> Proven:
+    person = users.find_person(db, user_id)
+    email = person.email if person else ""
+    return Proven(user_id=user_id, email=email, providers=provider.identity_providers.current(now))
+
+
 def _explained(
     provider: Provider,
     db: Connection,
-    user_id: str,
+    who: Proven,
     asked: Asked,
     owned: Sequence[Factor],
     now: float,
 ) -> Explained | None:
-    assert asked.product
-    entries = entries_of(provider.settings, db, user_id, asked, now)
+    assert asked.product and who.user_id
+    entries = entries_of(provider.settings, db, who.user_id, asked, now)
     here = next((e for e in entries if e.standing.tenant == asked.tenant), None)
     if here is None or not here.standing.opens(asked.product):
         return None
     requirement = required(asked, [here])
     return Explained(
         asked.product,
+        demanded(who, here),
         requirement,
         tuple(each for each in owned if requirement.counts(each.method, each.enrolled_at)),
-        _next(_after_password(asked, user_id, entries, here, owned, now)),
+        _next(_after_first_factor(asked, who, entries, here, owned, now)),
     )
 
 
-def _after_password(
+def _after_first_factor(
     asked: Asked,
-    user_id: str,
+    who: Proven,
     entries: Sequence[Entry],
     here: Entry,
     owned: Sequence[Factor],
     now: float,
 ) -> Decision:
-    proven = Proven(
-        user_id=user_id,
-        proofs={PASSWORD: Proof(now)},
-        fresh=frozenset({PASSWORD}),
+    only_way = demanded(who, here)
+    proofs = {FEDERATED: Proof(now, 0.0, only_way.key, now)} if only_way else {PASSWORD: Proof(now)}
+    proven = replace(
+        who,
+        proofs=proofs,
+        fresh=frozenset(proofs),
         enrolled=tuple(Enrolled(each.method, each.enrolled_at) for each in owned),
         chosen_tenant_id=here.standing.tenant_id,
     )

@@ -7,7 +7,6 @@ from idp import situation
 from idp.database import Connection
 from idp.directory.catalog import ProductView
 from idp.directory.switcher import FirstStep
-from idp.login.proven import proven_so_far
 from idp.login.steps import Asked, step_of
 from idp.provider import Provider
 from idp.sessions.browser import BrowserSession
@@ -17,7 +16,7 @@ def first_steps(
     provider: Provider, db: Connection, session: BrowserSession | None, now: float
 ) -> FirstStep:
     """Of a product in the tenant of that slug: the page of the step, or None for nothing at all."""
-    proven = proven_so_far(provider.settings, db, None, session, now)
+    proven = situation.proven_by(provider, db, None, session, now)
 
     def first_step(product: ProductView, tenant: str) -> str | None:
         nonlocal proven

@@ -10,7 +10,9 @@ from typing import Any
 from idp.credentials.hashing import PasswordHasher
 from idp.database import Database
 from idp.directory.catalog import Catalog, Versioned, load_catalog
+from idp.directory.identity_providers import IdentityProviders, load_identity_providers
 from idp.ephemeral import Ephemeral, ephemeral
+from idp.federation.upstream import Upstreams
 from idp.sealed import Sealed
 from idp.secret_values import SecretKeys, secret_keys
 from idp.settings import Settings
@@ -28,8 +30,10 @@ class Provider:
     secret_keys: SecretKeys
     hasher: PasswordHasher
     catalog: Versioned[Catalog]
+    identity_providers: Versioned[IdentityProviders]
     key_ring: Versioned[KeyRing]
     tokens: TokenReader
+    upstreams: Upstreams
     clock: Callable[[], float]
 
 
@@ -44,8 +48,10 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         secret_keys=keys,
         hasher=PasswordHasher(settings, keys.pepper),
         catalog=Versioned(database, lambda: load_catalog(database)),
+        identity_providers=Versioned(database, lambda: load_identity_providers(database)),
         key_ring=Versioned(database, lambda: load_key_ring(database, keys, retention)),
         tokens=TokenReader(),
+        upstreams=Upstreams(settings.reachable_networks),
         clock=clock,
     )
 

@@ -27,6 +27,8 @@ BOUNDS = {
     "tries_per_tenant": (10, 10**6),
     "access_token_lifetime": (60, 3600),
 }
+UPSTREAM_THREADS = 4  # that wait for other providers, at most
+SPARE_THREADS = 2  # that neither a flood of sign-ins nor other providers hold
 HSTS = "max-age=63072000; includeSubDomains"  # what browsers are told of an https issuer
 RETRY_AFTER = ("Retry-After", "1")
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -45,7 +47,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
-    threads: int = 8
+    threads: int = 12
     trusted_proxies: str = ""
     database_pool: int = 8
     log_level: str = "INFO"
@@ -115,10 +117,12 @@ class Settings:
                 f"Argon2id needs at least {ARGON2_FLOOR_KIB} KiB and 2 passes (OWASP):"
                 " LATCHKEY_ARGON2_MEMORY_KIB, LATCHKEY_ARGON2_TIME_COST."
             )
-        if self.argon2_slots + self.argon2_queue > self.threads - 2:
+        held = self.argon2_slots + self.argon2_queue + UPSTREAM_THREADS
+        if held > self.threads - SPARE_THREADS:
             raise SetupMistake(
-                "LATCHKEY_ARGON2_SLOTS and LATCHKEY_ARGON2_QUEUE together must leave two of"
-                " LATCHKEY_THREADS free, so that a flood of sign-ins stops nothing else."
+                f"LATCHKEY_THREADS must be at least {held + SPARE_THREADS}: as many as"
+                f" LATCHKEY_ARGON2_SLOTS, LATCHKEY_ARGON2_QUEUE, {UPSTREAM_THREADS} that wait for"
+                f" other providers, and {SPARE_THREADS} that neither stops."
             )
         if self.signing_key_lead < self.jwks_max_age:
             raise SetupMistake(

@@ -11,13 +11,15 @@ from idp.database import Connection
 from idp.directory.products import CONSOLE
 from idp.grants import consent
 from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, PAGE, Attempt
+from idp.login.counting import counting_in
 from idp.login.entries import entries_of
-from idp.login.next_step import counting, next_step
+from idp.login.next_step import next_step
 from idp.login.proven import proven_so_far
 from idp.login.steps import (
     Allowed,
     Asked,
     Decision,
+    Done,
     Enrolled,
     Entry,
     Proven,
@@ -55,6 +57,14 @@ class Situation(NamedTuple):
         return Evidence(self.proven.user_id, self.counting)
 
 
+class Judged(NamedTuple):
+    """A page of ours: what is missing, of whom, and what of their proofs counts there."""
+
+    decision: Decision
+    entries: Sequence[Entry]
+    counting: Proofs
+
+
 def read_request(provider: Provider, sent: Parameters, now: float) -> AuthorizationRequest:
     """Raises PageRefusal or RefusedRequest."""
 
@@ -84,7 +94,7 @@ def assess(
     now: float,
 ) -> Situation:
     asked = _asked(provider, parsed, attempt, now)
-    proven = proven_so_far(provider.settings, db, attempt, session, now)
+    proven = proven_by(provider, db, attempt, session, now)
     entries: list[Entry] = []
     if proven.user_id:
         entries = entries_of(provider.settings, db, proven.user_id, asked, now)
@@ -93,9 +103,28 @@ def assess(
         allowed = {each.rests_on: Allowed(each.consent_id, each.scope) for each in given}
         proven = replace(proven, allowed=allowed)
     decision, proven = _decide(db, asked, proven, entries, now)
-    return Situation(
-        parsed, attempt, session, proven, entries, decision, counting(asked, proven, now)
-    )
+    proofs = _counting(asked, proven, decision, entries, now)
+    return Situation(parsed, attempt, session, proven, entries, decision, proofs)
+
+
+def _counting(
+    asked: Asked, proven: Proven, decision: Decision, entries: Sequence[Entry], now: float
+) -> Proofs:
+    """For who goes on as what was decided, or as all that they are."""
+    standing = decision.standing if isinstance(decision, Done) else None
+    going_on = [each for each in entries if each.standing is standing]
+    return counting_in(asked, proven, going_on or entries, now)
+
+
+def proven_by(
+    provider: Provider,
+    db: Connection,
+    attempt: Attempt | None,
+    session: BrowserSession | None,
+    now: float,
+) -> Proven:
+    providers = provider.identity_providers.current(now)
+    return proven_so_far(provider.settings, providers, db, attempt, session, now)
 
 
 def _decide(
@@ -119,11 +148,11 @@ def at_page(
     session: BrowserSession | None,
     asked: Asked,
     now: float,
-) -> tuple[Decision, Sequence[Entry]]:
+) -> Judged:
     """What is missing before a page of ours may be shown."""
-    proven = proven_so_far(provider.settings, db, None, session, now)
-    decision, entries, _ = weighed(provider, db, proven, asked, now)
-    return decision, entries
+    proven = proven_by(provider, db, None, session, now)
+    decision, entries, proven = weighed(provider, db, proven, asked, now)
+    return Judged(decision, entries, _counting(asked, proven, decision, entries, now))
 
 
 def weighed(
@@ -154,14 +183,21 @@ def asked_by_console(
 
 def asked_by_account(max_age: int | None, *, own_level: bool) -> Asked:
     """A page of the person's own; `own_level` where they change how they sign in."""
-    return Asked(max_age=max_age, own_level=own_level)
+    return Asked(max_age=max_age, own_level=own_level, is_own_page=True)
 
 
 def _asked(
     provider: Provider, parsed: AuthorizationRequest | None, attempt: Attempt | None, now: float
 ) -> Asked:
     if parsed is None:
-        return _asked_by_page(provider, attempt, now)
+        asked = _asked_by_page(provider, attempt, now)
+    else:
+        asked = _asked_by_product(provider, parsed, now)
+    links = attempt is not None and bool(attempt.linking)
+    return replace(asked, own_level=True) if links else asked
+
+
+def _asked_by_product(provider: Provider, parsed: AuthorizationRequest, now: float) -> Asked:
     product = provider.catalog.current(now).product_of(parsed.client)
     return Asked(
         product=product,

@@ -29,7 +29,7 @@ from idp.secret_values import SecretKeys
 from idp.settings import Settings
 
 WINDOW = 600.0
-QUESTIONS = 20  # that browsers ask about passkeys, for each try: every page does
+QUESTIONS = 20  # that browsers ask, for each try: every page asks about passkeys
 NOBODYS = "nobody"
 
 _COMPANIES = (
@@ -113,7 +113,8 @@ def take_passkey(db: Connection, settings: Settings, now: float, origin: Origin)
 
 
 def count_question(store: Ephemeral, settings: Settings, now: float, origin: Origin) -> None:
-    """What a browser asks before it offers a passkey. Raises TooManyTries."""
+    """What a browser asks before it offers a passkey, and its ways to another provider and back.
+    Raises TooManyTries."""
     network = network_of(origin.address)
     asked = store.count(f"passkey questions:{network}", WINDOW, now)
     if asked > QUESTIONS * settings.tries_per_network:

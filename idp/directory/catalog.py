@@ -42,7 +42,7 @@ _TOUCH = sa.update(CatalogVersion).values(version=CatalogVersion.version + 1)
 
 
 def touch(db: Connection) -> None:
-    """Say that products, clients or signing keys have changed."""
+    """Say that products, clients, signing keys or identity providers have changed."""
     db.run(_TOUCH)
 
 
@@ -103,6 +103,8 @@ class ProductView:
     password_max_age_days: int | None = None
     password_max_age_since: float = 0.0
     sign_up: bool = False
+    identity_providers: tuple[str, ...] = ()
+    refuses_federated: bool = False
     permission_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -171,5 +173,7 @@ def _view(product: Product) -> ProductView:
         password_max_age_days=product.password_max_age_days,
         password_max_age_since=product.password_max_age_since or 0.0,
         sign_up=product.sign_up,
+        identity_providers=tuple(product.identity_providers.split()),
+        refuses_federated=product.refuses_federated,
         permission_names={node.key: node.name for node in product.permissions},
     )

@@ -3,6 +3,10 @@
 A domain is verified for one company alone; the database holds that under any race. Verified ones
 are asked for again every day, and are lost when the record has been gone for three days. A
 nameserver that does not answer proves nothing, either way.
+
+A verified domain may route: the company's own identity provider signs its addresses in. One that
+routes is not removed, since that takes more than this permission; one that is lost routes no more,
+also when it is verified again.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from idp import audit, limits, tenancy, text_records
 from idp.database import Base, Connection, Database
-from idp.directory import granting
+from idp.directory import catalog, granting
 from idp.directory.acting import Administration, Mistake, NotFound, TooOften
 from idp.directory.domain_names import canonical, shown, why_not
 from idp.errors import told
@@ -81,6 +85,25 @@ class Domain(TenantOwned, Base):
         return f"latchkey-domain={self.challenge}"
 
 
+class RoutedDomain(TenantOwned, Base):
+    """Of whose addresses a company's provider signs people in. The domain is verified."""
+
+    __tablename__ = "routed_domains"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["provider_id", "tenant_id"],
+            ["company_providers.id", "company_providers.tenant_id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    domain_id: Mapped[str] = mapped_column(
+        sa.ForeignKey("domains.id", ondelete="CASCADE"), primary_key=True
+    )
+    provider_id: Mapped[str] = mapped_column(index=True)
+    tenant_id: Mapped[str]
+
+
 class Look(NamedTuple):
     """What there is to look for."""
 
@@ -130,14 +153,22 @@ def add(admin: Administration, claimed: str) -> Domain:
 
 
 def remove(admin: Administration, domain_id: str) -> Domain:
-    """Raises Forbidden, NotFound, RecentSignInNeeded."""
+    """Raises Forbidden, NotFound, RecentSignInNeeded, or Mistake for one that routes."""
     granting.in_turn(admin, PERMISSION)
     admin.check_recent()
     domain = admin.get(Domain, domain_id)
+    if provider_of(admin, domain_id):
+        raise Mistake(domain=told("An identity provider signs its addresses in. End that first."))
     admin.rows.delete(domain)
     was_verified = domain.verified_at is not None
     admin.record("domain.removed", domain=domain.id, name=domain.name, was_verified=was_verified)
     return domain
+
+
+def provider_of(admin: Administration, domain_id: str) -> str | None:
+    """The id of the company's provider that the domain routes to."""
+    routed = sa.select(RoutedDomain.provider_id).where(RoutedDomain.domain_id == domain_id)
+    return admin.rows.scalar(routed)
 
 
 def check(admin: Administration, settings: Settings, domain_id: str) -> str:
@@ -246,6 +277,15 @@ def _lose(database: Database, rows: Session, look: Look, now: float) -> None:
     )
     if lost.rowcount:  # type: ignore[attr-defined]
         db = Connection.of(database, rows)
+        has_routed = rows.execute(
+            sa.delete(RoutedDomain).where(RoutedDomain.domain_id == look.domain_id),
+            execution_options={"synchronize_session": False},
+        )
+        catalog.touch(db)
         audit.record(
-            db, "domain.lost", now, tenant=look.tenant_id, domain=look.domain_id, name=look.name
+            *(db, "domain.lost", now),
+            tenant=look.tenant_id,
+            domain=look.domain_id,
+            name=look.name,
+            has_routed=bool(has_routed.rowcount),  # type: ignore[attr-defined]
         )

@@ -32,6 +32,7 @@ SAID = (
     "left",
     "label",
     "factors",
+    "provider",
 )  # of an event's detail
 PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
 QUEUES = {  # of a company
@@ -139,8 +140,8 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
     elif event.tag in JOINING:
         # What they have typed as a name could be a link, and their address is proven.
         letter["by"] = letter["about"] = _address(db, event.person_id)
-    elif event.tag.startswith("domain."):
-        letter["domain"] = event.detail["name"]
+    elif event.tag.startswith(("domain.", "identity_provider.")):
+        letter[event.tag.partition(".")[0]] = event.detail["name"]
     elif event.tag == "person.roles_changed":
         given, taken = _roles_changed(event)
         letter["given"] = [name for name, _ in _roles(db, event, given)]

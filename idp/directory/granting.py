@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idp.database import Connection
-from idp.directory import account_admins, clients, memberships, operator_visits, users
+from idp.directory import clients, memberships, operator_visits, users
 from idp.directory.acting import (
     EVERYTHING,
     Administration,
@@ -170,11 +170,3 @@ def check_may_grant(
     for role in roles:
         if not may_grant(rights, role, is_own=is_own):
             raise Forbidden(f"may not give or take the role {role.key}")
-
-
-def check_an_account_admin_remains(admin: Administration, without: str) -> None:
-    """Somebody active has everything here, besides the membership `without`. Ask it in one's turn
-    and before the change. Raises Mistake."""
-    another = account_admins.IN_FORCE.where(Membership.id != without)
-    if admin.rows.scalar(another.limit(1), {"now": admin.now}) is None:
-        raise Mistake(roles=told("A company keeps at least one account admin."))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import granting, guests, memberships
+from idp.directory import account_admins, granting, guests, memberships
 from idp.directory.access_requests import AccessRequest
 from idp.directory.acting import Administration, Forbidden, NotFound, rights_of
 from idp.directory.memberships import STATUS_NOW, Membership, MembershipRole
@@ -112,7 +112,7 @@ def change_roles(
         guests.check_may_give(admin, _access_of(admin, membership_id), given)
     granting.check_may_grant(admin, rights, [*given, *taken], someone.user_id)
     if any(role.all_permissions for role in taken):
-        granting.check_an_account_admin_remains(admin, without=membership_id)
+        account_admins.check_one_remains(admin, without=membership_id)
     if not given and not taken:
         return False
     row = admin.get(Membership, membership_id)

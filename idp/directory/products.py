@@ -17,8 +17,10 @@ class Product(Base):
     of a Tabler icon. `launch_client_id` is the client that the switcher opens it by. One that
     `is_platform` is the operators': no tenant's role selects anything of it. Whoever opens it needs
     a `second_factor`, not older than `second_factor_minutes`, and a password not older than
-    `password_max_age_days`, which has been so since `password_max_age_since`. Where
-    `sign_up`, people without an account may open one on their way to it."""
+    `password_max_age_days`, which has been so since `password_max_age_since`. Where `sign_up`,
+    people without an account may open one on their way to it. Its sign-in offers the
+    `identity_providers`, by key, separated by spaces; one that `refuses_federated` asks whoever
+    came by another provider for a proof of our own."""
 
     __tablename__ = "products"
 
@@ -36,6 +38,8 @@ class Product(Base):
     password_max_age_days: Mapped[int | None]
     password_max_age_since: Mapped[float | None]
     sign_up: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    identity_providers: Mapped[str] = mapped_column(default="", server_default="")
+    refuses_federated: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     permissions: Mapped[list[Permission]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="Permission.position"

@@ -77,6 +77,9 @@ _BY_EMAIL = sa.select(*PERSON_COLUMNS).where(User.email_canonical == sa.bindpara
 _BY_ID = sa.select(*PERSON_COLUMNS).where(User.id == sa.bindparam("user_id"))
 _HOLD = _BY_ID.with_for_update(read=True)
 _BEFORE = sa.bindparam("before", type_=sa.Double)
+_HAS_VERIFIED = sa.select(User.id).where(
+    User.id == sa.bindparam("user_id"), User.email_verified_at.is_not(None)
+)
 _REFUSE_PROOFS = (
     sa.update(User.__table__)  # type: ignore[arg-type]
     .where(User.id == sa.bindparam("owner_id"))
@@ -108,6 +111,10 @@ def find_by_email(db: Connection, canonical: str) -> Person | None:
 def find_person(db: Connection, user_id: str) -> Person | None:
     row = db.row(_BY_ID, user_id=user_id)
     return Person._make(row) if row else None
+
+
+def has_verified_email(db: Connection, user_id: str) -> bool:
+    return db.row(_HAS_VERIFIED, user_id=user_id) is not None
 
 
 def remember_tenant(db: Connection, user_id: str, tenant_id: str) -> None:

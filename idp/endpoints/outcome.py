@@ -16,6 +16,7 @@ from idp.endpoints import cookies
 from idp.endpoints.messages import NO_STORE, Page, Request, Response, redirect
 from idp.grants import authorization_code, consent
 from idp.login import attempt as attempts
+from idp.login import linking
 from idp.login.attempt import Attempt
 from idp.login.next_step import next_step
 from idp.login.steps import Asked, Done, Refused
@@ -58,6 +59,8 @@ def finish(
         return turn_back(provider, request, situation, now)
     with provider.database.transaction() as db:
         session_id, evidence, headers = _signed_in(provider, db, request, situation, now)
+        if attempt.linking and isinstance(situation.decision, Done):
+            _link(provider, db, request, situation, attempt, now)
         fields = _fields(provider, db, request, situation, session_id, evidence, now)
     if situation.request:
         answer = _reply(situation.request.reply_to, fields)
@@ -65,6 +68,19 @@ def finish(
     if isinstance(situation.decision, Refused):
         return redirect("/", headers)
     return redirect(_local_target(provider, attempt, now), headers)
+
+
+def _link(
+    provider: Provider,
+    db: Connection,
+    request: Request,
+    situation: Situation,
+    attempt: Attempt,
+    now: float,
+) -> None:
+    providers = provider.identity_providers.current(now)
+    who = (situation.evidence.user_id, situation.proven.fresh)
+    linking.link(db, attempt, *who, providers, now, request.origin)
 
 
 def _must_not_begin_a_session(situation: Situation, now: float) -> bool:

@@ -24,6 +24,7 @@ from idp.directory.person import Member
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
+from idp.federation import linked_accounts
 from idp.grants.reset_requests import PERMISSION
 from idp.sessions import logout
 from idp.sessions.browser import SsoSession
@@ -63,14 +64,17 @@ def subject(admin: Administration, membership_id: str) -> Subject:
 
 
 def unlink(admin: Administration, subject: Subject, **more: Any) -> None:
-    """`more` is told in the log, and to who reads it."""
+    """Also accounts at other providers, which whoever has to be kept out may have linked. `more` is
+    told in the log, and to who reads it."""
     someone = subject.someone
     users.refuse_proofs(admin.db, someone.user_id, admin.now)  # whoever is enrolling comes before
     unlinked = factors.unlink_all(admin.db, someone.user_id)
+    linked = linked_accounts.unlink_since(admin.db, someone.user_id, 0.0)
     admin.get(Membership, someone.id).second_factor_skipped_at = None
     _end_sign_ins(admin, someone.user_id, factors.last_proof(unlinked, admin.now))
     about = person.about(someone)
     methods = [each.method for each in unlinked]
+    more["linked"] = [each.provider_key for each in linked]
     admin.record("person.second_factors_reset", **about, factors=methods, **more)
     if subject.is_shared:
         _tell_the_others(admin, someone)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import granting, memberships, person
+from idp.directory import account_admins, granting, memberships, person
 from idp.directory.acting import Administration, Forbidden, Mistake, rights_of
 from idp.directory.clients import Client
 from idp.directory.memberships import Membership
@@ -97,7 +97,7 @@ def disable(admin: Administration, membership_id: str) -> None:
     if someone.user_id == admin.actor.user_id:
         raise Forbidden("oneself")
     if rights_of(admin.db, membership_id).has_all:
-        granting.check_an_account_admin_remains(admin, without=membership_id)
+        account_admins.check_one_remains(admin, without=membership_id)
     _turn(admin, someone, memberships.ACTIVE, memberships.DISABLED)
     for (session_id,) in admin.rows.execute(
         sa.select(SsoSession.id).where(

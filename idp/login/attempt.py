@@ -14,7 +14,7 @@ import orjson
 
 from idp.ephemeral import Ephemeral
 from idp.errors import PageRefusal, told
-from idp.policies.assurance import Proof
+from idp.policies.assurance import Proof, Proofs
 from idp.secret_values import fingerprint, is_same, new_secret
 
 AUTHORIZE = "authorize"
@@ -34,6 +34,7 @@ class Attempt:
     got their first second factor `first_enrolled_at`; `chosen_by` chose the rest: a choice counts
     for the one who made it alone. `to_allow` is what the consent page shows (of `ask_to_allow`),
     and `consented` what of that was allowed.
+    `linking` is an account at another provider that waits to be linked (`linking.py`).
     `began_as` is the id without any proof, `left` one whose proof has moved on."""
 
     id: str
@@ -53,6 +54,7 @@ class Attempt:
     consented: dict[str, Any] = field(default_factory=dict)
     turned_back: bool = False
     skipped: bool = False
+    linking: dict[str, str] = field(default_factory=dict)
     began_as: str = ""
     left: str = ""
 
@@ -66,18 +68,21 @@ class Attempt:
         first: bool = False,
     ) -> Attempt:
         """One thing is proven, by an authenticator that was enrolled then; `first` if just now, as
-        the first that the person has. Proof of another person forgets what the first one proved. It
-        has a new id: whoever knew the old one, and planted the cookie, has proven nothing
-        (security.md S63). The one without a proof stays as it is, for a form that is sent twice."""
+        the first that the person has."""
+        proven = self.prove_all(user_id, {method: Proof(now, enrolled_at)})
+        return replace(proven, first_enrolled_at=now) if first else proven
+
+    def prove_all(self, user_id: str, proofs: Proofs) -> Attempt:
+        """Proof of another person forgets what the first one proved. It has a new id: whoever knew
+        the old one, and planted the cookie, has proven nothing (security.md S63). The one without a
+        proof stays as it is, for a form that is sent twice."""
         is_same_person = user_id == self.user_id
-        earlier = self.proven if is_same_person else {}
-        first_enrolled_at = self.first_enrolled_at if is_same_person else 0.0
         return replace(
             self,
             id=new_secret(),
             user_id=user_id,
-            proven={**earlier, method: Proof(now, enrolled_at)},
-            first_enrolled_at=now if first else first_enrolled_at,
+            proven={**(self.proven if is_same_person else {}), **proofs},
+            first_enrolled_at=self.first_enrolled_at if is_same_person else 0.0,
             other_account=False,
             began_as=self.began_as or self.id,
             left=self.id if self.proven else "",
@@ -164,7 +169,7 @@ def save(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> Non
         store.take(_key(attempt.left), now)
     if remaining > 0:
         kept = {k: v for k, v in asdict(attempt).items() if k != "id"}
-        kept["proven"] = {method: list(proof) for method, proof in attempt.proven.items()}
+        kept["proven"] = {method: proof.kept for method, proof in attempt.proven.items()}
         store.put(_key(attempt.id), orjson.dumps(kept).decode(), remaining, now)
 
 

@@ -20,7 +20,7 @@ from idp.credentials import factors, password, temporary_passwords
 from idp.database import Connection, Database
 from idp.directory import users
 from idp.directory.users import canonical_email
-from idp.login import email_move
+from idp.login import email_move, linking
 from idp.login.email_move import EmailChange, LinkOver
 from idp.secret_values import fingerprint
 from idp.sessions import of_person
@@ -88,6 +88,7 @@ def undo(database: Database, claimed_token: str, now: float, origin: Origin) -> 
         email_move.withdraw(db, found.user_id, now)
         _end_passwords_since(db, found, now)
         removed = factors.remove_since(db, found.user_id, found.confirmed_at)
+        linking.unlink_since(db, found.user_id, found.confirmed_at, now, origin)
         users.refuse_proofs(db, found.user_id, factors.last_proof(removed, now))
         of_person.end_others(db, found.user_id, "", GIVEN_BACK, now, origin)
         about = {"actor": found.user_id, "after": canonical_email(found.old_email)}

@@ -7,29 +7,34 @@ order in which a person meets the steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from idp.directory.catalog import ProductView
+from idp.login.counting import company_of, counting, counting_in, demanded
+from idp.login.second_factor_step import has_own, second_factor
 from idp.login.steps import (
     Asked,
     Decision,
     Done,
-    Enrolled,
     Entry,
     Proven,
     Refused,
     Step,
     ToAllow,
-    ToEnrol,
-    ToProve,
+    ToSignIn,
 )
 from idp.policies import assurance, mfa, password_age
-from idp.policies.assurance import EMAIL, FIRST, PASSWORD, RECOVERY, SECOND, Proof, Proofs
+from idp.policies.assurance import (
+    FEDERATED,
+    FIRST,
+    PASSWORD,
+    Proof,
+    Proofs,
+)
 from idp.policies.mfa import Asking, Requirement
 from idp.policies.sessions import WALK
 
 CUSTOMER = "customer"
-RESET_BY_MAIL_COUNTS = 86400.0  # seconds
+NEVER = Proof(0.0)
 
 
 def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float) -> Decision:
@@ -40,7 +45,11 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
     if "select_account" in asked.prompt and not (proven.account_confirmed or proven.is_fresh):
         return Step.SELECT_ACCOUNT
     if asked.product is None:
-        return _more(asked, proven, entries, entries, now) or Done()
+        return (
+            _first(asked, proven, entries, now)
+            or _more(asked, proven, entries, entries, now)
+            or Done()
+        )
     open_entries = [e for e in entries if _opens(e, asked.product, asked)]
     if not open_entries:
         return _not_open(proven)
@@ -49,7 +58,7 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         return Step.TENANT
     if not _counts_in(entry, proven, now):
         return Step.PASSWORD
-    more = _more(asked, proven, [entry], entries, now)
+    more = _first(asked, proven, [entry], now) or _more(asked, proven, [entry], entries, now)
     if more is not None:
         return more
     if asked.needs_consent and not _has_consented(asked, proven, entry):
@@ -58,26 +67,6 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         return ToAllow(entry.standing)
     allowed = proven.allowed.get(entry.standing.rests_on)
     return Done(entry.standing, allowed.consent_id if allowed else None)
-
-
-def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
-    """The proofs that the request lets count: `prompt=login` those of this attempt, `max_age` those
-    that are younger, though nobody has to hurry through the pages."""
-    if asked.max_age is None and "login" not in asked.prompt:
-        return proven.proofs
-    return {
-        method: proof
-        for method, proof in proven.proofs.items()
-        if _may_count(asked, method in proven.fresh, now - proof.at)
-    }
-
-
-def _may_count(asked: Asked, is_fresh: bool, age: float) -> bool:
-    if is_fresh:
-        return asked.max_age is None or age <= max(asked.max_age, WALK)
-    if "login" in asked.prompt:
-        return False
-    return asked.max_age is None or (asked.max_age > 0 and age <= asked.max_age)
 
 
 def _is_known(asked: Asked, proven: Proven, now: float) -> bool:
@@ -96,6 +85,17 @@ def _counts_in(entry: Entry, proven: Proven, now: float) -> bool:
         entry.standing.tenant_id in proven.left_tenants
         or entry.lifetimes.is_over(proven.auth_time, proven.last_seen_at, now)
     )
+
+
+def _first(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: float) -> Decision | None:
+    """The first factor, where what is known is not enough to go on as these entries: the company
+    wants its own provider, or another company's has vouched for them."""
+    proofs = counting_in(asked, proven, going_on, now)
+    for entry in going_on if asked.product else ():
+        upstream = demanded(proven, entry)
+        if upstream and proofs.get(FEDERATED, NEVER).by != upstream.key:
+            return ToSignIn(upstream.key)
+    return Step.PASSWORD if FIRST.isdisjoint(proofs) else None
 
 
 def required(asked: Asked, entries: Iterable[Entry], *, own_level: bool = False) -> Requirement:
@@ -122,88 +122,14 @@ def _more(
     password."""
     if asked.essential_acr and assurance.least(asked.essential_acr) is None:
         return Refused("unmet_authentication_requirements", "The wanted acr can't be reached.")
-    proofs = counting(asked, proven, now)
-    rests_on_mail = _rests_on_mail(proven, proofs, now)
+    proofs = counting_in(asked, proven, going_on, now)
     new_password = _new_password(proven, proofs, going_on, now)
     own_level = asked.own_level and proven.enrolled != ()
     if new_password is Step.NEW_PASSWORD:
-        own_level = own_level or _has_own(proven, rests_on_mail)
+        own_level = own_level or has_own(proven, proofs, now)
     requirement = required(asked, going_on, own_level=own_level)
-    if rests_on_mail:
-        second = _without_mail(proven, proofs, requirement, entries, now)
-    else:
-        second = _second_factor(proven, proofs, requirement, entries, now)
+    second = second_factor(proven, proofs, requirement, entries, now)
     return second or _password_again(proven, proofs, going_on) or new_password
-
-
-def _has_own(proven: Proven, rests_on_mail: bool) -> bool:
-    """Whether somebody who gets another password has a second factor to show for it, whoever else
-    asks for one: the old one alone may be a thief's. True where nobody has looked."""
-    if proven.enrolled is None:
-        return True
-    no_proof = {RECOVERY, EMAIL} if rests_on_mail else {RECOVERY}
-    return any(each.method not in no_proof for each in proven.enrolled)
-
-
-def _rests_on_mail(proven: Proven, proofs: Proofs, now: float) -> bool:
-    """A letter stood in for the password within a day."""
-    state = proven.password
-    if state is None or state.reset_by_mail_at is None or PASSWORD not in proofs:
-        return False
-    return now - state.reset_by_mail_at < RESET_BY_MAIL_COUNTS
-
-
-def _without_mail(
-    proven: Proven,
-    proofs: Proofs,
-    requirement: Requirement,
-    entries: Sequence[Entry],
-    now: float,
-) -> Decision | None:
-    """Two factors out of one mailbox are one (security.md section 4.3). Who has no other has to
-    wait: they could else add one by what does not count."""
-    others = {method: proof for method, proof in proofs.items() if method != EMAIL}
-    enrolled = proven.enrolled and tuple(e for e in proven.enrolled if e.method != EMAIL)
-    had = replace(proven, enrolled=enrolled)
-    found = _second_factor(had, others, requirement.without(EMAIL), entries, now)
-    if isinstance(found, ToEnrol) and proven.enrolled and not enrolled:
-        return Refused("access_denied", "A code by e-mail does not count for a day after a reset.")
-    return found
-
-
-def _second_factor(
-    proven: Proven,
-    proofs: Proofs,
-    requirement: Requirement,
-    entries: Sequence[Entry],
-    now: float,
-) -> Decision | None:
-    """Recovery codes stand in for what would do and is lost, and never for what is not there."""
-    if requirement.was_skipped or requirement.is_met(proofs, proven.fresh, now):
-        return None
-    if proven.turned_back:
-        return Refused("access_denied", "The person did not prove a second factor.")
-    if proven.enrolled is None:
-        return ToProve(requirement, None)
-    would_do = {each.method for each in proven.enrolled if requirement.counts(*each)}
-    if would_do - {RECOVERY}:
-        return ToProve(requirement, frozenset(would_do))
-    if requirement.may_skip and proven.skipped:
-        return None
-    theirs = own_methods(proven.enrolled, entries)
-    if theirs and SECOND.isdisjoint(proofs):
-        return ToProve(requirement, theirs, before_enrolling=True)
-    return ToEnrol(requirement)
-
-
-def own_methods(enrolled: Iterable[Enrolled], entries: Iterable[Entry]) -> frozenset[str]:
-    """By what somebody proves that they may add, change or remove an authenticator. One that no
-    company of theirs counts any more, since all have turned their policy off and on again, is as
-    good as none (product.md M5)."""
-    since = [e.sides[0].rule.since for e in entries if e.standing.is_active and e.sides]
-    return frozenset(
-        each.method for each in enrolled if not since or each.enrolled_at >= min(since)
-    )
 
 
 def _password_again(proven: Proven, proofs: Proofs, going_on: Iterable[Entry]) -> Step | None:
@@ -215,7 +141,7 @@ def _password_again(proven: Proven, proofs: Proofs, going_on: Iterable[Entry]) -
         for entry in going_on
         for side in entry.sides
     )
-    last = proofs.get(PASSWORD, Proof(0.0)).at
+    last = proofs.get(PASSWORD, NEVER).at
     return Step.PASSWORD if wanted and last <= proven.first_enrolled_at else None
 
 
@@ -223,17 +149,27 @@ def _new_password(
     proven: Proven, proofs: Proofs, going_on: Iterable[Entry], now: float
 ) -> Step | None:
     """Asked of those who have proven themselves by a password: one that must be changed, or is too
-    old for what they open. The old one has just been proven, since nobody is asked for it on the
-    way: else who found an open session would have the account."""
-    if proven.password is None or PASSWORD not in proofs:
+    old for what they open; the latter also of those who came by another provider of the platform's.
+    The old one has just been proven, since nobody is asked for it on the way: else who found an
+    open session would have the account."""
+    if proven.password is None or not _is_held_to_its_password(proven, proofs):
         return None
     ages = [age for entry in going_on for age in entry.password_ages]
     due_at = password_age.due_at(ages, proven.password.changed_at, proven.user_id or "")
     is_due = due_at is not None and now >= due_at
-    if not (proven.password.must_change or is_due):
+    must_change = PASSWORD in proofs and proven.password.must_change
+    if not (must_change or is_due):
         return None
-    is_recent = PASSWORD in proven.fresh or now - proofs[PASSWORD].at <= WALK
+    last = proofs.get(PASSWORD, NEVER).at
+    is_recent = PASSWORD in proofs and (PASSWORD in proven.fresh or now - last <= WALK)
     return Step.NEW_PASSWORD if is_recent else Step.PASSWORD
+
+
+def _is_held_to_its_password(proven: Proven, proofs: Proofs) -> bool:
+    """Who comes by their company's own provider goes without."""
+    if PASSWORD in proofs:
+        return True
+    return FEDERATED in proofs and company_of(proven, proofs[FEDERATED]) is None
 
 
 def _not_open(proven: Proven) -> Decision:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from idp.credentials import password
 from idp.database import Connection
 from idp.directory import users
+from idp.directory.identity_providers import IdentityProviders
 from idp.login.attempt import Attempt
 from idp.login.steps import PasswordState, Proven
 from idp.policies import assurance
@@ -17,13 +18,14 @@ from idp.settings import Settings
 
 def proven_so_far(
     settings: Settings,
+    providers: IdentityProviders,
     db: Connection,
     attempt: Attempt | None,
     session: BrowserSession | None,
     now: float,
 ) -> Proven:
     """The attempt's proof counts before the session's; its choices count for who made them."""
-    who = _who(settings, db, attempt, session, now)
+    who = replace(_who(settings, db, attempt, session, now), providers=providers)
     if attempt is None:
         return who
     who = replace(who, other_account=attempt.other_account)
@@ -57,6 +59,7 @@ def _who(
     proofs = assurance.lasting(assurance.from_text(session.proofs), since)
     who = Proven(
         user_id=session.user_id,
+        email=session.email,
         proofs=proofs,
         password=_password_of(session),
         last_seen_at=session.last_seen_at,
@@ -93,6 +96,7 @@ def _signed_in_anew(db: Connection, attempt: Attempt) -> Proven:
     state = password.find_state(db, person.id)
     return Proven(
         user_id=person.id,
+        email=person.email,
         proofs=attempt.proven,
         fresh=frozenset(attempt.proven),
         first_enrolled_at=attempt.first_enrolled_at,

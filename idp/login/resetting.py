@@ -23,7 +23,7 @@ from idp.database import Connection, Database
 from idp.directory import users
 from idp.directory.users import Person
 from idp.errors import PageRefusal, told
-from idp.login import letters_asked, new_password
+from idp.login import letters_asked, linking, new_password
 from idp.login.new_password import Owner
 from idp.policies.assurance import PASSKEY
 from idp.secret_values import LETTER_SECRET, SecretKeys
@@ -130,6 +130,7 @@ def send_temporary(
             raise LinkOver
         temporary_passwords.keep(db, user_id, hashed, now)
         proven_at = password.reset_by_mail(db, user_id, temporary_passwords.TEMPORARY, now)
+        linking.unlink_since(db, user_id, now - linking.RECENT, now, origin)
         new_password.end_what_went_before(db, user_id, proven_at, now, origin)
         audit.record(db, "password.reset", now, origin, actor=user_id, person=user_id)
         _post(db, keys, user_id, secret, now)
@@ -169,5 +170,6 @@ def set_by_link(
                 raise LinkOver
             new_password.keep(db, keys, owner, prepared, now, origin, way=new_password.RESET)
             password.reset_by_mail(db, owner.id, "", now)
+            linking.unlink_since(db, owner.id, now - linking.RECENT, now, origin)
     except new_password.Lost:
         raise LinkOver from None

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from idp.directory.catalog import ProductView
+from idp.directory.identity_providers import IdentityProviders
 from idp.directory.operator_standing import AnyStanding
 from idp.policies import assurance
 from idp.policies.assurance import FIRST, Proofs
@@ -52,7 +53,8 @@ class Step(Enum):
 class Asked:
     """What the request and the product ask. Without a `product`, signing in is all there is: as
     well as the person's own companies want it, and with `own_level` by a second factor of theirs if
-    they have one. `acr_values` are a wish, of which the least is met if that can be."""
+    they have one; `is_own_page` where that is for what is the person's own alone. `acr_values` are
+    a wish, of which the least is met if that can be."""
 
     product: ProductView | None = None
     prompt: frozenset[str] = frozenset()
@@ -63,6 +65,7 @@ class Asked:
     essential_acr: tuple[str, ...] = ()
     acr_values: tuple[str, ...] = ()
     own_level: bool = False
+    is_own_page: bool = False
     is_platform: bool = False
     scope: frozenset[str] = frozenset()
     needs_consent: bool = False
@@ -94,14 +97,16 @@ class PasswordState(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Proven:
     """What is known of the person. Of `proofs`, those of the methods `fresh` were made in this very
-    attempt; `enrolled` are the person's authenticators, None while nobody has looked.
-    `chosen_tenant_id` was chosen in the attempt, the others are remembered, and those in
-    `left_tenants` want another proof. `consented` was given in it, for `consented_tenant_id`;
-    `allowed` before, by what it is for (`Standing.rests_on`). `first_enrolled_at` is when the
-    person got their first second factor, in this attempt; `skipped` that they did without in it.
-    `password` is None for whoever has none."""
+    attempt, and `providers` may have made some of them; `enrolled` are the person's authenticators,
+    None while nobody has looked. `chosen_tenant_id` was chosen in the attempt, the others are
+    remembered, and those in `left_tenants` want another proof. `consented` was given in it, for
+    `consented_tenant_id`; `allowed` before, by what it is for (`Standing.rests_on`).
+    `first_enrolled_at` is when the person got their first second factor, in this attempt; `skipped`
+    that they did without in it. `password` is None for whoever has none."""
 
     user_id: str | None = None
+    email: str = ""
+    providers: IdentityProviders = field(default_factory=IdentityProviders)
     proofs: Proofs = field(default_factory=dict)
     fresh: frozenset[str] = frozenset()
     enrolled: tuple[Enrolled, ...] | None = None
@@ -173,7 +178,14 @@ class ToEnrol:
     requirement: Requirement
 
 
-Decision = Step | ToAllow | ToProve | ToEnrol | Done | Refused
+@dataclass(frozen=True, slots=True)
+class ToSignIn:
+    """`Step.PASSWORD`, by nothing but the identity provider of that key."""
+
+    provider_key: str
+
+
+Decision = Step | ToAllow | ToProve | ToEnrol | ToSignIn | Done | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +205,10 @@ def step_of(decision: Decision) -> Step | None:
     """The page that it shows, or None where nothing is left to ask."""
     if isinstance(decision, Step):
         return decision
-    steps = {ToAllow: Step.CONSENT, ToProve: Step.SECOND_FACTOR, ToEnrol: Step.ENROL}
+    steps = {
+        ToAllow: Step.CONSENT,
+        ToProve: Step.SECOND_FACTOR,
+        ToEnrol: Step.ENROL,
+        ToSignIn: Step.PASSWORD,
+    }
     return steps.get(type(decision))

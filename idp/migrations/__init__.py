@@ -32,6 +32,7 @@ from idp.directory import (
     documents,
     domains,
     former_addresses,
+    identity_providers,
     imports,
     invitations,
     join_requests,
@@ -44,6 +45,7 @@ from idp.directory import (
     users,
 )
 from idp.errors import SetupMistake
+from idp.federation import linked_accounts
 from idp.grants import consent, grant_row, reset_requests
 from idp.login import email_move, password_reminders
 from idp.operators import ending
@@ -63,7 +65,7 @@ TABLES = (
     *(former_addresses, invitations, join_requests, memberships, person_words, sign_up_links),
     *(products, roles, tenants, users),
     *(consent, grant_row, reset_requests, browser, client_sessions, signing_keys),
-    *(ending, operator_visits, email_move),
+    *(ending, operator_visits, email_move, identity_providers, linked_accounts),
 )
 LOCK = 0x1A7C
 

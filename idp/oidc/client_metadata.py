@@ -13,23 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
-
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.errors import OAuthRefusal
 from idp.oidc.client_authentication import METHODS
-from idp.secret_values import decode
 from idp.settings import LOOPBACK_HOSTS
+from idp.tokens.others_keys import problem_of
 
 CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
 SCOPE_WORD = r"[a-z0-9:._-]+"
 APPLICATION_TYPES = ("web", "native")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
-PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
-RSA_BITS = range(2048, 8193)
 MAX_URI = 2048
 
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
@@ -194,54 +188,11 @@ CHECKS = (
 
 
 def check_jwks(jwks: Mapping[str, Any]) -> None:
-    """Public keys only: RSA of 2048 bits or more, P-256, Ed25519 (RFC 7517). What is refused is
-    never repeated: it may be private."""
+    """Public keys only (`problem_of`)."""
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not keys:
         raise MetadataRefusal("jwks", "It must be an object with a list of keys.")
     for position, key in enumerate(keys):
-        problem = _problem_of(key)
+        problem = problem_of(key)
         if problem:
             raise MetadataRefusal("jwks", f"Key {position + 1} {problem}.")
-
-
-def _problem_of(key: object) -> str:
-    """What is wrong with a key, or nothing."""
-    if not isinstance(key, dict):
-        return "is not an object"
-    if key.get("kty") not in ("RSA", "EC", "OKP"):
-        return "is not of kty RSA, EC or OKP"
-    if PRIVATE_MEMBERS.intersection(key):
-        return "is private: register the public half, and treat this one as known to others"
-    if key.get("use", "sig") != "sig":
-        return "is not for signatures"
-    if key["kty"] == "RSA" and _bits(key.get("n")) not in RSA_BITS:
-        return f"must have {RSA_BITS.start} bits or more"
-    return _problem_of_numbers(key)
-
-
-def _bits(number: object) -> int:
-    raw = decode(number) if isinstance(number, str) else None
-    return int.from_bytes(raw or b"").bit_length()
-
-
-def _problem_of_numbers(key: dict[str, Any]) -> str:
-    """Read it by what will read it at the token endpoint."""
-    try:
-        public = KeySet.import_key_set({"keys": [key]}).keys[0].raw_value
-    except (JoseError, ValueError, TypeError):
-        return "can't be read"
-    allowed = _algorithms_of(public)
-    if not allowed:
-        return "is on a curve other than P-256 and Ed25519"
-    if key.get("alg", allowed[0]) not in allowed:
-        return f"has an alg that is none of {', '.join(allowed)}"
-    return ""
-
-
-def _algorithms_of(public: object) -> tuple[str, ...]:
-    if isinstance(public, rsa.RSAPublicKey):
-        return ("RS256", "PS256")
-    if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1":
-        return ("ES256",)
-    return ("Ed25519",) if isinstance(public, ed25519.Ed25519PublicKey) else ()

@@ -23,4 +23,8 @@ def verifies(claimed_verifier: str | None, expected_challenge: str | None) -> bo
         return claimed_verifier is None and expected_challenge is None
     if not _VERIFIER.fullmatch(claimed_verifier):
         return False
-    return is_same(encode(sha256(claimed_verifier.encode()).digest()), expected_challenge)
+    return is_same(challenge_of(claimed_verifier), expected_challenge)
+
+
+def challenge_of(verifier: str) -> str:
+    return encode(sha256(verifier.encode()).digest())

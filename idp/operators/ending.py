@@ -22,6 +22,7 @@ from idp.directory.access_requests import OPEN, AccessRequest, Side
 from idp.directory.acting import Mistake
 from idp.directory.clients import Client
 from idp.directory.domains import Domain
+from idp.directory.identity_providers import CompanyProvider
 from idp.directory.invitations import Invitation
 from idp.directory.memberships import CROSS_TENANT, Membership, of_roles
 from idp.directory.operating import Operation
@@ -29,6 +30,7 @@ from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
+from idp.federation.linked_accounts import LinkedAccount
 from idp.grants.ending import end_of_tenant
 from idp.grants.grant_row import Grant
 from idp.sessions.browser import SsoSession
@@ -202,6 +204,9 @@ _REVOKE_INVITATIONS = (
     .values(revoked_at=_NOW)
 )
 _RELEASE_DOMAINS = sa.delete(Domain).where(Domain.tenant_id == _TENANT)
+_OWN_PROVIDERS = sa.select(CompanyProvider.id).where(CompanyProvider.tenant_id == _TENANT)
+_UNLINK = sa.delete(LinkedAccount).where(LinkedAccount.provider_key.in_(_OWN_PROVIDERS))
+_FORGET_PROVIDERS = sa.delete(CompanyProvider).where(CompanyProvider.tenant_id == _TENANT)
 _END = (
     sa.update(Tenant)
     .where(Tenant.id == _TENANT, Tenant.status != tenants.ENDED)
@@ -228,7 +233,8 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
     db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)
     _refuse_who_waits(operation, tenant)
-    db.run(_RELEASE_DOMAINS, tenant_id=tenant.id)
+    for statement in (_RELEASE_DOMAINS, _UNLINK, _FORGET_PROVIDERS):
+        db.run(statement, tenant_id=tenant.id)
     told_of = {"products_told": products_told, "account_admins": account_admins}
     operation.record("tenant.ended", tenant=tenant.id, counts=counts, files=digests, **told_of)
     catalog.touch(db)

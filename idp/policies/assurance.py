@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import orjson
@@ -17,11 +17,14 @@ TOTP = "totp"
 SMS = "sms"
 EMAIL = "email"
 RECOVERY = "recovery"
+FEDERATED = "federated"  # an account at another provider
+UPSTREAM_SECOND = "upstream_second"  # the second factor that was proven there
 
 LAPSED_PASSKEY = "lapsed_passkey"  # a passkey, once its second factor has lapsed
 
-FIRST = frozenset({PASSWORD, PASSKEY, LAPSED_PASSKEY})
-SECOND = frozenset({PASSKEY, SECURITY_KEY, TOTP, SMS, EMAIL, RECOVERY})
+FIRST = frozenset({PASSWORD, PASSKEY, LAPSED_PASSKEY, FEDERATED})
+OWN_FIRST = FIRST - {FEDERATED}
+SECOND = frozenset({PASSKEY, SECURITY_KEY, TOTP, SMS, EMAIL, RECOVERY, UPSTREAM_SECOND})
 
 ONE_FACTOR = "aal1"
 TWO_FACTORS = "aal2"
@@ -30,7 +33,7 @@ SUPPORTED = (ONE_FACTOR, TWO_FACTORS, PHISHING_RESISTANT)  # from the weakest
 
 RAISE = {
     ONE_FACTOR: frozenset(FIRST),
-    TWO_FACTORS: frozenset({PASSKEY, SECURITY_KEY, TOTP, RECOVERY}),
+    TWO_FACTORS: frozenset({PASSKEY, SECURITY_KEY, TOTP, RECOVERY, UPSTREAM_SECOND}),
     PHISHING_RESISTANT: frozenset({PASSKEY, SECURITY_KEY}),
 }
 
@@ -43,21 +46,37 @@ _AMR: Mapping[str, tuple[str, ...]] = {
     SMS: ("sms",),
     EMAIL: ("otp",),
     RECOVERY: ("otp",),
+    FEDERATED: ("fed",),
+    UPSTREAM_SECOND: (),
 }
 
 
 class Proof(NamedTuple):
-    """When a method was proven, and when the authenticator that did it was enrolled."""
+    """When a method was proven, and when the authenticator that did it was enrolled. One of another
+    provider's is `by` it (its key), and was made there at `active_at`, 0 where it does not say:
+    somebody may have been signed in there for weeks."""
 
     at: float
     enrolled_at: float = 0.0
+    by: str = ""
+    active_at: float = 0.0
+
+    @property
+    def kept(self) -> list[float | str]:
+        """As JSON has it."""
+        return list(self if self.by else self[:2])
+
+    @property
+    def shown_at(self) -> float:
+        """When the person themselves was there."""
+        return self.active_at if self.by else self.at
 
 
 Proofs = Mapping[str, Proof]
 
 
 def to_text(proofs: Proofs) -> str:
-    return orjson.dumps({method: list(proof) for method, proof in proofs.items()}).decode()
+    return orjson.dumps({method: proof.kept for method, proof in proofs.items()}).decode()
 
 
 def from_text(text: str) -> dict[str, Proof]:
@@ -67,6 +86,11 @@ def from_text(text: str) -> dict[str, Proof]:
 def auth_time(proofs: Proofs) -> float:
     """The last proof of a first factor: a second one adds to it, and makes it no younger."""
     return max((proof.at for method, proof in proofs.items() if method in FIRST), default=0.0)
+
+
+def shown_at(proofs: Proofs) -> float:
+    """When the person was last seen to prove a first factor: for what takes a recent sign-in."""
+    return max((proof.shown_at for m, proof in proofs.items() if m in FIRST), default=0.0)
 
 
 def lasting(proofs: Proofs, since: float) -> Proofs:
@@ -93,13 +117,19 @@ def achieved(methods: Iterable[str]) -> str:
 
 
 def amr(methods: Iterable[str]) -> list[str]:
-    """RFC 8176, of methods with a first factor: `pop` for any key, since without attestation nobody
+    """RFC 8176, of methods with a first factor, and `fed` for what another provider has found out,
+    which has no word there: `pop` for any key, since without attestation nobody
     knows where it is kept; `mfa` for two factors."""
     proven = frozenset(methods)
     words = {word for method in proven for word in _AMR[method]}
     if proven & SECOND:
         words.add("mfa")
     return sorted(words)
+
+
+def has_own_first(words: Collection[str]) -> bool:
+    """Of an `amr`: whether a first factor of ours is surely among what it tells of."""
+    return "fed" not in words or "pwd" in words or "user" in words
 
 
 def reported(methods: Iterable[str], wanted: Iterable[str]) -> str:

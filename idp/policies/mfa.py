@@ -28,6 +28,7 @@ from idp.policies.assurance import (
     SMS,
     TOTP,
     TWO_FACTORS,
+    UPSTREAM_SECOND,
     Proofs,
 )
 from idp.policies.sessions import WALK
@@ -156,7 +157,7 @@ class Requirement:
         """`fresh` are the methods that were proven in this very attempt."""
         return not self.demands or any(
             self.counts(method, proof.enrolled_at)
-            and self._is_young(now - proof.at, method in fresh)
+            and self._is_young(now - proof.shown_at, method in fresh)
             for method, proof in proofs.items()
         )
 
@@ -243,8 +244,9 @@ def _seconds(minutes: int | None) -> float | None:
 
 def _expanded(methods: frozenset[str]) -> frozenset[str]:
     """As proofs name them: a security key is a passkey that did not check its person, and recovery
-    codes stand in for whatever was lost."""
-    return methods | {RECOVERY, PASSKEY, SECURITY_KEY}
+    codes stand in for whatever was lost. What another provider has asked for is there only where
+    the company trusts it."""
+    return methods | {RECOVERY, PASSKEY, SECURITY_KEY, UPSTREAM_SECOND}
 
 
 @lru_cache(maxsize=4096)

@@ -60,6 +60,7 @@ RoleKey = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,62}$"), AfterValidator(_role_key)
 ]
 Uri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=2048)]
+ProviderKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
 FreshMinutes = Annotated[int, Field(ge=LEAST_MINUTES, le=MOST_MINUTES)]
 ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
@@ -127,6 +128,12 @@ class ProductForm(PasswordAgeForm):
     )
     sign_up: bool = Field(
         default=False, description="True lets people open an account on their way to it."
+    )
+    identity_providers: list[ProviderKey] = Field(
+        default=[], description="Those that its sign-in offers beside a password, by key."
+    )
+    refuses_federated: bool = Field(
+        default=False, description="True asks who came by another provider for a proof of our own."
     )
     permissions: list[PermissionForm] = []
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client
+from idp.directory.identity_providers import IdentityProvider
 from idp.directory.products import BUILT_IN, Permission, Product
 from idp.directory.roles import RolePermission
 from idp.errors import FormMistake
@@ -18,7 +19,7 @@ from idp.registration.form import PermissionForm, ProductForm
 
 PLAIN = (
     *("name", "description", "color", "icon"),
-    *("second_factor", "second_factor_minutes", "sign_up"),
+    *("second_factor", "second_factor_minutes", "sign_up", "refuses_federated"),
 )
 
 
@@ -38,6 +39,8 @@ def _apply(session: Session, form: ProductForm, now: float) -> list[Change]:
     _set_position(session, edit, form)
     if edit.is_new or "password_max_age_days" in form.model_fields_set:
         _set_password_age(edit, product, form, now)
+    if edit.is_new or "identity_providers" in form.model_fields_set:
+        _set_identity_providers(session, edit, product, form)
     if edit.is_new or "launch_client" in form.model_fields_set:
         edit.note("launch_client", product.launch_client_id, form.launch_client)
         product.launch_client_id = form.launch_client
@@ -84,6 +87,20 @@ def _set_password_age(edit: Edit, product: Product, form: ProductForm, now: floa
         product.password_max_age_since = since
     else:
         edit.set("password_max_age_since", exact)
+
+
+def _set_identity_providers(
+    session: Session, edit: Edit, product: Product, form: ProductForm
+) -> None:
+    known = set(session.scalars(sa.select(IdentityProvider.key)))
+    for key in form.identity_providers:
+        if key not in known:
+            words = f"there is no identity provider {key}."
+            raise FormMistake(f"product {form.key}", "identity_providers", words)
+    edit.note(
+        "identity_providers", (product.identity_providers or "").split(), form.identity_providers
+    )
+    product.identity_providers = " ".join(form.identity_providers)
 
 
 class _Node(NamedTuple):

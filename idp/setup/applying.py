@@ -21,6 +21,7 @@ from idp.provider import Provider
 from idp.registration.changes import Applied, Change
 from idp.registration.client_secrets import SecretKeeper
 from idp.registration.clients import apply_clients
+from idp.registration.identity_providers import apply_identity_providers
 from idp.registration.products import apply_products, check_launch_clients
 from idp.registration.tenants import apply_tenants
 from idp.sessions import logout
@@ -36,7 +37,7 @@ _SESSIONS_OF_THE_DISABLED = (
     .where(User.status == sa.literal_column(f"'{users.DISABLED}'"), SsoSession.ended_at.is_(None))
 )
 FELL = (tenants.ACTIVE, tenants.SUSPENDED)
-IN_CATALOG = frozenset({"product", "client", "tenant"})
+IN_CATALOG = frozenset({"identity_provider", "product", "client", "tenant"})
 
 
 def apply(
@@ -60,6 +61,7 @@ def apply(
     with _all_or_nothing(provider.database) as session:
         db = Connection.of(provider.database, session)
         changes = [
+            *apply_identity_providers(session, provider.secret_keys, setup_file.identity_providers),
             *apply_products(session, setup_file.products, now),
             *apply_tenants(session, setup_file.tenants, now),
             *apply_clients(session, setup_file.clients, keeper, now),

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from idp import tenancy
 from idp.directory import memberships, tenants
 from idp.directory.clients import Client
+from idp.directory.identity_providers import IdentityProvider
 from idp.directory.memberships import Membership
 from idp.directory.products import BUILT_IN, Permission, Product
 from idp.directory.roles import ACCOUNT_ADMIN, Role
@@ -21,11 +22,11 @@ from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.policies.second_factor_terms import BY_KIND
 from idp.provider import Provider
-from idp.registration import clients, products
+from idp.registration import clients, identity_providers, products
 from idp.registration.form import PolicyForm
 from idp.setup import users
 
-MAY_BE_EMPTY = ("description", "given_name", "family_name")
+MAY_BE_EMPTY = ("description", "hosted_domain", "given_name", "family_name")
 _HEAD = "# yaml-language-server: $schema=setup.schema.json\n"
 
 
@@ -35,6 +36,10 @@ def export(provider: Provider) -> dict[str, Any]:
     with tenancy.every_tenant(provider.database) as session:
         slugs = {tenant.id: tenant.slug for tenant in session.scalars(_TENANTS)}
         return {
+            "identity_providers": [
+                _columns(row, ("key", *identity_providers.PLAIN))
+                for row in session.scalars(_IDENTITY_PROVIDERS)
+            ],
             "products": [_product(row) for row in session.scalars(_PRODUCTS)],
             "clients": [_client(row, slugs) for row in session.scalars(_CLIENTS)],
             "tenants": _tenants(session),
@@ -42,6 +47,7 @@ def export(provider: Provider) -> dict[str, Any]:
         }
 
 
+_IDENTITY_PROVIDERS = sa.select(IdentityProvider).order_by(IdentityProvider.key)
 _PRODUCTS = (
     sa.select(Product).where(Product.key.not_in(BUILT_IN)).order_by(Product.position, Product.key)
 )
@@ -100,6 +106,7 @@ def _product(row: Product) -> dict[str, Any]:
             "position": row.position,
             "password_max_age_days": row.password_max_age_days,
             "password_max_age_since": row.password_max_age_since,
+            "identity_providers": row.identity_providers.split(),
             "permissions": _tree(row.permissions, None),
         }
     )

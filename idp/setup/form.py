@@ -37,6 +37,7 @@ from idp.registration.form import (
     Words,
     nodes,
 )
+from idp.registration.identity_provider_form import IdentityProviderForm
 
 
 def _email(claimed: str) -> str:
@@ -112,6 +113,7 @@ class SetupFile(Form):
 
     schema_hint: str | None = Field(default=None, alias="$schema")
     issuer: str | None = None
+    identity_providers: list[IdentityProviderForm] = Field(default=[])
     products: list[ProductForm] = Field(default=[])
     clients: list[ClientForm] = Field(default=[])
     tenants: list[TenantForm] = Field(default=[])
@@ -127,6 +129,7 @@ class SetupFile(Form):
 
 
 def _names(file: SetupFile) -> Iterator[tuple[str, Iterable[Hashable]]]:
+    yield "identity provider", (each.key for each in file.identity_providers)
     yield "product", (product.key for product in file.products)
     yield "client", (client.client_id for client in file.clients)
     files = (client.client_secret_file for client in file.clients)

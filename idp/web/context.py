@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from idp.audit import REQUEST_ID, Origin
 from idp.database import Base
 from idp.directory.catalog import Catalog
+from idp.directory.identity_providers import IdentityProviders
 from idp.login import attempt
 from idp.provider import Provider
 from idp.secret_values import new_secret
@@ -40,6 +41,10 @@ def now() -> float:
     if "now" not in g:
         g.now = provider().clock()
     return cast(float, g.now)
+
+
+def identity_providers() -> IdentityProviders:
+    return provider().identity_providers.current(now())
 
 
 def catalog() -> Catalog:

@@ -33,6 +33,7 @@ NODES: dict[str, Any] = {
     "policy.manage": _("Sign-in policy"),
     "domains.manage": _("Verified domains"),
     "branding.manage": _("Branding"),
+    "identity_providers.manage": _("Company sign-in"),
     "audit.read": _("Audit log"),
     "access.request": _("Ask for access to another company"),
     "access.receive": _("Set up people from other companies"),

@@ -1,4 +1,4 @@
-"""Real provider processes: two, with eight threads each, on either kind of storage."""
+"""Real provider processes: two, with twelve threads each, on either kind of storage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.machine.provider_process import RunningProvider, start_provider
 from tests.machine.redis_server import RedisServer
 from tests.world import ADDRESSES, VERIFIER, Clock, World, apply_demo
 
-WORKERS, THREADS = 2, 8
+WORKERS, THREADS = 2, 12
 GRACE = 60  # of the same kind as the ten seconds of production, but no slow machine outlasts it
 PUBLIC, ROTATING, SIGNING = "volley-public", "volley-rotating", "volley-signing"
 REDIRECT_URI = "http://localhost:8009/callback"

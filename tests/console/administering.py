@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from idp.audit import NOWHERE
@@ -34,6 +35,16 @@ def administering(
     tenant = TenantName(standing.tenant_id, standing.tenant, standing.tenant_name, confirmed)
     with administration(database, catalog, tenant, actor, world.clock(), NOWHERE) as admin:
         yield admin
+
+
+@contextmanager
+def proven(
+    world: World, email: str = AMARA, age: float = 0.0, slug: str = "northwind"
+) -> Iterator[Administration]:
+    """An admin who has proven a second factor so many seconds ago."""
+    with administering(world, email, slug) as admin:
+        actor = replace(admin.actor, second_factor_at=world.clock() - age)
+        yield replace(admin, actor=actor)
 
 
 def with_roles(world: World, email: str, roles: dict[str, dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from tests.world import ADDRESSES, AMARA, World
 APP = "console-app"
 EVERYTHING = (
     "people.read people.manage roles.manage policy.manage domains.manage branding.manage"
-    " audit.read access.request access.receive"
+    " audit.read access.request access.receive identity_providers.manage"
 )
 MACHINES = {"northwind": "northwind-all", "harbor": "harbor-all"}
 

@@ -38,6 +38,8 @@ WHO = {
     "password.changed": PERSON,
     "password.worn_out": PERSON,
     "consent.given": PERSON,
+    "account.linked": PERSON,
+    "account.unlinked": PERSON,
     "email.change_asked": PERSON,
     "email.given_back": PERSON,
     "factor.enrolled": PERSON,
@@ -69,6 +71,12 @@ WHO = {
     "person.second_factors_reset_elsewhere": ADMINS,
     "domain.verified": ADMINS,
     "domain.lost": ADMINS,
+    "domain.routed": ADMINS,
+    "identity_provider.added": ADMINS,
+    "identity_provider.changed": ADMINS,
+    "identity_provider.disabled": ADMINS,
+    "identity_provider.enabled": ADMINS,
+    "identity_provider.removed": ADMINS,
     "client.registered": ADMINS,
     "client.disabled": ADMINS,
     "client.enabled": ADMINS,
@@ -82,7 +90,7 @@ WHO = {
 }
 OF_THEMSELVES = (
     *("password.", "sign_in.", "consent.", "factor.", "passkey."),
-    *("recovery_codes.", "second_factor.", "email."),
+    *("recovery_codes.", "second_factor.", "email.", "account."),
 )
 OF_THE_PLATFORM = ("operator.", "signing_key.", *OF_THEMSELVES)
 DETAIL: dict[str, Any] = {
@@ -99,6 +107,7 @@ DETAIL: dict[str, Any] = {
     "left": 9,
     "factors": ["totp", "passkey"],
     "label": "Blue key",
+    "provider": "google",
     "user_agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0",
     "secret": CANARY,
 }

@@ -11,7 +11,8 @@ from werkzeug.test import TestResponse
 
 from idp import explanation
 from idp.explanation import Next
-from tests.console.people_of import user_id
+from tests.console.company_providers_of import add, only_way, route, verified_domain
+from tests.console.people_of import member_id, user_id
 from tests.console.test_multi_factor import enrolled
 from tests.security.second_factors import demand_a_second_factor
 from tests.world import AMARA, BEN, DANA, PRIYA, World
@@ -75,3 +76,28 @@ def met(page: TestResponse) -> Next | None:
     if page.request.path == "/login/second_factor":
         return Next.ENROL if "Before you set up another way" in page.text else Next.PROVE
     return Next.ENROL if page.request.path == "/login/enrol" else None
+
+
+def test_n1_it_names_the_only_way_in_and_what_is_asked_after_it(world: World) -> None:
+    set_only_way(world)
+    demand_a_second_factor(world, "payments")
+    with world.held.database.connection() as db:
+        found = {
+            email: explanation.explained(
+                world.held, db, user_id(world, email), "northwind", world.clock()
+            )
+            for email in (AMARA, BEN)
+        }
+    assert [each.only_way for each in found[AMARA]] == [None] * len(found[AMARA])
+    assert {each.only_way and each.only_way.name for each in found[BEN]} == {"Northwind Entra"}
+    assert [(each.product.key, each.next) for each in found[BEN]] == [("lms", Next.NOTHING)]
+    page = world.browser()
+    page.enter("/manage/northwind")
+    shown = page.get(f"/manage/northwind/people/{member_id(world, BEN)}").text
+    assert "Comes in by Northwind Entra alone." in shown
+
+
+def set_only_way(world: World) -> None:
+    key = add(world, **only_way(world, AMARA))
+    route(world, verified_domain(world), key)
+    world.clock.move(2)

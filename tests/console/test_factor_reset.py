@@ -27,7 +27,7 @@ from idp.directory.tenants import Tenant
 from idp.grants import factor_reset, reset_requests
 from idp.operators import visits
 from idp.policies import second_factor_policy
-from tests.console.administering import administering, with_roles
+from tests.console.administering import administering, proven, with_roles
 from tests.console.operations import operation, operator, send
 from tests.console.people_of import (
     add_clerk,
@@ -43,16 +43,6 @@ from tests.security.second_factors import require_of_staff
 from tests.world import AMARA, BEN, DANA, HANA, OLU, PRIYA, Visitor, World
 
 DAY = 86400.0
-
-
-@contextmanager
-def proven(
-    world: World, email: str = AMARA, age: float = 0.0, slug: str = "northwind"
-) -> Iterator[Administration]:
-    """An admin who has proven a second factor so many seconds ago."""
-    with administering(world, email, slug) as admin:
-        actor = replace(admin.actor, second_factor_at=world.clock() - age)
-        yield replace(admin, actor=actor)
 
 
 def owned(world: World, email: str) -> int:

@@ -10,7 +10,7 @@ import pytest
 from idp.directory.acting import Forbidden
 from idp.directory.paging import CursorRefused
 from idp.grants import factor_reset, reset_requests
-from tests.console.administering import administering, with_roles
+from tests.console.administering import administering, proven, with_roles
 from tests.console.calling import person, tenants_machine
 from tests.console.people_of import add_clerk, give_role, letters, member_id, user_id
 from tests.console.test_api import is_problem
@@ -18,7 +18,6 @@ from tests.console.test_api_nouns import told
 from tests.console.test_factor_reset import (
     DAY,
     owned,
-    proven,
     reset,
     second_admin,
     waiting,

@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 import pytest
 import sqlalchemy as sa
 
-from idp.directory import granting
+from idp.directory import account_admins, granting
 from idp.directory.acting import EVERYTHING, Actor, Administration, Forbidden, Mistake, Rights
 from idp.directory.memberships import Membership, MembershipRole
 from idp.directory.roles import ACCOUNT_ADMIN, TOP_RANK, Role, RolePermission
@@ -127,8 +127,8 @@ def test_a_company_keeps_an_account_admin(world: World) -> None:
         own = _account_admins(admin)
         assert len(own) == 1
         with pytest.raises(Mistake, match="roles"):
-            granting.check_an_account_admin_remains(admin, own[0])
-        granting.check_an_account_admin_remains(admin, "somebody who is none")
+            account_admins.check_one_remains(admin, own[0])
+        account_admins.check_one_remains(admin, "somebody who is none")
 
 
 def test_two_account_admins_can_not_take_each_other_out_at_once(either_world: World) -> None:
@@ -169,7 +169,7 @@ def _take_the_others_role(admin: Administration) -> None:
             Membership.user_id != admin.actor.user_id,
         )
     ).one()
-    granting.check_an_account_admin_remains(admin, membership.id)
+    account_admins.check_one_remains(admin, membership.id)
     membership.roles.clear()
 
 

@@ -65,6 +65,8 @@ TO_PEOPLE = {
     "second_factor_failed",
     "passkey_refused",
     "too_many_passkeys",
+    "federated_sign_in_failed",
+    "identity_provider_unreachable",
 }  # words on the sign-in page, which nobody is sent a code with
 
 

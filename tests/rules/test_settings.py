@@ -111,6 +111,8 @@ def test_any_other_issuer_is_refused(issuer: str) -> None:
         ("JWKS_MAX_AGE", ("600",), ("601",)),
         ("ACCESS_TOKEN_LIFETIME", ("60", "3600"), ("59", "3601")),
         ("ARGON2_QUEUE", ("0", "4"), ("5", "99")),
+        ("ARGON2_SLOTS", ("1", "2"), ("3", "99")),
+        ("THREADS", ("12", "99"), ("11", "8", "0")),
         ("LOG_LEVEL", ("WARNING",), ("warning", "ALL", "")),
         ("TRUSTED_PROXIES", ("", "10.0.0.1"), ("*", "10.0.0.1,*")),
     ],

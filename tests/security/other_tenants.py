@@ -58,6 +58,7 @@ THINGS = {
     "reset_id": f"SELECT id FROM factor_resets WHERE {OWN}",
     "people_import": f"SELECT id FROM people_imports WHERE {OWN}",
     "request_id": f"SELECT id FROM access_requests WHERE {OWN}",
+    "provider_id": f"SELECT id FROM company_providers WHERE {OWN}",
     "domain_id": f"SELECT id FROM domains WHERE {OWN}",
     "event": f"SELECT seq || '-' || substr(digest, 1, 16) FROM audit_events WHERE {OWN}",
     "visit_id": f"SELECT id FROM operator_visits WHERE {OWN}",
@@ -144,6 +145,7 @@ class TwoCompanies:
         self._import()
         self._ask_for_access()
         self._name_domains()
+        self._add_identity_providers()
         self._ask_for_resets()
         self._wait()
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
@@ -169,6 +171,28 @@ class TwoCompanies:
                 " SELECT 'domain-' || slug, id, slug || '.example', 'c', 0 FROM tenants"
                 " WHERE slug = :slug",
                 slug=slug,
+            )
+
+    def _add_identity_providers(self) -> None:
+        """Each of which signs its company's domain in."""
+        for slug, email in ((OURS, BEN), (THEIRS, INGRID)):
+            self.world.run(
+                "INSERT INTO company_providers (id, tenant_id, name, issuer, client_id,"
+                " sealed_secret, email_claim, name_claim, is_only_way, left_out, admits_role_id,"
+                " trusted_acr, trusted_amr, status, created_at)"
+                " SELECT 'provider-' || t.slug, t.id, :name, 'https://' || t.slug || '.example',"
+                " :name, 'x', 'email', 'name', false, u.id, NULL, '', '', 'active', 0"
+                " FROM tenants t JOIN users u ON u.email = :email WHERE t.slug = :slug",
+                name=CANARY if slug == THEIRS else "Entra",
+                email=email,
+                slug=slug,
+            )
+            self.world.run("UPDATE domains SET verified_at = 0 WHERE id = :id", id=f"domain-{slug}")
+            self.world.run(
+                "INSERT INTO routed_domains (domain_id, provider_id, tenant_id)"
+                " SELECT id, 'provider-' || :slug, tenant_id FROM domains WHERE id = :id",
+                slug=slug,
+                id=f"domain-{slug}",
             )
 
     def _ask_for_resets(self) -> None:

@@ -32,7 +32,7 @@ HALF = (
     b"Content-Length: 60000\r\n\r\nx"
 )
 WHOLE_BEFORE = b"GET /jwks HTTP/1.1\r\nHost: localhost\r\n\r\n"
-THREADS_FOR_BODIES = 6
+THREADS_FOR_BODIES = 10
 TOKEN = {"grant_type": "client_credentials", "client_id": "nobody", "client_secret": "wrong"}
 
 

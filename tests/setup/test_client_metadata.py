@@ -231,6 +231,7 @@ def weak_rsa() -> dict[str, Any]:
     "key",
     [
         weak_rsa(),
+        {"kty": "RSA", "e": "AQAB", "n": "w" + "A" * 1366},
         public(ECKey.generate_key("P-384")),
         public(OKPKey.generate_key("X25519")),
         public(P256, use="enc"),
@@ -238,6 +239,8 @@ def weak_rsa() -> dict[str, Any]:
         public(RSA, alg="ES256"),
         public(RSA, alg="HS256"),
         public(P256, y="AAAA"),
+        public(P256, crv="P-999"),
+        public(ED25519, crv="Ed999"),
         {"kty": "EC", "crv": "P-256"},
         {"kty": "RSA", "n": 5, "e": "AQAB"},
         {"kty": "OKP", "crv": "Ed25519", "x": "AA"},

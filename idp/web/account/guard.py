@@ -77,8 +77,8 @@ def _let_in(wanted: dict[str, str]) -> BrowserSession | None:
     """None while anything is missing."""
     session = current_session()
     with provider().database.connection() as db:
-        decision, _entries = situation.at_page(provider(), db, session, _asked(wanted), now())
-        if session is None or not isinstance(decision, Done):
+        judged = situation.at_page(provider(), db, session, _asked(wanted), now())
+        if session is None or not isinstance(judged.decision, Done):
             return None
         browser.touch(db, session, now())
     return session

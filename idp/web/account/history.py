@@ -26,6 +26,8 @@ METHODS: dict[str, Any] = {  # of policies/assurance.py
     "sms": _("code by SMS"),
     "email": _("code by e-mail"),
     "recovery": _("recovery code"),
+    "federated": _("account at another provider"),
+    "upstream_second": _("second factor at another provider"),
 }
 
 

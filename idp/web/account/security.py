@@ -12,9 +12,11 @@ from idp import situation
 from idp.credentials import factors, passkeys, recovery_codes
 from idp.credentials.enrolled import Factor
 from idp.errors import PageRefusal, told
+from idp.federation import linked_accounts
 from idp.login.next_step import required
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
+from idp.web.account.linked_accounts import name_of
 from idp.web.context import now, origin, provider
 
 blueprint = Blueprint("account_security", __name__)
@@ -28,6 +30,7 @@ def show(session: BrowserSession) -> str:
     with provider().database.connection() as db:
         enrolled = factors.enrolled(db, session.user_id)
         left = recovery_codes.left(db, session.user_id)
+        linked = linked_accounts.of_person(db, session.user_id)
     return shell.page(
         session,
         "account/security.html",
@@ -35,6 +38,7 @@ def show(session: BrowserSession) -> str:
         factors=[each for each in enrolled if each.method != recovery_codes.METHOD],
         left=left,
         named=NAMED,
+        linked=[(each, name_of(each)) for each in linked],
         sends_texts=provider().settings.sends_texts,
         takes_keys=bool(provider().settings.relying_party_id),
     )
@@ -107,5 +111,5 @@ def _who_demands(session: BrowserSession) -> list[Any]:
     """Names of the companies that will ask for another one at the next sign-in."""
     asked = situation.asked_by_account(None, own_level=False)
     with provider().database.connection() as db:
-        _decision, entries = situation.at_page(provider(), db, session, asked, now())
+        entries = situation.at_page(provider(), db, session, asked, now()).entries
     return sorted({each.tenant_name for each in required(asked, entries).demands} - {""})

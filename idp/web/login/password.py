@@ -11,11 +11,23 @@ from werkzeug.wrappers import Response
 from idp.credentials import devices, password
 from idp.credentials.password import SignInRefused
 from idp.directory.catalog import ProductView
+from idp.directory.identity_providers import UpstreamProvider
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
+from idp.login.federated import NotReached
+from idp.login.steps import Step, ToSignIn
 from idp.policies.assurance import PASSWORD
-from idp.web.context import browser_secret, catalog, cookie, now, origin, provider
-from idp.web.login import step
+from idp.web.context import (
+    browser_secret,
+    catalog,
+    cookie,
+    identity_providers,
+    now,
+    origin,
+    provider,
+)
+from idp.web.login import away, step
+from idp.web.login.offered import companies_have_some, of_address, offered
 from idp.web.presentation import allow_form_targets, product_targets
 
 blueprint = Blueprint("password", __name__)
@@ -32,8 +44,11 @@ def show() -> str:
 @blueprint.post("/login/password")
 def submit() -> Response | tuple[str, int]:
     attempt = attempt_of_form()
-    email, secret = request.form.get("email", "").strip(), request.form.get("password", "")
+    email, secret = email_of_form(), request.form.get("password", "")
     errors = _missing(attempt, email, secret)
+    upstream = None if secret else of_address(email)
+    if upstream and errors.keys() <= {"password"} and not _is_linking(attempt):
+        return _sent_away(attempt or begin(), upstream, email)
     if errors:
         return sign_in_page(attempt, email=email, errors=errors), 400
     try:
@@ -54,6 +69,16 @@ def submit() -> Response | tuple[str, int]:
     return step.proceed((attempt or begin()).prove(person.id, PASSWORD, now()))
 
 
+def _sent_away(
+    attempt: Attempt, upstream: UpstreamProvider, email: str
+) -> Response | tuple[str, int]:
+    """Whoever has typed no password is asked for one by their company."""
+    try:
+        return away.send(attempt, upstream, email)
+    except NotReached as refusal:
+        return sign_in_page(attempt, email=email, error=_(refusal.public_message)), 503
+
+
 def sign_in_page(
     attempt: Attempt | None,
     *,
@@ -65,11 +90,16 @@ def sign_in_page(
     """`attempt` is None for a visitor who came straight here and has to pick a product. An
     `unknown_passkey` is one that the browser may forget."""
     chosen = request.form.get("product") or _product_key(attempt)
-    person = _known_person(attempt)
+    person, tiles = _known_person(attempt), _tiles(chosen)
+    only_way = _only_way(attempt) if attempt and person else None
     values: dict[str, Any] = {
         "action": "/login/password",
         "attempt": attempt.id if attempt else "",
-        "products": _tiles(chosen),
+        "products": tiles,
+        "upstreams": offered(attempt, tiles),
+        "only_way": only_way,
+        "by_company": person is None and not _is_linking(attempt) and companies_have_some(),
+        "linking": _linking(attempt),
         "chosen": chosen,
         "email": email or _hint(attempt),
         "person": person,
@@ -81,7 +111,7 @@ def sign_in_page(
         "error": error,
         "errors": errors or {},
         "locked_hint": _lockout() if error else None,
-        "passkeys": _passkeys(attempt, unknown_passkey),
+        "passkeys": None if only_way else _passkeys(attempt, unknown_passkey),
     }
     browser_secret()
     if attempt is None:
@@ -93,6 +123,18 @@ def _sign_up_url(attempt: Attempt | None) -> str | None:
     """For the products that let people open an account (product.md S5)."""
     product = step.product_of(attempt) if attempt else None
     return step.page_url("sign_up", attempt) if attempt and product and product.sign_up else None
+
+
+def _only_way(attempt: Attempt) -> UpstreamProvider | None:
+    """The one provider that the company of the person lets them in by."""
+    found = step.asked(attempt, Step.PASSWORD)
+    if found is None or not isinstance(found.decision, ToSignIn):
+        return None
+    return identity_providers().find(found.decision.provider_key)
+
+
+def _is_linking(attempt: Attempt | None) -> bool:
+    return attempt is not None and bool(attempt.linking)
 
 
 def _passkeys(attempt: Attempt | None, unknown: str) -> dict[str, str] | None:
@@ -130,6 +172,10 @@ def attempt_of_form() -> Attempt | None:
     if picked in catalog().products and picked != _product_key(attempt):
         return begin()
     return attempt
+
+
+def email_of_form() -> str:
+    return request.form.get("email", "").strip()
 
 
 def begin() -> Attempt:
@@ -171,7 +217,16 @@ def _is_other() -> bool:
     return "other" in request.values
 
 
+def _linking(attempt: Attempt | None) -> str:
+    """The name of the provider whose account is linked by this sign-in."""
+    key = attempt.linking.get("provider_key", "") if attempt else ""
+    upstream = identity_providers().find(key)
+    return upstream.name if upstream else ""
+
+
 def _hint(attempt: Attempt | None) -> str:
+    if attempt and attempt.linking:
+        return attempt.linking["email"]
     return attempt.parameters.get("login_hint", "")[:MAX_EMAIL] if attempt else ""
 
 

@@ -36,13 +36,18 @@ def load() -> Attempt:
     """The attempt that the page's address or form names. Raises AttemptOver."""
     claimed = request.form.get("attempt") or request.args.get("attempt") or ""
     attempt = attempts.load(provider().ephemeral, claimed, browser_secret(), now())
+    present(attempt)
+    return attempt
+
+
+def present(attempt: Attempt) -> None:
+    """Whose face and language its pages have, and where their forms may end."""
     brands.name_the_tenant(slug=_hinted_tenant(attempt), tenant_id=attempt.tenant_id)
     g.ui_locales = attempt.parameters.get("ui_locales", "")
     client = client_of(attempt)
     redirect_uris = client.redirect_uris if client else []
     own = attempt.parameters.get("redirect_uri")  # proven before the attempt began
     allow_form_targets([*product_targets(catalog()), *redirect_uris, own])
-    return attempt
 
 
 def asked(attempt: Attempt, step: Step) -> Situation | None:

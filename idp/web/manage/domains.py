@@ -53,16 +53,30 @@ def check(admin: Administration, domain_id: str) -> Answer:
 @blueprint.get("/manage/<tenant>/domains/<domain_id>/remove")
 @guard.administers(recent=True)
 def ask_to_remove(admin: Administration, domain_id: str) -> str:
-    domain = domains.get(admin, domain_id)
-    return shell.tenant_page(admin, "manage/domain_removal.html", domain=domain)
+    return _removal_page(admin, domain_id)
 
 
 @blueprint.post("/manage/<tenant>/domains/<domain_id>/remove")
 @guard.administers()
-def remove(admin: Administration, domain_id: str) -> Response:
-    domain = domains.remove(admin, domain_id)
+def remove(admin: Administration, domain_id: str) -> Answer:
+    try:
+        domain = domains.remove(admin, domain_id)
+    except Mistake as mistake:
+        return _removal_page(admin, domain_id, shell.errors_of(mistake)), mistake.status
     flash(_("%(domain)s is removed.", domain=domain.shown))
     return redirect(url_for("manage_domains.listing", tenant=admin.tenant.slug), 303)
+
+
+def _removal_page(
+    admin: Administration, domain_id: str, errors: dict[str, str] | None = None
+) -> str:
+    return shell.tenant_page(
+        admin,
+        "manage/domain_removal.html",
+        domain=domains.get(admin, domain_id),
+        provider_id=domains.provider_of(admin, domain_id),
+        errors=errors or {},
+    )
 
 
 def _list_page(admin: Administration, errors: dict[str, str] | None = None) -> str:

@@ -46,10 +46,12 @@ class Counting(Answer):
 
 class Explanation(Answer):
     """For one product that opens for the person: who demands a second factor, by which `methods`,
-    and how young; what they have that counts; and what comes `next` after their password
-    (nothing, prove, enrol)."""
+    and how young; what they have that counts; and what comes `next` after their first factor
+    (nothing, prove, enrol), which is `only_way` where the company takes nothing but that identity
+    provider's word."""
 
     product: str
+    only_way: str | None
     next: str
     reasons: list[Reason]
     methods: list[str]
@@ -124,6 +126,7 @@ def _explained(found: Explained) -> dict[str, Any]:
     is_required = bool(requirement.demands)
     return {
         "product": found.product.key,
+        "only_way": found.only_way and found.only_way.key,
         "next": found.next,
         "reasons": [
             {"why": demand.why, "sentence": requirement_words.reason(demand)}

@@ -34,14 +34,15 @@ from idp.directory.memberships import Standing
 from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import CONSOLE, PLATFORM
 from idp.login import attempt as attempts
-from idp.login.steps import Decision, Done, Entry, Step, step_of
+from idp.login.steps import Done, Step, step_of
 from idp.operators import visits
 from idp.operators.visits import Visit
 from idp.policies import assurance
-from idp.policies.assurance import RAISE, TWO_FACTORS
+from idp.policies.assurance import RAISE, TWO_FACTORS, Proofs
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
+from idp.situation import Judged
 from idp.web.context import (
     browser_secret,
     catalog,
@@ -133,7 +134,10 @@ def _entered(view: View, enter: Callable[[], Any], slug: str | None, names: dict
     except SignInFirst as first:
         return _sign_in_first(_own_address(), first.slug, first.proof)
     except RecentSignInNeeded as needed:
-        return _keep_and_sign_in(slug, Proof(is_recent=True, acr=needed.acr))
+        proof = Proof(is_recent=True, acr=needed.acr)
+        if _is_reading():
+            return _sign_in_first(_own_address(), _asked_for(slug), proof)
+        return _keep_and_sign_in(slug, proof)
 
 
 def _own_address() -> str:
@@ -171,67 +175,69 @@ def _visit(slug: str) -> Visit | None:
 
 def _as_visitor(visit: Visit, proof: Proof) -> tuple[TenantName, Actor]:
     """Asked for what the operators' own pages ask."""
-    session, _, _ = _decided(None, proof)
+    session, judged = _judged(None, proof)
     refusals.note(session.user_id, None, None)
-    console = catalog().products[CONSOLE]
-    actor = visits.visitor(visit, session.user_id, session.auth_time, console)
-    return visit.tenant, replace(actor, second_factor_at=_second_factor_at(session))
+    console, seen_at = catalog().products[CONSOLE], assurance.shown_at(judged.counting)
+    actor = visits.visitor(visit, session.user_id, seen_at, console)
+    return visit.tenant, replace(actor, second_factor_at=_second_factor_at(judged.counting))
 
 
 def _as_member(slug: str, proof: Proof) -> tuple[TenantName, Actor]:
-    session, decision, entries = _decided(slug, proof)
+    session, judged = _judged(slug, proof)
+    decision = judged.decision
     if not isinstance(decision, Done) or not isinstance(decision.standing, Standing):
-        theirs = [e.standing for e in entries if isinstance(e.standing, Standing)]
+        theirs = [e.standing for e in judged.entries if isinstance(e.standing, Standing)]
         raise _not_open(theirs, slug)
     refusals.note(session.user_id, None, decision.standing.tenant_id)
     with provider().database.connection() as db:
-        return _named(decision.standing), _member(db, session, decision.standing)
+        actor = _member(db, session.user_id, judged.counting, decision.standing)
+        return _named(decision.standing), actor
 
 
 def _at_platform(proof: Proof) -> AbstractContextManager[Operation]:
-    session, _, _ = _decided(None, proof)
+    session, judged = _judged(None, proof)
     with provider().database.connection() as db:
         if not operating.is_operator(db, session.user_id):
             raise NotFound("no operator")
     refusals.note(session.user_id, None, None)
     everything = catalog().products[PLATFORM].permission_keys
-    actor = Operator(session.user_id, None, session.auth_time, everything)
+    seen_at = assurance.shown_at(judged.counting)
+    actor = Operator(session.user_id, None, seen_at, everything)
     return operation(
         provider().database, catalog(), actor, now(), origin(), read_only=_is_reading()
     )
 
 
-def _decided(slug: str | None, proof: Proof) -> tuple[BrowserSession, Decision, Sequence[Entry]]:
+def _judged(slug: str | None, proof: Proof) -> tuple[BrowserSession, Judged]:
     """What `next_step` says of this browser at this page. Raises SignInFirst for what it wants
     asked."""
     session = current_session()
     with provider().database.connection() as db:
         asked = situation.asked_by_console(provider(), slug, proof.max_age, proof.acr, now())
-        decision, entries = situation.at_page(provider(), db, session, asked, now())
-        if session is None or step_of(decision) not in (None, Step.NOT_OPEN):
+        judged = situation.at_page(provider(), db, session, asked, now())
+        if session is None or step_of(judged.decision) not in (None, Step.NOT_OPEN):
             raise SignInFirst(slug, proof)
         browser.touch(db, session, now())
-    return session, decision, entries
+    return session, judged
 
 
 def _is_reading() -> bool:
     return request.method in ("GET", "HEAD")
 
 
-def _member(db: Connection, session: BrowserSession, standing: Standing) -> Actor:
+def _member(db: Connection, user_id: str, counting: Proofs, standing: Standing) -> Actor:
     return Actor(
-        user_id=session.user_id,
+        user_id=user_id,
         client_id=None,
-        auth_time=session.auth_time,
+        auth_time=assurance.shown_at(counting),
         permissions=frozenset(standing.permissions(catalog().products[CONSOLE])),
         rights=acting.rights_of(db, standing.membership_id),
-        second_factor_at=_second_factor_at(session),
+        second_factor_at=_second_factor_at(counting),
     )
 
 
-def _second_factor_at(session: BrowserSession) -> float | None:
-    proofs = assurance.from_text(session.proofs)
-    raising = (proofs[each].at for each in RAISE[TWO_FACTORS] if each in proofs)
+def _second_factor_at(proofs: Proofs) -> float | None:
+    raising = (proofs[each].shown_at for each in RAISE[TWO_FACTORS] if each in proofs)
     return max(raising, default=None)
 
 
@@ -275,8 +281,12 @@ def _keep_and_sign_in(slug: str | None, proof: Proof) -> Response:
     provider().ephemeral.put(f"kept form:{name}", orjson.dumps(kept).decode(), KEPT_FOR, now())
     base = f"/manage/{slug}" if slug else "/operate"
     target = f"{base}/continue?{urlencode({'form': name})}"
-    asked_for = None if slug is None or _visit(slug) else slug
-    return _sign_in_first(target, asked_for, proof)
+    return _sign_in_first(target, _asked_for(slug), proof)
+
+
+def _asked_for(slug: str | None) -> str | None:
+    """Who visits signs in for no company."""
+    return None if slug is None or _visit(slug) else slug
 
 
 def kept_form(name: str) -> dict[str, Any]:

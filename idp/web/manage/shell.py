@@ -52,6 +52,10 @@ TENANT_PAGES: tuple[Entry, ...] = (
         *("shield-lock", ("policy.manage",)),
     ),
     Entry(
+        *("/identity-providers", _("Identity providers"), _("Sign in with the company's own")),
+        *("login-2", ("identity_providers.manage",)),
+    ),
+    Entry(
         *("/domains", _("Verified domains"), _("Domains that are proven to be this company's")),
         *("world", ("domains.manage",)),
     ),

@@ -228,6 +228,11 @@ ACCOUNT_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "account/factor_name.html",
         account("/account/security") | {"factor": FACTORS[0]},
     ),
+    "account-unlink": (
+        "account/unlink.html",
+        account("/account/security")
+        | {"name": "Google", "linked": {"id": "1", "email": "amara@northwind.example"}},
+    ),
     "account-factor-remove": (
         "account/factor_remove.html",
         account("/account/security") | {"factor": FACTORS[0]},

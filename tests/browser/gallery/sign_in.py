@@ -28,6 +28,10 @@ SIGN_IN: dict[str, Any] = {
     "reason": None,
     "locked_hint": None,
     "passkeys": {"party": "id.latchkey.example", "unknown": ""},
+    "upstreams": [],
+    "by_company": False,
+    "only_way": None,
+    "linking": "",
 }
 
 STEP: dict[str, Any] = {
@@ -42,6 +46,29 @@ WRONG_DETAILS = "We could not sign you in. Check your details, or reset your pas
 
 SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "sign-in": ("login/sign_in.html", SIGN_IN),
+    "sign-in-with-google": (
+        "login/sign_in.html",
+        SIGN_IN | {"chosen": "lms", "upstreams": [{"key": "google", "name": "Google"}]},
+    ),
+    "sign-in-to-link": (
+        "login/sign_in.html",
+        SIGN_IN | {"chosen": "lms", "linking": "Google", "email": AMARA["email"]},
+    ),
+    "sign-in-by-company": ("login/sign_in.html", SIGN_IN | {"chosen": "lms", "by_company": True}),
+    "sign-in-only-way": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "lms",
+            "person": AMARA,
+            "passkeys": None,
+            "only_way": {"key": "5f2b", "name": "Northwind Entra"},
+        },
+    ),
+    "upstream": (
+        "login/upstream.html",
+        {"name": "Google", "target": "https://accounts.example/authorize"},
+    ),
     "sign-in-from-product": ("login/sign_in.html", SIGN_IN | {"chosen": "lms"}),
     "sign-in-wrong": (
         "login/sign_in.html",

@@ -50,7 +50,10 @@ CODE_SECONDS, TOKEN_SECONDS = 60, 3600
 
 class UpstreamProvider:
     """What tests set, at any time: `account` is signed in next, `fault` spoils the answers from now
-    on, `redirect_uris` are allowed, `another_account` is whose code a swapped one is.
+    on, `redirect_uris` are allowed, `another_account` is whose code a swapped one is. Of a sign-in
+    there it tells the time where it is asked (`max_age`), unless it `tells_no_time`; somebody was
+    seen at `signed_in_at`, or now where that is asked for (`prompt=login`), unless it
+    `sees_nobody_anew`.
 
     What they read: `authorizations` and `redemptions` are the parameters of each such request
     (of the latter with `method`, by which the client authenticated), `asked` counts requests by
@@ -67,6 +70,8 @@ class UpstreamProvider:
         self.another_account = Account("6666", "mallory@elsewhere.example", name="Mallory Vane")
         self.fault: Fault | None = None
         self.drip_seconds = 1.0
+        self.tells_no_time = self.sees_nobody_anew = False
+        self.signed_in_at: float | None = None
         self.clock = clock
         self.keys = [new_key(alg)]
         self.authorizations: list[dict[str, str]] = []
@@ -200,7 +205,7 @@ class UpstreamProvider:
             "azp": self.client_id,
             "iat": now,
             "exp": now + TOKEN_SECONDS,
-            "auth_time": now,
+            "auth_time": self._auth_time(grant, now),
             "nonce": grant.asked["nonce"],
             "at_hash": half_hash(access_token, self.keys[0].alg),
             "acr": account.acr,
@@ -208,6 +213,14 @@ class UpstreamProvider:
             **self._person(grant),
         }
         return spoiled(claims, SPOILED_CLAIMS, self.fault)
+
+    def _auth_time(self, grant: Grant, now: int) -> int | None:
+        if self.tells_no_time or "max_age" not in grant.asked:
+            return None
+        is_anew = grant.asked.get("prompt") == "login" and not self.sees_nobody_anew
+        if is_anew or self.signed_in_at is None:
+            return now
+        return int(self.signed_in_at)
 
     def _signed(self, claims: Claims) -> str:
         key = self.keys[0]

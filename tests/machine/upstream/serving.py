@@ -87,7 +87,7 @@ def failing_answer(
 
 _SHORT: dict[str, Callable[[], Any]] = {
     "500": lambda: Response("Internal Server Error", 500),
-    "400": lambda: Response('{"error": "invalid_grant"}', 400, content_type=JSON),
+    "400": lambda: Response('{"error": "invalid_request"}', 400, content_type=JSON),
     "HTML": lambda: Response("<!doctype html><title>Sign in</title>", content_type="text/html"),
     "redirect inside": lambda: redirect(INSIDE, 302),
     "garbage": lambda: Response(b'{"issuer": "\xff\x00', content_type=JSON),

@@ -1,0 +1,192 @@
+"""Other OpenID providers that people may sign in with: those that products take, like Google
+(product.md S4), and a company's own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from idp.database import Base, Database
+from idp.directory import tenants
+from idp.directory.domains import Domain, RoutedDomain
+from idp.directory.tenants import Tenant
+from idp.settings import LOOPBACK_HOSTS
+from idp.tenancy import TenantOwned, every_tenant
+
+ACTIVE, DISABLED = "active", "disabled"
+SECRET_PURPOSE = "client secret at an identity provider"
+
+
+class IdentityProvider(Base):
+    """One of the platform's, which products take. `issuer` is as its ID tokens say it; `client_id`
+    and the secret are ours there. Of people at Google, a `hosted_domain` takes those alone whose
+    company has it. One that is DISABLED signs nobody in, and links nobody."""
+
+    __tablename__ = "identity_providers"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    issuer: Mapped[str]
+    client_id: Mapped[str]
+    sealed_secret: Mapped[str]
+    hosted_domain: Mapped[str] = mapped_column(server_default="")
+    status: Mapped[str] = mapped_column(server_default=sa.literal_column(f"'{ACTIVE}'"))
+
+
+class CompanyProvider(TenantOwned, Base):
+    """A company's own: it signs people in to that company alone, whose address is of one of the
+    domains that route to it (`RoutedDomain`). `is_only_way` says that those come in by nothing
+    else, but for who is `left_out` (ids of users). Who has no membership yet gets one with the role
+    `admits_role_id`, if that is a role of the company's. A proof whose `acr` or one of whose `amr`
+    is in `trusted_acr` or `trusted_amr` counts as a second factor there. Lists are separated by
+    spaces."""
+
+    __tablename__ = "company_providers"
+    __table_args__ = (sa.UniqueConstraint("id", "tenant_id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"), index=True)
+    name: Mapped[str]
+    issuer: Mapped[str]
+    client_id: Mapped[str]
+    sealed_secret: Mapped[str]
+    email_claim: Mapped[str]
+    name_claim: Mapped[str]
+    is_only_way: Mapped[bool]
+    left_out: Mapped[str]
+    admits_role_id: Mapped[str | None]
+    trusted_acr: Mapped[str]
+    trusted_amr: Mapped[str]
+    status: Mapped[str]
+    created_at: Mapped[float]
+
+
+@dataclass(frozen=True)
+class UpstreamProvider:
+    """One that is active, as everybody else sees it. Its ID tokens tell the address and the name of
+    somebody in `email_claim` and `name_claim`. The platform's have no `tenant_id`; a company's own
+    have `domains`, verified now, by their names in the DNS."""
+
+    key: str
+    name: str
+    issuer: str
+    client_id: str
+    sealed_secret: str
+    hosted_domain: str = ""
+    email_claim: str = "email"
+    name_claim: str = "name"
+    tenant_id: str = ""
+    tenant: str = ""
+    domains: frozenset[str] = frozenset()
+    is_only_way: bool = False
+    left_out: frozenset[str] = frozenset()
+    admits_role_id: str | None = None
+    trusted_acr: frozenset[str] = frozenset()
+    trusted_amr: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class IdentityProviders:
+    """All that are active, by key."""
+
+    by_key: dict[str, UpstreamProvider] = field(default_factory=dict)
+
+    def find(self, key: str) -> UpstreamProvider | None:
+        return self.by_key.get(key)
+
+    def of_company(self, tenant_id: str) -> list[UpstreamProvider]:
+        return self._by_company.get(tenant_id, [])
+
+    def of_domain(self, name: str) -> UpstreamProvider | None:
+        """The company's own that addresses of this domain route to."""
+        return self._by_domain.get(name)
+
+    @cached_property
+    def _by_company(self) -> dict[str, list[UpstreamProvider]]:
+        found: dict[str, list[UpstreamProvider]] = defaultdict(list)
+        for each in self.by_key.values():
+            if each.tenant_id:
+                found[each.tenant_id].append(each)
+        return dict(found)
+
+    @cached_property
+    def _by_domain(self) -> dict[str, UpstreamProvider]:
+        return {name: each for each in self.by_key.values() for name in each.domains}
+
+
+def return_uri(our_issuer: str, key: str) -> str:
+    """Where a provider sends people back to, which is registered there: one for each, so that none
+    can answer for another (RFC 9700 section 4.4.2)."""
+    return f"{our_issuer}/login/upstream/{key}/return"
+
+
+def checked_issuer(claimed: str) -> str:
+    """As it is. Raises ValueError for what no provider is found by (OpenID Connect Discovery 1.0
+    section 3)."""
+    parts = urlsplit(claimed)
+    schemes = ("https", "http") if parts.hostname in LOOPBACK_HOSTS else ("https",)
+    is_plain = claimed.isascii() and claimed.isprintable() and " " not in claimed
+    is_found = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    if parts.scheme not in schemes or not is_plain or not is_found:
+        raise ValueError("an issuer is an https address")
+    if "?" in claimed or "#" in claimed:
+        raise ValueError("an issuer is an address without query or fragment")
+    return claimed
+
+
+def load_identity_providers(database: Database) -> IdentityProviders:
+    with every_tenant(database, read_only=True) as rows:
+        platforms = sa.select(IdentityProvider).where(IdentityProvider.status == ACTIVE)
+        found = [_of_platform(row) for row in rows.scalars(platforms)]
+        found.extend(_of_companies(rows))
+    return IdentityProviders({each.key: each for each in found})
+
+
+def _of_platform(row: IdentityProvider) -> UpstreamProvider:
+    return UpstreamProvider(
+        row.key, row.name, row.issuer, row.client_id, row.sealed_secret, row.hosted_domain
+    )
+
+
+def _of_companies(rows: Session) -> Iterator[UpstreamProvider]:
+    names = defaultdict(set)
+    routed = (
+        sa.select(RoutedDomain.provider_id, Domain.name)
+        .join(Domain, Domain.id == RoutedDomain.domain_id)
+        .where(Domain.verified_at.is_not(None))
+    )
+    for provider_id, name in rows.execute(routed):
+        names[provider_id].add(name)
+    of_active = (
+        sa.select(CompanyProvider, Tenant.slug)
+        .join(Tenant, Tenant.id == CompanyProvider.tenant_id)
+        .where(CompanyProvider.status == ACTIVE, Tenant.status == tenants.ACTIVE)
+    )
+    for row, slug in rows.execute(of_active):
+        yield _of_company(row, slug, frozenset(names[row.id]))
+
+
+def _of_company(row: CompanyProvider, slug: str, domains: frozenset[str]) -> UpstreamProvider:
+    return UpstreamProvider(
+        key=row.id,
+        name=row.name,
+        issuer=row.issuer,
+        client_id=row.client_id,
+        sealed_secret=row.sealed_secret,
+        email_claim=row.email_claim,
+        name_claim=row.name_claim,
+        tenant_id=row.tenant_id,
+        tenant=slug,
+        domains=domains,
+        is_only_way=row.is_only_way,
+        left_out=frozenset(row.left_out.split()),
+        admits_role_id=row.admits_role_id,
+        trusted_acr=frozenset(row.trusted_acr.split()),
+        trusted_amr=frozenset(row.trusted_amr.split()),
+    )

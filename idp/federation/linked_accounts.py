@@ -1,0 +1,117 @@
+"""Accounts of people at other providers, by what names them for good: the issuer and its subject
+(OpenID Connect Core section 2). Their address there may change, and means nothing once linked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Base, Connection
+from idp.secret_values import new_id
+from idp.statements import Upsert
+
+
+class LinkedAccount(Base):
+    """`email` is what it was called when it was linked; `provider_key` is where."""
+
+    __tablename__ = "linked_accounts"
+    __table_args__ = (
+        sa.UniqueConstraint("issuer", "subject"),
+        sa.UniqueConstraint("user_id", "provider_key"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    provider_key: Mapped[str] = mapped_column(index=True)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    email: Mapped[str]
+    linked_at: Mapped[float]
+
+
+class Linked(NamedTuple):
+    id: str
+    user_id: str
+    provider_key: str
+    email: str
+    linked_at: float
+
+
+class Account(NamedTuple):
+    """One at another provider, with its address there."""
+
+    provider_key: str
+    issuer: str
+    subject: str
+    email: str
+
+
+class Gone(NamedTuple):
+    provider_key: str
+    email: str
+
+
+_TABLE: Any = LinkedAccount.__table__
+_COLUMNS = tuple(_TABLE.c[name] for name in Linked._fields)
+_IS_THEIRS = _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text)
+_FIND = sa.select(*_COLUMNS).where(
+    _TABLE.c.issuer == sa.bindparam("issuer"), _TABLE.c.subject == sa.bindparam("subject")
+)
+_OF_PERSON = sa.select(*_COLUMNS).where(_IS_THEIRS).order_by(_TABLE.c.linked_at)
+_LINK = Upsert(
+    lambda insert: (
+        insert(_TABLE)
+        .values(
+            {name: sa.bindparam(name) for name in ("id", "user_id", *Account._fields)}
+            | {"linked_at": sa.bindparam("now")}
+        )
+        .on_conflict_do_nothing()
+        .returning(_TABLE.c.id)
+    )
+)
+_UNLINK = (
+    sa.delete(_TABLE)
+    .where(_TABLE.c.id == sa.bindparam("linked_id"), _IS_THEIRS)
+    .returning(_TABLE.c.provider_key, _TABLE.c.email)
+)
+_UNLINK_SINCE = (
+    sa.delete(_TABLE)
+    .where(_IS_THEIRS, _TABLE.c.linked_at >= sa.bindparam("since", type_=sa.Double))
+    .returning(_TABLE.c.provider_key, _TABLE.c.email)
+)
+
+
+def find(db: Connection, issuer: str, subject: str) -> Linked | None:
+    row = db.row(_FIND, issuer=issuer, subject=subject)
+    return Linked._make(row) if row else None
+
+
+def of_person(db: Connection, user_id: str) -> list[Linked]:
+    """The oldest first."""
+    return [Linked._make(row) for row in db.rows(_OF_PERSON, owner_id=user_id)]
+
+
+def has_one(db: Connection, user_id: str, provider_key: str) -> bool:
+    return any(each.provider_key == provider_key for each in of_person(db, user_id))
+
+
+def link(db: Connection, user_id: str, account: Account, now: float) -> bool:
+    """False where it is linked already, to whomever, or the person has another one there."""
+    return db.row(_LINK, id=new_id(), user_id=user_id, **account._asdict(), now=now) is not None
+
+
+def unlink(db: Connection, user_id: str, linked_id: str) -> list[Gone]:
+    """Nothing if it is not theirs."""
+    return _gone(db.rows(_UNLINK, linked_id=linked_id, owner_id=user_id))
+
+
+def unlink_since(db: Connection, user_id: str, since: float) -> list[Gone]:
+    """What was linked from then on."""
+    return _gone(db.rows(_UNLINK_SINCE, owner_id=user_id, since=since))
+
+
+def _gone(rows: Iterable[Sequence[Any]]) -> list[Gone]:
+    return [Gone._make(row) for row in rows]

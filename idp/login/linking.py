@@ -1,0 +1,159 @@
+"""What an account at another provider proves, and how it comes to be somebody's (product.md S4,
+security.md S60).
+
+It is known by its issuer and subject, and proves one thing on the attempt, like a password does;
+`/authorize` decides what comes next. One that is not linked yet shows by its address whose it may
+be. With a provider of the platform's, both sides have to have verified that address, the person
+proves themselves once by what they have here, second factor and all, and the sign-in that comes of
+it links the two: nobody is made. A company's own provider speaks for the company, whose domain it
+is, and so links its people at once; what that opens is the company alone (`counting`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from idp import audit
+from idp.audit import Origin
+from idp.database import Connection, Database
+from idp.directory import domain_names, users
+from idp.directory.identity_providers import IdentityProviders, UpstreamProvider
+from idp.federation import linked_accounts
+from idp.federation.identity import Identity
+from idp.login import admitting
+from idp.login.attempt import Attempt
+from idp.login.federated import NotSignedIn
+from idp.policies.assurance import FEDERATED, OWN_FIRST, UPSTREAM_SECOND, Proof
+from idp.sessions import of_person
+
+UNLINKED = "an account at another provider was unlinked"
+RECENT = 7 * 86400.0  # seconds
+
+
+def prove(
+    database: Database,
+    attempt: Attempt,
+    upstream: UpstreamProvider,
+    found: Identity,
+    now: float,
+    origin: Origin,
+) -> Attempt:
+    """What the sign-in goes on with. Raises NotSignedIn."""
+    with database.connection() as db:
+        linked = linked_accounts.find(db, found.issuer, found.subject)
+        if linked is None and not upstream.tenant_id:
+            return _to_be_linked(db, attempt, upstream, found)
+    if linked is None:
+        linked = _linked_by_company(database, upstream, found, now, origin)
+    with database.connection() as db:
+        person = users.find_person(db, linked.user_id)
+    if person is None or not users.may_sign_in(person, now):
+        raise NotSignedIn(f"{upstream.key}: the person is disabled", linked.user_id)
+    return attempt.prove_all(person.id, _proofs(upstream, found, linked.linked_at, now))
+
+
+def _proofs(
+    upstream: UpstreamProvider, found: Identity, linked_at: float, now: float
+) -> dict[str, Proof]:
+    active_at = min(found.auth_time or 0.0, now)
+    proofs = {FEDERATED: Proof(now, linked_at, upstream.key, active_at)}
+    if found.acr in upstream.trusted_acr or not upstream.trusted_amr.isdisjoint(found.amr):
+        proofs[UPSTREAM_SECOND] = Proof(now, now, upstream.key, active_at)
+    return proofs
+
+
+def _to_be_linked(
+    db: Connection, attempt: Attempt, upstream: UpstreamProvider, found: Identity
+) -> Attempt:
+    """Both sides have verified the address; nothing that this browser has proven so far counts."""
+    email = found.email if found.is_verified else None
+    person = users.find_by_email(db, email) if email else None
+    is_verified = person is not None and users.has_verified_email(db, person.id)
+    if not email or person is None or person.status != users.ACTIVE or not is_verified:
+        raise NotSignedIn(f"{upstream.key}: nobody here has that address, verified on both sides")
+    if linked_accounts.has_one(db, person.id, upstream.key):
+        raise NotSignedIn(f"{upstream.key}: the person has another account there", person.id)
+    account = linked_accounts.Account(upstream.key, found.issuer, found.subject, email)
+    waits = account._asdict()
+    return replace(attempt, linking=waits, user_id="", proven={}, other_account=True)
+
+
+def link(
+    db: Connection,
+    attempt: Attempt,
+    user_id: str,
+    fresh: frozenset[str],
+    providers: IdentityProviders,
+    now: float,
+    origin: Origin,
+) -> None:
+    """At the end of a sign-in, what waits to be linked to who has just proven that they are that
+    person, by something that they have here, and still have that address. In its transaction."""
+    account = linked_accounts.Account(**attempt.linking)
+    if OWN_FIRST.isdisjoint(fresh) or providers.find(account.provider_key) is None:
+        return
+    proven_at = min(attempt.proven[method].at for method in fresh)
+    if not users.hold(db, user_id, proven_at) or not users.has_verified_email(db, user_id):
+        return
+    person = users.find_by_email(db, account.email)
+    if person and person.id == user_id:
+        _link(db, user_id, account, now, origin)
+
+
+def _linked_by_company(
+    database: Database, upstream: UpstreamProvider, found: Identity, now: float, origin: Origin
+) -> linked_accounts.Linked:
+    """Raises NotSignedIn."""
+    domain = domain_names.of_address(found.email) if found.email else None
+    if not found.email or domain not in upstream.domains or found.is_disowned:
+        raise NotSignedIn(f"{upstream.key}: the address is not one of its company's")
+    account = linked_accounts.Account(upstream.key, found.issuer, found.subject, found.email)
+    with admitting.company(database, upstream.tenant_id) as (rows, db):
+        user_id = admitting.member(rows, db, upstream, found, now, origin)
+        if user_id is None:
+            raise NotSignedIn(f"{upstream.key}: no member, and none is admitted")
+        if not _link(db, user_id, account, now, origin):
+            raise NotSignedIn(f"{upstream.key}: the person has another account there", user_id)
+        linked = linked_accounts.find(db, found.issuer, found.subject)
+    assert linked
+    return linked
+
+
+def _link(
+    db: Connection, user_id: str, account: linked_accounts.Account, now: float, origin: Origin
+) -> bool:
+    """False where it is linked already, to whomever, or the person has another one there."""
+    if not linked_accounts.link(db, user_id, account, now):
+        return False
+    about = {"actor": user_id, "provider": account.provider_key, "email": account.email}
+    audit.record(db, "account.linked", now, origin, **about)
+    return True
+
+
+def unlink(
+    db: Connection, user_id: str, linked_id: str, session_id: str, now: float, origin: Origin
+) -> bool:
+    """By its owner, in that session; all others end, since they may have begun by it. In a
+    transaction."""
+    gone = linked_accounts.unlink(db, user_id, linked_id)
+    _record(db, user_id, gone, now, origin)
+    if gone:
+        of_person.end_others(db, user_id, session_id, UNLINKED, now, origin)
+    return bool(gone)
+
+
+def unlink_since(db: Connection, user_id: str, since: float, now: float, origin: Origin) -> None:
+    """What was linked from then on, by whoever had the account then. In a transaction."""
+    _record(db, user_id, linked_accounts.unlink_since(db, user_id, since), now, origin)
+
+
+def _record(
+    db: Connection,
+    user_id: str,
+    gone: list[linked_accounts.Gone],
+    now: float,
+    origin: Origin,
+) -> None:
+    for each in gone:
+        about = {"actor": user_id, "provider": each.provider_key, "email": each.email}
+        audit.record(db, "account.unlinked", now, origin, **about)

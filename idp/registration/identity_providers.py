@@ -1,0 +1,47 @@
+"""Other OpenID providers, made like the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from idp.directory.identity_providers import SECRET_PURPOSE, IdentityProvider
+from idp.errors import FormMistake
+from idp.registration.changes import Change, Edit
+from idp.registration.identity_provider_form import IdentityProviderForm
+from idp.secret_values import SecretKeys
+
+PLAIN = ("name", "issuer", "client_id", "hosted_domain", "status")
+
+
+def apply_identity_providers(
+    session: Session, keys: SecretKeys, forms: Iterable[IdentityProviderForm]
+) -> list[Change]:
+    return [change for form in forms for change in _apply(session, keys, form)]
+
+
+def _apply(session: Session, keys: SecretKeys, form: IdentityProviderForm) -> list[Change]:
+    found = session.get(IdentityProvider, form.key)
+    provider = found or IdentityProvider(key=form.key)
+    edit = Edit("identity_provider", form.key, provider, is_new=found is None)
+    for column, value in form.stated(PLAIN, edit.is_new).items():
+        edit.set(column, value)
+    _set_secret(edit, keys, provider, form)
+    session.add(provider)
+    session.flush()
+    return edit.changes()
+
+
+def _set_secret(
+    edit: Edit, keys: SecretKeys, provider: IdentityProvider, form: IdentityProviderForm
+) -> None:
+    if form.client_secret is None:
+        if edit.is_new:
+            raise FormMistake(f"identity provider {form.key}", "client_secret", "give one.")
+        return
+    secret = form.client_secret.get_secret_value()
+    if not edit.is_new and keys.decrypt(provider.sealed_secret, SECRET_PURPOSE).decode() == secret:
+        return
+    edit.note("client_secret", None if edit.is_new else "another", "given")
+    provider.sealed_secret = keys.encrypt(secret.encode(), SECRET_PURPOSE)

@@ -1,0 +1,57 @@
+"""Public keys that others have given us, by which they sign (RFC 7517)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from idp.secret_values import decode
+
+PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+RSA_BITS = range(2048, 8193)
+
+
+def problem_of(key: object) -> str:
+    """What is wrong with a key, or nothing: public, and RSA of 2048 bits or more, P-256, Ed25519.
+    What it says never repeats the key, which may be private."""
+    if not isinstance(key, dict):
+        return "is not an object"
+    if key.get("kty") not in ("RSA", "EC", "OKP"):
+        return "is not of kty RSA, EC or OKP"
+    if PRIVATE_MEMBERS.intersection(key):
+        return "is private: register the public half, and treat this one as known to others"
+    if key.get("use", "sig") != "sig":
+        return "is not for signatures"
+    if key["kty"] == "RSA" and _bits(key.get("n")) not in RSA_BITS:
+        return f"must have {RSA_BITS.start} bits or more"
+    return _problem_of_numbers(key)
+
+
+def _bits(number: object) -> int:
+    raw = decode(number) if isinstance(number, str) else None
+    return int.from_bytes(raw or b"").bit_length()
+
+
+def _problem_of_numbers(key: dict[str, Any]) -> str:
+    """Read it by what will read it when something is signed by it."""
+    try:
+        public = KeySet.import_key_set({"keys": [key]}).keys[0].raw_value
+    except (JoseError, ValueError, KeyError):  # KeyError: a curve of no name it knows
+        return "can't be read"
+    allowed = _algorithms_of(public)
+    if not allowed:
+        return "is on a curve other than P-256 and Ed25519"
+    if key.get("alg", allowed[0]) not in allowed:
+        return f"has an alg that is none of {', '.join(allowed)}"
+    return ""
+
+
+def _algorithms_of(public: object) -> tuple[str, ...]:
+    if isinstance(public, rsa.RSAPublicKey):
+        return ("RS256", "PS256")
+    if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1":
+        return ("ES256",)
+    return ("Ed25519",) if isinstance(public, ed25519.Ed25519PublicKey) else ()
