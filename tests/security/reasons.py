@@ -6,7 +6,9 @@ waits for takes the reason away and writes the test.
 
 from __future__ import annotations
 
-FEDERATION = "Of another provider we take a sign-in: it ends no session of ours, and makes nobody."
+FEDERATION = (
+    "Of another provider we take a sign-in: nothing that it says later ends a session of ours."
+)
 MORE_GRANTS = "This grant arrives with issue 6; the endpoint refuses it today, as S10 tests."
 
 REASONS = {
