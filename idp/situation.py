@@ -177,6 +177,7 @@ def asked_by_console(
         tenant=tenant,
         max_age=max_age,
         essential_acr=(acr,) if acr else (),
+        is_operators_page=tenant is None,
         is_platform=tenant is None and provider.settings.operator_second_factor,
     )
 

@@ -62,6 +62,7 @@ class Person(NamedTuple):
     status: str
     sessions_valid_after: float
     last_tenant_id: str | None
+    is_operator: bool | int
 
 
 PERSON_COLUMNS = (
@@ -72,6 +73,7 @@ PERSON_COLUMNS = (
     User.status,
     User.sessions_valid_after,
     User.last_tenant_id,
+    User.is_operator,
 )
 _BY_EMAIL = sa.select(*PERSON_COLUMNS).where(User.email_canonical == sa.bindparam("email"))
 _BY_ID = sa.select(*PERSON_COLUMNS).where(User.id == sa.bindparam("user_id"))

@@ -1,5 +1,9 @@
 """Accounts of people at other providers, by what names them for good: the issuer and its subject
-(OpenID Connect Core section 2). Their address there may change, and means nothing once linked."""
+(OpenID Connect Core section 2). Their address there may change, and means nothing once linked.
+
+Whoever's provider made a link vouched for it, and so it is theirs: one that a company made is none
+of another company's, nor of the platform's, which asked for a proof.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,18 @@ from idp.statements import Upsert
 
 
 class LinkedAccount(Base):
-    """`email` is what it was called when it was linked; `provider_key` is where."""
+    """`email` is what it was called when it was linked; `provider_key` is where, and `company_id`
+    whose provider that is, empty for the platform's."""
 
     __tablename__ = "linked_accounts"
     __table_args__ = (
-        sa.UniqueConstraint("issuer", "subject"),
+        sa.UniqueConstraint("company_id", "issuer", "subject"),
         sa.UniqueConstraint("user_id", "provider_key"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    company_id: Mapped[str]
     provider_key: Mapped[str] = mapped_column(index=True)
     issuer: Mapped[str]
     subject: Mapped[str]
@@ -43,6 +49,7 @@ class Linked(NamedTuple):
 class Account(NamedTuple):
     """One at another provider, with its address there."""
 
+    company_id: str
     provider_key: str
     issuer: str
     subject: str
@@ -58,7 +65,9 @@ _TABLE: Any = LinkedAccount.__table__
 _COLUMNS = tuple(_TABLE.c[name] for name in Linked._fields)
 _IS_THEIRS = _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text)
 _FIND = sa.select(*_COLUMNS).where(
-    _TABLE.c.issuer == sa.bindparam("issuer"), _TABLE.c.subject == sa.bindparam("subject")
+    _TABLE.c.company_id == sa.bindparam("company_id"),
+    _TABLE.c.issuer == sa.bindparam("issuer"),
+    _TABLE.c.subject == sa.bindparam("subject"),
 )
 _OF_PERSON = sa.select(*_COLUMNS).where(_IS_THEIRS).order_by(_TABLE.c.linked_at)
 _LINK = Upsert(
@@ -84,8 +93,8 @@ _UNLINK_SINCE = (
 )
 
 
-def find(db: Connection, issuer: str, subject: str) -> Linked | None:
-    row = db.row(_FIND, issuer=issuer, subject=subject)
+def find(db: Connection, company_id: str, issuer: str, subject: str) -> Linked | None:
+    row = db.row(_FIND, company_id=company_id, issuer=issuer, subject=subject)
     return Linked._make(row) if row else None
 
 

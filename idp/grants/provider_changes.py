@@ -36,7 +36,6 @@ def linked(admin: Administration, shown: Shown) -> Linked:
         sa.exists().where(Passkey.user_id == LinkedAccount.user_id),
     )
     counts = sa.select(sa.func.count(), sa.func.count().filter(sa.not_(has_another))).where(
-        LinkedAccount.issuer == shown.provider.issuer,  # has an index
         LinkedAccount.provider_key == shown.provider.id,
     )
     people, without = admin.rows.execute(counts).one()

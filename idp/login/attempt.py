@@ -14,7 +14,7 @@ import orjson
 
 from idp.ephemeral import Ephemeral
 from idp.errors import PageRefusal, told
-from idp.policies.assurance import Proof, Proofs
+from idp.policies.assurance import FEDERATED, UPSTREAM_SECOND, Proof, Proofs
 from idp.secret_values import fingerprint, is_same, new_secret
 
 AUTHORIZE = "authorize"
@@ -77,11 +77,14 @@ class Attempt:
         the old one, and planted the cookie, has proven nothing (security.md S63). The one without a
         proof stays as it is, for a form that is sent twice."""
         is_same_person = user_id == self.user_id
+        earlier = self.proven if is_same_person else {}
+        if FEDERATED in proofs:  # its second factor, if it told of one, is among them
+            earlier = {m: proof for m, proof in earlier.items() if m != UPSTREAM_SECOND}
         return replace(
             self,
             id=new_secret(),
             user_id=user_id,
-            proven={**(self.proven if is_same_person else {}), **proofs},
+            proven={**earlier, **proofs},
             first_enrolled_at=self.first_enrolled_at if is_same_person else 0.0,
             other_account=False,
             began_as=self.began_as or self.id,

@@ -7,53 +7,67 @@ sign in to others as its people, and change how they sign in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from idp.directory import domain_names
-from idp.directory.catalog import ProductView
 from idp.directory.identity_providers import UpstreamProvider
 from idp.directory.products import BUILT_IN
 from idp.login.steps import Asked, Entry, Proven
-from idp.policies.assurance import FEDERATED, UPSTREAM_SECOND, Proof, Proofs
+from idp.policies.assurance import FEDERATED, FIRST, OWN_FIRST, Proof, Proofs
 from idp.policies.sessions import WALK
 
 
 def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
     """The proofs that the request lets count: `prompt=login` those of this attempt, `max_age` those
     that are younger, though nobody has to hurry through the pages. Another provider's count unless
-    it is none any more, or the product takes none of it."""
-    if not _is_particular(asked) and FEDERATED not in proven.proofs:
+    it is none any more, or the page or the product takes none of it."""
+    if not _is_particular(asked) and not any(proof.by for proof in proven.proofs.values()):
         return proven.proofs
     return {
         method: proof
         for method, proof in proven.proofs.items()
         if _may_count(asked, proof, now, is_fresh=method in proven.fresh)
-        and (not proof.by or _takes(asked.product, proven.providers.find(proof.by)))
+        and (not proof.by or _takes(asked, proven.providers.find(proof.by)))
     }
 
 
 def counting_in(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: float) -> Proofs:
-    """Of those, the ones that count for somebody who goes on as these entries. How one signs in
-    changes nobody but who has proven something of ours, or by their only company's provider."""
+    """Of those, the ones that count for somebody who goes on as these entries."""
     proofs = counting(asked, proven, now)
-    if FEDERATED not in proofs:
-        return proofs
-    speaks_for = company_of(proven, proofs[FEDERATED])
-    if speaks_for is None:
-        return _without(proofs, FEDERATED) if asked.own_level else proofs
-    tenants = {each.standing.tenant_id for each in going_on if each.standing.is_active}
-    if tenants == {speaks_for}:
-        return proofs
-    decides_nothing = asked.product is None and not asked.is_own_page
-    return _without(proofs, UPSTREAM_SECOND, *(() if decides_nothing else (FEDERATED,)))
+    tenants = {each.standing.tenant_id for each in going_on}
+    return {
+        method: proof
+        for method, proof in proofs.items()
+        if not proof.by or _speaks_for(asked, proven, tenants, method)
+    }
+
+
+def spoken_for(
+    asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
+) -> Sequence[Entry]:
+    """The entries that somebody signs in as who has not said yet what they open: all of theirs, or
+    those of the company whose word alone there is."""
+    proofs = counting(asked, proven, now)
+    company = company_of(proven, proofs[FEDERATED]) if FEDERATED in proofs else None
+    if asked.is_own_page or company is None or not OWN_FIRST.isdisjoint(proofs):
+        return entries
+    return [each for each in entries if each.standing.tenant_id == company]
+
+
+def may_change_ways_in(proven: Proven, entries: Sequence[Entry], now: float) -> bool:
+    """How somebody signs in is changed by something of ours, or by the word of the only company
+    that has anything to lose by it: whoever could add a way in by less would come in everywhere."""
+    own = Asked(own_level=True, is_own_page=True)
+    return not FIRST.isdisjoint(counting_in(own, proven, entries, now))
 
 
 def demanded(proven: Proven, entry: Entry) -> UpstreamProvider | None:
     """The provider by which alone the company lets its own people in whose address is of one of its
     domains; not who is left out, to mend what breaks."""
+    company = "" if entry.is_guest else entry.standing.tenant_id or ""
     found = [
         each
-        for each in proven.providers.of_company(entry.standing.tenant_id or "")
+        for each in proven.providers.of_company(company)
         if each.is_only_way and proven.user_id not in each.left_out
     ]
     domain = domain_names.of_address(proven.email) if found else None
@@ -66,8 +80,17 @@ def company_of(proven: Proven, proof: Proof) -> str | None:
     return upstream.tenant_id or None if upstream else None
 
 
-def _without(proofs: Proofs, *lost: str) -> Proofs:
-    return {method: proof for method, proof in proofs.items() if method not in lost}
+def _speaks_for(asked: Asked, proven: Proven, tenants: Collection[str | None], method: str) -> bool:
+    """Whether another provider's proof counts for who is in all of these. A company's speaks for
+    the company; nobody is in one alone who operates the platform."""
+    company = company_of(proven, proven.proofs[method])
+    if company is None:
+        return not asked.own_level
+    is_all = tenants == {company}
+    if asked.product is not None:
+        return is_all
+    is_on_the_way = method == FEDERATED and not asked.is_own_page
+    return is_on_the_way or (is_all and not proven.is_operator)
 
 
 def _is_particular(asked: Asked) -> bool:
@@ -86,10 +109,12 @@ def _may_count(asked: Asked, proof: Proof, now: float, *, is_fresh: bool) -> boo
     return asked.max_age > 0 and age <= asked.max_age
 
 
-def _takes(product: ProductView | None, upstream: UpstreamProvider | None) -> bool:
-    """The consoles are opened by a proof of ours, or of the company's own provider."""
-    if upstream is None:
+def _takes(asked: Asked, upstream: UpstreamProvider | None) -> bool:
+    """The consoles are opened by a proof of ours; a company's also by the company's own provider,
+    which products don't refuse."""
+    if upstream is None or asked.is_operators_page:
         return False
+    product = asked.product
     if upstream.tenant_id or product is None:
         return True
     if product.key in BUILT_IN:

@@ -4,6 +4,7 @@ somebody's identity there (product.md S4, security.md S61). What that proves her
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -24,7 +25,7 @@ from idp.secret_values import SecretKeys, fingerprint, new_secret
 
 SCOPE = "openid email profile"
 LIFETIME = 600.0  # seconds that somebody may stay there
-OLDEST = 30 * 86400.0  # seconds since a sign-in there that is taken
+AHEAD = 60.0  # seconds between two clocks
 
 
 class NotSignedIn(PageRefusal):
@@ -55,14 +56,14 @@ class NotReached(PageRefusal):
 
 
 class Errand(NamedTuple):
-    """What a browser was sent to another provider for, and what has to come back; whether it was to
-    see the person `anew`."""
+    """What a browser was sent to another provider for, and what has to come back, from a sign-in
+    there that is not older than `max_age` seconds if it is to count as any."""
 
     attempt_id: str
     provider_key: str
     nonce: str
     verifier: str
-    anew: bool
+    max_age: float
 
 
 def begin(
@@ -74,16 +75,17 @@ def begin(
     email: str,
     now: float,
     *,
-    anew: bool,
+    max_age: float,
 ) -> str:
     """Where to send the browser. A company's own provider is asked when it saw the person, and to
-    see them `anew` where an old sign-in there won't do (OpenID Connect Core section 3.1.2.1).
-    Raises NotReached."""
+    see them again if that was more than `max_age` seconds ago, or now where that is no more than a
+    WALK (OpenID Connect Core section 3.1.2.1). Raises NotReached."""
     try:
         metadata = upstreams.metadata(upstream, Patience(), now)
     except Away as problem:
         raise NotReached(f"{upstream.key}: {problem}") from problem
-    state, errand = new_secret(), Errand(attempt.id, upstream.key, new_secret(), new_secret(), anew)
+    state = new_secret()
+    errand = Errand(attempt.id, upstream.key, new_secret(), new_secret(), max_age)
     store.put(_key(state), orjson.dumps(list(errand)).decode(), LIFETIME, now)
     asked = {
         "response_type": "code",
@@ -97,13 +99,14 @@ def begin(
     }
     hints = {"login_hint": email, "hd": upstream.hosted_domain}
     if upstream.tenant_id:
-        hints |= {"prompt": "login" if anew else "", "max_age": str(int(WALK if anew else OLDEST))}
+        is_now = max_age <= WALK
+        hints |= {"prompt": "login" if is_now else "", "max_age": str(int(max_age))}
     asked |= {name: value for name, value in hints.items() if value}
     endpoint = metadata.authorization_endpoint
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
 
-def wants_anew(attempt: Attempt) -> bool:
+def asks_anew(attempt: Attempt) -> bool:
     """Whether the request that the sign-in began with asks for a recent proof."""
     asked = attempt.parameters
     return "max_age" in asked or "login" in asked.get("prompt", "").split()
@@ -150,9 +153,9 @@ def identify(
 
 
 def _as_asked(found: Identity, errand: Errand, now: float) -> Identity:
-    """Who does not see somebody anew when asked to says nothing of when it saw them."""
-    is_recent = found.auth_time is not None and now - found.auth_time <= WALK
-    return found._replace(auth_time=None) if errand.anew and not is_recent else found
+    """Who does not see somebody again when asked to says nothing of when it saw them."""
+    age = math.inf if found.auth_time is None else now - found.auth_time
+    return found._replace(auth_time=None) if age > errand.max_age + AHEAD else found
 
 
 def _check_issuer(

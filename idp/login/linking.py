@@ -40,7 +40,7 @@ def prove(
 ) -> Attempt:
     """What the sign-in goes on with. Raises NotSignedIn."""
     with database.connection() as db:
-        linked = linked_accounts.find(db, found.issuer, found.subject)
+        linked = _find(db, upstream, found)
         if linked is None and not upstream.tenant_id:
             return _to_be_linked(db, attempt, upstream, found)
     if linked is None:
@@ -49,7 +49,14 @@ def prove(
         person = users.find_person(db, linked.user_id)
     if person is None or not users.may_sign_in(person, now):
         raise NotSignedIn(f"{upstream.key}: the person is disabled", linked.user_id)
-    return attempt.prove_all(person.id, _proofs(upstream, found, linked.linked_at, now))
+    proven = attempt.prove_all(person.id, _proofs(upstream, found, linked.linked_at, now))
+    return replace(proven, linking={})
+
+
+def _find(
+    db: Connection, upstream: UpstreamProvider, found: Identity
+) -> linked_accounts.Linked | None:
+    return linked_accounts.find(db, upstream.tenant_id, found.issuer, found.subject)
 
 
 def _proofs(
@@ -57,8 +64,9 @@ def _proofs(
 ) -> dict[str, Proof]:
     active_at = min(found.auth_time or 0.0, now)
     proofs = {FEDERATED: Proof(now, linked_at, upstream.key, active_at)}
-    if found.acr in upstream.trusted_acr or not upstream.trusted_amr.isdisjoint(found.amr):
-        proofs[UPSTREAM_SECOND] = Proof(now, now, upstream.key, active_at)
+    is_trusted = found.acr in upstream.trusted_acr or upstream.trusted_amr.intersection(found.amr)
+    if is_trusted and active_at:
+        proofs[UPSTREAM_SECOND] = Proof(active_at, now, upstream.key, active_at)
     return proofs
 
 
@@ -73,9 +81,14 @@ def _to_be_linked(
         raise NotSignedIn(f"{upstream.key}: nobody here has that address, verified on both sides")
     if linked_accounts.has_one(db, person.id, upstream.key):
         raise NotSignedIn(f"{upstream.key}: the person has another account there", person.id)
-    account = linked_accounts.Account(upstream.key, found.issuer, found.subject, email)
-    waits = account._asdict()
-    return replace(attempt, linking=waits, user_id="", proven={}, other_account=True)
+    anew = attempt.prove_all("", {})
+    waits = _account(upstream, found, email)._asdict()
+    return replace(anew, linking=waits, other_account=True)
+
+
+def _account(upstream: UpstreamProvider, found: Identity, email: str) -> linked_accounts.Account:
+    names = (upstream.tenant_id, upstream.key, found.issuer, found.subject)
+    return linked_accounts.Account(*names, email)
 
 
 def link(
@@ -88,9 +101,12 @@ def link(
     origin: Origin,
 ) -> None:
     """At the end of a sign-in, what waits to be linked to who has just proven that they are that
-    person, by something that they have here, and still have that address. In its transaction."""
+    person, by something that they had here before, and still have that address. In its
+    transaction."""
     account = linked_accounts.Account(**attempt.linking)
-    if OWN_FIRST.isdisjoint(fresh) or providers.find(account.provider_key) is None:
+    own = [attempt.proven[method] for method in OWN_FIRST & fresh]
+    is_own = any(proof.enrolled_at < attempt.started_at for proof in own)
+    if not is_own or providers.find(account.provider_key) is None:
         return
     proven_at = min(attempt.proven[method].at for method in fresh)
     if not users.hold(db, user_id, proven_at) or not users.has_verified_email(db, user_id):
@@ -107,14 +123,16 @@ def _linked_by_company(
     domain = domain_names.of_address(found.email) if found.email else None
     if not found.email or domain not in upstream.domains or found.is_disowned:
         raise NotSignedIn(f"{upstream.key}: the address is not one of its company's")
-    account = linked_accounts.Account(upstream.key, found.issuer, found.subject, found.email)
     with admitting.company(database, upstream.tenant_id) as (rows, db):
+        linked = _find(db, upstream, found)
+        if linked:
+            return linked
         user_id = admitting.member(rows, db, upstream, found, now, origin)
         if user_id is None:
             raise NotSignedIn(f"{upstream.key}: no member, and none is admitted")
-        if not _link(db, user_id, account, now, origin):
+        if not _link(db, user_id, _account(upstream, found, found.email), now, origin):
             raise NotSignedIn(f"{upstream.key}: the person has another account there", user_id)
-        linked = linked_accounts.find(db, found.issuer, found.subject)
+        linked = _find(db, upstream, found)
     assert linked
     return linked
 

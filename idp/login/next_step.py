@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idp.directory.catalog import ProductView
-from idp.login.counting import company_of, counting, counting_in, demanded
+from idp.login.counting import (
+    company_of,
+    counting,
+    counting_in,
+    demanded,
+    may_change_ways_in,
+    spoken_for,
+)
 from idp.login.second_factor_step import has_own, second_factor
 from idp.login.steps import (
     Asked,
@@ -20,21 +27,21 @@ from idp.login.steps import (
     Refused,
     Step,
     ToAllow,
+    ToEnrol,
     ToSignIn,
 )
 from idp.policies import assurance, mfa, password_age
 from idp.policies.assurance import (
     FEDERATED,
     FIRST,
+    NEVER,
     PASSWORD,
-    Proof,
     Proofs,
 )
 from idp.policies.mfa import Asking, Requirement
 from idp.policies.sessions import WALK
 
 CUSTOMER = "customer"
-NEVER = Proof(0.0)
 
 
 def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float) -> Decision:
@@ -45,11 +52,9 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
     if "select_account" in asked.prompt and not (proven.account_confirmed or proven.is_fresh):
         return Step.SELECT_ACCOUNT
     if asked.product is None:
-        return (
-            _first(asked, proven, entries, now)
-            or _more(asked, proven, entries, entries, now)
-            or Done()
-        )
+        theirs = spoken_for(asked, proven, entries, now)
+        first = _first(asked, proven, theirs, now)
+        return first or _more(asked, proven, theirs, entries, now) or Done()
     open_entries = [e for e in entries if _opens(e, asked.product, asked)]
     if not open_entries:
         return _not_open(proven)
@@ -129,6 +134,8 @@ def _more(
         own_level = own_level or has_own(proven, proofs, now)
     requirement = required(asked, going_on, own_level=own_level)
     second = second_factor(proven, proofs, requirement, entries, now)
+    if isinstance(second, ToEnrol) and not may_change_ways_in(proven, entries, now):
+        return Step.PASSWORD
     return second or _password_again(proven, proofs, going_on) or new_password
 
 

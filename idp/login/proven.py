@@ -60,6 +60,7 @@ def _who(
     who = Proven(
         user_id=session.user_id,
         email=session.email,
+        is_operator=bool(session.is_operator),
         proofs=proofs,
         password=_password_of(session),
         last_seen_at=session.last_seen_at,
@@ -97,6 +98,7 @@ def _signed_in_anew(db: Connection, attempt: Attempt) -> Proven:
     return Proven(
         user_id=person.id,
         email=person.email,
+        is_operator=bool(person.is_operator),
         proofs=attempt.proven,
         fresh=frozenset(attempt.proven),
         first_enrolled_at=attempt.first_enrolled_at,

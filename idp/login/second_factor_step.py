@@ -121,7 +121,7 @@ def _asked_for(
         return ToProve(requirement, frozenset(would_do))
     if requirement.may_skip and proven.skipped:
         return None
-    again = _to_be_had_again(proven, proofs, requirement)
+    again = _to_be_had_again(proofs, requirement)
     if again:
         return again
     theirs = own_methods(proven.enrolled, entries)
@@ -130,10 +130,9 @@ def _asked_for(
     return ToEnrol(requirement)
 
 
-def _to_be_had_again(proven: Proven, proofs: Proofs, requirement: Requirement) -> ToSignIn | None:
-    """The second factor that another provider had asked for, and that is too old by now; not of one
-    that does not say how old it is, even when it is asked to see somebody anew."""
+def _to_be_had_again(proofs: Proofs, requirement: Requirement) -> ToSignIn | None:
+    """The second factor that another provider had asked for, and that is too old by now."""
     had = proofs.get(UPSTREAM_SECOND)
-    if had is None or (UPSTREAM_SECOND in proven.fresh and not had.active_at):
+    if had is None:
         return None
     return ToSignIn(had.by) if UPSTREAM_SECOND in requirement.methods else None

@@ -66,6 +66,7 @@ class Asked:
     acr_values: tuple[str, ...] = ()
     own_level: bool = False
     is_own_page: bool = False
+    is_operators_page: bool = False
     is_platform: bool = False
     scope: frozenset[str] = frozenset()
     needs_consent: bool = False
@@ -106,6 +107,7 @@ class Proven:
 
     user_id: str | None = None
     email: str = ""
+    is_operator: bool = False
     providers: IdentityProviders = field(default_factory=IdentityProviders)
     proofs: Proofs = field(default_factory=dict)
     fresh: frozenset[str] = frozenset()
@@ -199,6 +201,11 @@ class Entry:
     sides: tuple[Side, ...] = ()
     is_granted: bool = False
     password_ages: tuple[AgeRule, ...] = ()
+
+    @property
+    def is_guest(self) -> bool:
+        """At home in another company: one of the `sides` is that one's."""
+        return len(self.sides) > 1
 
 
 def step_of(decision: Decision) -> Step | None:

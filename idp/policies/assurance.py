@@ -73,6 +73,7 @@ class Proof(NamedTuple):
 
 
 Proofs = Mapping[str, Proof]
+NEVER = Proof(0.0)
 
 
 def to_text(proofs: Proofs) -> str:

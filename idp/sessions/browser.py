@@ -61,6 +61,7 @@ class BrowserSession(NamedTuple):
     email: str
     name: str
     last_tenant_id: str | None
+    is_operator: bool | int
     password_changed_at: float | None
     password_must_change: str | None
     password_reset_by_mail_at: float | None
@@ -79,6 +80,7 @@ _LIVE = (
         User.email,
         User.name,
         User.last_tenant_id,
+        User.is_operator,
         Password.changed_at,
         Password.must_change,
         Password.reset_by_mail_at,

@@ -74,8 +74,9 @@ def link(world: World, email: str, provider_id: str, subject: str) -> None:
     """To an account at the provider's issuer."""
     world.run(
         "INSERT INTO linked_accounts"
-        " (id, user_id, provider_key, issuer, subject, email, linked_at)"
-        " VALUES (:id, :user, :key, :issuer, :subject, :email, 0)",
+        " (id, user_id, company_id, provider_key, issuer, subject, email, linked_at)"
+        " SELECT :id, :user, tenant_id, id, :issuer, :subject, :email, 0"
+        " FROM company_providers WHERE id = :key",
         id=new_id(),
         user=user_id(world, email),
         key=provider_id,

@@ -50,6 +50,7 @@ ANYBODY = Proven(
 )
 CONSOLE = replace(PAYMENTS, key="console")
 OWN_PAGE = Asked(is_own_page=True)
+OPERATORS = Asked(is_operators_page=True)
 CHANGING = replace(OWN_PAGE, own_level=True, max_age=900)
 ONLY_MAIL = (MAIL,)
 
@@ -62,6 +63,12 @@ def by(key: str, *, seen: float | None = None, second: float | None = None) -> P
         at = NOW - second
         proofs["upstream_second"] = Proof(at, at, key, at)
     return replace(ANYBODY, proofs=proofs)
+
+
+def mixed(first: str, second: str) -> Proven:
+    """The word of one provider, and the second factor of another."""
+    proven = by(second, second=60)
+    return replace(proven, proofs={**proven.proofs, **by(first).proofs})
 
 
 def now(proven: Proven) -> Proven:
@@ -89,6 +96,7 @@ AGED = PasswordState(NOW - 100 * DAY, "")
 REFUSING = replace(PAYMENTS, refuses_federated=True)
 LONG = replace(STRICT, second_factor_minutes=None)
 HARBORS = [entry(OFFICER)]
+HARBOR_REQUIRES = [replace(each, standing=OFFICER) for each in REQUIRED]
 GONE = OFFICER._replace(membership_status="disabled")
 
 ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
@@ -143,7 +151,26 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         Step.PASSWORD,
     ),
     "and none for whoever is not": (OWN_PAGE, by("north"), ONE, "done"),
-    "nor for whoever was": (OWN_PAGE, by("north"), [*ONE, entry(GONE)], "done"),
+    "nor for whoever may be again": (
+        OWN_PAGE,
+        by("north"),
+        [*ONE, entry(GONE)],
+        Step.PASSWORD,
+    ),
+    "nor for whoever operates the platform": (
+        OWN_PAGE,
+        replace(by("north"), is_operator=True),
+        ONE,
+        Step.PASSWORD,
+    ),
+    "who opens their company's products by it all the same": (
+        ASKED,
+        replace(by("north"), is_operator=True),
+        ONE,
+        "done",
+    ),
+    "the operators' pages want a proof of ours": (OPERATORS, by("north"), ONE, Step.PASSWORD),
+    "and Google's is none": (OPERATORS, by("google"), ONE, Step.PASSWORD),
     "nor Google's": (OWN_PAGE, by("google"), TWO, "done"),
     "it vouches for nobody's account who is in no company": (
         OWN_PAGE,
@@ -257,10 +284,59 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         HARBORS,
         ("enrol",),
     ),
-    "and not for both together": (
+    "on the way to a product that is not known yet it counts for its own company": (
         Asked(),
         by("north", second=60),
-        [*REQUIRED, entry(OFFICER)],
+        [*REQUIRED, *HARBOR_REQUIRES],
+        "done",
+    ),
+    "which demands nothing of the other's": (
+        Asked(),
+        by("north"),
+        [*ONE, *HARBOR_REQUIRES],
+        "done",
+    ),
+        Asked(),
+        by("north"),
+        [*ONE, *HARBOR_REQUIRES],
+        "done",
+    ),
+    "beside a password all of them have a say": (
+        Asked(),
+        with_password(by("north", second=60)),
+        [*REQUIRED, *HARBOR_REQUIRES],
+        ("enrol",),
+    ),
+    "nobody sets up a way in by the word of one company of two": (
+        replace(ASKED, product=LONG, tenant="northwind"),
+        by("north"),
+        TWO,
+        Step.PASSWORD,
+    ),
+    "but by that of the only one": (replace(ASKED, product=LONG), by("north"), ONE, ("enrol",)),
+    "nor who operates the platform": (
+        replace(ASKED, product=LONG),
+        replace(by("north"), is_operator=True),
+        ONE,
+        Step.PASSWORD,
+    ),
+    "nor by Google's": (replace(ASKED, product=LONG), by("google"), ONE, Step.PASSWORD),
+    "but by a password beside it": (
+        replace(ASKED, product=LONG),
+        with_password(by("google")),
+        ONE,
+        ("enrol",),
+    ),
+    "a second factor of the company's beside another provider's word counts there": (
+        replace(ASKED, product=LONG),
+        mixed("google", "north"),
+        ONE,
+        "done",
+    ),
+    "and nowhere else": (
+        replace(ASKED, product=LONG),
+        with_password(mixed("google", "north")),
+        HARBORS,
         ("enrol",),
     ),
     "one that is too old is asked for there": (
@@ -292,17 +368,6 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         replace(by("north", second=15 * 60 + 1), fresh=frozenset({"federated", "upstream_second"})),
         ONE,
         ToSignIn("north"),
-    ),
-    "but not of one that does not say when that was": (
-        replace(ASKED, product=STRICT),
-        now(
-            replace(
-                by("north"),
-                proofs={**by("north").proofs, "upstream_second": Proof(NOW, NOW, "north")},
-            )
-        ),
-        ONE,
-        ("enrol",),
     ),
     "a code by e-mail beside another provider is no second factor": (
         replace(ASKED, product=LONG),

@@ -206,7 +206,13 @@ def test_sec_60_of_two_people_who_link_one_account_at_once_one_does(
 
 def linked_by(world: World, fresh: str, *, at: float, who: str = AMARA) -> list[str]:
     """What is linked at the end of a sign-in by that one proof, of what waits for AMARA."""
-    account = {"provider_key": "google", "issuer": "i", "subject": "s", "email": AMARA}
+    account = {
+        "company_id": "",
+        "provider_key": "google",
+        "issuer": "i",
+        "subject": "s",
+        "email": AMARA,
+    }
     attempt = replace(Attempt("a", "b", "launch", at), linking=account)
     user = user_id(world, who)
     proven = attempt.prove(user, fresh, at)

@@ -38,6 +38,7 @@ def upgrade() -> None:
         "linked_accounts",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("company_id", sa.Text(), nullable=False),
         sa.Column("provider_key", sa.Text(), nullable=False),
         sa.Column("issuer", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -50,7 +51,9 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_linked_accounts")),
-        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_linked_accounts_issuer")),
+        sa.UniqueConstraint(
+            "company_id", "issuer", "subject", name=op.f("uq_linked_accounts_company_id")
+        ),
         sa.UniqueConstraint("user_id", "provider_key", name=op.f("uq_linked_accounts_user_id")),
     )
     op.create_index(op.f("ix_linked_accounts_provider_key"), "linked_accounts", ["provider_key"])

@@ -10,7 +10,7 @@ from idp.directory.identity_providers import UpstreamProvider, return_uri
 from idp.login import federated
 from idp.login.attempt import Attempt
 from idp.web.context import now, origin, provider
-from idp.web.login.offered import wants_anew
+from idp.web.login.offered import oldest
 
 
 def send(attempt: Attempt, upstream: UpstreamProvider, email: str) -> Response:
@@ -21,7 +21,7 @@ def send(attempt: Attempt, upstream: UpstreamProvider, email: str) -> Response:
     target = federated.begin(
         *(held.ephemeral, held.upstreams, upstream, attempt),
         *(return_uri(held.settings.issuer, upstream.key), email, now()),
-        anew=wants_anew(attempt, upstream),
+        max_age=oldest(attempt, upstream),
     )
     page = render_template("login/upstream.html", name=upstream.name, target=target)
     answer = make_response(page)

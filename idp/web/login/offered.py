@@ -11,11 +11,10 @@ from idp.directory.identity_providers import UpstreamProvider
 from idp.login import federated
 from idp.login.attempt import Attempt
 from idp.policies import assurance
-from idp.policies.assurance import FEDERATED, Proof
-from idp.web.context import catalog, current_session, identity_providers
+from idp.policies.assurance import FEDERATED, NEVER, Proof
+from idp.policies.sessions import WALK
+from idp.web.context import catalog, current_session, identity_providers, provider
 from idp.web.login import step
-
-NEVER = Proof(0.0)
 
 
 def offered(attempt: Attempt | None, tiles: Iterable[ProductView]) -> list[UpstreamProvider]:
@@ -43,15 +42,21 @@ def companies_have_some() -> bool:
     return any(each.domains for each in identity_providers().by_key.values())
 
 
-def wants_anew(attempt: Attempt, upstream: UpstreamProvider) -> bool:
-    """Whether it has to see the person anew: what it said before is not recent enough."""
-    return federated.wants_anew(attempt) or _proof_so_far(attempt).by == upstream.key
+def oldest(attempt: Attempt, upstream: UpstreamProvider) -> float:
+    """How many seconds ago it may have seen the person: what it said before was not recent enough,
+    and a second factor is as old as that."""
+    if federated.asks_anew(attempt) or _proof_so_far(attempt).by == upstream.key:
+        return WALK
+    settings = provider().settings
+    is_trusted = bool(upstream.trusted_acr or upstream.trusted_amr)
+    lifetime = settings.second_factor_lifetime if is_trusted else settings.session_absolute_lifetime
+    return float(lifetime)
 
 
 def _of_platform(attempt: Attempt) -> list[UpstreamProvider]:
     """Not where a recent proof is asked for, which they can't give, nor where what they have said
     already was not enough. Pages of ours that belong to no product take what any product takes."""
-    if federated.wants_anew(attempt):
+    if federated.asks_anew(attempt):
         return []
     product = step.product_of(attempt)
     found = _of_products([product] if product else catalog().products.values())
@@ -66,12 +71,13 @@ def _of_products(products: Iterable[ProductView]) -> list[UpstreamProvider]:
 def _of_company(attempt: Attempt) -> list[UpstreamProvider]:
     """That the request names, or the person's own."""
     slug, person = attempt.parameters.get("tenant"), step.who(attempt)
-    own = of_address(person.email) if person else None
-    return [
-        each
-        for each in identity_providers().by_key.values()
-        if each.tenant_id and (each is own or (each.tenant == slug and person is None))
-    ]
+    if person is None:
+        known = identity_providers().by_key.values()
+        return [each for each in known if each.tenant_id and each.tenant == slug]
+    own = of_address(person.email)
+    leads_there = own is not None and slug in (None, own.tenant)
+    is_chosen = own is not None and attempt.tenant_id in ("", own.tenant_id)
+    return [own] if own and leads_there and is_chosen else []
 
 
 def _proof_so_far(attempt: Attempt) -> Proof:

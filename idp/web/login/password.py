@@ -48,7 +48,7 @@ def submit() -> Response | tuple[str, int]:
     errors = _missing(attempt, email, secret)
     upstream = None if secret else of_address(email)
     if upstream and errors.keys() <= {"password"} and not _is_linking(attempt):
-        return _sent_away(attempt or begin(), upstream, email)
+        return sent_away(attempt or begin(), upstream, email)
     if errors:
         return sign_in_page(attempt, email=email, errors=errors), 400
     try:
@@ -69,10 +69,10 @@ def submit() -> Response | tuple[str, int]:
     return step.proceed((attempt or begin()).prove(person.id, PASSWORD, now()))
 
 
-def _sent_away(
+def sent_away(
     attempt: Attempt, upstream: UpstreamProvider, email: str
 ) -> Response | tuple[str, int]:
-    """Whoever has typed no password is asked for one by their company."""
+    """To another provider, or back at the form where that can't be reached."""
     try:
         return away.send(attempt, upstream, email)
     except NotReached as refusal:

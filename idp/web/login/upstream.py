@@ -36,10 +36,7 @@ def leave() -> Answer:
     upstream = offered.picked(attempt, key, email)
     if upstream is None:
         return password.sign_in_page(attempt, email=email, **_not_offered(key)), 400
-    try:
-        return away.send(attempt, upstream, email)
-    except NotReached as refusal:
-        return password.sign_in_page(attempt, email=email, error=_(refusal.public_message)), 503
+    return password.sent_away(attempt, upstream, email)
 
 
 def _not_offered(key: str) -> dict[str, Any]:
