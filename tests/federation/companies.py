@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from idp.directory import catalog
 from tests.console.company_providers_of import add, route, verified_domain
 from tests.federation.signing_in import come_back, leave
 from tests.machine.upstream.accounts import Account
@@ -45,6 +46,13 @@ def set_up(world: World, upstream: UpstreamProvider, **changed: Any) -> str:
     route(world, domain_id, key, before or "")
     world.clock.move(2)
     return key
+
+
+def known_by_all(world: World) -> None:
+    """What was written past the rules."""
+    with world.held.database.transaction() as db:
+        catalog.touch(db)
+    world.clock.move(2)
 
 
 def key_of(world: World) -> str:

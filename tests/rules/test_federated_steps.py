@@ -296,11 +296,6 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         [*ONE, *HARBOR_REQUIRES],
         "done",
     ),
-        Asked(),
-        by("north"),
-        [*ONE, *HARBOR_REQUIRES],
-        "done",
-    ),
     "beside a password all of them have a say": (
         Asked(),
         with_password(by("north", second=60)),
