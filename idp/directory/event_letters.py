@@ -33,6 +33,7 @@ SAID = (
     "label",
     "factors",
     "provider",
+    "has_routed",
 )  # of an event's detail
 PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
 QUEUES = {  # of a company

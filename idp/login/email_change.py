@@ -17,8 +17,10 @@ import sqlalchemy as sa
 from idp import audit, limits, outbox
 from idp.audit import Origin
 from idp.database import Connection, Database
-from idp.directory import letters, users
-from idp.directory.users import User, canonical_email
+from idp.directory import domain_names, letters, memberships, users
+from idp.directory.identity_providers import IdentityProviders
+from idp.directory.memberships import Membership
+from idp.directory.users import Person, User, canonical_email
 from idp.errors import Refusal, told
 from idp.login import email_move, email_undo
 from idp.login.email_move import EmailChange, LinkOver
@@ -50,6 +52,12 @@ _IS_THIS = (_TABLE.c.token_hash == sa.bindparam("hashed"), *_IS_MINE_AND_OPEN)
 _NAMES = ("id", "user_id", "old_email", "new_email", "token_hash", "created_at", "expires_at")
 _INSERT = sa.insert(_TABLE).values({name: sa.bindparam(name) for name in _NAMES})
 _WAITING = sa.select(_TABLE.c.new_email, _TABLE.c.expires_at).where(*_IS_MINE_AND_OPEN)
+_IS_AT_HOME = sa.select(Membership.id).where(
+    Membership.user_id == sa.bindparam("user_id"),
+    Membership.tenant_id == sa.bindparam("tenant_id"),
+    Membership.source == sa.literal_column(f"'{memberships.HOME}'"),
+    memberships.HAS_NOT_ENDED,
+)
 _LOOK = sa.select(_TABLE.c.new_email).where(*_IS_THIS)
 _CONFIRM = (
     sa.update(_TABLE)
@@ -64,7 +72,13 @@ _CONFIRM = (
 
 
 def ask(
-    database: Database, keys: SecretKeys, user_id: str, claimed: str, now: float, origin: Origin
+    database: Database,
+    keys: SecretKeys,
+    providers: IdentityProviders,
+    user_id: str,
+    claimed: str,
+    now: float,
+    origin: Origin,
 ) -> None:
     """Mail a link to the new address, in the one form that is kept: another spelling may be another
     mailbox (S59). It replaces the last one. The caller has seen that the person
@@ -77,6 +91,10 @@ def ask(
             raise EmailMistake(told("Enter an e-mail address."))
         if canonical == canonical_email(person.email):
             raise EmailMistake(told("This is your address already."))
+        if _is_held(db, providers, person):
+            raise EmailMistake(
+                told("You sign in with your company by this address. Ask an admin there about it.")
+            )
         _take_room(db, keys, user_id, canonical, now)
         email_move.withdraw(db, user_id, now)
         db.run(
@@ -91,6 +109,15 @@ def ask(
         )
         _post_link(db, keys, canonical, secret, person.locale, now)
         audit.record(db, "email.change_asked", now, origin, actor=user_id, email=canonical)
+
+
+def _is_held(db: Connection, providers: IdentityProviders, person: Person) -> bool:
+    """By the company whose own provider is the only way in for addresses of this domain: who could
+    change theirs would come in by another way."""
+    upstream = providers.of_domain(domain_names.of_address(person.email) or "")
+    if upstream is None or not upstream.is_only_way or person.id in upstream.left_out:
+        return False
+    return db.row(_IS_AT_HOME, user_id=person.id, tenant_id=upstream.tenant_id) is not None
 
 
 def _take_room(db: Connection, keys: SecretKeys, user_id: str, canonical: str, now: float) -> None:
@@ -146,6 +173,7 @@ def look(db: Connection, user_id: str, claimed_token: str, now: float) -> str:
 def confirm(
     database: Database,
     keys: SecretKeys,
+    providers: IdentityProviders,
     user_id: str,
     claimed_token: str,
     now: float,
@@ -160,6 +188,9 @@ def confirm(
         spent = db.row(_CONFIRM, **link, undo_hash=fingerprint(undo), undo_until=until)
         if spent is None:
             raise LinkOver
+        person = users.find_person(db, user_id)
+        if person is None or _is_held(db, providers, person):
+            raise LinkOver("the address is the company's by now")
         old, new = map(str, spent)
         is_as_it_was = User.email_canonical == canonical_email(old)
         if not email_move.move(rows, db, user_id, new, now, is_as_it_was):

@@ -12,6 +12,7 @@ from idp.app import create_pages
 from idp.audit import NOWHERE
 from idp.credentials.code_destinations import EMAIL, SMS
 from idp.credentials.second_factor_tries import MISSING
+from idp.directory.identity_providers import IdentityProviders
 from idp.login import email_change
 from idp.login.email_move import LinkOver
 from idp.web import letters as writing
@@ -216,12 +217,11 @@ def test_sec_58_an_address_that_got_an_account_meanwhile_is_not_taken_over(
 def test_sec_58_of_twenty_confirmations_at_once_one_does(either_world: World, amara: Visitor):
     token = asked_link(either_world, amara).partition("token=")[2]
     held, own = either_world.held, user_id(either_world, AMARA)
+    given = (held.database, held.secret_keys, IdentityProviders())
 
     def confirm(_number: int) -> bool:
         try:
-            email_change.confirm(
-                held.database, held.secret_keys, own, token, either_world.clock(), NOWHERE
-            )
+            email_change.confirm(*given, own, token, either_world.clock(), NOWHERE)
         except LinkOver:
             return False
         return True
@@ -242,12 +242,11 @@ def test_sec_58_of_two_who_want_one_address_at_once_one_gets_it(
         link = asked_link(either_world, visitor)
         tokens.append((user_id(either_world, email), link.partition("token=")[2]))
     held = either_world.held
+    given = (held.database, held.secret_keys, IdentityProviders())
 
     def confirm(who: tuple[str, str]) -> bool:
         try:
-            email_change.confirm(
-                held.database, held.secret_keys, *who, either_world.clock(), NOWHERE
-            )
+            email_change.confirm(*given, *who, either_world.clock(), NOWHERE)
         except LinkOver:
             return False
         return True

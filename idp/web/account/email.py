@@ -12,7 +12,7 @@ from idp.login import email_change, email_undo
 from idp.login.email_change import EmailMistake
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
-from idp.web.context import browser_secret, now, origin, provider
+from idp.web.context import browser_secret, identity_providers, now, origin, provider
 
 blueprint = Blueprint("account_email", __name__)
 
@@ -33,7 +33,8 @@ def ask(session: BrowserSession) -> Response | tuple[str, int]:
         return redirect("/account/email", 303)
     try:
         email_change.ask(
-            *(held.database, held.secret_keys, session.user_id, claimed, now(), origin())
+            *(held.database, held.secret_keys, identity_providers(), session.user_id),
+            *(claimed, now(), origin()),
         )
     except EmailMistake as mistake:
         return _page(session, email=claimed, errors={"email": _(mistake.sentence)}), 422
@@ -56,7 +57,8 @@ def look(session: BrowserSession) -> str:
 def confirm(session: BrowserSession) -> Response:
     held, token = provider(), request.form.get("token", "")
     email_change.confirm(
-        *(held.database, held.secret_keys, session.user_id, token, now(), origin())
+        *(held.database, held.secret_keys, identity_providers(), session.user_id),
+        *(token, now(), origin()),
     )
     flash(_("Your e-mail address is changed. Sign in with the new one from now on."))
     return redirect("/account/security", 303)
