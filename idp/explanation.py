@@ -17,8 +17,8 @@ from idp.database import Connection
 from idp.directory import users
 from idp.directory.acting import Administration
 from idp.directory.catalog import ProductView
-from idp.directory.identity_providers import UpstreamProvider
 from idp.directory.person import Member
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.login.counting import demanded
 from idp.login.entries import entries_of
 from idp.login.next_step import next_step, required
@@ -72,7 +72,7 @@ def explained(
 def _who(provider: Provider, db: Connection, user_id: str, now: float) -> Proven:
     person = users.find_person(db, user_id)
     email = person.email if person else ""
-    return Proven(user_id=user_id, email=email, providers=provider.identity_providers.current(now))
+    return Proven(user_id=user_id, email=email, providers=provider.catalog.current(now).providers)
 
 
 def _explained(

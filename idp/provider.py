@@ -10,7 +10,7 @@ from typing import Any
 from idp.credentials.hashing import PasswordHasher
 from idp.database import Database
 from idp.directory.catalog import Catalog, Versioned, load_catalog
-from idp.directory.identity_providers import IdentityProviders, load_identity_providers
+from idp.directory.identity_providers import load_identity_providers
 from idp.ephemeral import Ephemeral, ephemeral
 from idp.federation.upstream import Upstreams
 from idp.sealed import Sealed
@@ -30,7 +30,6 @@ class Provider:
     secret_keys: SecretKeys
     hasher: PasswordHasher
     catalog: Versioned[Catalog]
-    identity_providers: Versioned[IdentityProviders]
     key_ring: Versioned[KeyRing]
     tokens: TokenReader
     upstreams: Upstreams
@@ -47,13 +46,16 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         ephemeral=Sealed(ephemeral(settings.redis_url, database), keys),
         secret_keys=keys,
         hasher=PasswordHasher(settings, keys.pepper),
-        catalog=Versioned(database, lambda: load_catalog(database)),
-        identity_providers=Versioned(database, lambda: load_identity_providers(database)),
+        catalog=Versioned(database, lambda: _catalog(database)),
         key_ring=Versioned(database, lambda: load_key_ring(database, keys, retention)),
         tokens=TokenReader(),
         upstreams=Upstreams(settings.reachable_networks),
         clock=clock,
     )
+
+
+def _catalog(database: Database) -> Catalog:
+    return load_catalog(database, load_identity_providers(database))
 
 
 def read_id_token(held: Provider, token: str, now: float) -> dict[str, Any] | None:

@@ -123,7 +123,7 @@ def proven_by(
     session: BrowserSession | None,
     now: float,
 ) -> Proven:
-    providers = provider.identity_providers.current(now)
+    providers = provider.catalog.current(now).providers
     return proven_so_far(provider.settings, providers, db, attempt, session, now)
 
 

@@ -21,6 +21,7 @@ from idp.directory import clients, tenants
 from idp.directory.clients import Client
 from idp.directory.products import Product
 from idp.directory.tenants import Tenant
+from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import StoreUnavailable
 
 FRESH_FOR = 1.0
@@ -110,12 +111,13 @@ class ProductView:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Products in their order, clients by id, and the slugs of the tenants that have machines. A
-    disabled client is not here, nor one of a suspended tenant."""
+    """Products in their order, clients by id, the slugs of the tenants that have machines, and the
+    identity providers. A disabled client is not here, nor one of a suspended tenant."""
 
     products: dict[str, ProductView]
     clients: dict[str, Client]
     machine_tenants: dict[str, str]
+    providers: IdentityProviders
 
     def product_of(self, client: Client) -> ProductView:
         return self.products[client.product_key]
@@ -136,7 +138,7 @@ class Catalog:
         )
 
 
-def load_catalog(database: Database) -> Catalog:
+def load_catalog(database: Database, providers: IdentityProviders) -> Catalog:
     with database.session(read_only=True) as session:
         products = session.scalars(sa.select(Product).order_by(Product.position, Product.key)).all()
         active = (
@@ -152,6 +154,7 @@ def load_catalog(database: Database) -> Catalog:
             products={product.key: _view(product) for product in products},
             clients={client.client_id: client for client in session.scalars(active)},
             machine_tenants={row.id: row.slug for row in session.execute(slugs)},
+            providers=providers,
         )
         session.expunge_all()
     return catalog

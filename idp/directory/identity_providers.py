@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -16,6 +14,7 @@ from idp.database import Base, Database
 from idp.directory import tenants
 from idp.directory.domains import Domain, RoutedDomain
 from idp.directory.tenants import Tenant
+from idp.directory.upstream_providers import IdentityProviders, UpstreamProvider
 from idp.settings import LOOPBACK_HOSTS
 from idp.tenancy import TenantOwned, every_tenant
 
@@ -65,59 +64,6 @@ class CompanyProvider(TenantOwned, Base):
     trusted_amr: Mapped[str]
     status: Mapped[str]
     created_at: Mapped[float]
-
-
-@dataclass(frozen=True)
-class UpstreamProvider:
-    """One that is active, as everybody else sees it. Its ID tokens tell the address and the name of
-    somebody in `email_claim` and `name_claim`. The platform's have no `tenant_id`; a company's own
-    have `domains`, verified now, by their names in the DNS."""
-
-    key: str
-    name: str
-    issuer: str
-    client_id: str
-    sealed_secret: str
-    hosted_domain: str = ""
-    email_claim: str = "email"
-    name_claim: str = "name"
-    tenant_id: str = ""
-    tenant: str = ""
-    domains: frozenset[str] = frozenset()
-    is_only_way: bool = False
-    left_out: frozenset[str] = frozenset()
-    admits_role_id: str | None = None
-    trusted_acr: frozenset[str] = frozenset()
-    trusted_amr: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class IdentityProviders:
-    """All that are active, by key."""
-
-    by_key: dict[str, UpstreamProvider] = field(default_factory=dict)
-
-    def find(self, key: str) -> UpstreamProvider | None:
-        return self.by_key.get(key)
-
-    def of_company(self, tenant_id: str) -> list[UpstreamProvider]:
-        return self._by_company.get(tenant_id, [])
-
-    def of_domain(self, name: str) -> UpstreamProvider | None:
-        """The company's own that addresses of this domain route to."""
-        return self._by_domain.get(name)
-
-    @cached_property
-    def _by_company(self) -> dict[str, list[UpstreamProvider]]:
-        found: dict[str, list[UpstreamProvider]] = defaultdict(list)
-        for each in self.by_key.values():
-            if each.tenant_id:
-                found[each.tenant_id].append(each)
-        return dict(found)
-
-    @cached_property
-    def _by_domain(self) -> dict[str, UpstreamProvider]:
-        return {name: each for each in self.by_key.values() for name in each.domains}
 
 
 def return_uri(our_issuer: str, key: str) -> str:

@@ -78,7 +78,7 @@ def _link(
     attempt: Attempt,
     now: float,
 ) -> None:
-    providers = provider.identity_providers.current(now)
+    providers = provider.catalog.current(now).providers
     who = (situation.evidence.user_id, situation.proven.fresh)
     linking.link(db, attempt, *who, providers, now, request.origin)
 

@@ -12,8 +12,8 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from idp.directory.identity_providers import UpstreamProvider
 from idp.directory.profile import MAX_NAME
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.directory.users import canonical_email
 from idp.directory.wording import one_line
 from idp.federation.upstream import Tokens

@@ -19,7 +19,7 @@ from urllib.parse import quote_plus, urlsplit
 import orjson
 
 from idp import outgoing
-from idp.directory.identity_providers import UpstreamProvider
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.outgoing import NO_HEADERS, Unreachable
 from idp.settings import UPSTREAM_THREADS, Networks
 

@@ -19,14 +19,11 @@ from idp.database import Connection, Database
 from idp.directory import domain_names, former_addresses, granting, joining, users
 from idp.directory.company_provider_form import may_admit
 from idp.directory.domains import Domain, RoutedDomain
-from idp.directory.identity_providers import (
-    ACTIVE,
-    CompanyProvider,
-    UpstreamProvider,
-)
+from idp.directory.identity_providers import ACTIVE, CompanyProvider
 from idp.directory.join_requests import JoinRequest
 from idp.directory.memberships import ENDED, HOME, Membership
 from idp.directory.roles import Role
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.federation.identity import Identity
 
 KIND = "staff"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from idp.directory import domain_names
-from idp.directory.identity_providers import UpstreamProvider
 from idp.directory.products import BUILT_IN
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.login.steps import Asked, Entry, Proven
 from idp.policies.assurance import FEDERATED, FIRST, OWN_FIRST, Proof, Proofs
 from idp.policies.sessions import WALK

@@ -18,8 +18,8 @@ from idp import audit, limits, outbox
 from idp.audit import Origin
 from idp.database import Connection, Database
 from idp.directory import domain_names, letters, memberships, users
-from idp.directory.identity_providers import IdentityProviders
 from idp.directory.memberships import Membership
+from idp.directory.upstream_providers import IdentityProviders
 from idp.directory.users import Person, User, canonical_email
 from idp.errors import Refusal, told
 from idp.login import email_move, email_undo

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 import orjson
 
-from idp.directory.identity_providers import SECRET_PURPOSE, UpstreamProvider
+from idp.directory.identity_providers import SECRET_PURPOSE
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.ephemeral import Ephemeral
 from idp.errors import PageRefusal, told
 from idp.federation import identity

@@ -17,7 +17,7 @@ from idp import audit
 from idp.audit import Origin
 from idp.database import Connection, Database
 from idp.directory import domain_names, users
-from idp.directory.identity_providers import IdentityProviders, UpstreamProvider
+from idp.directory.upstream_providers import IdentityProviders, UpstreamProvider
 from idp.federation import linked_accounts
 from idp.federation.identity import Identity
 from idp.login import admitting

@@ -7,7 +7,7 @@ from dataclasses import replace
 from idp.credentials import password
 from idp.database import Connection
 from idp.directory import users
-from idp.directory.identity_providers import IdentityProviders
+from idp.directory.upstream_providers import IdentityProviders
 from idp.login.attempt import Attempt
 from idp.login.steps import PasswordState, Proven
 from idp.policies import assurance

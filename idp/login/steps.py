@@ -9,8 +9,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from idp.directory.catalog import ProductView
-from idp.directory.identity_providers import IdentityProviders
 from idp.directory.operator_standing import AnyStanding
+from idp.directory.upstream_providers import IdentityProviders
 from idp.policies import assurance
 from idp.policies.assurance import FIRST, Proofs
 from idp.policies.mfa import Requirement, Side

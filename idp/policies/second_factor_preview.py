@@ -25,13 +25,13 @@ from idp.directory.reach import Reach
 from idp.directory.roles import Role, RolePermission
 from idp.directory.users import User
 from idp.policies import mfa, second_factor_selection
-from idp.policies.assurance import PASSKEY, RECOVERY, SECURITY_KEY
+from idp.policies.assurance import PASSKEY, RECOVERY, SECURITY_KEY, UPSTREAM_SECOND
 from idp.policies.mfa import Asking, Requirement, Side, TenantRules
 from idp.policies.second_factor_selection import Picks
 from idp.secret_values import SecretKeys
 
 BATCH = 2000
-KEYS = frozenset({PASSKEY, SECURITY_KEY, RECOVERY})
+NO_OTHER = frozenset({PASSKEY, SECURITY_KEY, RECOVERY, UPSTREAM_SECOND})
 
 Owned = Sequence[Enrolment]
 
@@ -132,7 +132,7 @@ def outlook(requirements: Iterable[Requirement], owned: Owned) -> Outlook:
         and not each.was_skipped
         and not any(each.counts(method, at) for method, at in owned)
     ]
-    return Outlook(bool(unmet), any(not r.may_skip and r.methods <= KEYS for r in unmet))
+    return Outlook(bool(unmet), any(not r.may_skip and r.methods <= NO_OTHER for r in unmet))
 
 
 class _Rules:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from idp.audit import REQUEST_ID, Origin
 from idp.database import Base
 from idp.directory.catalog import Catalog
-from idp.directory.identity_providers import IdentityProviders
+from idp.directory.upstream_providers import IdentityProviders
 from idp.login import attempt
 from idp.provider import Provider
 from idp.secret_values import new_secret
@@ -44,7 +44,7 @@ def now() -> float:
 
 
 def identity_providers() -> IdentityProviders:
-    return provider().identity_providers.current(now())
+    return provider().catalog.current(now()).providers
 
 
 def catalog() -> Catalog:

@@ -165,7 +165,7 @@ def read_mail(demo: Demo, chromium: Browser) -> None:
     page = context.new_page()
     page.goto(f"{demo.issuer}/inbox?to=ben@northwind.example")
     expect(
-        page.get_by_role("heading", name="Acceso a Harbor Credit Union: abierto")
+        page.get_by_role("heading", name="Acceso a Harbor Credit Union (harbor): abierto")
     ).to_be_visible()
     page.goto(f"{demo.issuer}/inbox?to=hana@harbor.example")
     expect(

@@ -6,7 +6,7 @@ from typing import Any
 
 from idp.directory import company_providers
 from idp.directory.company_provider_form import Filled
-from idp.directory.identity_providers import IdentityProviders, UpstreamProvider
+from idp.directory.upstream_providers import IdentityProviders, UpstreamProvider
 from idp.grants import provider_changes
 from idp.secret_values import new_id
 from tests.console.administering import proven
@@ -89,7 +89,7 @@ def link(world: World, email: str, provider_id: str, subject: str) -> None:
 def known(world: World) -> IdentityProviders:
     """What every process knows a second later."""
     world.clock.move(1)
-    return world.held.identity_providers.current(world.clock())
+    return world.held.catalog.current(world.clock()).providers
 
 
 def of_domain(world: World, name: str = "northwind.example") -> UpstreamProvider | None:

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import requests
 
-from idp.directory.identity_providers import UpstreamProvider as Known
+from idp.directory.upstream_providers import UpstreamProvider as Known
 from idp.federation.upstream import Metadata, Patience, Tokens, Upstreams
 from tests.federation.party import BACK, query_of, sent_to
 from tests.machine.upstream import UpstreamProvider

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from idp.directory.identity_providers import IdentityProviders, UpstreamProvider
+from idp.directory.upstream_providers import IdentityProviders, UpstreamProvider
 from idp.login.counting import counting_in
 from idp.login.next_step import next_step
 from idp.login.steps import Asked, Done, Entry, PasswordState, Proven, Step, ToSignIn

@@ -6,7 +6,7 @@ from typing import Any
 
 from joserfc.jws import JWSRegistry
 
-from idp.directory.identity_providers import UpstreamProvider
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.federation.identity import Identity, read
 from idp.federation.upstream import Tokens
 from tests.machine.upstream.keys import SigningKey, new_key, unpadded

@@ -124,7 +124,7 @@ def test_sec_38_the_strictest_of_the_companies_is_asked_for(world: World) -> Non
         ("nadia-petrova-1", "little more than your name"),
         ("000webhost1500", "on a list of stolen ones"),
         ("Northwind 2026", "little more than your name"),
-        ("short", "at least 10 letters or digits"),
+        ("br1ef", "at least 10 letters or digits"),
     ],
 )
 def test_sec_38_an_invited_person_is_told_what_is_wrong(

@@ -12,7 +12,7 @@ from idp.app import create_pages
 from idp.audit import NOWHERE
 from idp.credentials.code_destinations import EMAIL, SMS
 from idp.credentials.second_factor_tries import MISSING
-from idp.directory.identity_providers import IdentityProviders
+from idp.directory.upstream_providers import IdentityProviders
 from idp.login import email_change
 from idp.login.email_move import LinkOver
 from idp.web import letters as writing

@@ -216,7 +216,7 @@ def linked_by(world: World, fresh: str, *, at: float, who: str = AMARA) -> list[
     attempt = replace(Attempt("a", "b", "launch", at), linking=account)
     user = user_id(world, who)
     proven = attempt.prove(user, fresh, at)
-    providers = world.held.identity_providers.current(world.clock())
+    providers = world.held.catalog.current(world.clock()).providers
     with world.held.database.transaction() as db:
         linking.link(db, proven, user, frozenset({fresh}), providers, world.clock(), NOWHERE)
     return linked(world)

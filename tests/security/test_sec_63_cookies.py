@@ -160,6 +160,8 @@ OF_NO_ATTEMPT = {
     "/login/reset",
     "/login/reset/sent",
     "/login/reset/done",
+    "/login/sign_up/open",
+    "/login/upstream/00000000000000000000000000000000/return",
 }
 
 

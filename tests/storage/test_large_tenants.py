@@ -17,6 +17,7 @@ from idp.directory import people
 from idp.directory.acting import EVERYTHING, Actor, Administration, TenantName, administration
 from idp.directory.catalog import load_catalog
 from idp.directory.people import Wanted
+from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import SetupMistake
 from idp.secret_values import SecretKeys
 from idp.setup import seeding
@@ -70,7 +71,7 @@ def administering(database: Database) -> Any:
             sa.text("SELECT id, slug, name, true FROM tenants WHERE slug = 'company-0'")
         ).one()
     actor = Actor(None, "a-test", None, frozenset({"people.read"}), EVERYTHING)
-    name, catalog = TenantName._make(tenant), load_catalog(database)
+    name, catalog = TenantName._make(tenant), load_catalog(database, IdentityProviders())
     return administration(database, catalog, name, actor, START, NOWHERE, read_only=True)
 
 

@@ -6,7 +6,8 @@ from flask import make_response, render_template
 from werkzeug.wrappers import Response
 
 from idp.credentials import tries
-from idp.directory.identity_providers import UpstreamProvider, return_uri
+from idp.directory.identity_providers import return_uri
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.login import federated
 from idp.login.attempt import Attempt
 from idp.web.context import now, origin, provider

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from idp.directory import domain_names
 from idp.directory.catalog import ProductView
-from idp.directory.identity_providers import UpstreamProvider
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.login import federated
 from idp.login.attempt import Attempt
 from idp.policies import assurance

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from idp.credentials import devices, password
 from idp.credentials.password import SignInRefused
 from idp.directory.catalog import ProductView
-from idp.directory.identity_providers import UpstreamProvider
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.login.federated import NotReached

@@ -12,7 +12,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from idp import audit
-from idp.directory.identity_providers import UpstreamProvider, return_uri
+from idp.directory.identity_providers import return_uri
+from idp.directory.upstream_providers import UpstreamProvider
 from idp.login import federated, linking
 from idp.login.attempt import Attempt
 from idp.login.federated import NotReached, NotSignedIn

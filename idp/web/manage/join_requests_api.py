@@ -38,7 +38,7 @@ class Waiting(Answer):
     is_known_address: bool
 
 
-class Approval(Sent):
+class JoinApproval(Sent):
     example: ClassVar[dict[str, Any]] = {"kind": "staff", "roles": ["agent"]}
 
     kind: Kind = "staff"
@@ -52,7 +52,7 @@ class Approved(Answer):
     member: str | None
 
 
-class Refusal(Sent):
+class JoinRefusal(Sent):
     example: ClassVar[dict[str, Any]] = {"reason": "Not one of our people"}
 
     reason: str = Field(min_length=1, max_length=1000, description=told("They read it."))
@@ -95,13 +95,13 @@ def listing(admin: Administration, query: Part) -> Listing[Waiting]:
 
 
 @api.post(f"{REQUEST}/approve", told("Let somebody in"), needs=MANAGES, status=200)
-def approve(admin: Administration, join_request: str, body: Approval) -> Approved:
+def approve(admin: Administration, join_request: str, body: JoinApproval) -> Approved:
     made = letting_in.approve(admin, join_request, body.kind, body.roles)
     return Approved(member=made)
 
 
 @api.post(f"{REQUEST}/refuse", told("Refuse somebody who waits"), needs=MANAGES, status=204)
-def refuse(admin: Administration, join_request: str, body: Refusal) -> None:
+def refuse(admin: Administration, join_request: str, body: JoinRefusal) -> None:
     letting_in.refuse(admin, join_request, body.reason)
 
 
