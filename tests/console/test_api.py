@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -179,6 +180,12 @@ def test_the_document_is_public_sound_and_complete(world: World) -> None:
     scopes = told["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]["scopes"]
     assert scopes["people.read"] == "See people"
     assert {"tenants.manage", "keys.manage"} <= set(scopes)
+
+
+def test_whatever_the_document_points_at_is_in_it(world: World) -> None:
+    document = world.get("/api/v1/openapi.json").json or {}
+    pointed = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert pointed <= document["components"]["schemas"].keys()
 
 
 @pytest.mark.parametrize("path", ["openapi.json", "docs"])

@@ -294,6 +294,33 @@ def test_who_has_an_account_already_is_admitted_as_who_they_are(
     assert id_token(either_world, by_company(visitor, email=NEW))["sub"] == own
 
 
+def test_sec_80_nor_who_has_an_address_that_somebody_had_here(
+    either_world: World, northwinds: UpstreamProvider, visitor: Visitor
+):
+    changed(either_world, northwinds, admits_role_id=role_of(either_world))
+    either_world.run(
+        "INSERT INTO former_addresses (tenant_id, email, user_id)"
+        " SELECT m.tenant_id, :new, m.user_id FROM memberships m WHERE m.id = :id",
+        new=NEW,
+        id=member_id(either_world, BEN),
+    )
+    northwinds.account = Account("nadia", NEW)
+    assert REFUSED in by_company(visitor, email=NEW).text
+    assert either_world.audit("person.admitted") == []
+
+
+def test_a_trusted_second_factor_is_asked_for_as_young_as_ours_has_to_be(
+    either_world: World, northwinds: UpstreamProvider, visitor: Visitor
+):
+    by_company(either_world.browser())
+    asked = northwinds.authorizations[-1]["max_age"]
+    assert asked == str(either_world.settings.session_absolute_lifetime)
+    changed(either_world, northwinds, trusted_acr="gold")
+    by_company(visitor)
+    asked = northwinds.authorizations[-1]["max_age"]
+    assert asked == str(either_world.settings.second_factor_lifetime)
+
+
 @pytest.mark.parametrize("status", ["disabled", "ended"])
 def test_sec_80_who_was_put_out_is_not_admitted_again(
     either_world: World, northwinds: UpstreamProvider, visitor: Visitor, status: str

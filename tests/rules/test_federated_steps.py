@@ -11,8 +11,9 @@ from idp.login.counting import counting_in
 from idp.login.next_step import next_step
 from idp.login.steps import Asked, Done, Entry, PasswordState, Proven, Step, ToSignIn
 from idp.policies.assurance import Proof
+from idp.policies.mfa import KindRule, Mode
 from idp.policies.password_age import AgeRule
-from tests.rules.second_factor_rows import MAIL, REQUIRED, STRICT, TOTP, shape
+from tests.rules.second_factor_rows import MAIL, REQUIRED, STRICT, TOTP, shape, side
 from tests.rules.standings import (
     ADMIN,
     ASKED,
@@ -96,6 +97,7 @@ AGED = PasswordState(NOW - 100 * DAY, "")
 REFUSING = replace(PAYMENTS, refuses_federated=True)
 LONG = replace(STRICT, second_factor_minutes=None)
 HARBORS = [entry(OFFICER)]
+GUEST = [replace(entry(ADMIN), sides=(side(KindRule(Mode.OFF, 0.0)),) * 2)]
 HARBOR_REQUIRES = [replace(each, standing=OFFICER) for each in REQUIRED]
 GONE = OFFICER._replace(membership_status="disabled")
 
@@ -258,6 +260,7 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         "done",
     ),
     "nor in another company": (ASKED, strictly(with_password(ANYBODY)), HARBORS, "done"),
+    "nor for its guests": (ASKED, strictly(with_password(ANYBODY)), GUEST, "done"),
     "and it lets in": (ASKED, strictly(by("north")), ONE, "done"),
     "one's own account stays one's own": (
         OWN_PAGE,

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from idp.audit import NOWHERE
+from idp.federation.identity import Identity
 from idp.login import linking
 from idp.login.attempt import Attempt
 from tests.console.people_of import user_id
@@ -204,7 +205,9 @@ def test_sec_60_of_two_people_who_link_one_account_at_once_one_does(
     assert linked(either_world) == ["1001"]
 
 
-def linked_by(world: World, fresh: str, *, at: float, who: str = AMARA) -> list[str]:
+def linked_by(
+    world: World, fresh: str, *, at: float, who: str = AMARA, enrolled_at: float = 0.0
+) -> list[str]:
     """What is linked at the end of a sign-in by that one proof, of what waits for AMARA."""
     account = {
         "company_id": "",
@@ -215,7 +218,7 @@ def linked_by(world: World, fresh: str, *, at: float, who: str = AMARA) -> list[
     }
     attempt = replace(Attempt("a", "b", "launch", at), linking=account)
     user = user_id(world, who)
-    proven = attempt.prove(user, fresh, at)
+    proven = attempt.prove(user, fresh, at, enrolled_at)
     providers = world.held.catalog.current(world.clock()).providers
     with world.held.database.transaction() as db:
         linking.link(db, proven, user, frozenset({fresh}), providers, world.clock(), NOWHERE)
@@ -227,6 +230,7 @@ def test_sec_60_only_what_is_proven_here_links(either_world: World, upstream: Up
     assert linked_by(either_world, "federated", at=now) == []
     assert linked_by(either_world, "totp", at=now) == []
     assert linked_by(either_world, "password", at=now, who=BEN) == []
+    assert linked_by(either_world, "passkey", at=now, enrolled_at=now) == [], "made on the way"
     assert linked_by(either_world, "password", at=now) == ["s"]
 
 
@@ -237,3 +241,30 @@ def test_sec_57_a_proof_that_was_ended_meanwhile_links_nothing(
     either_world.run("UPDATE users SET sessions_valid_after = :t", t=now)
     assert linked_by(either_world, "password", at=now - 1) == []
     assert linked_by(either_world, "password", at=now) == ["s"]
+
+
+def test_sec_60_what_waits_to_be_linked_begins_an_attempt_anew_and_ends_with_another_word(
+    either_world: World, upstream: UpstreamProvider
+):
+    """Another tab that has the attempt's id, or comes back from elsewhere, takes nothing over."""
+    now = either_world.clock()
+    google = either_world.held.catalog.current(now).providers.by_key["google"]
+    found = Identity(
+        *(google.issuer, "1001", AMARA),
+        is_verified=True,
+        is_disowned=False,
+        name="",
+        given_name="",
+        family_name="",
+        acr="",
+        amr=(),
+        auth_time=None,
+    )
+    begun = Attempt("a", "b", "launch", now).prove(user_id(either_world, BEN), "password", now)
+    given = (google, found, now, NOWHERE)
+    waits = linking.prove(either_world.held.database, begun, *given)
+    assert (waits.id != begun.id, waits.left, waits.user_id) == (True, begun.id, "")
+    assert waits.linking["subject"] == "1001"
+    assert linked_by(either_world, "password", at=now) == ["s"]
+    either_world.run("UPDATE linked_accounts SET issuer = :i, subject = '1001'", i=google.issuer)
+    assert linking.prove(either_world.held.database, waits, *given).linking == {}
