@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from idp.directory import catalog
-from tests.console.company_providers_of import add, route, verified_domain
+from tests.console.company_providers_of import add, change, route, verified_domain
 from tests.federation.signing_in import come_back, leave
 from tests.machine.upstream.accounts import Account
 from tests.machine.upstream.provider import UpstreamProvider, running_upstream
-from tests.world import BEN, ISSUER, Visitor, World
+from tests.world import BEN, ISSUER, Visitor, World, claims_of, sent_back
 
 
 @pytest.fixture
@@ -76,3 +76,15 @@ def leave_by_address(visitor: Visitor, page: Any, email: str = BEN) -> Any:
         return visitor.submit(page, "/login/upstream", provider="", email=email)
     key = page.text.split('name="provider" value="')[1].split('"')[0]
     return leave(visitor, page, key)
+
+
+def changed(world: World, upstream: UpstreamProvider, **more: Any) -> None:
+    """As its admins change it."""
+    client = {"issuer": upstream.issuer, "client_id": upstream.client_id}
+    change(world, key_of(world), **client, **more)
+    world.clock.move(2)
+
+
+def id_token(world: World, answer: Any, client_id: str = "lms") -> dict[str, Any]:
+    tokens = world.redeem(sent_back(answer)["code"], client_id).json or {}
+    return claims_of(tokens["id_token"])
