@@ -145,6 +145,7 @@ def _rows(world: World) -> Iterator[Row]:
         "password": lambda email: sign_in(email, WRONG),
         "forgotten password": _sending(world, "/login/forgot"),
         "passkey options": _sending(world, "/login/passkey/options"),
+        "opening an account": _signing_up(world),
     }
     for page, send in pages.items():
         for state, email in STATES.items():
@@ -175,6 +176,15 @@ def _sending(world: World, path: str) -> Sending:
     browser = world.browser()
     hidden, headers = _hidden(browser.get("/login/forgot")), cookies_of(browser)
     return lambda email: form(path, headers, **{**hidden, "email": email})
+
+
+def _signing_up(world: World) -> Sending:
+    """At a product that lets people open one."""
+    browser = world.browser()
+    begun = _hidden(browser.follow(browser.authorize("payments")))
+    page = browser.get(f"/login/sign_up?attempt={begun['attempt']}")
+    hidden, headers = _hidden(page), cookies_of(browser)
+    return lambda email: form("/login/sign_up", headers, **{**hidden, "email": email})
 
 
 def _resending(world: World) -> Callable[[], bytes]:
