@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
-from idp.grants import grant
+from idp.grants import grant, revoked_tokens
 from idp.grants.grant import GrantState
 from idp.provider import Provider
 from idp.tokens.signed_tokens import ACCESS_TOKEN, BadToken
@@ -77,9 +77,10 @@ def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> B
     product = catalog.product_of(client)
     if product.resource not in _audience(claimed):
         return None
+    providers = catalog.providers
     with provider.database.connection(durable=False) as db:
         state = grant.find(db, claimed["grant_id"], claimed["jti"], client, now)
-    if state is None or grant.why_dead(state, client, product, provider.settings, now):
+    if state is None or grant.why_dead(state, client, product, providers, provider.settings, now):
         return None
     return Bearer(claimed, state, client, product)
 
@@ -107,6 +108,6 @@ def find_machine(provider: Provider, claimed: dict[str, Any], now: float) -> Mac
     if not is_meant or claimed.get("tenant_id") != client.tenant_id:
         return None
     with provider.database.connection(durable=False) as db:
-        if grant.is_token_revoked(db, claimed["jti"]):
+        if revoked_tokens.is_revoked(db, claimed["jti"]):
             return None
     return Machine(claimed, client, product)

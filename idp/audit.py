@@ -95,6 +95,8 @@ TAGS = {
     "import.dropped": "An admin dropped an import; nothing of it is done.",
     "import.line_done": "A line of an import was done or refused; `to` says which.",
     "person.admitted": "A company's own provider signed somebody in who was no member, and is now.",
+    "person.account_linked": "Somebody's account at a company's own provider was linked.",
+    "person.account_unlinked": "Somebody's account at a company's own provider was unlinked.",
     "person.roles_changed": "An admin gave somebody roles, or took some away.",
     "person.disabled": "An admin disabled somebody's membership.",
     "person.enabled": "An admin enabled somebody's membership again.",

@@ -84,7 +84,7 @@ CONCERNS: Mapping[str, Concern] = {
     "tenant.chosen": _ACTOR,
     "consent.given": _concern(About.ACTOR, Reader.PERSON),
     "consent.withdrawn": _ACTOR,
-    "sign_in.federated_refused": _ACTOR,
+    "sign_in.federated_refused": _NAMED,
     "account.linked": _concern(About.ACTOR, Reader.PERSON),
     "account.unlinked": _concern(About.ACTOR, Reader.PERSON),
     "email.change_asked": _concern(About.ACTOR, Reader.PERSON),
@@ -136,6 +136,8 @@ CONCERNS: Mapping[str, Concern] = {
     "import.dropped": _NOBODY,
     "import.line_done": _NOBODY,
     "person.admitted": _concern(About.NAMED),
+    "person.account_linked": _NAMED,  # the letter is of `account.linked`
+    "person.account_unlinked": _NAMED,
     "person.roles_changed": _concern(About.NAMED, Reader.PERSON, Reader.PEERS),
     "person.disabled": _concern(About.NAMED, Reader.PERSON),
     "person.enabled": _concern(About.NAMED, Reader.PERSON),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from idp.access_tokens import find_by_claims, find_machine, read_access_token
-from idp.database import Connection
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.endpoints.clients import confidential_client, form
@@ -86,23 +85,14 @@ def _refresh_token(
     claimed = refresh_token.read_token(provider.secret_keys, token)
     if claimed is None:
         return None
-    with provider.database.connection(durable=False) as db:
-        return _described_refresh(db, provider, client, product, claimed)
-
-
-def _described_refresh(
-    db: Connection,
-    provider: Provider,
-    client: Client,
-    product: ProductView,
-    claimed: refresh_token.ClaimedToken,
-) -> dict[str, Any] | None:
     now = provider.clock()
-    state = grant.find_by_refresh(db, fingerprint(claimed.handle), client, now)
+    providers = provider.catalog.current(now).providers
+    with provider.database.connection(durable=False) as db:
+        state = grant.find_by_refresh(db, fingerprint(claimed.handle), client, now)
     if state is None or state.client_id != client.client_id:
         return None
     if state.generation != claimed.generation or grant.why_dead(
-        state, client, product, provider.settings, now
+        state, client, product, providers, provider.settings, now
     ):
         return None
     if (state.idle_expires_at or 0.0) <= now:

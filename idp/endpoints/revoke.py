@@ -8,7 +8,7 @@ from idp.directory.clients import Client
 from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response
 from idp.errors import OAuthRefusal
-from idp.grants import grant, refresh_token
+from idp.grants import refresh_token, revoked_tokens
 from idp.provider import Provider
 from idp.secret_values import fingerprint
 from idp.tokens.signed_tokens import BadToken
@@ -59,7 +59,7 @@ def _revoke_access(provider: Provider, request: Request, client: Client, token: 
     if claimed["client_id"] != client.client_id:
         return
     with provider.database.transaction() as db:
-        grant.revoke_token(db, claimed["jti"], float(claimed["exp"]))
+        revoked_tokens.revoke(db, claimed["jti"], float(claimed["exp"]))
         audit.record(
             db,
             "token.revoked",

@@ -35,13 +35,15 @@ def _authorization_code(
     provider: Provider, request: Request, client: Client, sent: Parameters
 ) -> dict[str, Any]:
     now = provider.clock()
-    product = provider.catalog.current(now).product_of(client)
+    catalog = provider.catalog.current(now)
+    product = catalog.product_of(client)
     state, refresh = authorization_code.redeem(
         provider.database,
         provider.secret_keys,
         provider.settings,
         client,
         product,
+        catalog.providers,
         _required(sent, "code"),
         sent.get("redirect_uri"),
         sent.get("code_verifier"),
@@ -65,7 +67,8 @@ def _refresh_token(
     provider: Provider, request: Request, client: Client, sent: Parameters
 ) -> dict[str, Any]:
     now = provider.clock()
-    product = provider.catalog.current(now).product_of(client)
+    catalog = provider.catalog.current(now)
+    product = catalog.product_of(client)
     claimed_scope = sent.words("scope")
     state, refresh = refresh_token.refresh(
         provider.database,
@@ -73,6 +76,7 @@ def _refresh_token(
         provider.settings,
         client,
         product,
+        catalog.providers,
         _required(sent, "refresh_token"),
         claimed_scope,
         now,

@@ -57,6 +57,7 @@ class Account(NamedTuple):
 
 
 class Gone(NamedTuple):
+    company_id: str
     provider_key: str
     email: str
 
@@ -84,12 +85,12 @@ _LINK = Upsert(
 _UNLINK = (
     sa.delete(_TABLE)
     .where(_TABLE.c.id == sa.bindparam("linked_id"), _IS_THEIRS)
-    .returning(_TABLE.c.provider_key, _TABLE.c.email)
+    .returning(*(_TABLE.c[name] for name in Gone._fields))
 )
 _UNLINK_SINCE = (
     sa.delete(_TABLE)
     .where(_IS_THEIRS, _TABLE.c.linked_at >= sa.bindparam("since", type_=sa.Double))
-    .returning(_TABLE.c.provider_key, _TABLE.c.email)
+    .returning(*(_TABLE.c[name] for name in Gone._fields))
 )
 
 

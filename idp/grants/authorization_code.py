@@ -12,6 +12,7 @@ from idp.database import Connection, Database
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.operator_standing import AnyStanding
+from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import OAuthRefusal
 from idp.grants import grant, refresh_token
 from idp.grants.grant import GrantState, Replayed
@@ -37,6 +38,9 @@ _ISSUED = (
     "scope",
     "is_offline",
     "auth_time",
+    "provider_key",
+    "shown_at",
+    "second_factor_at",
     "acr",
     "amr",
     "nonce",
@@ -95,6 +99,9 @@ def issue(
         scope=" ".join(request.scope),
         is_offline=OFFLINE_ACCESS in request.scope,
         auth_time=evidence.auth_time,
+        provider_key=assurance.rests_on(evidence.proofs),
+        shown_at=assurance.shown_at(evidence.proofs),
+        second_factor_at=assurance.second_factor_at(evidence.proofs),
         acr=assurance.reported(evidence.proofs, (*request.essential_acr, *request.acr_values)),
         amr=" ".join(evidence.amr),
         nonce=request.nonce,
@@ -136,6 +143,7 @@ def redeem(
     settings: Settings,
     client: Client,
     product: ProductView,
+    providers: IdentityProviders,
     claimed_code: str,
     claimed_redirect_uri: str | None,
     claimed_verifier: str | None,
@@ -157,7 +165,7 @@ def redeem(
                 raise Replayed(state)
             if state.code_expires_at <= now:
                 raise _invalid("the code has expired")
-            grant.check_alive(state, client, product, settings, now)
+            grant.check_alive(state, client, product, providers, settings, now)
             _sign_in_at(db, state, client, now)
             handle = new_secret() if "refresh_token" in client.grant_types else None
             _spend(db, client, state, handle, settings, now)

@@ -136,8 +136,10 @@ def _about(state: GrantState) -> dict[str, Any]:
 
 
 def _authentication(state: GrantState) -> dict[str, Any]:
+    """`auth_time` is when the person was seen, or where another provider does not say when that
+    was, when they came from there."""
     return {
-        "auth_time": int(state.auth_time),
+        "auth_time": int(state.shown_at or state.auth_time),
         "acr": state.acr,
         "amr": state.amr.split(),
     }

@@ -21,6 +21,7 @@ from idp.directory.memberships import STANDING_COLUMNS, Membership, Standing
 from idp.directory.operator_standing import TERM, AnyStanding, OperatorStanding
 from idp.directory.products import PLATFORM
 from idp.directory.tenants import Tenant
+from idp.directory.upstream_providers import IdentityProviders
 from idp.directory.users import User
 from idp.errors import OAuthRefusal
 from idp.grants.consent import Consent
@@ -30,7 +31,6 @@ from idp.policies.sessions import lifetimes
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.settings import Settings
-from idp.statements import Upsert
 
 
 class Replayed(Exception):
@@ -54,6 +54,9 @@ class GrantState(NamedTuple):
     scope: str
     is_offline: bool
     auth_time: float
+    provider_key: str | None
+    shown_at: float
+    second_factor_at: float | None
     acr: str
     amr: str
     nonce: str | None
@@ -102,6 +105,9 @@ _OF_GRANT = (
     Grant.scope,
     Grant.is_offline,
     Grant.auth_time,
+    Grant.provider_key,
+    Grant.shown_at,
+    Grant.second_factor_at,
     Grant.acr,
     Grant.amr,
     Grant.nonce,
@@ -166,14 +172,6 @@ _END = (
     .where(Grant.id == sa.bindparam("grant_id"), Grant.ended_at.is_(None))
     .values(ended_at=sa.bindparam("now"))
 )
-_REVOKE_TOKEN = Upsert(
-    lambda insert: (
-        insert(RevokedToken.__table__)
-        .values(jti=sa.bindparam("jti"), expires_at=sa.bindparam("expires_at"))
-        .on_conflict_do_nothing(index_elements=["jti"])
-    )
-)
-_REVOKED = sa.select(RevokedToken.jti).where(RevokedToken.jti == sa.bindparam("jti"))
 
 
 def find_by_code(db: Connection, code_hash: str, client: Client, now: float) -> GrantState | None:
@@ -214,24 +212,37 @@ def _read(
 
 
 def check_alive(
-    state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    providers: IdentityProviders,
+    settings: Settings,
+    now: float,
 ) -> None:
     """Raises invalid_grant unless everything it rests on is still so: the grant, the person, the
-    membership, the tenant, a role that opens the product, and the session unless offline; for the
-    platform, that the person is an operator still, and not again."""
-    reason = why_dead(state, client, product, settings, now)
+    membership, the tenant, a role that opens the product, the other provider that alone has said
+    who it is, and the session unless offline; for the platform, that the person is an operator
+    still, and not again."""
+    reason = why_dead(state, client, product, providers, settings, now)
     if reason:
         raise OAuthRefusal("invalid_grant", "The grant is no longer valid.", reason)
 
 
 def why_dead(
-    state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    providers: IdentityProviders,
+    settings: Settings,
+    now: float,
 ) -> str:
-    """Why the grant counts no longer, or nothing while it does."""
+    """Why the grant counts no longer, or nothing while it does; `providers` are the active."""
     if state.ended_at is not None or state.expires_at <= now:
         return "the grant has ended"
     if state.auth_time < state.sessions_valid_after:
         return "the person's sign-ins were ended"
+    if state.provider_key is not None and providers.find(state.provider_key) is None:
+        return "the provider that it came by is none any more"
     if reason := _why_signed_out(state, settings, now):
         return reason
     if client.tenant_id not in (None, state.standing.tenant_id):
@@ -286,12 +297,3 @@ def end_replayed(
             client=state.client_id,
             grant=state.id,
         )
-
-
-def revoke_token(db: Connection, jti: str, expires_at: float) -> None:
-    """One access token alone; its grant lives on."""
-    db.run(_REVOKE_TOKEN, jti=jti, expires_at=expires_at)
-
-
-def is_token_revoked(db: Connection, jti: str) -> bool:
-    return db.row(_REVOKED, jti=jti) is not None

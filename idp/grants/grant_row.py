@@ -17,6 +17,10 @@ class Grant(Base):
     family's handle and `generation` counts its rotations. `is_offline` survives sign-out.
     `consent_id` names what it rests on, and stays when that is withdrawn. What an operator has for
     the platform rests on no membership, but on the term for which they are one (`User`).
+
+    `provider_key` is of the other provider that its first factor rests on alone, if it does.
+    `shown_at` is when the person was seen to prove a first factor, 0 if nobody says, and
+    `second_factor_at` when one that raises (`assurance`); they may be older than `auth_time`.
     """
 
     __tablename__ = "grants"
@@ -32,6 +36,9 @@ class Grant(Base):
     scope: Mapped[str]
     is_offline: Mapped[bool]
     auth_time: Mapped[float]
+    provider_key: Mapped[str | None]
+    shown_at: Mapped[float] = mapped_column(server_default=sa.text("0"))
+    second_factor_at: Mapped[float | None]
     acr: Mapped[str]
     amr: Mapped[str]
     nonce: Mapped[str | None]

@@ -19,6 +19,7 @@ from idp.database import Connection, Database
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.memberships import Membership
+from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import OAuthRefusal
 from idp.grants import grant
 from idp.grants.grant import GrantState, Replayed
@@ -112,6 +113,7 @@ def refresh(
     settings: Settings,
     client: Client,
     product: ProductView,
+    providers: IdentityProviders,
     claimed_token: str,
     claimed_scope: tuple[str, ...],
     now: float,
@@ -127,7 +129,7 @@ def refresh(
             state = grant.find_by_refresh(db, fingerprint(claimed.handle), client, now)
             if state is None or state.client_id != client.client_id:
                 raise _invalid("unknown, or another client's")
-            grant.check_alive(state, client, product, settings, now)
+            grant.check_alive(state, client, product, providers, settings, now)
             if (state.idle_expires_at or 0.0) <= now:
                 raise _invalid("unused for too long")
             if not set(claimed_scope) <= set(state.scope.split()):

@@ -23,8 +23,10 @@ from idp.federation.identity import Identity
 from idp.login import admitting
 from idp.login.attempt import Attempt
 from idp.login.federated import NotSignedIn
+from idp.policies import assurance
 from idp.policies.assurance import FEDERATED, OWN_FIRST, UPSTREAM_SECOND, Proof
 from idp.sessions import of_person
+from idp.sessions.browser import BrowserSession
 
 UNLINKED = "an account at another provider was unlinked"
 RECENT = 7 * 86400.0  # seconds
@@ -143,35 +145,41 @@ def _link(
     """False where it is linked already, to whomever, or the person has another one there."""
     if not linked_accounts.link(db, user_id, account, now):
         return False
-    about = {"actor": user_id, "provider": account.provider_key, "email": account.email}
-    audit.record(db, "account.linked", now, origin, **about)
+    _tell(db, "linked", user_id, account, now, origin)
     return True
 
 
 def unlink(
-    db: Connection, user_id: str, linked_id: str, session_id: str, now: float, origin: Origin
+    db: Connection, session: BrowserSession, linked_id: str, now: float, origin: Origin
 ) -> bool:
-    """By its owner, in that session; all others end, since they may have begun by it. In a
-    transaction."""
+    """By its owner, in the session that goes on; all that was proven elsewhere ends, offline access
+    and what has begun too, since it may have come of it. In a transaction."""
+    user_id = session.user_id
     gone = linked_accounts.unlink(db, user_id, linked_id)
-    _record(db, user_id, gone, now, origin)
-    if gone:
-        of_person.end_others(db, user_id, session_id, UNLINKED, now, origin)
+    for each in gone:
+        kept = (session.id, assurance.last_first(assurance.from_text(session.proofs)))
+        _tell(db, "unlinked", user_id, each, now, origin)
+        of_person.refuse_proofs(db, user_id, now, kept, UNLINKED, now, origin)
     return bool(gone)
 
 
 def unlink_since(db: Connection, user_id: str, since: float, now: float, origin: Origin) -> None:
     """What was linked from then on, by whoever had the account then. In a transaction."""
-    _record(db, user_id, linked_accounts.unlink_since(db, user_id, since), now, origin)
+    for each in linked_accounts.unlink_since(db, user_id, since):
+        _tell(db, "unlinked", user_id, each, now, origin)
 
 
-def _record(
+def _tell(
     db: Connection,
+    what: str,
     user_id: str,
-    gone: list[linked_accounts.Gone],
+    account: linked_accounts.Account | linked_accounts.Gone,
     now: float,
     origin: Origin,
 ) -> None:
-    for each in gone:
-        about = {"actor": user_id, "provider": each.provider_key, "email": each.email}
-        audit.record(db, "account.unlinked", now, origin, **about)
+    """The person; and the company, in its own log, where the provider is its own."""
+    about = {"actor": user_id, "provider": account.provider_key, "email": account.email}
+    audit.record(db, f"account.{what}", now, origin, **about)
+    if account.company_id:
+        about |= {"person": user_id, "tenant": account.company_id}
+        audit.record(db, f"person.account_{what}", now, origin, **about)

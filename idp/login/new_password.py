@@ -10,7 +10,7 @@ no count of wrong ones, outlives it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,17 +20,16 @@ from idp.credentials import blocklist, password, temporary_passwords, tries, unl
 from idp.credentials.hashing import PasswordHasher
 from idp.credentials.password import State
 from idp.database import Connection, Database
-from idp.directory import memberships, tenants, users
+from idp.directory import memberships, tenants
 from idp.directory.memberships import Membership
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import Refusal, told
-from idp.policies import assurance, password_rules
-from idp.policies.assurance import Proof
+from idp.policies import password_rules
+from idp.policies.assurance import PASSWORD
 from idp.policies.password_rules import Company, Objection, Rules, Why
 from idp.secret_values import SecretKeys
-from idp.sessions import logout
-from idp.sessions.browser import SsoSession
+from idp.sessions import of_person
 from idp.settings import Settings
 
 CHANGED, RESET, TEMPORARY = "changed", "reset", "temporary"
@@ -46,15 +45,6 @@ _COMPANIES = (
         Membership.status != sa.literal_column(f"'{memberships.ENDED}'"),
         Tenant.status != sa.literal_column(f"'{tenants.ENDED}'"),
     )
-)
-_SESSIONS: Any = SsoSession.__table__
-_OPEN = sa.select(_SESSIONS.c.id, _SESSIONS.c.auth_time, _SESSIONS.c.proofs).where(
-    _SESSIONS.c.user_id == sa.bindparam("user_id"), _SESSIONS.c.ended_at.is_(None)
-)
-_KEEP_SESSION = (
-    sa.update(_SESSIONS)
-    .where(_SESSIONS.c.id == sa.bindparam("session_id"))
-    .values(auth_time=sa.bindparam("after", type_=sa.Double), proofs=sa.bindparam("proofs"))
 )
 
 
@@ -231,13 +221,6 @@ def end_what_went_before(
 ) -> None:
     """Past all that the old password has proven, also while the new one was being hashed, and by a
     clock that is ahead of ours."""
-    sessions = db.rows(_OPEN, user_id=user_id)
-    latest = max((now, proven_at, *(auth_time for _, auth_time, _ in sessions)))
-    after = users.refuse_proofs(db, user_id, latest)
-    for session_id, _, proofs in sessions:
-        if session_id == keep_session_id:
-            proven = {**assurance.from_text(proofs), assurance.PASSWORD: Proof(after)}
-            text = assurance.to_text(proven)
-            db.run(_KEEP_SESSION, session_id=session_id, after=after, proofs=text)
-        else:
-            logout.end(db, session_id, ENDED_BY, now, origin)
+    kept = (keep_session_id, PASSWORD) if keep_session_id else None
+    until = max(now, proven_at)
+    of_person.refuse_proofs(db, user_id, until, kept, ENDED_BY, now, origin)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import orjson
@@ -89,6 +89,11 @@ def auth_time(proofs: Proofs) -> float:
     return max((proof.at for method, proof in proofs.items() if method in FIRST), default=0.0)
 
 
+def last_first(proofs: Proofs) -> str:
+    """The first factor that was proven last, of proofs that have one."""
+    return max(FIRST.intersection(proofs), key=lambda method: proofs[method].at)
+
+
 def shown_at(proofs: Proofs) -> float:
     """When the person was last seen to prove a first factor: for what takes a recent sign-in."""
     return max((proof.shown_at for m, proof in proofs.items() if m in FIRST), default=0.0)
@@ -128,9 +133,15 @@ def amr(methods: Iterable[str]) -> list[str]:
     return sorted(words)
 
 
-def has_own_first(words: Collection[str]) -> bool:
-    """Of an `amr`: whether a first factor of ours is surely among what it tells of."""
-    return "fed" not in words or "pwd" in words or "user" in words
+def rests_on(proofs: Proofs) -> str | None:
+    """The other provider that alone has proven a first factor; None with one of our own."""
+    return proofs[FEDERATED].by if FIRST.intersection(proofs) == {FEDERATED} else None
+
+
+def second_factor_at(proofs: Proofs) -> float | None:
+    """When the person was last seen to prove a second factor that raises; 0 if nobody says."""
+    raising = (proofs[each].shown_at for each in RAISE[TWO_FACTORS] if each in proofs)
+    return max(raising, default=None)
 
 
 def reported(methods: Iterable[str], wanted: Iterable[str]) -> str:

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from idp.audit import Origin
 from idp.database import Connection
+from idp.directory import users
 from idp.directory.clients import Client
 from idp.outbox import OutboxMessage
+from idp.policies import assurance
 from idp.sessions import logout
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
@@ -89,6 +91,14 @@ _SIGNED_INTO = (
     .where(*_IS_LIVE)
     .order_by(ClientSession.created_at.desc())
 )
+_OPEN = sa.select(_SESSION.c.id, _SESSION.c.auth_time, _SESSION.c.proofs).where(
+    _OF_PERSON, _SESSION.c.ended_at.is_(None)
+)
+_KEEP = (
+    sa.update(_SESSION)
+    .where(_SESSION.c.id == sa.bindparam("session_id"))
+    .values(auth_time=sa.bindparam("after", type_=sa.Double), proofs=sa.bindparam("proofs"))
+)
 _NOT_ENDED = sa.select(_SESSION.c.id).where(_OF_PERSON, _SESSION.c.ended_at.is_(None))
 _ENDED = (
     sa.select(_SESSION.c.id, _SESSION.c.user_agent, _SESSION.c.ended_at)
@@ -148,3 +158,27 @@ def end_others(
     """How many; `kept` is the session that asks, if one does. In a transaction."""
     others = [row[0] for row in db.rows(_NOT_ENDED, user_id=user_id) if row[0] != kept]
     return sum(logout.end(db, each, reason, now, origin) for each in others)
+
+
+def refuse_proofs(
+    db: Connection,
+    user_id: str,
+    until: float,
+    kept: tuple[str, str] | None,
+    reason: str,
+    now: float,
+    origin: Origin,
+) -> None:
+    """Nothing counts that was proven until then, or in any session by a clock that is ahead of
+    ours: sessions, offline access and half-finished sign-ins end. The session that is `kept` goes
+    on by the method that is named with it, which its owner has just proven. In a transaction."""
+    sessions = db.rows(_OPEN, user_id=user_id)
+    after = users.refuse_proofs(db, user_id, max((until, *(row[1] for row in sessions))))
+    for session_id, _, text in sessions:
+        if kept and session_id == kept[0]:
+            proofs = assurance.from_text(text)
+            proofs[kept[1]] = proofs.get(kept[1], assurance.Proof(0.0))._replace(at=after)
+            kept_text = assurance.to_text(proofs)
+            db.run(_KEEP, session_id=session_id, after=after, proofs=kept_text)
+        else:
+            logout.end(db, session_id, reason, now, origin)

@@ -117,6 +117,8 @@ WORDS: dict[str, Any] = {
     "import.dropped": _("Import dropped"),
     "import.line_done": _("Line of an import done"),
     "person.admitted": _("Admitted by the company's identity provider"),
+    "person.account_linked": _("Account at the company's identity provider linked"),
+    "person.account_unlinked": _("Account at the company's identity provider unlinked"),
     "person.roles_changed": _("Roles of a person changed"),
     "person.disabled": _("Person disabled"),
     "person.enabled": _("Person enabled"),

@@ -174,7 +174,7 @@ def test_a_step_out_of_turn_is_a_conflict(amara: Caller) -> None:
 def test_what_would_hurt_needs_a_recent_sign_in(amara: Caller) -> None:
     world = amara.world
     story, hana = Story(world).ask().submit().approve(), person(world, HANA, "harbor")
-    world.run("UPDATE grants SET auth_time = auth_time - :t", t=RECENT + 5)
+    world.run("UPDATE grants SET shown_at = shown_at - :t", t=RECENT + 5)
     for answer in (
         amara.post(f"{OURS}/{story.id}/end"),
         hana.post(f"{THEIRS}/{story.id}/end"),

@@ -134,7 +134,7 @@ def test_an_operator_lets_nobody_into_a_company_of_their_own(story: Story) -> No
 
 def test_an_old_sign_in_decides_nothing(story: Story) -> None:
     olu = operators_app(story.world)
-    story.world.run("UPDATE grants SET auth_time = auth_time - :t", t=RECENT + 5)
+    story.world.run("UPDATE grants SET shown_at = shown_at - :t", t=RECENT + 5)
     for path, body in steps(story):
         answer = olu.post(path, body)
         assert is_problem(answer, 401)["code"] == "insufficient_user_authentication"

@@ -92,7 +92,7 @@ def test_a_file_is_dropped_by_whoever_may_and_started_by_who_sent_it(amara: Call
     assert told(program.post(f"{here}/drop"))["state"] == "dropped"
     another = sent(amara)
     work(world)
-    world.run("UPDATE grants SET auth_time = auth_time - :t", t=RECENT + 5)
+    world.run("UPDATE grants SET shown_at = shown_at - :t", t=RECENT + 5)
     is_problem(amara.post(f"{another}/start"), 401)
     for path in (here, f"{here}/lines"):
         is_problem(person(world, scope="people.read").get(path), 403)

@@ -194,7 +194,7 @@ def test_a_key_is_its_clients_own_and_waits_for_no_refusal(caller: Caller) -> No
 def test_a_person_signs_in_again_for_what_would_hurt(world: World) -> None:
     hers = person(world, AMARA)
     told(hers.post(ROLES, AUDITOR), 201)
-    world.run("UPDATE grants SET auth_time = auth_time - :t", t=RECENT + 5)
+    world.run("UPDATE grants SET shown_at = shown_at - :t", t=RECENT + 5)
     answer = hers.post(ROLES, {**AUDITOR, "name": "Late"})
     assert is_problem(answer, 401)["code"] == "insufficient_user_authentication"
     assert 'max_age="900"' in answer.headers["WWW-Authenticate"]

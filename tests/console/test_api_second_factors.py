@@ -144,7 +144,7 @@ def test_the_policy_is_for_who_may_see_it_and_a_change_for_a_recent_sign_in(worl
         is_problem(unable(method, f"{POLICY}{path}", {} if method == "POST" else None), 403)
     hers = person(world)
     digest = told(hers.post(f"{POLICY}/preview", {"terms": TERMS}))["digest"]
-    world.run("UPDATE grants SET auth_time = auth_time - :late", late=RECENT + 1)
+    world.run("UPDATE grants SET shown_at = shown_at - :late", late=RECENT + 1)
     answer = saved(hers, {"terms": TERMS}, digest)
     assert is_problem(answer, 401)["code"] == "insufficient_user_authentication"
     assert 'max_age="900"' in answer.headers["WWW-Authenticate"]
@@ -200,7 +200,7 @@ def test_m9_a_person_resets_after_a_second_factor_and_a_program_never(caller: Ca
 
 def test_m9_a_second_factor_that_is_old_is_asked_for_again(either_world: World) -> None:
     hers = raised(either_world)
-    either_world.run("UPDATE grants SET auth_time = auth_time - :late", late=RECENT + 1)
+    either_world.run("UPDATE grants SET second_factor_at = second_factor_at - :t", t=RECENT + 1)
     refused = hers.post(f"{factors(either_world, BEN)}/reset")
     is_problem(refused, 401)
     assert 'acr_values="aal2"' in refused.headers["WWW-Authenticate"]

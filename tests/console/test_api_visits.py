@@ -197,7 +197,7 @@ def test_what_can_not_be_taken_is_refused_by_its_field(olu: Caller) -> None:
 
 def test_an_old_sign_in_begins_none_and_changes_little_in_one(olu: Caller) -> None:
     begun(olu, minutes=60)
-    olu.world.run("UPDATE grants SET auth_time = auth_time - :t", t=RECENT + 5)
+    olu.world.run("UPDATE grants SET shown_at = shown_at - :t", t=RECENT + 5)
     ben = member_id(olu.world, BEN)
     for path, body in ((VISITS, NEW), (f"{NORTHWIND}/people/{ben}/disable", None)):
         answer = olu.post(path, body)

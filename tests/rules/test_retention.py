@@ -9,7 +9,7 @@ import pytest
 from idp import limits, outbox, retention, used_once
 from idp.audit import NOWHERE
 from idp.credentials import sign_up_links
-from idp.grants import grant
+from idp.grants import revoked_tokens
 from idp.retention import DAY, KEEP_SPENT
 from idp.sessions import logout
 from tests.world import START, World
@@ -43,7 +43,7 @@ def test_passing_things_go_when_they_expire_and_not_before(either_world: World) 
     held.ephemeral.put("key", "value", 60.0, START)
     with held.database.transaction() as db:
         used_once.spend(db, "jti", START + 60)
-        grant.revoke_token(db, "jti", START + 60)
+        revoked_tokens.revoke(db, "jti", START + 60)
     passing = 2 + count(either_world, "ephemeral_values")
     assert sweep(either_world, START + 59) == 0
     assert sweep(either_world, START + 60) == passing

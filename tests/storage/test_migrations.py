@@ -116,7 +116,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) ->
 
 # No log of before the migration has one that begins so.
 YOUNGER_TAGS = (
-    *("account.", "person.admitted", "sign_in.federated"),
+    *("account.", "person.account_", "person.admitted", "sign_in.federated"),
     *("console.refused", "email.", "factor.", "join.", "passkey.", "password.", "profile."),
     *(
         "recovery_codes.",
@@ -384,3 +384,20 @@ def test_addresses_of_before_have_todays_form_where_it_is_free(database_url: str
             confirmed = connection.scalar(sa.text("SELECT confirmed_at FROM tenants"))
     assert forms == {"u": "u", **{key: now for key, _, _, now in WRITTEN}}
     assert confirmed == 1.0, "operators have made all that there are"
+
+
+def test_a_grant_that_is_there_was_of_who_was_seen_as_it_says(database_url: str) -> None:
+    """And by a second factor where its class says so, at no later time."""
+    with closing(Database(database_url, seal=KEYS.seal)) as database:
+        at_revision(database, "0015")
+        statements = [each for each in f"{LINKED};{ALLOWED}".split(";") if each.strip()]
+        for statement in (*statements, *client_and_grants("c", m="NULL", m2="NULL")):
+            change(database, statement)
+        at_revision(database, "0030")
+        change(database, "UPDATE grants SET auth_time = 5, acr = 'aal1' WHERE id = 'c m'")
+        change(database, "UPDATE grants SET auth_time = 7, acr = 'phr' WHERE id = 'c m2'")
+        migrations.upgrade(database)
+        with database.engine.connect() as connection:
+            of_grants = "SELECT id, provider_key, shown_at, second_factor_at FROM grants"
+            found = {row[0]: tuple(row[1:]) for row in connection.execute(sa.text(of_grants))}
+    assert found == {"c m": (None, 5.0, None), "c m2": (None, 7.0, 7.0)}

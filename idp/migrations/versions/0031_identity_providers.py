@@ -58,6 +58,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_linked_accounts_provider_key"), "linked_accounts", ["provider_key"])
     _add_companies_own()
+    _say_when_people_were_seen()
     row = {
         "product_key": "console",
         "key": "identity_providers.manage",
@@ -115,6 +116,21 @@ def _add_companies_own() -> None:
     op.create_index(op.f("ix_routed_domains_provider_id"), "routed_domains", ["provider_id"])
     for table in ("company_providers", "routed_domains"):
         row_security.enable(table)
+
+
+def _say_when_people_were_seen() -> None:
+    """Until now there was nothing but our own proofs; a second factor was no older than the first,
+    by all that a grant says."""
+    op.add_column("grants", sa.Column("provider_key", sa.Text()))
+    shown_at: sa.Column[float] = sa.Column(
+        "shown_at", sa.Double(), server_default=sa.text("0"), nullable=False
+    )
+    op.add_column("grants", shown_at)
+    op.add_column("grants", sa.Column("second_factor_at", sa.Double()))
+    op.execute(
+        "UPDATE grants SET shown_at = auth_time,"
+        " second_factor_at = CASE WHEN acr IN ('aal2', 'phr') THEN auth_time END"
+    )
 
 
 def downgrade() -> None:

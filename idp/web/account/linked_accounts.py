@@ -32,7 +32,7 @@ def ask(session: BrowserSession, linked_id: str) -> str:
 @guard.proven_anew
 def unlink(session: BrowserSession, linked_id: str) -> Response:
     with provider().database.transaction() as db:
-        if not linking.unlink(db, session.user_id, linked_id, session.id, now(), origin()):
+        if not linking.unlink(db, session, linked_id, now(), origin()):
             raise _not_theirs()
     flash(_("It is unlinked, and signs you in no more."))
     return redirect("/account/security", 303)

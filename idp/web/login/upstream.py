@@ -72,10 +72,12 @@ def come_back(key: str) -> Answer:
 def _refused(
     attempt: Attempt, upstream: UpstreamProvider, refusal: NotSignedIn | NotReached
 ) -> Answer:
-    """To the person in the same words; to the log with the reason."""
-    about = {"provider": upstream.key, "reason": refusal.detail}
-    if isinstance(refusal, NotSignedIn) and refusal.user_id:
-        about["person"] = refusal.user_id
+    """To the person in the same words; with the reason to the platform's log, which the person's
+    own history is of, and to the company's whose provider it is."""
+    person = refusal.user_id if isinstance(refusal, NotSignedIn) else None
+    about = {"provider": upstream.key, "reason": refusal.detail, "person": person}
     with provider().database.transaction() as db:
-        audit.record(db, "sign_in.federated_refused", now(), origin(), **about)
+        for tenant in dict.fromkeys((None, upstream.tenant_id or None)):
+            tag = "sign_in.federated_refused"
+            audit.record(db, tag, now(), origin(), tenant=tenant, **about)
     return password.sign_in_page(attempt, error=_(refusal.public_message)), refusal.status

@@ -30,10 +30,7 @@ from idp.directory.operating import Operation, Operator, operation
 from idp.directory.products import CONSOLE, PLATFORM
 from idp.errors import BearerRefusal
 from idp.grants import claims
-from idp.grants.grant import GrantState
 from idp.operators import visits
-from idp.policies import assurance
-from idp.policies.assurance import TWO_FACTORS
 from idp.tokens.signed_tokens import BadToken
 from idp.web.context import catalog, now, origin, provider
 from idp.web.manage import refusals
@@ -66,7 +63,7 @@ def at_platform(*, is_reading: bool) -> AbstractContextManager[Operation]:
 
 def _operator(found: Bearer) -> Operator:
     state = found.state
-    return Operator(state.user_id, found.client.client_id, _seen_at(state), _held(found))
+    return Operator(state.user_id, found.client.client_id, state.shown_at, _held(found))
 
 
 def _program(found: Machine) -> Operator:
@@ -86,8 +83,8 @@ def _visitor(found: Bearer | Machine, slug: str) -> tuple[Actor, TenantName]:
     if visit is None:
         raise NotFound(f"no visit to {slug} by this client")
     console = catalog().products[CONSOLE]
-    actor = visits.visitor(visit, state.user_id, _seen_at(state), console, client_id)
-    return replace(actor, second_factor_at=_second_factor_at(found)), visit.tenant
+    actor = visits.visitor(visit, state.user_id, state.shown_at, console, client_id)
+    return replace(actor, second_factor_at=found.state.second_factor_at), visit.tenant
 
 
 def _person(found: Bearer) -> tuple[Actor, TenantName]:
@@ -101,23 +98,12 @@ def _person(found: Bearer) -> tuple[Actor, TenantName]:
     actor = Actor(
         state.user_id,
         found.client.client_id,
-        _seen_at(state),
+        state.shown_at,
         permissions,
         rights,
-        second_factor_at=_second_factor_at(found),
+        second_factor_at=found.state.second_factor_at,
     )
     return actor, tenant
-
-
-def _seen_at(state: GrantState) -> float:
-    """When the person was there: a token that rests on another provider alone does not say."""
-    return state.auth_time if assurance.has_own_first(state.amr.split()) else 0.0
-
-
-def _second_factor_at(found: Bearer) -> float | None:
-    """A token tells its class and the time of its sign-in, and no time of the second factor's."""
-    is_raised = assurance.rank(found.state.acr) >= assurance.rank(TWO_FACTORS)
-    return _seen_at(found.state) if is_raised else None
 
 
 def _machine(found: Machine) -> tuple[Actor, TenantName]:

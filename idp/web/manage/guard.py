@@ -38,7 +38,7 @@ from idp.login.steps import Done, Step, step_of
 from idp.operators import visits
 from idp.operators.visits import Visit
 from idp.policies import assurance
-from idp.policies.assurance import RAISE, TWO_FACTORS, Proofs
+from idp.policies.assurance import Proofs
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
@@ -179,7 +179,8 @@ def _as_visitor(visit: Visit, proof: Proof) -> tuple[TenantName, Actor]:
     refusals.note(session.user_id, None, None)
     console, seen_at = catalog().products[CONSOLE], assurance.shown_at(judged.counting)
     actor = visits.visitor(visit, session.user_id, seen_at, console)
-    return visit.tenant, replace(actor, second_factor_at=_second_factor_at(judged.counting))
+    second_factor_at = assurance.second_factor_at(judged.counting)
+    return visit.tenant, replace(actor, second_factor_at=second_factor_at)
 
 
 def _as_member(slug: str, proof: Proof) -> tuple[TenantName, Actor]:
@@ -232,13 +233,8 @@ def _member(db: Connection, user_id: str, counting: Proofs, standing: Standing) 
         auth_time=assurance.shown_at(counting),
         permissions=frozenset(standing.permissions(catalog().products[CONSOLE])),
         rights=acting.rights_of(db, standing.membership_id),
-        second_factor_at=_second_factor_at(counting),
+        second_factor_at=assurance.second_factor_at(counting),
     )
-
-
-def _second_factor_at(proofs: Proofs) -> float | None:
-    raising = (proofs[each].shown_at for each in RAISE[TWO_FACTORS] if each in proofs)
-    return max(raising, default=None)
 
 
 def _named(standing: Standing) -> TenantName:
