@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Callable
+from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -78,7 +79,7 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
                 raise Undelivered("the mail server offers no TLS, and the password stays here")
             if parts.username:
                 server.login(parts.username, parts.password or "")
-            server.send_message(_message(settings, letter))
+            server.send_message(_message(settings, letter), to_addrs=[letter.to])
     except smtplib.SMTPRecipientsRefused as problem:
         raise Undelivered(f"the mail server refused {letter.to}", refused=True) from problem
     except (OSError, smtplib.SMTPException) as problem:
@@ -97,10 +98,13 @@ def _connected(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
 
 
 def _message(settings: Settings, letter: Letter) -> EmailMessage:
-    """EmailMessage refuses line breaks in headers, so nothing can be injected there."""
+    """What is assigned to a header is read as one: an encoded word (RFC 2047) in somebody's name is
+    decoded, line breaks and all, and by Pythons before 3.11.10 written so. No subject has one, and
+    the addressee is taken as they are."""
     message = EmailMessage()
     message["From"] = settings.mail_from
-    message["To"] = letter.to
-    message["Subject"] = letter.subject
+    local, _, domain = letter.to.rpartition("@")
+    message["To"] = Address(username=local, domain=domain)
+    message["Subject"] = letter.subject.replace("=?", "= ?")
     message.set_content(letter.body)
     return message

@@ -2,8 +2,9 @@
 operator has confirmed that they are who they say (docs/decisions/0030).
 
 Anybody founds one in a minute, with any name. So until then it opens the products that let people
-open an account, and no other; it asks for no access to other companies; whoever is not known yet
-sees nothing of its branding; and it has small budgets, and one with all of its kind together.
+open an account, and no other; it asks for no access to other companies; it has no identity
+provider, whose button would be on our sign-in page; whoever is not known yet sees nothing of its
+branding; and it has small budgets, and one with all of its kind together.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.products import CONSOLE
 from idp.directory.tenants import Tenant
 
-WITHHELD = frozenset({"access.request"})  # of the console's nodes
+WITHHELD = frozenset({"access.request", "identity_providers.manage"})  # of the console's nodes
 
 _IS_CONFIRMED = sa.select(Tenant.confirmed_at.is_not(None)).where(
     Tenant.id == sa.bindparam("tenant_id")

@@ -112,7 +112,11 @@ def _of_companies(rows: Session) -> Iterator[UpstreamProvider]:
     of_active = (
         sa.select(CompanyProvider, Tenant.slug)
         .join(Tenant, Tenant.id == CompanyProvider.tenant_id)
-        .where(CompanyProvider.status == ACTIVE, Tenant.status == tenants.ACTIVE)
+        .where(
+            CompanyProvider.status == ACTIVE,
+            Tenant.status == tenants.ACTIVE,
+            Tenant.confirmed_at.is_not(None),
+        )
     )
     for row, slug in rows.execute(of_active):
         yield _of_company(row, slug, frozenset(names[row.id]))

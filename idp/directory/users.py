@@ -143,17 +143,22 @@ def canonical_email(claimed: str) -> str | None:
     """The one form that an address is stored, written to and looked up by, or None if it is no
     address.
 
-    NFKC, then case folded, so that no two spellings are two people (security.md S59). Exactly one
-    `@`; no white space, control or invisible characters, and nothing that makes it another address,
-    or several, in a mail's header. The domain is as companies prove theirs (`domain_names`), by the
-    rules that mail is delivered by: folded like the rest, two domains could become one.
+    NFKC, then case folded, so that no two spellings are two people (security.md S59). Exactly
+    one `@`; no white space, control or invisible characters, and nothing that makes it another
+    address, or several, in a mail's header, which decodes what begins with `=?` (RFC 2047). The
+    domain is as companies prove theirs (`domain_names`), by the rules that mail is delivered
+    by: folded like the rest, two domains could become one.
     """
     local, at, domain = unicodedata.normalize("NFKC", claimed.strip()).partition("@")
     local, ascii_domain = local.casefold(), domain_names.canonical(domain)
     if not (local and at and ascii_domain) or len(local) + len(domain) >= MAX_EMAIL:
         return None
     text = local + domain
-    if SPECIALS.intersection(text) or any(unicodedata.category(c)[0] in "CZ" for c in text):
+    if (
+        "=?" in local
+        or SPECIALS.intersection(text)
+        or any(unicodedata.category(c)[0] in "CZ" for c in text)
+    ):
         return None
     return f"{local}@{ascii_domain}"
 

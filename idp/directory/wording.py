@@ -13,11 +13,11 @@ BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs that are drawn as
 
 def one_line(text: str, most: int) -> str | None:
     """The text in one form (NFC), with single spaces; None where it is empty, longer than `most`
-    characters, has no letter or digit, or has characters that nobody sees, which make one name look
-    like another."""
+    characters, has no letter or digit, has characters that nobody sees, which make one name look
+    like another, or begins what the header of a letter would decode (RFC 2047)."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
     has_letter = any(unicodedata.category(letter)[0] in "LN" for letter in line)
-    is_sound = len(line) <= most and has_letter
+    is_sound = len(line) <= most and has_letter and "=?" not in line
     return (
         line
         if is_sound and not any(_is_unseen(line, place) for place in range(len(line)))

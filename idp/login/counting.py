@@ -55,9 +55,10 @@ def spoken_for(
 
 
 def may_change_ways_in(proven: Proven, entries: Sequence[Entry], now: float) -> bool:
-    """How somebody signs in is changed by something of ours, or by the word of the only company
-    that has anything to lose by it: whoever could add a way in by less would come in everywhere."""
-    own = Asked(own_level=True, is_own_page=True)
+    """A first second factor is set up by what signs in everywhere, or by the word of the only
+    company that has anything to lose by it: by less, whoever speaks for one company would come in
+    to all of them. To add or take away one takes more (`own_level`)."""
+    own = Asked(is_own_page=True)
     return not FIRST.isdisjoint(counting_in(own, proven, entries, now))
 
 
@@ -85,7 +86,7 @@ def _speaks_for(asked: Asked, proven: Proven, tenants: Collection[str | None], m
     the company; nobody is in one alone who operates the platform."""
     company = company_of(proven, proven.proofs[method])
     if company is None:
-        return not asked.own_level
+        return not (asked.own_level or (asked.is_own_page and proven.is_operator))
     is_all = tenants == {company}
     if asked.product is not None:
         return is_all

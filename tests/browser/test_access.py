@@ -169,6 +169,6 @@ def read_mail(demo: Demo, chromium: Browser) -> None:
     ).to_be_visible()
     page.goto(f"{demo.issuer}/inbox?to=hana@harbor.example")
     expect(
-        page.get_by_role("heading", name="Access to Harbor Credit Union: approved")
+        page.get_by_role("heading", name="Access to Harbor Credit Union (harbor): approved")
     ).to_be_visible()
     context.close()

@@ -55,6 +55,11 @@ def begin(page: Page, product: str) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def prove(page: Page) -> None:
+    page.get_by_label("Password", exact=True).fill(DEMO_PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
 def test_from_lms_one_proof_links_and_the_next_time_leads_straight_in(
     demo: Demo, upstream: UpstreamProvider, page: Page, chromium: Browser
 ) -> None:
@@ -65,8 +70,7 @@ def test_from_lms_one_proof_links_and_the_next_time_leads_straight_in(
     expect(page.get_by_label("E-mail address")).to_have_value(DANA)
     expect(page.get_by_role("button", name=BUTTON)).to_have_count(0)
     look_at(page)
-    page.get_by_label("Password", exact=True).fill(DEMO_PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    prove(page)
     page.wait_for_url(f"{demo.lms}/**")
 
     again = chromium.new_page()
@@ -78,6 +82,8 @@ def test_from_lms_one_proof_links_and_the_next_time_leads_straight_in(
     expect(again.get_by_role("heading", name="Set up a second step")).to_be_visible()
     again.goto(f"{demo.issuer}/account/security")
     again.get_by_role("link", name="Unlink Google").click()
+    prove(again)
+    expect(again.get_by_role("heading", name="Unlink it?")).to_be_visible()
     look_at(again)
     again.close()
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import pytest
 
-from idp.directory import asking, deciding
+from idp.directory import asking, company_providers, deciding
 from idp.directory.acting import Forbidden, Mistake
 from idp.policies import second_factor_policy
 from idp.policies.second_factor_policy import Proposal
 from tests.console.access_story import Story
-from tests.console.administering import administering
+from tests.console.administering import administering, proven
+from tests.console.company_providers_of import SOUND, add, known
 from tests.console.operations import operation, operator, send
+from tests.federation.companies import known_by_all
 from tests.founding import confirm, freda, is_confirmed, slug_of
 from tests.mailed import mail_for
 from tests.signing_up import COMPANY, FREDA, sign_up
@@ -193,3 +195,28 @@ def test_the_preview_of_a_policy_asks_nobody_for_a_product_that_does_not_open(
     assert asked() == 0
     confirm(founded)
     assert asked() == 1
+
+
+def test_before_it_has_no_identity_provider_and_none_that_it_had_counts(founded: World) -> None:
+    """Its button would be on our own sign-in page, under any name."""
+    slug = slug_of(founded)
+    with (
+        proven(founded, FREDA, slug=slug) as admin,
+        pytest.raises(Forbidden, match=r"identity_providers\.manage"),
+    ):
+        company_providers.add(admin, founded.held.secret_keys, SOUND)
+    confirm(founded, slug)
+    key = add(founded, FREDA, slug, name="Northwind single sign-on")
+    assert key in known(founded).by_key
+    founded.run("UPDATE tenants SET confirmed_at = NULL WHERE slug = :s", s=slug)
+    known_by_all(founded)
+    assert key not in known(founded).by_key
+
+
+def test_a_provider_that_no_domain_routes_to_is_offered_to_nobody(founded: World) -> None:
+    confirm(founded, slug_of(founded))
+    add(founded, FREDA, slug_of(founded), name="Northwind single sign-on")
+    founded.clock.move(2)
+    browser = founded.browser()
+    page = browser.follow(browser.authorize("payments", tenant=slug_of(founded)))
+    assert "Northwind single sign-on" not in page.text

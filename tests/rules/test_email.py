@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from idp.directory import domain_names
 from idp.directory.users import MAX_EMAIL, canonical_email
+from idp.directory.wording import one_line
+from idp.senders import Letter, _message
+from idp.settings import Settings
 
 AMARA = "amara@northwind.example"
 
@@ -122,3 +125,26 @@ def test_an_address_is_of_the_domain_that_a_company_proves_by_that_name(domain: 
 def test_the_canonical_form_is_its_own_canonical_form(local: str, domain: str) -> None:
     canonical = canonical_email(f"{local}@{domain}.example")
     assert canonical is None or canonical_email(canonical) == canonical
+
+
+ENCODED = "=?utf-8?q?n=61dia?=@northwind.example"
+INJECTED = "=?utf-8?q?Hi=0aContent-Type:text/html=0a=0a<b>?="
+
+
+def test_what_a_header_would_decode_is_no_address() -> None:
+    assert canonical_email(ENCODED) is None
+
+
+@pytest.mark.parametrize("name", [INJECTED, "=?", "Fish =?utf-8?q?=0d=0a?= Sons"])
+def test_nor_a_name(name: str) -> None:
+    assert one_line(name, 120) is None
+
+
+def test_no_subject_is_decoded_and_no_addressee_either() -> None:
+    """By the Pythons that write line breaks of an encoded word as they are."""
+    message = _message(Settings(), Letter(ENCODED, f"Your invitation to {INJECTED}", "Hello"))
+    head, _, body = message.as_bytes().decode().partition("\n\n")
+    assert body == "Hello\n"
+    assert "\nHi" not in head
+    assert head.count("Content-Type:") == 1 + head.count("= ?")
+    assert message["To"].addresses[0].addr_spec == ENCODED

@@ -318,12 +318,29 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         ONE,
         Step.PASSWORD,
     ),
-    "nor by Google's": (replace(ASKED, product=LONG), by("google"), ONE, Step.PASSWORD),
-    "but by a password beside it": (
+    "by Google's as by a password": (
         replace(ASKED, product=LONG),
-        with_password(by("google")),
+        by("google"),
+        TWO[1:],
+        ("enrol",),
+    ),
+    "but for who operates the platform": (
+        replace(ASKED, product=LONG),
+        replace(by("google"), is_operator=True),
+        ONE,
+        Step.PASSWORD,
+    ),
+    "who has a password beside it": (
+        replace(ASKED, product=LONG),
+        replace(with_password(by("google")), is_operator=True),
         ONE,
         ("enrol",),
+    ),
+    "nor does Google's show an operator's account": (
+        OWN_PAGE,
+        replace(by("google"), is_operator=True),
+        ONE,
+        Step.PASSWORD,
     ),
     "a second factor of the company's beside another provider's word counts there": (
         replace(ASKED, product=LONG),

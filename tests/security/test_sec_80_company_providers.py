@@ -65,13 +65,17 @@ def test_sec_80_but_of_who_is_in_no_other(either_world: World, northwinds: Upstr
     assert by_company(browser).request.path == "/login/enrol"
 
 
-def test_sec_60_google_sets_up_no_second_factor(either_world: World):
+def test_s4_google_sets_up_a_first_second_factor_as_a_password_does_but_no_operators(
+    either_world: World,
+):
     with known_to(either_world) as upstream:
         upstream.account = Account("77", BEN)
         browser = either_world.browser()
         page = sign_in(browser)
         browser.follow(browser.submit(page, email=BEN, password=PASSWORD))
         require_of_staff(either_world)
+        assert sign_in(either_world.browser()).request.path == "/login/enrol"
+        operates(either_world, BEN)
         assert is_asked_for_a_password(sign_in(either_world.browser()))
 
 

@@ -73,7 +73,7 @@ def _of_company(attempt: Attempt) -> list[UpstreamProvider]:
     slug, person = attempt.parameters.get("tenant"), step.who(attempt)
     if person is None:
         known = identity_providers().by_key.values()
-        return [each for each in known if each.tenant_id and each.tenant == slug]
+        return [each for each in known if each.domains and each.tenant == slug]
     own = of_address(person.email)
     leads_there = own is not None and slug in (None, own.tenant)
     is_chosen = own is not None and attempt.tenant_id in ("", own.tenant_id)
