@@ -321,7 +321,7 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
     "by Google's as by a password": (
         replace(ASKED, product=LONG),
         by("google"),
-        TWO[1:],
+        ONE,
         ("enrol",),
     ),
     "but for who operates the platform": (

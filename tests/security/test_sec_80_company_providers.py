@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.console.company_providers_of import verified_domain
 from tests.console.people_of import member_id
 from tests.credentials.proving import code_of, enrol_app
 from tests.federation.companies import by_company, key_of, known_by_all, northwinds
@@ -135,6 +136,12 @@ def test_sec_60_nor_of_another_companys(
         f"INSERT INTO company_providers (id, tenant_id, {columns})"
         f" SELECT 'harbors', (SELECT id FROM tenants WHERE slug = 'harbor'), {columns}"
         " FROM company_providers"
+    )
+    domain_id = verified_domain(either_world, "harbor.example", "harbor")
+    either_world.run(
+        "INSERT INTO routed_domains (domain_id, provider_id, tenant_id)"
+        " SELECT :d, 'harbors', id FROM tenants WHERE slug = 'harbor'",
+        d=domain_id,
     )
     known_by_all(either_world)
     northwinds.redirect_uris.append(f"{ISSUER}/login/upstream/harbors/return")
