@@ -246,7 +246,7 @@ def test_sec_70_a_name_with_line_breaks_adds_no_header_to_a_letter(world: World)
     }
     assert str(message["To"]) == AMARA
     assert "other" not in str(message["Subject"])
-    with pytest.raises(ValueError, match="linefeed|CR or LF"):
+    with pytest.raises(ValueError, match=r"linefeed|CR or LF"):
         _message(world.settings, letter._replace(to="a@x.example\r\nBcc: evil@x.example"))
 
 
