@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from idp import audit, tenancy
 from idp.audit import Origin
 from idp.credentials import sign_up_links
+from idp.credentials.networks import site_of
 from idp.database import Connection, Database
 from idp.directory import granting, join_requests, joining
 from idp.directory.roles import ACCOUNT_ADMIN, Role
-from idp.directory.tenants import Tenant
 from idp.login import new_password, sign_up
 from idp.login.new_password import Lost, Owner, Prepared
 from idp.login.sign_up import Found, LinkOver
@@ -74,7 +74,7 @@ def open_account(
             new_password.keep(
                 *(db, secret_keys, made, prepared, now, origin), way=new_password.SIGNED_UP
             )
-            _settle(rows, db, place, made, company, now, origin)
+            _settle(rows, db, secret_keys, place, made, company, now, origin)
     except Lost:
         raise LinkOver from None
 
@@ -102,6 +102,7 @@ def _make_user(db: Connection, owner: Owner, locale: str, now: float) -> str:
 def _settle(
     rows: Session,
     db: Connection,
+    secret_keys: SecretKeys,
     place: Place,
     person: Owner,
     company: str,
@@ -110,7 +111,8 @@ def _settle(
 ) -> None:
     holder, key = place.holder, place.role_key
     if holder is None:
-        tenant_id = _founded(rows, db, person.id, company, now, origin).id
+        network = secret_keys.blind(site_of(origin.address))
+        tenant_id = _founded(rows, db, person, network, company, now, origin)
         key = ACCOUNT_ADMIN
     else:
         tenant_id = holder.tenant_id
@@ -136,17 +138,24 @@ def _join(
 
 
 def _founded(
-    rows: Session, db: Connection, user_id: str, company: str, now: float, origin: Origin
-) -> Tenant:
+    rows: Session,
+    db: Connection,
+    founder: Owner,
+    network: str,
+    company: str,
+    now: float,
+    origin: Origin,
+) -> str:
     form = TenantForm(slug=slug_of(company), name=company, confirmed=False)
     try:
         with rows.begin_nested():
             tenant = tenants.make(rows, form, now)
+            tenant.founded_email, tenant.founded_from = founder.email, network
     except sa.exc.IntegrityError:
         raise ElsewhereNow from None  # the slug was had already: they try another one
     about = {"slug": tenant.slug, "name": tenant.name}
-    audit.record(db, "tenant.created", now, origin, actor=user_id, tenant=tenant.id, **about)
-    return tenant
+    audit.record(db, "tenant.created", now, origin, actor=founder.id, tenant=tenant.id, **about)
+    return tenant.id
 
 
 def slug_of(company: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from werkzeug.test import TestResponse
+from werkzeug.test import Client, TestResponse
 
 from idp.database import Connection
 from idp.login import email_move
@@ -99,6 +99,13 @@ def memberships_of(world: World, email: str) -> list[tuple[str, str, str, str | 
         e=email,
     )
     return [tuple(row) for row in found]
+
+
+def browser_at(world: World, address: str) -> Visitor:
+    """One that asks from there."""
+    app, browser = world.app, world.browser()
+    browser.client = Client(lambda environ, start: app({**environ, "REMOTE_ADDR": address}, start))
+    return browser
 
 
 def is_somebody(world: World, email: str) -> bool:

@@ -4,7 +4,8 @@ Exact, durable, and nothing of it starts anew by another attempt, session or kin
 security.md). What is refused here was not sent and took nothing.
 
 A text message costs money, and anybody opens an account in a minute: people who are in no company
-that an operator has confirmed have a smaller budget in each, and one all together.
+that an operator has confirmed have a smaller budget in each, and one all together. Numbers that are
+enrolled already have another, larger one, so that whoever enrols many keeps nobody from signing in.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from idp import limits
 from idp.credentials.code_destinations import SMS
 from idp.credentials.networks import network_of
 from idp.database import Connection
-from idp.directory import memberships, tenants
+from idp.directory import confirming, memberships, tenants
+from idp.directory.confirming import Share
 from idp.directory.memberships import Membership
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
@@ -27,7 +29,8 @@ from idp.settings import Settings
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 OF_AN_ACCOUNT = ((5, HOUR), (10, DAY))
 OF_A_DESTINATION = ((1, MINUTE), (5, HOUR), (10, DAY))
-OF_AN_UNCONFIRMED, OF_ALL_UNCONFIRMED = 50, 500
+ENROLLING = Share(of_one=50, of_a_network=100, of_all=500)  # where nobody is confirmed
+ENROLLED = Share(of_one=500, of_a_network=1_000, of_all=5_000)
 LACKING = ("of the account", "of the destination", "of the company", "of the network")
 
 
@@ -51,6 +54,7 @@ def take(
     user_id: str,
     channel: str,
     destination: str,
+    is_enrolled: bool,
     tenant_id: str,
     address: str,
     now: float,
@@ -63,7 +67,7 @@ def take(
     there = [(f"codes to:{span:.0f}:{blind}", most, span) for most, span in OF_A_DESTINATION]
     company = [(f"codes for:{tenant_id}", settings.code_tenant_budget, DAY)]
     if channel == SMS:
-        company += _of_unconfirmed(db, user_id, tenant_id)
+        company += _of_unconfirmed(db, user_id, tenant_id, is_enrolled)
     network = [(f"codes from:{network_of(address)}", settings.code_network_budget, HOUR)]
     groups = (account, there, company, network)
     place = limits.take_each(db, now, [ration for group in groups for ration in group])
@@ -73,9 +77,12 @@ def take(
     return names[place]
 
 
-def _of_unconfirmed(db: Connection, user_id: str, tenant_id: str) -> list[limits.Ration]:
+def _of_unconfirmed(
+    db: Connection, user_id: str, tenant_id: str, is_enrolled: bool
+) -> list[limits.Ration]:
     """Nothing for who is in a confirmed company, or an operator."""
     if db.row(_IS_KNOWN, user_id=user_id) is not None:
         return []
-    own = [(f"texts for:{tenant_id}", OF_AN_UNCONFIRMED, DAY)] if tenant_id else []
-    return [*own, ("texts of unconfirmed", OF_ALL_UNCONFIRMED, DAY)]
+    if is_enrolled:
+        return confirming.rations(db, tenant_id, "texts to sign in", ENROLLED)
+    return confirming.rations(db, tenant_id, "texts to enrol", ENROLLING)

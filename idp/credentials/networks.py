@@ -7,6 +7,16 @@ from ipaddress import IPv6Address, ip_address
 
 def network_of(address: str) -> str:
     """An IPv4 address, or the 64 bits of an IPv6 one that its owner can't change (S43)."""
+    return _beginning(address, 64)
+
+
+def site_of(address: str) -> str:
+    """The same by the 48 bits that are the most one customer is given (RFC 6177): whoever has them
+    has 65,536 networks."""
+    return _beginning(address, 48)
+
+
+def _beginning(address: str, bits: int) -> str:
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -15,4 +25,4 @@ def network_of(address: str) -> str:
         return str(parsed)
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
-    return f"{int(parsed) >> 64:x}/64"
+    return f"{int(parsed) >> (128 - bits):x}/{bits}"

@@ -120,6 +120,7 @@ def send(
             user_id=place.user_id,
             channel=place.channel,
             destination=destination,
+            is_enrolled=place.purpose == SIGN_IN,
             tenant_id=tenant_id or _waited_for(db, place.user_id, now),
             address=origin.address,
             now=now,

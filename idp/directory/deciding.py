@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
 from idp.directory import documents, memberships, person_words, tenants, users
@@ -26,6 +28,7 @@ from idp.errors import told
 from idp.secret_values import SecretKeys, new_id
 
 BATCH = 100
+MOST_NAMED = 20
 ONE_OF_THEM = told("You are one of this company's people. Somebody else has to decide.")
 
 
@@ -37,11 +40,22 @@ def get_request(operation: Operation, request_id: str) -> AccessRequest:
     return request
 
 
-def companies_named(operation: Operation, name: str) -> list[Tenant]:
-    """The ones that a request may mean: by name or short name, in any spelling."""
+class Named(NamedTuple):
+    """`are_more` says that these are not all."""
+
+    companies: list[Tenant]
+    are_more: bool
+
+
+def companies_named(operation: Operation, name: str) -> Named:
+    """The ones that a request may mean: by name or short name, in any spelling. Anybody founds one
+    of any name, so those that are confirmed stand first."""
     key = key_of(name)
     matches = sa.or_(sa.func.lower(Tenant.name) == key, Tenant.slug == key)
-    return list(operation.rows.scalars(sa.select(Tenant).where(matches).order_by(Tenant.slug)))
+    order = (Tenant.confirmed_at.is_(None), Tenant.slug)
+    wanted = sa.select(Tenant).where(matches).order_by(*order).limit(MOST_NAMED + 1)
+    found = list(operation.rows.scalars(wanted))
+    return Named(found[:MOST_NAMED], len(found) > MOST_NAMED)
 
 
 def why_not(operation: Operation, request: AccessRequest) -> str:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import limits
 from idp.database import Base
-from idp.directory import paging, people_file
+from idp.directory import confirming, paging, people_file
 from idp.directory.acting import Administration, Forbidden, Mistake, TooOften
+from idp.directory.confirming import Share
 from idp.directory.users import canonical_email
 from idp.errors import told
 from idp.secret_values import SecretKeys, new_id
@@ -38,7 +39,7 @@ TWICE = told("This address stands in the file twice.")
 
 DAY = 86400.0
 UPLOADS = 100  # of a company in a day
-UPLOADS_OF_AN_UNCONFIRMED, UPLOADS_OF_ALL_UNCONFIRMED = 10, 200
+UNCONFIRMED = Share(of_one=10, of_a_network=40, of_all=200)  # uploads
 LINES_OF_AN_UNCONFIRMED = 200
 TOO_MANY_LINES = told("A company that is not confirmed yet imports 200 people at a time.")
 TOO_OFTEN = told("Your company has sent as many files as it may in a day.")
@@ -163,10 +164,9 @@ def upload(admin: Administration, data: bytes, locale: str) -> str:
 
 def _take_room(admin: Administration, lines: int) -> None:
     """Raises Mistake, or TooOften."""
-    most = UPLOADS if admin.tenant.confirmed else UPLOADS_OF_AN_UNCONFIRMED
-    rations = [(f"imports:{admin.tenant.id}", most, DAY)]
+    rations = [(f"imports:{admin.tenant.id}", UPLOADS, DAY)]
     if not admin.tenant.confirmed:
-        rations.append(("imports of unconfirmed", UPLOADS_OF_ALL_UNCONFIRMED, DAY))
+        rations = confirming.rations(admin.db, admin.tenant.id, "imports", UNCONFIRMED)
         if lines > LINES_OF_AN_UNCONFIRMED:
             raise Mistake(file=TOO_MANY_LINES)
     if limits.take_each(admin.db, admin.now, rations) is not None:

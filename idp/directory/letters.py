@@ -1,8 +1,9 @@
 """How many letters a company may have us send to people who did not ask for them (security.md S52).
 
-Counted exactly, in the transaction that writes the letter: for the address, whoever writes to it,
-and for the company; of companies that nobody has confirmed for all of them together too, since they
-cost nothing (`confirming`). What is refused has written nothing.
+Counted exactly, in the transaction that writes the letter: for the address and for the company.
+Companies that nobody has confirmed cost nothing (`confirming`): they have a small part of an
+address's letters apart, so that they use up nothing of what another company has to invite that
+person, and are bounded together. What is refused has written nothing.
 """
 
 from __future__ import annotations
@@ -11,39 +12,45 @@ from idp import limits
 from idp.database import Connection
 from idp.directory import confirming
 from idp.directory.acting import TooOften
+from idp.directory.confirming import Share
 from idp.directory.users import canonical_email
 from idp.errors import told
+from idp.limits import Ration
 from idp.secret_values import SecretKeys
 
 HOUR, DAY = 3600.0, 86400.0
 TO_AN_ADDRESS = ((5, HOUR), (10, DAY))
+BY_UNCONFIRMED = ((2, DAY),)  # to an address
 OF_A_COMPANY = 10_000  # invitations a day
-OF_AN_UNCONFIRMED, OF_ALL_UNCONFIRMED = 50, 2_000
+UNCONFIRMED = Share(of_one=50, of_a_network=200, of_all=2_000)  # invitations
 REQUESTS_A_DAY = 50  # of a company, each of which is written to every operator
 JOINING_A_DAY = 20  # of a company, each of which is written to all who manage its people
 
 
 def take_room(db: Connection, keys: SecretKeys, tenant_id: str, email: str, now: float) -> None:
     """For one more invitation. Raises TooOften."""
-    address = keys.blind(canonical_email(email) or email)
-    of_address = [
-        (f"letters:{window:.0f}:{address}", most, window) for most, window in TO_AN_ADDRESS
-    ]
-    lacking = limits.take_each(db, now, [*of_address, *_of_company(db, tenant_id)])
+    if confirming.is_confirmed(db, tenant_id):
+        there = to_address(keys, "letters", email, TO_AN_ADDRESS)
+        own = [(f"letters:{tenant_id}", OF_A_COMPANY, DAY)]
+    else:
+        there = to_address(keys, "letters of unconfirmed", email, BY_UNCONFIRMED)
+        own = confirming.rations(db, tenant_id, "letters", UNCONFIRMED)
+    lacking = limits.take_each(db, now, [*there, *own])
     if lacking is None:
         return
-    if lacking < len(TO_AN_ADDRESS):
+    if lacking < len(there):
         sentence = told("This address has had many invitations. Wait before you send another.")
-        raise TooOften(TO_AN_ADDRESS[lacking][1], email=sentence)
+        raise TooOften(there[lacking][2], email=sentence)
     sentence = told("Your company has sent as many invitations as it may in a day.")
     raise TooOften(DAY, email=sentence)
 
 
-def _of_company(db: Connection, tenant_id: str) -> list[limits.Ration]:
-    if confirming.is_confirmed(db, tenant_id):
-        return [(f"letters:{tenant_id}", OF_A_COMPANY, DAY)]
-    own = (f"letters:{tenant_id}", OF_AN_UNCONFIRMED, DAY)
-    return [own, ("letters of unconfirmed", OF_ALL_UNCONFIRMED, DAY)]
+def to_address(
+    keys: SecretKeys, what: str, email: str, most: tuple[tuple[int, float], ...]
+) -> list[Ration]:
+    """Of one mailbox: by whichever spelling of its address."""
+    address = keys.blind(canonical_email(email) or email)
+    return [(f"{what}:{window:.0f}:{address}", number, window) for number, window in most]
 
 
 def take_room_at_operators(db: Connection, tenant_id: str, now: float) -> None:

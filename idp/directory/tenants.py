@@ -23,7 +23,8 @@ IS_UNCONFIRMED = sa.text("confirmed_at IS NULL")
 class Tenant(Base):
     """`policy` holds what differs from the platform's defaults (`policies/`). `name_folded` is what
     lists are ordered and searched by. One that has ended never comes back, and its slug is never
-    another's. Until `confirmed_at` it may do little (`confirming`)."""
+    another's. Until `confirmed_at` it may do little (`confirming`). Whoever founded it by opening
+    an account did so with the address `founded_email`, from the network `founded_from`, blinded."""
 
     __tablename__ = "tenants"
     __table_args__ = (
@@ -45,6 +46,8 @@ class Tenant(Base):
     policy: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict)
     created_at: Mapped[float]
     confirmed_at: Mapped[float | None]
+    founded_email: Mapped[str | None]
+    founded_from: Mapped[str | None]
 
     @validates("name")
     def _fold_name(self, _column: str, name: str) -> str:

@@ -121,11 +121,10 @@ def _is_held(db: Connection, providers: IdentityProviders, person: Person) -> bo
 
 
 def _take_room(db: Connection, keys: SecretKeys, user_id: str, canonical: str, now: float) -> None:
-    """Of the address's letters, whoever has them sent, and of the person's own. Raises
-    EmailMistake."""
-    address = keys.blind(canonical)
+    """Of the address's, whoever asks, and of the person's own. They are no invitations: anybody has
+    an account, and whom a company invites would be out of its reach. Raises EmailMistake."""
     rations = [
-        *((f"letters:{w:.0f}:{address}", most, w) for most, w in letters.TO_AN_ADDRESS),
+        *letters.to_address(keys, "email changes to", canonical, letters.TO_AN_ADDRESS),
         *((f"email changes:{w:.0f}:{user_id}", most, w) for most, w in MOST),
     ]
     if limits.take_each(db, now, rations) is not None:

@@ -230,7 +230,7 @@ def confirm(operation: Operation, tenant: Tenant) -> None:
     confirmed = operation.rows.execute(
         sa.update(Tenant)
         .where(Tenant.id == tenant.id, tenants.IS_UNCONFIRMED, Tenant.status != tenants.ENDED)
-        .values(confirmed_at=operation.now)
+        .values(confirmed_at=operation.now, founded_from=None)
         .returning(Tenant.id)
     ).first()
     if confirmed is None:

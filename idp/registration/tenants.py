@@ -88,7 +88,7 @@ def _set_confirmed(edit: Edit, tenant: Tenant, form: TenantForm, now: float) -> 
     if was and not form.confirmed:
         raise FormMistake(f"tenant {form.slug}", "confirmed", "this tenant is confirmed already.")
     if form.confirmed != was:
-        tenant.confirmed_at = now
+        tenant.confirmed_at, tenant.founded_from = now, None
     edit.note("confirmed", None if edit.is_new else was, form.confirmed)
 
 

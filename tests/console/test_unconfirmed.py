@@ -13,6 +13,7 @@ from tests.console.access_story import Story
 from tests.console.administering import administering, proven
 from tests.console.company_providers_of import SOUND, add, known
 from tests.console.operations import operation, operator, send
+from tests.console.operators_tokens import operators_app
 from tests.federation.companies import known_by_all
 from tests.founding import confirm, freda, is_confirmed, slug_of
 from tests.mailed import mail_for
@@ -123,6 +124,32 @@ def test_nobody_is_let_into_it_from_another_company(founded: World) -> None:
     assert f'value="{slug}"' in operator(founded).get(f"/operate/access/{story.id}").text
     with operation(founded) as opened:
         assert deciding.approve(opened, story.id, slug, None).status == "approved"
+
+
+def test_of_many_companies_of_one_name_the_confirmed_ones_stand_first(founded: World) -> None:
+    """Twenty at most, and that there are more: a thousand are founded in a day."""
+    for number in range(19):
+        founded.run(
+            "INSERT INTO tenants (id, slug, name, status, policy, created_at)"
+            " VALUES (:s, :s, 'Harbor Credit Union', 'active', '{}', 0)",
+            s=f"a-harbor-{number}",
+        )
+    story = Story(founded).ask(company="Harbor Credit Union")
+    story.submit()
+    here, app = f"/operate/access/{story.id}", operators_app(founded)
+    page, found = operator(founded).get(here).text, app.get(f"/platform/access-requests/{story.id}")
+    assert page.count("Harbor Credit Union (") == 20
+    assert "By this name there is: Harbor Credit Union (harbor), " in page
+    assert "There are more of this name" not in page
+    assert (found.json or {})["are_more_named"] is False
+    sign_up(founded, "eve@evil.example", name="Eve", company="Harbor Credit Union")
+    page, found = operator(founded).get(here).text, app.get(f"/platform/access-requests/{story.id}")
+    assert page.count("Harbor Credit Union (") == 20
+    assert "By this name there is: Harbor Credit Union (harbor), " in page
+    assert "There are more of this name" in page
+    told = found.json or {}
+    assert (told["are_more_named"], len(told["named"])) == (True, 20)
+    assert told["named"][0]["slug"] == "harbor"
 
 
 def test_visitors_see_its_name_and_logo_once_it_is_confirmed(founded: World) -> None:

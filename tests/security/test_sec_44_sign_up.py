@@ -13,7 +13,7 @@ from tests.mailed import mail_for, run_errands
 from tests.passkeys_of import Keys
 from tests.security.browsing import watched_statements
 from tests.security.test_sec_44_enumeration import hashing_nothing, told
-from tests.signing_up import ask_for, asking_page, state, verify_domain
+from tests.signing_up import ask_for, asking_page, browser_at, state, verify_domain
 from tests.world import AMARA, DANA, OLU, PASSWORD, VICTOR, World
 
 NOBODY = "nobody@northwind.example"
@@ -161,6 +161,26 @@ def test_sec_52_a_network_asks_for_so_many_accounts_an_hour(
     world.clock.move(HOUR)
     ask_for(world, AMARA)
     assert errands(world) == 4
+
+
+def test_sec_52_and_so_do_all_the_networks_that_one_customer_has(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A /48 of IPv6 has 65,536 of them."""
+    world = either_world
+    monkeypatch.setattr(letters_asked, "OF_A_SITE", (3, DAY))
+    for number in range(5):
+        there = browser_at(world, f"2001:db8:5:{number}::1")
+        assert ask_for(world, f"somebody-{number}@fresh.example", there).status_code == 200
+    assert errands(world) == 3
+    ask_for(world, "somebody-5@fresh.example", browser_at(world, "2001:db8:6::1"))
+    assert errands(world) == 4
+    for number in range(6, 10):
+        ask_for(world, f"somebody-{number}@fresh.example", browser_at(world, "192.0.2.1"))
+    assert errands(world) == 8, "an IPv4 address is all of its network"
+    world.clock.move(DAY)
+    ask_for(world, AMARA, browser_at(world, "2001:db8:5::1"))
+    assert errands(world) == 9
 
 
 def test_sec_52_and_all_together_for_so_many_a_day(

@@ -9,13 +9,14 @@ import pytest
 
 from idp.audit import Origin
 from idp.credentials import code_budgets, phone_numbers
-from idp.credentials.networks import network_of
+from idp.credentials.networks import network_of, site_of
 from idp.credentials.phone_numbers import ELSEWHERE, NO_MOBILE, UNSOUND, PhoneMistake
 from idp.credentials.sent_code import ENROL, SIGN_IN
+from idp.directory.confirming import Share
 from idp.settings import Settings
 from tests.console.people_of import company
 from tests.credentials.proving import PHONE, enrol_code, place, send, sent
-from tests.signing_up import NADIA, sign_up, verify_domain
+from tests.signing_up import FREDA, NADIA, browser_at, sign_up, verify_domain
 from tests.storage.crew import threads_at_once
 from tests.world import AMARA, BEN, DANA, OLU, World
 
@@ -126,8 +127,7 @@ def test_sec_52_who_is_in_no_confirmed_company_costs_little_money(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither by a company that they founded, nor before they have come to one."""
-    monkeypatch.setattr(code_budgets, "OF_AN_UNCONFIRMED", 2)
-    monkeypatch.setattr(code_budgets, "OF_ALL_UNCONFIRMED", 3)
+    monkeypatch.setattr(code_budgets, "ENROLLING", Share(2, 9, 3))
     texts = []
     for number in range(5):
         email = f"one@company{number}.example"
@@ -150,6 +150,44 @@ def test_sec_52_who_is_in_no_confirmed_company_costs_little_money(
     last = place(either_world, "sms", ENROL, "one@company4.example")
     send(either_world, last, "+12015550107", Origin("198.51.100.99"))
     assert either_world.audit("second_factor.code_withheld")[2:] == []
+
+
+def test_sec_52_who_enrols_many_numbers_keeps_nobody_from_signing_in(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number that is enrolled has its own budget, which is bounded too."""
+    world = either_world
+    monkeypatch.setattr(code_budgets, "ENROLLING", Share(9, 9, 1))
+    monkeypatch.setattr(code_budgets, "ENROLLED", Share(9, 9, 2))
+    sign_up(world, FREDA)
+    world.run("DELETE FROM outbox")
+    enrol_code(world, "sms", FREDA)
+    world.run("DELETE FROM outbox")
+    sign_up(world, "mallory@evil.example", company="Evil")
+    send(world, place(world, "sms", ENROL, "mallory@evil.example"), "+12015550177")
+    assert texts_of(world) == 0, "what there was to enrol with is used up"
+    for expected in (1, 2, 2):
+        world.clock.move(61)
+        send(world, place(world, "sms", SIGN_IN, FREDA))
+        assert texts_of(world) == expected
+    reasons = [e["reason"] for e in world.audit("second_factor.code_withheld")]
+    assert reasons == ["of the company"] * 2
+
+
+def test_sec_52_one_founder_takes_a_share_of_the_texts(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, texts = either_world, []
+    monkeypatch.setattr(code_budgets, "ENROLLING", Share(9, 1, 9))
+    for number, network in enumerate(["192.0.2.1", "192.0.2.1", "192.0.2.2"]):
+        email = f"one@company{number}.example"
+        sign_up(world, email, company=f"Company {number}", visitor=browser_at(world, network))
+        [(company,)] = world.run("SELECT id FROM tenants WHERE name = :n", n=f"Company {number}")
+        there, origin = place(world, "sms", ENROL, email), Origin(f"198.51.100.{number}")
+        before = texts_of(world)
+        send(world, there, f"+1201555010{number}", origin, tenant_id=company)
+        texts.append(texts_of(world) - before)
+    assert texts == [1, 0, 1]
 
 
 def texts_of(world: World) -> int:
@@ -192,6 +230,19 @@ def test_sec_52_a_network_is_what_its_owner_can_not_change(
     one: str, other: str, is_same: bool
 ) -> None:
     assert (network_of(one) == network_of(other)) is is_same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("192.0.2.7", "::ffff:192.0.2.7", True),
+        ("192.0.2.7", "192.0.2.8", False),
+        ("2001:db8:5:1::1", "2001:db8:5:ffff::2", True),
+        ("2001:db8:5::1", "2001:db8:6::1", False),
+    ],
+)
+def test_sec_52_a_customer_may_have_many_networks(one: str, other: str, is_same: bool) -> None:
+    assert (site_of(one) == site_of(other)) is is_same
 
 
 def test_sec_52_of_twenty_who_ask_at_once_one_is_sent_a_code(either_world: World) -> None:

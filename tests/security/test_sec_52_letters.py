@@ -9,6 +9,7 @@ import pytest
 from idp.directory import imports, invitations
 from idp.directory import letters as rationed
 from idp.directory.acting import Mistake, TooOften
+from idp.directory.confirming import Share
 from idp.directory.letters import DAY, HOUR, TO_AN_ADDRESS
 from idp.worker import import_people
 from tests.console.access_story import Story
@@ -16,9 +17,9 @@ from tests.console.administering import administering
 from tests.console.calling import tenants_machine
 from tests.console.inviting import NADIA, invite
 from tests.console.people_of import letters
-from tests.signing_up import COMPANY, FREDA, sign_up
+from tests.signing_up import COMPANY, FREDA, browser_at, sign_up
 from tests.storage.crew import threads_at_once
-from tests.world import World
+from tests.world import DANA, PASSWORD, Visitor, World
 
 (AN_HOUR, _), (A_DAY, _) = TO_AN_ADDRESS
 
@@ -110,8 +111,7 @@ def test_sec_52_companies_that_nobody_confirmed_send_less_each_and_all_together(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anybody founds one in a minute; those that are confirmed lack nothing by it."""
-    monkeypatch.setattr(rationed, "OF_AN_UNCONFIRMED", 2)
-    monkeypatch.setattr(rationed, "OF_ALL_UNCONFIRMED", 3)
+    monkeypatch.setattr(rationed, "UNCONFIRMED", Share(2, 9, 3))
     first = founded_by(either_world, "one@first.example", "First")
     second = founded_by(either_world, "two@second.example", "Second")
     assert invitations_until_refused(either_world, "one@first.example", first) == 2
@@ -121,9 +121,71 @@ def test_sec_52_companies_that_nobody_confirmed_send_less_each_and_all_together(
     assert invitations_until_refused(either_world, "two@second.example", second, most=4) == 4
 
 
-def founded_by(world: World, email: str, name: str) -> str:
+def test_sec_52_one_founder_of_many_companies_takes_a_share_and_no_more(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the network from which they were founded, whenever that was, and from wherever they
+    invite; whoever founds one elsewhere lacks nothing by it."""
+    monkeypatch.setattr(rationed, "UNCONFIRMED", Share(2, 3, 9))
+    for number, share in enumerate([2, 1, 0]):
+        email, there = f"one@first{number}.example", f"2001:db8:5:{number}::1"
+        slug = founded_by(either_world, email, f"First {number}", browser_at(either_world, there))
+        either_world.run("UPDATE attempt_limits SET paused_until = paused_until + 86400")
+        assert invitations_until_refused(either_world, email, slug) == share
+    elsewhere = browser_at(either_world, "2001:db8:6::1")
+    other = founded_by(either_world, "two@second.example", "Second", elsewhere)
+    assert invitations_until_refused(either_world, "two@second.example", other) == 2
+
+
+def test_sec_52_what_strangers_companies_send_somebody_is_apart_from_what_others_may(
+    either_world: World,
+) -> None:
+    """Two a day, of all of them together; a company that is confirmed invites as if there were
+    none of it."""
+    slugs = {}
+    for email in ("one@first.example", "two@second.example"):
+        slugs[email] = founded_by(either_world, email, email)
+        with administering(either_world, email, slugs[email]) as admin:
+            invitations.invite(admin, either_world.held.secret_keys, NADIA, "staff", (), "en")
+    assert [again_until_refused(either_world, *each) for each in slugs.items()] == [0, 0]
+    made = invite(either_world)
+    for _again in range(AN_HOUR - 1):
+        send_again(either_world, made)
+    either_world.clock.move(DAY)
+    assert [again_until_refused(either_world, *each) for each in slugs.items()] == [2, 0]
+
+
+def again_until_refused(world: World, by: str, slug: str) -> int:
+    [(made,)] = world.run(
+        "SELECT i.id FROM invitations i JOIN tenants t ON t.id = i.tenant_id WHERE t.slug = :s",
+        s=slug,
+    )
+    for number in range(9):
+        try:
+            with administering(world, by, slug) as admin:
+                invitations.send_again(admin, world.held.secret_keys, made)
+        except TooOften:
+            return number
+    return 9
+
+
+def test_sec_52_who_changes_to_an_address_takes_none_of_its_invitations(
+    either_world: World,
+) -> None:
+    """Anybody has an account."""
+    browser = either_world.browser()
+    browser.sign_in(DANA, PASSWORD)
+    for _again in range(AN_HOUR):
+        sent = browser.submit(browser.get("/account/email"), email=NADIA)
+        assert sent.status_code == 303, sent.text
+    refused = browser.submit(browser.get("/account/email"), email=NADIA)
+    assert "as many letters as we send" in refused.text
+    invite(either_world)
+
+
+def founded_by(world: World, email: str, name: str, visitor: Visitor | None = None) -> str:
     """Its slug."""
-    sign_up(world, email, company=name)
+    sign_up(world, email, company=name, visitor=visitor)
     [(slug,)] = world.run("SELECT slug FROM tenants WHERE name = :n", n=name)
     return str(slug)
 
@@ -149,8 +211,7 @@ def test_sec_52_files_of_people_are_rationed(
 ) -> None:
     """Upload, drop, upload: what was sent is kept for a while."""
     monkeypatch.setattr(imports, "UPLOADS", 3)
-    monkeypatch.setattr(imports, "UPLOADS_OF_AN_UNCONFIRMED", 1)
-    monkeypatch.setattr(imports, "UPLOADS_OF_ALL_UNCONFIRMED", 2)
+    monkeypatch.setattr(imports, "UNCONFIRMED", Share(1, 9, 2))
     done = 0
     for number in range(3):
         email = f"one@company{number}.example"

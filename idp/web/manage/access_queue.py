@@ -41,7 +41,7 @@ def one(operation: Operation, request_id: str) -> str:
     typed = {"company": "", "end": "", "reason": ""}
     if found.wanted_end is not None:
         typed["end"] = access_words.field_day(found.wanted_end)
-    named = deciding.companies_named(operation, found.receiving_name)
+    named = deciding.companies_named(operation, found.receiving_name).companies
     if len(named) == 1 and named[0].confirmed_at is not None:
         typed["company"] = named[0].slug
     return _page(operation, found, typed, {})

@@ -39,10 +39,12 @@ class CompanyNamed(Answer):
 
 
 class QueueTold(AccessTold):
-    """`named` are the companies that the form may mean. `why_not` says why the person who asks may
+    """`named` are the companies that the form may mean, the confirmed ones first, and
+    `are_more_named` whether there are more of them. `why_not` says why the person who asks may
     not decide about it."""
 
     named: list[CompanyNamed]
+    are_more_named: bool
     why_not: str | None
 
 
@@ -118,5 +120,6 @@ def _told(operation: Operation, request: AccessRequest) -> QueueTold:
     is_person = operation.actor.user_id is not None
     why_not = deciding.why_not(operation, request) if is_person else ""
     named = deciding.companies_named(operation, request.receiving_name)
-    more = {"named": named, "why_not": gettext(why_not) if why_not else None}
+    more = {"named": named.companies, "are_more_named": named.are_more}
+    more |= {"why_not": gettext(why_not) if why_not else None}
     return QueueTold.model_validate({**whole.model_dump(), **more})

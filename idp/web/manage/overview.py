@@ -40,7 +40,7 @@ def tenant(admin: Administration) -> str:
         "manage/overview.html",
         counts=counts,
         open_products=[product.name for product in catalog().products.values() if product.sign_up],
-        most_invitations=letters.OF_AN_UNCONFIRMED,
+        most_invitations=letters.UNCONFIRMED.of_one,
     )
 
 
