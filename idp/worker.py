@@ -19,7 +19,7 @@ from idp.directory import (
     access_requests,
     access_steps,
     deciding,
-    domains,
+    domain_looks,
     event_letters,
     importing,
     memberships,
@@ -212,7 +212,7 @@ def _sweep(held: Provider) -> None:
     try:
         expire_access(held, held.clock())
         retention.sweep(held.database, held.clock())
-        domains.recheck(held.database, held.settings, held.clock())
+        domain_looks.recheck(held.database, held.settings, held.clock())
         remind_of_passwords(held, held.clock())
         health.tell_of_worker(held, held.clock())
     except StoreUnavailable as problem:

@@ -61,8 +61,10 @@ def verify_domain(
     world: World, name: str = "northwind.example", slug: str = "northwind", at: float = 1.0
 ) -> None:
     world.run(
-        "INSERT INTO domains (id, tenant_id, name, challenge, created_at, verified_at)"
-        " SELECT 'domain-' || :name, id, :name, 'c', 0, :at FROM tenants WHERE slug = :slug",
+        "INSERT INTO domains"
+        " (id, tenant_id, name, challenge, created_at, verified_at, checked_at, outcome)"
+        " SELECT 'domain-' || :name, id, :name, 'c', 0, :at, :at, 'found'"
+        " FROM tenants WHERE slug = :slug",
         name=name,
         slug=slug,
         at=at,

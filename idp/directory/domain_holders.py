@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from idp.database import Connection
 from idp.directory import former_addresses
-from idp.directory.domains import Domain
+from idp.directory.domains import Domain, Doubt, doubt_of
 from idp.directory.products import CONSOLE
 from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
@@ -37,23 +37,29 @@ class Stated(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """`policy` is the company's JSON. The domain is its own since `verified_at`, and without its
-    record since `failing_since`. `is_known_address` says that somebody there had the address."""
+    """`policy` is the company's JSON. The domain is its own since `verified_at`; `outcome` and
+    `failing_since` are the domain's. `is_known_address` says that somebody there had the
+    address."""
 
     tenant_id: str
     name: str
     status: str
     policy: str
     verified_at: float
+    outcome: str | None
     failing_since: float | None = None
     stated: Stated = Stated()
     is_known_address: bool = False
+
+    @property
+    def doubt(self) -> Doubt | None:
+        return doubt_of(self.outcome, self.failing_since)
 
 
 _HOLDER = (
     sa.select(
         *(Tenant.id, Tenant.name, Tenant.status, sa.type_coerce(Tenant.policy, sa.Text)),
-        *(Domain.verified_at, Domain.failing_since),
+        *(Domain.verified_at, Domain.outcome, Domain.failing_since),
     )
     .join(Domain, Domain.tenant_id == Tenant.id)
     .where(Domain.name == sa.bindparam("domain"), Domain.verified_at.is_not(None))

@@ -93,16 +93,16 @@ def _role(rows: Session, provider: CompanyProvider, email: str) -> Role | None:
 
 def _is_surely_its_own(rows: Session, provider: CompanyProvider, domain: str | None) -> bool:
     routed = (
-        sa.select(Domain.id)
+        sa.select(Domain)
         .join(RoutedDomain, RoutedDomain.domain_id == Domain.id)
         .where(
             RoutedDomain.provider_id == provider.id,
             Domain.name == domain,
             Domain.verified_at.is_not(None),
-            Domain.failing_since.is_(None),
         )
     )
-    return rows.scalar(routed) is not None
+    its = rows.scalar(routed)
+    return its is not None and its.doubt is None
 
 
 def _made(db: Connection, found: Identity, now: float) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from idp.directory import domain_names, tenants
 from idp.directory.domain_holders import SIGN_UP, SIGN_UP_ROLE, SIGN_UP_SINCE, Holder, Stated
+from idp.directory.domains import Doubt
 
 APPROVAL = "approval"
 ADMITTED = "admitted"
@@ -41,23 +42,21 @@ def place_of(domain: str, holder: Holder | None) -> Place:
         return Place(FOUNDER)
     if holder.status != tenants.ACTIVE:
         return Place(CLOSED, holder)
-    if not holder.is_known_address and admits(
-        holder.stated, holder.verified_at, holder.failing_since
-    ):
+    if not holder.is_known_address and admits(holder.stated, holder.verified_at, holder.doubt):
         return Place(ADMITTED, holder)
     waits = holder.stated.way in (None, APPROVAL, ADMITTED)
     return Place(APPROVAL if waits else CLOSED, holder)
 
 
-def admits(stated: Stated, verified_at: float | None, failing_since: float | None) -> bool:
+def admits(stated: Stated, verified_at: float | None, doubt: Doubt | None) -> bool:
     """Whether people of a domain come in by themselves. It has to have been verified when that was
-    stated, since whoever may add domains may not let people in; and its record has to be there:
-    somebody else may read the mail of a domain that is being lost."""
+    stated, since whoever may add domains may not let people in; and not to be in doubt: somebody
+    else may read the mail of a domain that is being lost."""
     return (
         stated.way == ADMITTED
         and is_role_fit(stated)
         and is_before(verified_at, stated.since)
-        and failing_since is None
+        and doubt is None
     )
 
 

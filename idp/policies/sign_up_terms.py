@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from idp.directory import domain_holders, granting, letting_in
 from idp.directory.acting import Administration, Forbidden, Mistake
 from idp.directory.domain_holders import ADMINISTERS, SIGN_UP, SIGN_UP_ROLE, SIGN_UP_SINCE, Stated
-from idp.directory.domains import Domain
+from idp.directory.domains import Domain, Doubt
 from idp.directory.roles import Role
 from idp.errors import told
 from idp.policies import belonging, stating
@@ -28,12 +28,12 @@ DATED = (*NAMES, SIGN_UP_SINCE)
 
 
 class TermsDomain(NamedTuple):
-    """A verified one. `admits` is whether its people come in by themselves; `is_failing`, whether
-    its record is gone."""
+    """A verified one. `admits` is whether its people come in by themselves; `doubt`, why they would
+    not whatever is stated."""
 
     name: str
     admits: bool
-    is_failing: bool
+    doubt: Doubt | None
 
 
 class Terms(NamedTuple):
@@ -50,7 +50,7 @@ class Terms(NamedTuple):
     def waiting_domains(self) -> list[str]:
         """Those whose people would come in if the same were stated again."""
         is_stated = self.stated == ADMITTED and self.is_role_fit
-        return [d.name for d in self.domains if is_stated and not (d.admits or d.is_failing)]
+        return [d.name for d in self.domains if is_stated and not (d.admits or d.doubt)]
 
 
 def terms(admin: Administration) -> Terms:
@@ -71,8 +71,8 @@ def terms(admin: Administration) -> Terms:
 
 
 def _domain(row: Domain, stated: Stated) -> TermsDomain:
-    admits = belonging.admits(stated, row.verified_at, row.failing_since)
-    return TermsDomain(row.shown, admits, row.failing_since is not None)
+    admits = belonging.admits(stated, row.verified_at, row.doubt)
+    return TermsDomain(row.shown, admits, row.doubt)
 
 
 def roles(admin: Administration) -> list[Role]:

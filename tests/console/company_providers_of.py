@@ -55,8 +55,9 @@ def verified_domain(world: World, name: str = "northwind.example", slug: str = "
     """As if its record had been found."""
     domain_id = new_id()
     world.run(
-        "INSERT INTO domains (id, tenant_id, name, challenge, created_at, verified_at, checked_at)"
-        " SELECT :id, id, :name, 'c', :now, :now, :now FROM tenants WHERE slug = :slug",
+        "INSERT INTO domains"
+        " (id, tenant_id, name, challenge, created_at, verified_at, checked_at, outcome)"
+        " SELECT :id, id, :name, 'c', :now, :now, :now, 'found' FROM tenants WHERE slug = :slug",
         id=domain_id,
         name=name,
         now=world.clock(),

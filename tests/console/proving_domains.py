@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.directory import domains
-from idp.directory.domains import AT_MOST_EVERY
+from idp.directory import domain_looks, domains
+from idp.directory.domain_looks import AT_MOST_EVERY
 from tests.console.administering import administering
 from tests.console.name_server import Zone, name_server
 from tests.world import AMARA, Visitor, World
@@ -42,7 +42,7 @@ def add(world: World, name: str = NAME, email: str = AMARA, slug: str = "northwi
 def look(world: World, domain_id: str, email: str = AMARA, slug: str = "northwind") -> str:
     world.clock.move(AT_MOST_EVERY)
     with administering(world, email, slug) as admin:
-        return domains.check(admin, world.settings, domain_id)
+        return domain_looks.check(admin, world.settings, world.clock, domain_id)
 
 
 def text_of(world: World, domain_id: str) -> str:

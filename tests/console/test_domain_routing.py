@@ -7,9 +7,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from idp.directory import company_providers, domains
+from idp.directory import company_providers, domain_looks, domains
 from idp.directory.acting import Changed, Mistake
-from idp.directory.domains import LOST_AFTER, RECHECK_AFTER
+from idp.directory.domain_looks import LOST_AFTER, RECHECK_AFTER
 from idp.directory.identity_providers import DISABLED
 from tests.console.administering import proven
 from tests.console.company_providers_of import SOUND, add, of_domain, route, turn, verified_domain
@@ -24,7 +24,7 @@ __all__ = ["asking", "zone"]
 
 def recheck(world: World, after: float) -> None:
     world.clock.move(after)
-    domains.recheck(world.held.database, world.held.settings, world.clock())
+    domain_looks.recheck(world.held.database, world.held.settings, world.clock())
 
 
 def routed(world: World) -> list[str]:

@@ -287,12 +287,13 @@ def test_the_api_tells_which_domains_admit_and_a_new_one_counts_as_a_change(
     caller, stated = person(world), {"sign_up": "admitted", "role": "agent"}
     assert caller.change("PUT", path, stated).status_code == 200
     seen = caller.get(path)
-    assert (seen.json or {})["domains"] == [{"name": "northwind.example", "admits": True}]
+    before = {"name": "northwind.example", "admits": True, "doubt": None}
+    assert (seen.json or {})["domains"] == [before]
     world.clock.move(5)
     verify_domain(world, "later.example", at=world.clock())
     assert (caller.get(path).json or {})["domains"] == [
-        {"name": "later.example", "admits": False},
-        {"name": "northwind.example", "admits": True},
+        {"name": "later.example", "admits": False, "doubt": None},
+        before,
     ]
     assert caller("PUT", path, stated, If_Match=seen.headers["ETag"]).status_code == 412
     assert caller.change("PUT", path, stated).status_code == 200

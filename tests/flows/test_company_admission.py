@@ -125,6 +125,7 @@ def test_sec_80_who_was_put_out_is_not_admitted_again(
     "spoil",
     [
         "UPDATE domains SET failing_since = 1 WHERE name = 'northwind.example'",
+        "UPDATE domains SET outcome = 'unanswered' WHERE name = 'northwind.example'",
         "UPDATE domains SET verified_at = NULL WHERE name = 'northwind.example'",
         "UPDATE company_providers SET admits_role_id = 'gone'",
         "UPDATE company_providers SET admits_role_id = NULL",

@@ -9,6 +9,7 @@ import pytest
 from idp.directory import tenants
 from idp.directory.domain_holders import DefaultRole, Holder, Stated
 from idp.directory.domain_names import of_address
+from idp.directory.domains import FOUND
 from idp.policies.belonging import ADMITTED, APPROVAL, CLOSED, FOUNDER, dated, place_of
 
 PLAIN = DefaultRole("role-1", "agent", administers=False, made_at=1.0)
@@ -20,7 +21,7 @@ ADMITS = Stated(ADMITTED, PLAIN, STATED_AT)
 
 
 def holder(stated: Stated = SILENT, **changed: Any) -> Holder:
-    found = Holder("tenant-1", "Acme", tenants.ACTIVE, "{}", verified_at=2.0, stated=stated)
+    found = Holder("tenant-1", "Acme", tenants.ACTIVE, "{}", 2.0, FOUND, stated=stated)
     return found._replace(**changed)
 
 
@@ -65,6 +66,10 @@ def test_a_company_decides_about_its_domain(
         ({"verified_at": STATED_AT}, ADMITTED),
         ({"verified_at": STATED_AT + 0.1}, APPROVAL),
         ({"failing_since": 8.0}, APPROVAL),
+        ({"outcome": "missing", "failing_since": 8.0}, APPROVAL),
+        ({"outcome": "unanswered"}, APPROVAL),
+        ({"outcome": "unanswered", "failing_since": 8.0}, APPROVAL),
+        ({"outcome": None}, APPROVAL),
         ({"is_known_address": True}, APPROVAL),
         ({"stated": ADMITS._replace(since=None)}, APPROVAL),
     ],
@@ -76,7 +81,7 @@ def test_it_admits_those_alone_that_it_meant(changed: dict[str, Any], way: str) 
 @pytest.mark.parametrize("way", [APPROVAL, CLOSED])
 def test_nothing_of_that_lets_anybody_in_whom_it_does_not_admit(way: str) -> None:
     stated = ADMITS._replace(way=way)
-    for changed in ({}, {"failing_since": 8.0}, {"is_known_address": True}):
+    for changed in ({}, {"outcome": "unanswered"}, {"is_known_address": True}):
         assert place_of("acme.example", holder(stated, **changed)).way == way
 
 

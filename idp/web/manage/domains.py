@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.directory import domains
+from idp.directory import domain_looks, domains
 from idp.directory.acting import Administration, Mistake
 from idp.web.context import provider
 from idp.web.manage import guard, shell
@@ -41,8 +41,9 @@ def show(admin: Administration, domain_id: str) -> str:
 @blueprint.post("/manage/<tenant>/domains/<domain_id>")
 @guard.administers()
 def check(admin: Administration, domain_id: str) -> Answer:
+    held = provider()
     try:
-        outcome = domains.check(admin, provider().settings, domain_id)
+        outcome = domain_looks.check(admin, held.settings, held.clock, domain_id)
     except Mistake as mistake:
         return _page(admin, domain_id, shell.errors_of(mistake)), mistake.status
     if outcome == domains.FOUND:
@@ -106,7 +107,7 @@ def _told(outcome: str | None) -> str | None:
     """What the last look found, and what to do about it."""
     words = {
         "wrong": _("There are other TXT records, and not this one. Compare the text."),
-        "missing": _("There is no such record yet. A new one can take an hour to be seen."),
+        "missing": _("There is no such record. A new one can take an hour to be seen."),
         "alias": _("There is an alias (CNAME) at this name. Set a TXT record of its own."),
         "too many": _("There are too many records at this name. Take the others away."),
         "unanswered": _("The nameservers of this domain did not answer. Try again later."),

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from idp.directory import domains
+from idp.directory import domain_looks, domains
 from idp.directory.acting import Administration
+from idp.directory.domains import Doubt
 from idp.errors import told
 from idp.web.context import provider
 from idp.web.manage.api import TENANT, Answer, Listing, Moment, Noun, listed
@@ -21,7 +22,9 @@ NEEDS = "domains.manage"
 
 
 class DomainTold(Answer):
-    """`record_text` belongs into a TXT record at `record_name`."""
+    """`record_text` belongs into a TXT record at `record_name`. `doubt` says that a verified domain
+    admits nobody by itself at present, and why: its record is `gone`, or its nameservers left the
+    last look `unanswered`."""
 
     id: str
     name: str
@@ -31,6 +34,7 @@ class DomainTold(Answer):
     created_at: Moment
     checked_at: Moment | None
     verified_at: Moment | None
+    doubt: Doubt | None
 
 
 class NewDomain(Sent):
@@ -56,7 +60,7 @@ def show(admin: Administration, domain_id: str) -> DomainTold:
 
 @api.post(f"{DOMAIN}/check", told("Look for a domain's record now"), needs=NEEDS, status=200)
 def check(admin: Administration, domain_id: str) -> DomainTold:
-    domains.check(admin, provider().settings, domain_id)
+    domain_looks.check(admin, provider().settings, provider().clock, domain_id)
     return DomainTold.model_validate(domains.get(admin, domain_id))
 
 

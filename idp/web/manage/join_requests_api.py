@@ -8,6 +8,7 @@ from pydantic import Field
 
 from idp.directory import letting_in
 from idp.directory.acting import Administration
+from idp.directory.domains import Doubt
 from idp.errors import told
 from idp.policies import sign_up_terms
 from idp.web.context import provider
@@ -60,10 +61,11 @@ class JoinRefusal(Sent):
 
 class SignUpDomain(Answer):
     """A verified one. `admits` is whether its people are admitted: not if it was verified after
-    that was stated, nor while its record is gone."""
+    that was stated, nor while it is in `doubt`, as of a domain."""
 
     name: str
     admits: bool
+    doubt: Doubt | None
 
 
 class SignUpPolicy(Answer):
