@@ -28,6 +28,7 @@ LIFETIME = 30 * 86400.0
 WAITING = "waiting"
 APPROVED = "approved"
 REFUSED = "refused"
+LAPSED = "lapsed"  # what became of one that nobody has decided about, which is not kept
 _IS_WAITING = sa.text("status = 'waiting'")
 
 

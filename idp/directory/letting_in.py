@@ -15,9 +15,18 @@ import sqlalchemy as sa
 from idp.directory import domain_names, granting, joining, memberships, paging, users
 from idp.directory.access_steps import check_mistakes, checked_reason
 from idp.directory.acting import Administration, Forbidden, Mistake, Rights
-from idp.directory.domains import Domain
+from idp.directory.domains import Domain, Doubt
 from idp.directory.former_addresses import FormerAddress
-from idp.directory.join_requests import APPROVED, IN_TIME, LIFETIME, REFUSED, WAITING, JoinRequest
+from idp.directory.join_requests import (
+    APPROVED,
+    HAS_LAPSED,
+    IN_TIME,
+    LAPSED,
+    LIFETIME,
+    REFUSED,
+    WAITING,
+    JoinRequest,
+)
 from idp.directory.memberships import KINDS, Membership
 from idp.directory.users import User
 from idp.errors import told
@@ -25,11 +34,13 @@ from idp.secret_values import SecretKeys
 
 PERMISSION = "people.manage"
 PAGE = 50
+Verified = dict[str | None, Doubt | None]  # the company's domains, each with its doubt
 
 
 class Waiting(NamedTuple):
     """`email` is the address by which they came. `obstacle` is a sentence that says why nobody can
-    let them in; `is_known_address` tells that somebody else here had the address."""
+    let them in; `is_known_address` tells that somebody else here had the address, `doubt` why its
+    domain may be somebody else's by now: to have proven to read the mail is worth little then."""
 
     id: str
     user_id: str
@@ -38,6 +49,7 @@ class Waiting(NamedTuple):
     asked_at: float
     obstacle: str | None
     is_known_address: bool
+    doubt: Doubt | None
 
 
 class Page(NamedTuple):
@@ -47,7 +59,7 @@ class Page(NamedTuple):
 
 class Former(NamedTuple):
     """Somebody who had an address. `status` is that of their membership here, or of their request
-    if they were no member."""
+    if they were no member: LAPSED, where nobody has decided about it."""
 
     name: str
     status: str
@@ -107,20 +119,22 @@ def _open(admin: Administration, request_id: str) -> JoinRequest:
     return found
 
 
-def _verified(admin: Administration) -> set[str]:
-    return set(admin.rows.scalars(sa.select(Domain.name).where(Domain.verified_at.is_not(None))))
+def _verified(admin: Administration) -> Verified:
+    rows = admin.rows.scalars(sa.select(Domain).where(Domain.verified_at.is_not(None)))
+    return {row.name: row.doubt for row in rows}
 
 
-def _shown(row: Any, domains: set[str]) -> Waiting:
+def _shown(row: Any, domains: Verified) -> Waiting:
     *shown, address_now, status, is_known = row
-    obstacle = _obstacle(shown[3], address_now, status, domains)
-    return Waiting._make((*shown, obstacle, bool(is_known)))
+    domain = domain_names.of_address(shown[3])
+    obstacle = _obstacle(shown[3] == address_now, domain in domains, status)
+    return Waiting._make((*shown, obstacle, bool(is_known), domains.get(domain)))
 
 
-def _obstacle(email: str, address_now: str, status: str, domains: set[str]) -> str | None:
-    if address_now != email:
+def _obstacle(has_address: bool, is_domain_ours: bool, status: str) -> str | None:
+    if not has_address:
         return told("They have another address by now. Invite them, if they belong here.")
-    if domain_names.of_address(email) not in domains:
+    if not is_domain_ours:
         return told("The domain of their address is not this company's any more.")
     if status != users.ACTIVE:
         return told("Their account is disabled.")
@@ -142,12 +156,13 @@ def _became(admin: Administration, user_id: str, status: str) -> str:
     was = sa.select(memberships.STATUS_NOW).where(
         Membership.user_id == user_id, Membership.source == memberships.HOME
     )
-    asked = sa.select(JoinRequest.status).where(JoinRequest.user_id == user_id)
+    asked = sa.select(JoinRequest.status).where(JoinRequest.user_id == user_id, sa.not_(HAS_LAPSED))
     now = {"now": admin.now}
     here = admin.rows.scalar(was.order_by(Membership.created_at.desc()).limit(1), now)
     if here == memberships.ACTIVE and status != users.ACTIVE:
         return memberships.DISABLED
-    return str(here or admin.rows.scalar(asked.order_by(JoinRequest.asked_at.desc()).limit(1)))
+    last = asked.order_by(JoinRequest.asked_at.desc()).limit(1)
+    return str(here or admin.rows.scalar(last, now) or LAPSED)
 
 
 def approve(
@@ -160,6 +175,7 @@ def approve(
     row = _get(admin, request_id)
     if kind not in KINDS:
         raise Mistake(kind=told("Choose what kind of person it is."))
+    users.keep_as_is(admin.db, row.user_id)
     if obstacle := _one(admin, row).obstacle:
         raise Mistake(request=obstacle)
     roles = granting.roles_named(admin, role_keys)

@@ -132,6 +132,12 @@ def refuse_proofs(db: Connection, user_id: str, until: float) -> float:
     return float(row[0])
 
 
+def keep_as_is(db: Connection, user_id: str) -> None:
+    """Until this transaction is over: whoever changes the person's address or status in another
+    has done so before, or waits. Call it before anything is read that rests on them."""
+    db.row(_HOLD, user_id=user_id)
+
+
 def hold(db: Connection, user_id: str, proven_at: float) -> bool:
     """Whether a proof from then still counts, and goes on to until this transaction is over:
     whoever ends it (`refuse_proofs`, another status) waits, and finds what was written."""

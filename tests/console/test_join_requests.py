@@ -229,7 +229,7 @@ def test_it_is_the_same_at_the_api(waiting: World) -> None:
     caller, request_id = person(waiting), the_request(waiting)
     [told] = caller.get(API).json["items"]  # type: ignore[index]
     assert (told["id"], told["email"], told["name"]) == (request_id, NADIA, "Nadia New")
-    may = {"can_be_let_in": True, "is_known_address": False}
+    may = {"can_be_let_in": True, "is_known_address": False, "doubt": None}
     assert set(told) == {"id", "name", "email", "asked_at", *may}
     assert told.items() >= may.items()
     assert person(waiting, HANA, "harbor").get(API).status_code == 404

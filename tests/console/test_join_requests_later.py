@@ -135,6 +135,19 @@ def test_nobody_waits_longer_than_thirty_days(waiting: World) -> None:
     assert waiting.run("SELECT count(*) FROM join_requests") == [(0,)]
 
 
+@pytest.mark.parametrize("is_swept", [True, False])
+def test_who_waited_in_vain_for_an_address_is_told_as_that(waiting: World, is_swept: bool) -> None:
+    """To whoever decides about the next one who comes by it."""
+    move(waiting)
+    waiting.clock.move(30 * DAY)
+    if is_swept:
+        retention.sweep(waiting.held.database, waiting.clock())
+    sign_up(waiting, NADIA, name="Nadia Next")
+    [newest, *_] = waiting.run("SELECT id FROM join_requests ORDER BY asked_at DESC")
+    page = waiting.browser().enter(f"{QUEUE}/{newest[0]}")
+    assert "had this address before: Nadia New (Waited)" in page.text
+
+
 def test_up_to_then_somebody_may_decide(waiting: World) -> None:
     request_id = the_request(waiting)
     waiting.clock.move(30 * DAY - 60)

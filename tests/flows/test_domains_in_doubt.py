@@ -22,7 +22,7 @@ from tests.console.proving_domains import (
     verified,
     zone,
 )
-from tests.flows.test_admitted import IN, PAGE, said, say, waits
+from tests.flows.test_admitted import IN, PAGE, QUEUE, decision_page, said, say, waits
 from tests.signing_up import NADIA, memberships_of, sign_up, verify_domain
 from tests.world import DANA, World
 
@@ -120,6 +120,26 @@ def test_the_api_says_the_same(
     assert told(f"domains/{domain_id}")["doubt"] == doubt
     its = {"name": "northwind.example", "admits": False, "doubt": doubt}
     assert told("sign-up-policy")["domains"] == [its]
+
+
+@pytest.mark.parametrize(
+    ("found", "doubt", "words"),
+    [([], "gone", "is gone from the DNS"), (SILENT, "unanswered", "did not answer when we last")],
+)
+def test_who_decides_is_told_that_reading_the_mail_proves_little(
+    asking: World, zone: Zone, found: list[str] | str, doubt: str, words: str
+) -> None:
+    admitting(asking, zone)
+    zone.records[RECORD] = found
+    recheck(asking)
+    sign_up(asking, NADIA)
+    page = decision_page(asking, NADIA)
+    assert words in page
+    assert "may be somebody else's by now" in page
+    assert "has proven to read the mail there" not in page
+    assert "may be somebody else's by now" in asking.browser().enter(QUEUE).text
+    [told] = (tenants_machine(asking).get("/tenants/northwind/join-requests").json or {})["items"]
+    assert (told["can_be_let_in"], told["doubt"]) == (True, doubt)
 
 
 def test_sec_79_a_domain_that_is_verified_while_somebody_saves_is_not_what_they_meant(

@@ -27,6 +27,7 @@ BECAME = {
     join_requests.WAITING: lazy_gettext("Waits"),
     join_requests.APPROVED: lazy_gettext("Approved"),
     join_requests.REFUSED: lazy_gettext("Refused"),
+    join_requests.LAPSED: lazy_gettext("Waited"),
 }
 
 Answer = Response | str | tuple[str, int]

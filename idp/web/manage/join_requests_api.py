@@ -29,7 +29,8 @@ class Waiting(Answer):
     """Somebody who has an account, and nothing of the company. `name` is what they have typed,
     `email` the address by which they came. Who has another one since, or is disabled, or whose
     domain is not the company's any more, can't be let in; `is_known_address` tells that somebody
-    else of the company had the address before."""
+    else of the company had the address before. Where their domain is in `doubt`, it may be somebody
+    else's by now, and so may the mail there."""
 
     id: str
     name: str
@@ -37,6 +38,7 @@ class Waiting(Answer):
     asked_at: Moment
     can_be_let_in: bool
     is_known_address: bool
+    doubt: Doubt | None
 
 
 class JoinApproval(Sent):
