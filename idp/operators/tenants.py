@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog, deciding, invitations, paging, readers, tenants, users
+from idp.directory import catalog, invitations, paging, readers, tenants, users
 from idp.directory.acting import Forbidden, Mistake, NotFound
 from idp.directory.clients import Client
 from idp.directory.invitations import Inviter
@@ -221,11 +221,11 @@ def _taken() -> Mistake:
 
 def confirm(operation: Operation, tenant: Tenant) -> None:
     """That who founded it is who they say: from now on it may do all that companies may. Nobody
-    says so of a company that they are in. One conditional write. Raises Forbidden,
+    says so of a company that they are in, or were. One conditional write. Raises Forbidden,
     RecentSignInNeeded, or Mistake."""
     operation.check("tenants.manage")
     operation.check_recent()
-    if deciding.who_is_in(operation, tenant.id, operation.actor.user_id or ""):
+    if _was_ever_in(operation, tenant):
         raise Forbidden("one of its people")
     confirmed = operation.rows.execute(
         sa.update(Tenant)
@@ -236,6 +236,14 @@ def confirm(operation: Operation, tenant: Tenant) -> None:
     if confirmed is None:
         raise _changed()
     operation.record("tenant.confirmed", tenant=tenant.id)
+
+
+def _was_ever_in(operation: Operation, tenant: Tenant) -> bool:
+    """Whoever could leave and then decide would decide about their own."""
+    own = sa.select(Membership.id).where(
+        Membership.tenant_id == tenant.id, Membership.user_id == operation.actor.user_id
+    )
+    return operation.rows.scalar(own.limit(1)) is not None
 
 
 def suspend(operation: Operation, tenant: Tenant) -> int:

@@ -81,10 +81,13 @@ def test_an_operator_confirms_it_by_a_recent_sign_in(founded: World) -> None:
     assert not is_confirmed(founded, slug)
 
 
-def test_nobody_confirms_a_company_of_their_own(founded: World) -> None:
-    slug = slug_of(founded)
+@pytest.mark.parametrize("status", ["active", "disabled", "ended"])
+def test_nobody_confirms_a_company_of_their_own(founded: World, status: str) -> None:
+    """Nor do they by leaving it first."""
+    slug, freda = slug_of(founded), user_id(founded, FREDA)
     founded.apply(users=[{"email": FREDA, "name": "Freda", "operator": True}])
-    with operation(founded, user_id=user_id(founded, FREDA)) as opened, pytest.raises(Forbidden):
+    founded.run("UPDATE memberships SET status = :s WHERE user_id = :u", s=status, u=freda)
+    with operation(founded, user_id=freda) as opened, pytest.raises(Forbidden):
         tenants.confirm(opened, tenants.get_tenant(opened, slug))
     assert not is_confirmed(founded, slug)
 
