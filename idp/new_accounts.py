@@ -153,8 +153,8 @@ def _founded(
             tenant.founded_email, tenant.founded_from = founder.email, network
     except sa.exc.IntegrityError:
         raise ElsewhereNow from None  # the slug was had already: they try another one
-    about = {"slug": tenant.slug, "name": tenant.name}
-    audit.record(db, "tenant.created", now, origin, actor=founder.id, tenant=tenant.id, **about)
+    about = {"actor": founder.id, "tenant": tenant.id, "slug": tenant.slug}
+    audit.record(db, "tenant.created", now, origin, **about)  # no stranger's words, which stay
     return tenant.id
 
 

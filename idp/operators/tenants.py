@@ -220,9 +220,9 @@ def _taken() -> Mistake:
 
 
 def confirm(operation: Operation, tenant: Tenant) -> None:
-    """That who founded it is who they say: from now on it may do all that companies may. Nobody
-    says so of a company that they are in, or were. One conditional write. Raises Forbidden,
-    RecentSignInNeeded, or Mistake."""
+    """That who founded it is who they say: from now on it may do all that companies may, and the
+    log has its name. Nobody says so of a company that they are in, or were. One conditional write.
+    Raises Forbidden, RecentSignInNeeded, or Mistake."""
     operation.check("tenants.manage")
     operation.check_recent()
     if _was_ever_in(operation, tenant):
@@ -235,7 +235,7 @@ def confirm(operation: Operation, tenant: Tenant) -> None:
     ).first()
     if confirmed is None:
         raise _changed()
-    operation.record("tenant.confirmed", tenant=tenant.id)
+    operation.record("tenant.confirmed", tenant=tenant.id, slug=tenant.slug, name=tenant.name)
 
 
 def _was_ever_in(operation: Operation, tenant: Tenant) -> bool:

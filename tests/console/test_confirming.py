@@ -14,7 +14,7 @@ from tests.console.operations import operation, operator, send, user_id
 from tests.console.operators_tokens import operators_app
 from tests.founding import confirm, is_confirmed, slug_of
 from tests.mailed import NEW, mail_for
-from tests.signing_up import COMPANY, FREDA, sign_up
+from tests.signing_up import COMPANY, FREDA, move_address, sign_up, state, verify_domain
 from tests.storage.crew import threads_at_once
 from tests.world import AMARA, OLU, PASSWORD, World
 
@@ -55,6 +55,7 @@ def test_an_operator_confirms_it_at_its_page(founded: World) -> None:
     assert "/confirm" not in after
     [event] = founded.audit("tenant.confirmed")
     assert event["actor"] == user_id(founded, OLU)
+    assert (event["slug"], event["name"]) == (slug, COMPANY)
     assert [each["template"] for each in mail_for(founded, FREDA)][-1] == "tenant/confirmed"
     assert browser.submit(browser.get("/operate/tenants/new"), path).status_code == 303
     assert len(founded.audit("tenant.confirmed")) == 1
@@ -70,6 +71,59 @@ def test_an_operator_confirms_it_at_the_api(founded: World) -> None:
     assert app.post(f"/platform/tenants/{slug}/confirm").status_code == 422
     assert app.get("/platform/tenants?status=unconfirmed").json == {**waiting, "items": []}
     assert len(founded.audit("tenant.confirmed")) == 1
+
+
+MOVED_TO = "helpdesk@northwind.example"
+
+
+def test_it_shows_with_which_address_it_was_founded_and_whose_domain_it_has_now(
+    founded: World,
+) -> None:
+    """Who may not open an account by a domain founds a company beside it, and moves there."""
+    slug, app = slug_of(founded), operators_app(founded)
+    verify_domain(founded)
+    state(founded, sign_up="closed")
+    page = operator(founded).get(f"/operate/tenants/{slug}/confirm").text
+    assert FREDA in page
+    assert "This domain is verified by" not in page
+    move_address(founded, FREDA, MOVED_TO)
+    page = operator(founded).get(f"/operate/tenants/{slug}/confirm").text
+    assert FREDA in page
+    assert page.count("This domain is verified by Northwind Lending (northwind).") == 1
+    assert page.index(FREDA) < page.index(MOVED_TO) < page.index("This domain is verified by")
+    told = app.get(f"/platform/tenants/{slug}").json or {}
+    northwind = {"slug": "northwind", "name": "Northwind Lending"}
+    assert told["founded_with"] == {"email": FREDA, "verified_by": None}
+    assert told["account_admins"] == [{"email": MOVED_TO, "verified_by": northwind}]
+
+
+def test_a_domain_of_its_own_is_no_other_companys(founded: World) -> None:
+    slug, app = slug_of(founded), operators_app(founded)
+    verify_domain(founded, "fresh.example", slug)
+    told = app.get(f"/platform/tenants/{slug}").json or {}
+    assert told["founded_with"] == {"email": FREDA, "verified_by": None}
+    founded.run(
+        "UPDATE domains SET verified_at = NULL, tenant_id = (SELECT id FROM tenants"
+        " WHERE slug = 'northwind')"
+    )
+    told = app.get(f"/platform/tenants/{slug}").json or {}
+    assert told["founded_with"] == {"email": FREDA, "verified_by": None}, "claimed, and not proven"
+
+
+def test_what_operators_make_was_founded_with_no_address(founded: World) -> None:
+    told = operators_app(founded).get("/platform/tenants/northwind").json or {}
+    assert told["founded_with"] is None
+    assert AMARA in {each["email"] for each in told["account_admins"]}
+    founded.run("UPDATE tenants SET founded_email = NULL")
+    page = operator(founded).get(f"/operate/tenants/{slug_of(founded)}/confirm").text
+    assert "Not known" in page
+
+
+def test_its_network_is_kept_no_longer_than_it_is_asked_for(founded: World) -> None:
+    [(kept,)] = founded.run("SELECT founded_from FROM tenants WHERE name = :n", n=COMPANY)
+    assert "127.0.0.1" not in kept
+    confirm(founded)
+    assert founded.run("SELECT founded_from FROM tenants WHERE name = :n", n=COMPANY) == [(None,)]
 
 
 def test_an_operator_confirms_it_by_a_recent_sign_in(founded: World) -> None:

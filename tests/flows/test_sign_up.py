@@ -11,6 +11,7 @@ from idp.directory import invitations
 from idp.login import new_password
 from idp.web import letters
 from tests.console.administering import administering
+from tests.founding import slug_of
 from tests.mailed import NEW, mail_for
 from tests.security.test_sec_44_enumeration import hashing_nothing
 from tests.signing_up import (
@@ -77,7 +78,11 @@ def test_somebody_opens_an_account_and_a_company_and_signs_in(either_world: Worl
     assert (person["email"], person["email_verified"]) == (FREDA, True)
     [event] = world.audit("sign_up.done")
     assert event["way"] == "founder"
-    assert [each["name"] for each in world.audit("tenant.created")] == [COMPANY]
+    [made] = world.audit("tenant.created")
+    assert (made["slug"], "name" in made) == (slug_of(world), False)
+    assert COMPANY not in str(world.run("SELECT * FROM audit_events")), (
+        "a stranger's words stay out"
+    )
 
 
 def test_the_founder_administers_their_company_and_no_other(either_world: World) -> None:

@@ -13,7 +13,7 @@ from idp.directory import tenants as states
 from idp.directory.acting import Mistake
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
-from idp.operators import ending, evidence, tenants
+from idp.operators import ending, evidence, founders, tenants
 from idp.operators.tenants import Invited, Wanted
 from idp.web.context import now, provider
 from idp.web.manage import guard, shell
@@ -86,8 +86,8 @@ def show(operation: Operation, slug: str) -> Answer:
 @guard.operates(recent=True)
 def ask_to_confirm(operation: Operation, slug: str) -> Answer:
     found = tenants.get_tenant(operation, slug)
-    admins = tenants.account_admins(operation, found)
-    return _page(operation, slug, "manage/tenant_confirm.html", admins=admins)
+    seen = founders.find(operation, found)
+    return _page(operation, slug, "manage/tenant_confirm.html", founders=seen)
 
 
 @blueprint.post("/operate/tenants/<slug>/confirm")

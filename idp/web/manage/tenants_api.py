@@ -10,7 +10,7 @@ from pydantic import Field
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
 from idp.errors import told
-from idp.operators import ending, evidence, tenants
+from idp.operators import ending, evidence, founders, tenants
 from idp.operators.tenants import Invited, Wanted
 from idp.web.context import now, provider
 from idp.web.manage.api import (
@@ -47,12 +47,28 @@ class TenantLine(Answer):
     confirmed_at: Moment | None
 
 
+class OtherTold(Answer):
+    slug: str
+    name: str
+
+
+class AddressTold(Answer):
+    """`verified_by` is another company, which has verified the domain of the address."""
+
+    email: str
+    verified_by: OtherTold | None
+
+
 class TenantTold(TenantLine):
-    """How many active people it has, how many are signed in, and how many clients."""
+    """How many active people it has, how many are signed in, and how many clients. `founded_with`
+    is the address with which somebody founded it by opening an account; an account admin's may have
+    been changed since."""
 
     people: int
     signed_in: int
     clients: int
+    founded_with: AddressTold | None
+    account_admins: list[AddressTold]
 
 
 class NewTenant(Sent):
@@ -150,5 +166,7 @@ def invite(operation: Operation, company: str, body: FirstAdmin) -> None:
 def _told(operation: Operation, tenant: Tenant) -> TenantTold:
     operation.rows.refresh(tenant)
     facts = tenants.facts(operation, tenant)
+    seen = founders.find(operation, tenant)
     line = TenantLine.model_validate(tenant)
-    return TenantTold(**line.model_dump(), **facts._asdict())
+    told = {**line.model_dump(), **facts._asdict(), **seen._asdict()}
+    return TenantTold.model_validate(told)
