@@ -5,7 +5,8 @@ nobody's letters wait for a product, a code that lives five minutes for no lette
 for no mail server, and what the worker does itself (who is to be told of the end of an access, say)
 for none of them. Of messages to products a claim takes those to one receiver, and
 none to a receiver that another worker is busy with: one that hangs holds up itself, and one thread.
-A message that was delivered or given up stays as its own receipt.
+A message that was delivered or given up stays as its own receipt, unless it is about somebody who
+has no account (`LEAVES_NOTHING`): then it goes with what it held.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ REFUSED = "refused"
 FAILED = "failed"
 
 LETTER, CODE, TEXT = "mail", "code", "sms"  # a letter, a code by mail, a text message
+LEAVES_NOTHING = "leaves_nothing"  # in a payload
 CLAIM_SECONDS = 60.0
 BATCH = 5
 
@@ -159,6 +161,7 @@ _FINISH = (
         finished_at=sa.bindparam("done_at", type_=sa.Double),
     )
 )
+_FORGET = sa.delete(_TABLE).where(*_IN_HAND)
 _PUT_OFF = (
     sa.update(_TABLE)
     .where(*_IN_HAND)
@@ -235,6 +238,8 @@ def finish(
     db: Connection, message: Message, status: str, error: str, again_at: float, now: float
 ) -> bool:
     """How a try went. False for a claim that was given up for lost: somebody else has it."""
+    if status != PENDING and message.payload.get(LEAVES_NOTHING):
+        return bool(db.run(_FORGET, message_id=message.id, attempt=message.attempts))
     return bool(
         db.run(
             _FINISH,

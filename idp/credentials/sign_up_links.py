@@ -1,7 +1,8 @@
 """Links that prove an e-mail address of somebody who has no account yet (product.md S5).
 
-There is one for an address: a newer one takes its place. It is good for an hour, and once. Opening
-it changes nothing, and nobody is made before it is spent.
+Of an address the newest two are good, each for an hour: anybody has another one sent to it, and the
+owner who is still typing behind theirs keeps it. Both are spent together, once. Opening one changes
+nothing, and nobody is made before it is spent.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ LIFETIME_MINUTES = 60
 
 
 class SignUpLink(Base):
-    """`email` is canonical, and what the letter went to. `product_key` is where the person was
-    going, `locale` their language."""
+    """`email` is canonical, and what the letters went to. `product_key` is where the person was
+    going, `locale` their language; `former_…` are those of the link before the newest."""
 
     __tablename__ = "sign_up_links"
 
@@ -30,6 +31,10 @@ class SignUpLink(Base):
     product_key: Mapped[str]
     locale: Mapped[str]
     expires_at: Mapped[float]
+    former_token_hash: Mapped[str | None] = mapped_column(unique=True)
+    former_product_key: Mapped[str | None]
+    former_locale: Mapped[str | None]
+    former_expires_at: Mapped[float | None]
 
 
 class Opened(NamedTuple):
@@ -39,24 +44,37 @@ class Opened(NamedTuple):
 
 
 _TABLE: Any = SignUpLink.__table__
-_COLUMNS = tuple(_TABLE.c.keys())
-_TOLD = tuple(_TABLE.c[name] for name in Opened._fields)
+_OF_A_LINK = ("token_hash", "product_key", "locale", "expires_at")
 _MAKE = Upsert(
     lambda insert: (
         insert(_TABLE)
-        .values({name: sa.bindparam(name) for name in _COLUMNS})
+        .values({name: sa.bindparam(name) for name in ("email", *_OF_A_LINK)})
         .on_conflict_do_update(
             index_elements=["email"],
-            set_={name: sa.bindparam(name) for name in _COLUMNS[1:]},
+            set_={
+                **{f"former_{name}": _TABLE.c[name] for name in _OF_A_LINK},
+                **{name: sa.bindparam(name) for name in _OF_A_LINK},
+            },
         )
     )
 )
-_IS_GOOD = (
-    _TABLE.c.token_hash == sa.bindparam("hashed"),
-    _TABLE.c.expires_at > sa.bindparam("now", type_=sa.Double),
+_NOW = sa.bindparam("now", type_=sa.Double)
+_IS_NEWEST = _TABLE.c.token_hash == sa.bindparam("hashed")
+_IS_GOOD = sa.or_(
+    sa.and_(_IS_NEWEST, _TABLE.c.expires_at > _NOW),
+    sa.and_(
+        _TABLE.c.former_token_hash == sa.bindparam("hashed"), _TABLE.c.former_expires_at > _NOW
+    ),
 )
-_LOOK = sa.select(*_TOLD).where(*_IS_GOOD)
-_SPEND = sa.delete(_TABLE).where(*_IS_GOOD).returning(*_TOLD)
+_TOLD = (
+    _TABLE.c.email,
+    *(
+        sa.case((_IS_NEWEST, _TABLE.c[name]), else_=_TABLE.c[f"former_{name}"])
+        for name in ("product_key", "locale")
+    ),
+)
+_LOOK = sa.select(*_TOLD).where(_IS_GOOD)
+_SPEND = sa.delete(_TABLE).where(_IS_GOOD).returning(*_TOLD)
 
 
 def make(
@@ -69,7 +87,7 @@ def make(
     now: float,
 ) -> str:
     """The sealed link for a letter to the canonical address `email`: `path`, and a token of 256
-    bits. An older one is dead."""
+    bits. Of older ones the newest stays good."""
     secret = token_hex(32)
     db.run(
         _MAKE,
@@ -88,6 +106,6 @@ def look(db: Connection, claimed_token: str, now: float) -> Opened | None:
 
 
 def spend(db: Connection, claimed_token: str, now: float) -> Opened | None:
-    """For one of all who come at once; None for the others."""
+    """For one of all who come at once, by whichever of the two; None for the others."""
     row = db.row(_SPEND, hashed=fingerprint(claimed_token), now=now)
     return Opened._make(row) if row else None

@@ -29,8 +29,8 @@ OF_ALL = (10_000, DAY)  # letters to addresses that have no account
 
 
 class LinkOver(PageRefusal):
-    """Unknown, used, too old, of a newer one, of somebody who has an account by now: all the
-    same."""
+    """Unknown, used, too old, followed by two newer ones, of somebody who has an account by now:
+    all the same."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -67,7 +67,13 @@ def ask(
 ) -> None:
     """For an `address`, anybody's or nobody's: the same work, and no answer. What is more than
     anybody may ask is dropped."""
-    asked = {"email": email, "product": product_key, "locale": locale, "origin": list(origin)}
+    asked: dict[str, Any] = {
+        "email": email,
+        "product": product_key,
+        "locale": locale,
+        "origin": list(origin),
+    }
+    asked[outbox.LEAVES_NOTHING] = True
     with database.transaction() as db:
         if letters_asked.take(db, keys, "sign ups", email, now, origin):
             outbox.enqueue(db, MESSAGE, asked, now)
@@ -86,7 +92,7 @@ def write_letter(
         return
     if not _take_room(db, now, origin):
         return
-    letter: dict[str, Any] = {"to": email, "locale": payload["locale"]}
+    letter: dict[str, Any] = {"to": email, "locale": payload["locale"], outbox.LEAVES_NOTHING: True}
     place = place_of(db, email)
     if place.way == CLOSED:
         letter |= {"template": "sign_up_closed", "is_suspended": place.is_suspended}

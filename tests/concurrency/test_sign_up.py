@@ -8,12 +8,14 @@ import pytest
 
 from idp import new_accounts
 from idp.audit import NOWHERE
+from idp.credentials import sign_up_links
 from idp.directory import letting_in
 from idp.directory.acting import Mistake
 from idp.errors import Refusal
 from idp.login import new_password, sign_up
 from idp.login.sign_up import LinkOver
 from idp.new_accounts import ElsewhereNow
+from idp.secret_values import LETTER_SECRET
 from tests.console.administering import administering
 from tests.mailed import NEW
 from tests.signing_up import (
@@ -53,6 +55,44 @@ def test_sec_56_of_many_threads_one_opens_the_account(either_world: World) -> No
     assert len(memberships_of(world, FREDA)) == 1
     assert world.run("SELECT count(*) FROM tenants") == [(companies + 1,)]
     assert len(world.audit("sign_up.done")) == 1
+
+
+def test_sec_56_of_many_who_use_both_links_one_opens_the_account(either_world: World) -> None:
+    world, held = either_world, either_world.held
+    tokens = [link_for(world, FREDA).partition("token=")[2] for _ in range(2)]
+    found = sign_up.look(held.database, tokens[0], world.clock())
+    owner = new_accounts.owner_of(found, "Freda", "Fresh")
+    prepared = new_password.prepare(held.database, held.hasher, held.settings, owner, (), NEW)
+
+    def use(number: int) -> bool:
+        token = tokens[number % 2]
+        account = (token, owner, prepared, f"Company {number}", world.clock(), NOWHERE)
+        try:
+            new_accounts.open_account(held.database, held.secret_keys, *account)
+        except Refusal:
+            return False
+        return True
+
+    assert Counter(threads_at_once(use, AT_ONCE)) == {True: 1, False: AT_ONCE - 1}
+    assert len(memberships_of(world, FREDA)) == 1
+    assert world.run("SELECT count(*) FROM sign_up_links") == [(0,)]
+
+
+def test_sec_56_of_many_links_that_are_made_at_once_two_are_good(either_world: World) -> None:
+    held, now = either_world.held, either_world.clock()
+
+    def make(number: int) -> str:
+        with held.database.transaction() as db:
+            asked = (FREDA, f"product-{number}", "en", "")
+            sealed = sign_up_links.make(db, held.secret_keys, *asked, now)
+        return held.secret_keys.decrypt(sealed, LETTER_SECRET).decode()
+
+    tokens = threads_at_once(make, AT_ONCE)
+    with held.database.connection() as db:
+        opened = [sign_up_links.look(db, token, now) for token in tokens]
+    good = [(place, each.product_key) for place, each in enumerate(opened) if each]
+    assert len(good) == 2
+    assert len(set(good)) == 2
 
 
 def test_of_many_decisions_about_one_person_one_counts(either_world: World) -> None:

@@ -219,12 +219,6 @@ def test_sec_56_a_sign_up_link_is_good_for_an_hour(either_world: World) -> None:
     assert status_of(either_world, another) == 303
 
 
-def test_sec_56_an_older_sign_up_link_is_dead_after_a_newer_one(either_world: World) -> None:
-    older, newer = link_for(either_world, FREDA), link_for(either_world, FREDA)
-    assert status_of(either_world, older) == 404
-    assert status_of(either_world, newer) == 303
-
-
 def test_sec_56_looking_at_a_sign_up_link_changes_nothing(either_world: World) -> None:
     link = link_for(either_world, FREDA)
     before = kept(either_world)

@@ -96,6 +96,25 @@ def test_a_delivered_message_stays_as_its_receipt_and_is_not_sent_again(
     assert kept(database) == [(outbox.DELIVERED, 1, None, NOW)]
 
 
+@pytest.mark.parametrize(
+    ("problem", "outcome"),
+    [(None, outbox.DELIVERED), (Undelivered("no such box", refused=True), outbox.REFUSED)],
+)
+def test_a_message_about_somebody_without_an_account_leaves_nothing_once_it_is_done(
+    database: Database, problem: Exception | None, outcome: str
+) -> None:
+    with database.transaction() as db:
+        letter = {"name": "first", outbox.LEAVES_NOTHING: True}
+        outbox.enqueue(db, "mail", letter, NOW, session_id="s", client_id="lms")
+    recorder = Recorder([Undelivered("away"), *([problem] if problem else [])])
+    recorder.deliver(database, NOW)
+    assert [row[0] for row in kept(database)] == [outbox.PENDING], "it is tried again"
+    assert recorder.outcomes == []
+    recorder.deliver(database, NOW + 1)
+    assert recorder.outcomes[0][:2] == ("first", outcome)
+    assert kept(database) == []
+
+
 def test_messages_leave_oldest_first(database: Database) -> None:
     for number in (3, 1, 2):
         enqueue(database, str(number), now=NOW + number)
