@@ -1,8 +1,8 @@
 """Changing and removing a company's identity provider, with the accounts that are linked there.
 
 A link says that an issuer vouches for a person. It ends with the provider, and where the provider
-becomes another issuer; who was linked is linked anew at the next sign-in. What was opened so far
-goes on, as with a password that is changed by nobody but its owner.
+becomes another issuer; who was linked is linked anew at the next sign-in. What rests on a provider
+alone ends with it (`grant.why_dead`); under another issuer it goes on until it runs out.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from tests.console.company_providers_of import (
     link,
     only_way,
     route,
+    turn,
     verified_domain,
 )
 from tests.console.people_of import ask, member_id
@@ -124,6 +125,16 @@ def test_removal_says_whom_it_hits(either_world: World, browser: Visitor) -> Non
     assert "2 of them have no password or passkey here" in text
     assert "northwind.example" in text
     assert "only way no more" in text
+
+
+def test_stopping_says_that_who_came_in_by_it_is_out(either_world: World, browser: Visitor) -> None:
+    provider_id = add(either_world)
+    for act in ("disable", "remove"):
+        text = browser.get(f"{PAGES}/{provider_id}/{act}").text
+        assert "Whoever came in by it alone is out within a second" in text
+        assert ("count again" in text) == (act == "disable")
+    turn(either_world, provider_id, "disabled")
+    assert "out within a second" not in browser.get(f"{PAGES}/{provider_id}/remove").text
 
 
 def test_a_form_that_somebody_overtook_shows_what_is_there_now(

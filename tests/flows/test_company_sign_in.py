@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from idp.directory import company_providers
+from idp.grants import provider_changes
 from tests.account.proving import mail_to
+from tests.console.administering import proven
 from tests.console.company_providers_of import (
     only_way,
     turn,
@@ -207,8 +210,35 @@ def test_sec_80_switched_off_what_it_has_let_in_opens_nothing_more(
     by_company(visitor)
     turn(either_world, key_of(either_world), "disabled")
     either_world.clock.move(2)
+    assert is_asked_anew(visitor)
+
+
+def test_switched_on_again_what_it_had_let_in_counts_again_and_removed_never(
+    either_world: World, visitor: Visitor
+):
+    answer = by_company(visitor, scope="openid offline_access")
+    given = either_world.redeem(sent_back(answer)["code"]).json or {}
+    key = key_of(either_world)
+    turn(either_world, key, "disabled")
+    either_world.clock.move(2)
+    assert either_world.refresh(given["refresh_token"]).status_code == 400
+    assert is_asked_anew(visitor)
+    turn(either_world, key, "active")
+    either_world.clock.move(2)
+    again = either_world.refresh(given["refresh_token"])
+    assert again.status_code == 200, again.text
+    given = again.json or {}
+    assert "code" in sent_back(visitor.follow(visitor.authorize("lms")))
+    with proven(either_world) as admin:
+        provider_changes.remove(admin, key, company_providers.get(admin, key).digest)
+    either_world.clock.move(2)
+    assert either_world.refresh(given["refresh_token"]).status_code == 400
+    assert is_asked_anew(visitor)
+
+
+def is_asked_anew(visitor: Visitor) -> bool:
     page = visitor.follow(visitor.authorize("connections"))
-    assert page.request.path == "/login/password"
+    return bool(page.request.path == "/login/password")
 
 
 def test_where_it_is_the_only_way_a_password_is_not_enough(
