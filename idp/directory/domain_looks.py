@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,6 +25,8 @@ from idp.text_records import UNANSWERED, NoRecords
 
 AT_MOST_EVERY = 5.0  # seconds between two looks that people ask for
 RECHECK_AFTER = 86400.0
+DOUBT_AFTER = 3600.0
+DOUBTS_AT_ONCE = 3  # each look may take as long as nameservers are given
 LOST_AFTER = 3 * 86400.0
 
 
@@ -113,22 +115,35 @@ def _note(rows: Session, domain_id: str, outcome: str, now: float) -> None:
 
 
 def recheck(database: Database, settings: Settings, now: float) -> int:
-    """The worker's: look again at every verified domain that was last looked at a day ago. How many
-    were. Each is claimed by a conditional write, so that several workers share them."""
+    """The worker's: look again at every verified domain that was last looked at a day ago, and at a
+    few of those that are in doubt for an hour, so that an outage of the DNS is over soon after it
+    is over. How many were. Each is claimed by a conditional write, so that several workers share
+    them."""
     looked = 0
-    while (look := _claimed(database, now)) is not None:
-        outcome = _looked_up(settings, f"{LABEL}.{look.name}", look.text)
-        with tenancy.session(database, look.tenant_id) as rows:
-            _note(rows, look.domain_id, outcome, now)
-            _lose(database, rows, look, now)
+    while _look_again(database, settings, now, Domain.checked_at <= now - RECHECK_AFTER):
         looked += 1
+    in_doubt = (Domain.outcome != FOUND, Domain.checked_at <= now - DOUBT_AFTER)
+    for _ in range(DOUBTS_AT_ONCE):
+        looked += _look_again(database, settings, now, *in_doubt)
     return looked
 
 
-def _claimed(database: Database, now: float) -> Look | None:
+def _look_again(database: Database, settings: Settings, now: float, *due: Any) -> bool:
+    look = _claimed(database, now, *due)
+    if look is None:
+        return False
+    outcome = _looked_up(settings, f"{LABEL}.{look.name}", look.text)
+    with tenancy.session(database, look.tenant_id) as rows:
+        _note(rows, look.domain_id, outcome, now)
+        _lose(database, rows, look, now)
+    return True
+
+
+def _claimed(database: Database, now: float, *due: Any) -> Look | None:
+    """The one that has waited longest."""
     with tenancy.every_tenant(database) as rows:
-        due = Domain.checked_at <= now - RECHECK_AFTER
-        found = sa.select(Domain).where(Domain.verified_at.is_not(None), due).limit(1)
+        found = sa.select(Domain).where(Domain.verified_at.is_not(None), *due)
+        found = found.order_by(Domain.checked_at).limit(1)
         domain = rows.scalar(found.with_for_update(skip_locked=True))
         if domain is None:
             return None

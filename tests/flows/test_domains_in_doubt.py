@@ -9,7 +9,7 @@ import pytest
 
 from idp import text_records
 from idp.directory import domain_looks
-from idp.directory.domain_looks import RECHECK_AFTER
+from idp.directory.domain_looks import DOUBT_AFTER, RECHECK_AFTER
 from tests.console.administering import with_roles
 from tests.console.calling import tenants_machine
 from tests.console.name_server import SILENT, Zone
@@ -68,6 +68,28 @@ def test_sec_80_a_domain_whose_nameservers_say_nothing_admits_nobody(
     assert look(asking, domain_id) == "found"
     sign_up(asking, "another@northwind.example")
     assert memberships_of(asking, "another@northwind.example") == [IN]
+
+
+def test_an_outage_of_the_dns_is_over_an_hour_later(asking: World, zone: Zone) -> None:
+    """For a few of the domains at a time, those first that have waited longest."""
+    names = [f"{letter}.example" for letter in "abcde"]
+    for name in names:
+        verify_domain(asking, name, at=asking.clock())
+        asking.clock.move(1)
+    asking.run("UPDATE domains SET outcome = 'unanswered'")
+    for name in names:
+        zone.records[f"_latchkey.{name}"] = ['TXT "latchkey-domain=c"']
+    asking.clock.move(DOUBT_AFTER - 10)
+
+    def doubtful() -> list[str]:
+        domain_looks.recheck(asking.held.database, asking.settings, asking.clock())
+        rows = asking.run("SELECT name FROM domains WHERE outcome <> 'found' ORDER BY name")
+        return [name for (name,) in rows]
+
+    assert doubtful() == names, "not before an hour is over"
+    asking.clock.move(10)
+    assert doubtful() == names[3:]
+    assert doubtful() == []
 
 
 def test_one_look_that_nobody_answers_makes_no_record_come_back(asking: World, zone: Zone) -> None:
