@@ -6,6 +6,7 @@ import click
 
 from idp import migrations
 from idp.database import Database
+from idp.directory import lost_addresses
 from idp.errors import SetupMistake
 from idp.secret_values import secret_keys
 from idp.settings import settings_from
@@ -18,9 +19,18 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database to the newest schema; any number of processes may ask at once."""
-    migrations.upgrade(_database())
+    """Bring the database to the newest schema, and say whose address is none by today's rules; any
+    number of processes may ask at once."""
+    database = _database()
+    migrations.upgrade(database)
     click.echo("The database has the newest schema.")
+    lost = lost_addresses.find(database)
+    if lost:
+        click.echo(
+            f"✗ {len(lost)} accounts have an address that leads to nobody by today's rules, so"
+            " their people can't sign in with it (docs/operate.md, Upgrading). Their ids: "
+            + ", ".join(lost)
+        )
 
 
 @db.command()

@@ -67,13 +67,13 @@ def ask(
 ) -> None:
     """For an `address`, anybody's or nobody's: the same work, and no answer. What is more than
     anybody may ask is dropped."""
-    asked: dict[str, Any] = {
+    asked = {
         "email": email,
         "product": product_key,
         "locale": locale,
         "origin": list(origin),
+        outbox.LEAVES_NOTHING: True,
     }
-    asked[outbox.LEAVES_NOTHING] = True
     with database.transaction() as db:
         if letters_asked.take(db, keys, "sign ups", email, now, origin):
             outbox.enqueue(db, MESSAGE, asked, now)

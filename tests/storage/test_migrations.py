@@ -15,6 +15,7 @@ from idp import audit_inspection, migrations
 from idp.audit import TAGS
 from idp.audit_chain import BROKEN, STARTED, AuditEvent
 from idp.database import Base, Database
+from idp.directory import lost_addresses
 from idp.errors import SetupMistake
 from tests.storage.crew import KEYS, PROCESSES, Crew, Prepared
 
@@ -382,6 +383,8 @@ def test_addresses_of_before_have_todays_form_where_it_is_free(database_url: str
             found = connection.execute(sa.text("SELECT id, email_canonical FROM users"))
             forms = dict(map(tuple, found))
             confirmed = connection.scalar(sa.text("SELECT confirmed_at FROM tenants"))
+        lost = lost_addresses.find(database)
+    assert lost == ["taken", "u"], "the last has no address at all"
     assert forms == {"u": "u", **{key: now for key, _, _, now in WRITTEN}}
     assert confirmed == 1.0, "operators have made all that there are"
 

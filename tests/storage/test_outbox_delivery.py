@@ -248,21 +248,25 @@ def claim_and_die(url: str) -> None:
         delivery.deliver_due(database, {"mail": die}, unheard, NOW)
 
 
+@pytest.mark.parametrize("leaves_nothing", [False, True])
 def test_a_worker_whose_claim_has_lapsed_gives_away_nothing_of_the_next_ones(
-    database: Database,
+    database: Database, leaves_nothing: bool
 ) -> None:
     """The first is slow and fails at last, while the second sends: a third must not send too."""
-    enqueue(database, "letter")
-    may_fail, third = threading.Event(), Recorder()
+    with database.transaction() as db:
+        letter = {"name": "letter", outbox.LEAVES_NOTHING: leaves_nothing}
+        outbox.enqueue(db, "mail", letter, NOW, session_id="s", client_id="lms")
+    may_fail, third, left = threading.Event(), Recorder(), list[tuple[Any, ...]]()
     lapsed = NOW + outbox.CLAIM_SECONDS + 1
 
     def fail_late(message: Message, now: float) -> None:
         assert may_fail.wait(30)
-        raise Undelivered("too late")
+        raise Undelivered("too late", refused=leaves_nothing)
 
     def send_meanwhile(message: Message, now: float) -> None:
         may_fail.set()
         first.join()
+        left.extend(kept(database))
         assert third.deliver(database, lapsed + 10) == 0
 
     senders = {"mail": fail_late}
@@ -270,7 +274,9 @@ def test_a_worker_whose_claim_has_lapsed_gives_away_nothing_of_the_next_ones(
     first.start()
     wait_until_claimed(database)
     delivery.deliver_due(database, {"mail": send_meanwhile}, unheard, lapsed)
-    assert kept(database) == [(outbox.DELIVERED, 2, None, lapsed)]
+    assert left == [(outbox.PENDING, 2, None, None)]
+    receipt = [(outbox.DELIVERED, 2, None, lapsed)]
+    assert kept(database) == ([] if leaves_nothing else receipt)
 
 
 def wait_until_claimed(database: Database) -> None:
