@@ -14,6 +14,7 @@ from idp.directory.identity_providers import CompanyProvider, checked_issuer
 from idp.directory.memberships import STATUS_NOW, Membership
 from idp.directory.products import CONSOLE
 from idp.directory.roles import Role
+from idp.directory.upstream_providers import is_open_to_all
 from idp.directory.users import User
 from idp.directory.wording import one_line
 from idp.errors import told
@@ -25,6 +26,7 @@ ADMITS = "people.manage"
 EMAIL_CLAIM, NAME_CLAIM = "email", "name"
 VISIBLE = re.compile(r"[!-~]{1,512}")
 CLAIM = re.compile(r"[a-z][a-z0-9_]{0,63}|https?://[!-~]{1,200}")
+HOSTED_DOMAIN = re.compile(r"[a-z0-9.-]{0,253}")
 WORD = re.compile(r"[!-~]{1,200}")
 SINGLE = frozenset({"pwd", "pin", "kba", "geo", "rba"})  # RFC 8176: one factor, or none at all
 
@@ -38,6 +40,7 @@ class Filled(NamedTuple):
     issuer: str = ""
     client_id: str = ""
     secret: str = ""
+    hosted_domain: str = ""
     email_claim: str = EMAIL_CLAIM
     name_claim: str = NAME_CLAIM
     is_only_way: bool = False
@@ -64,6 +67,7 @@ def stated(
         "name": one_line(filled.name, MAX_NAME),
         "issuer": _issuer(filled.issuer.strip()),
         "client_id": _matched(VISIBLE, filled.client_id.strip()),
+        "hosted_domain": _matched(HOSTED_DOMAIN, filled.hosted_domain.strip().lower()),
         "email_claim": _matched(CLAIM, filled.email_claim.strip() or EMAIL_CLAIM),
         "name_claim": _matched(CLAIM, filled.name_claim.strip() or NAME_CLAIM),
         "is_only_way": filled.is_only_way,
@@ -74,6 +78,10 @@ def stated(
     }
     errors = {name: _SENTENCES[name] for name, value in found.items() if value is None}
     errors |= _why_not_secret(filled, found["issuer"], before)
+    if is_open_to_all(found["issuer"] or "", filled.hosted_domain.strip()):
+        errors["hosted_domain"] = told(
+            "Anybody can open an account at Google. Enter the domain of your Google Workspace."
+        )
     if filled.is_only_way and left_out is not None and not _opens_without(admin, left_out):
         errors["left_out"] = told("Choose at least one account admin who needs no provider.")
     if errors:
@@ -93,6 +101,7 @@ _SENTENCES = {
     "name": told("Enter a name of at most 60 letters."),
     "issuer": told("Enter the issuer as it is, such as https://login.example.com."),
     "client_id": told("Enter the client ID that your provider gave you."),
+    "hosted_domain": told("Enter a domain as it is in the DNS, such as example.com, or nothing."),
     "email_claim": told("Enter the name of a claim, such as email."),
     "name_claim": told("Enter the name of a claim, such as name."),
     "left_out": told("At most 5 active people of the company can be left out."),

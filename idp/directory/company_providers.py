@@ -42,8 +42,8 @@ KINDS: dict[str, type[Domain | CompanyProvider]] = {
     "provider": CompanyProvider,
 }
 TOLD = (
-    *("name", "issuer", "client_id", "email_claim", "name_claim", "is_only_way", "left_out"),
-    *("admits_role_id", "trusted_acr", "trusted_amr", "status"),
+    *("name", "issuer", "client_id", "hosted_domain", "email_claim", "name_claim"),
+    *("is_only_way", "left_out", "admits_role_id", "trusted_acr", "trusted_amr", "status"),
 )
 
 

@@ -44,7 +44,7 @@ class CompanyProvider(TenantOwned, Base):
     else, but for who is `left_out` (ids of users). Who has no membership yet gets one with the role
     `admits_role_id`, if that is a role of the company's. A proof whose `acr` or one of whose `amr`
     is in `trusted_acr` or `trusted_amr` counts as a second factor there. Lists are separated by
-    spaces."""
+    spaces, and a `hosted_domain` is as the platform's."""
 
     __tablename__ = "company_providers"
     __table_args__ = (sa.UniqueConstraint("id", "tenant_id"),)
@@ -55,6 +55,7 @@ class CompanyProvider(TenantOwned, Base):
     issuer: Mapped[str]
     client_id: Mapped[str]
     sealed_secret: Mapped[str]
+    hosted_domain: Mapped[str] = mapped_column(server_default="")
     email_claim: Mapped[str]
     name_claim: Mapped[str]
     is_only_way: Mapped[bool]
@@ -129,6 +130,7 @@ def _of_company(row: CompanyProvider, slug: str, domains: frozenset[str]) -> Ups
         issuer=row.issuer,
         client_id=row.client_id,
         sealed_secret=row.sealed_secret,
+        hosted_domain=row.hosted_domain,
         email_claim=row.email_claim,
         name_claim=row.name_claim,
         tenant_id=row.tenant_id,

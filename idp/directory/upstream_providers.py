@@ -6,6 +6,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
+from urllib.parse import urlsplit
+
+OPEN_TO_ALL = frozenset({"accounts.google.com"})
+
+
+def is_open_to_all(issuer: str, hosted_domain: str) -> bool:
+    """Whether anybody can open an account there, with an address of any company at which they read
+    mail but once: it then vouches for nobody of that company. Google's Workspaces, each by its
+    hosted domain, have accounts of their own."""
+    return not hosted_domain and urlsplit(issuer).hostname in OPEN_TO_ALL
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,11 @@ class UpstreamProvider:
     trusted_acr: frozenset[str] = frozenset()
     trusted_amr: frozenset[str] = frozenset()
 
+    @property
+    def vouches(self) -> bool:
+        """Whether its word counts. The platform's own links by a proof of ours in any case."""
+        return not (self.tenant_id and is_open_to_all(self.issuer, self.hosted_domain))
+
 
 @dataclass(frozen=True)
 class IdentityProviders:
@@ -40,6 +55,11 @@ class IdentityProviders:
 
     def find(self, key: str) -> UpstreamProvider | None:
         return self.by_key.get(key)
+
+    def vouching(self, key: str) -> UpstreamProvider | None:
+        """The one of that key whose word counts now, also for what was opened by it before."""
+        found = self.by_key.get(key)
+        return found if found and found.vouches else None
 
     def of_company(self, tenant_id: str) -> list[UpstreamProvider]:
         return self._by_company.get(tenant_id, [])

@@ -87,6 +87,8 @@ def read(
     if not is_same(str(claims.get("nonce", "")), nonce):
         raise BadIdentity("the ID token is of another sign-in")
     _check_access_token(claims, header.alg, tokens.access_token)
+    if not upstream.vouches:
+        raise BadIdentity("anybody can open an account there, and no hosted domain is set")
     if upstream.hosted_domain and claims.get("hd") != upstream.hosted_domain:
         raise BadIdentity("the account is of another company")
     return _identity(claims, upstream)

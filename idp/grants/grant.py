@@ -241,8 +241,8 @@ def why_dead(
         return "the grant has ended"
     if state.auth_time < state.sessions_valid_after:
         return "the person's sign-ins were ended"
-    if state.provider_key is not None and providers.find(state.provider_key) is None:
-        return "the provider that it came by is none any more"
+    if state.provider_key is not None and providers.vouching(state.provider_key) is None:
+        return "the provider that it came by vouches for nobody any more"
     if reason := _why_signed_out(state, settings, now):
         return reason
     if client.tenant_id not in (None, state.standing.tenant_id):

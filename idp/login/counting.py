@@ -20,14 +20,14 @@ from idp.policies.sessions import WALK
 def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
     """The proofs that the request lets count: `prompt=login` those of this attempt, `max_age` those
     that are younger, though nobody has to hurry through the pages. Another provider's count unless
-    it is none any more, or the page or the product takes none of it."""
+    its word counts no more, or the page or the product takes none of it."""
     if not _is_particular(asked) and not any(proof.by for proof in proven.proofs.values()):
         return proven.proofs
     return {
         method: proof
         for method, proof in proven.proofs.items()
         if _may_count(asked, proof, now, is_fresh=method in proven.fresh)
-        and (not proof.by or _takes(asked, proven.providers.find(proof.by)))
+        and (not proof.by or _takes(asked, proven.providers.vouching(proof.by)))
     }
 
 

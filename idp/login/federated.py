@@ -56,6 +56,19 @@ class NotReached(PageRefusal):
         )
 
 
+class NotSetUp(PageRefusal):
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "identity_provider_unfinished",
+            told(
+                "Your company's sign-in is not set up to its end. Its account admins can finish it"
+                " in the console."
+            ),
+            detail,
+            503,
+        )
+
+
 class Errand(NamedTuple):
     """What a browser was sent to another provider for, and what has to come back, from a sign-in
     there that is not older than `max_age` seconds if it is to count as any."""
@@ -80,7 +93,9 @@ def begin(
 ) -> str:
     """Where to send the browser. A company's own provider is asked when it saw the person, and to
     see them again if that was more than `max_age` seconds ago, or now where that is no more than a
-    WALK (OpenID Connect Core section 3.1.2.1). Raises NotReached."""
+    WALK (OpenID Connect Core section 3.1.2.1). Raises NotReached, NotSetUp."""
+    if not upstream.vouches:
+        raise NotSetUp(f"{upstream.key}: it has no hosted domain")
     try:
         metadata = upstreams.metadata(upstream, Patience(), now)
     except Away as problem:

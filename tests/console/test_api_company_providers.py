@@ -34,6 +34,7 @@ def test_a_program_sets_one_up(caller: Caller) -> None:
     agent, amara = role_id(world, "agent"), member_id(world, AMARA)
     more = {"is_only_way": True, "left_out": [amara], "admits_role_id": agent}
     more |= {"trusted_amr": ["mfa", "hwk"], "email_claim": "upn"}
+    more |= {"hosted_domain": "northwind.example"}
     made = told(caller.post(PROVIDERS, {**NEW, **more}), 201)
     one = f"{PROVIDERS}/{made['id']}"
     assert {name: made[name] for name in more} == more
@@ -77,6 +78,7 @@ def test_what_can_not_be_taken_is_told_by_field(caller: Caller) -> None:
     theirs = member_id(world, HANA, "harbor")
     for field, value in (
         ("issuer", "http://login.example"),
+        ("issuer", "https://accounts.google.com"),
         ("client_secret", "a b"),
         ("left_out", [theirs]),
         ("left_out", [user_id(world, BEN)]),

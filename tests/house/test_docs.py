@@ -67,6 +67,7 @@ TO_PEOPLE = {
     "too_many_passkeys",
     "federated_sign_in_failed",
     "identity_provider_unreachable",
+    "identity_provider_unfinished",
 }  # words on the sign-in page, which nobody is sent a code with
 
 

@@ -181,3 +181,13 @@ def test_where_one_company_is_taken_no_other_is(domain: object) -> None:
     assert found(signed(hd=domain)), "and where none is named, all are"
     with pytest.raises(BadIdentity, match="another company"):
         found(signed(hd=domain), upstream=upstream)
+
+
+def test_google_speaks_for_a_company_by_its_hosted_domain_alone() -> None:
+    google = replace(UPSTREAM, issuer="https://accounts.google.com")
+    token = signed(iss=google.issuer, hd="northwind.example")
+    assert found(token, upstream=google), "the platform's links by a proof of our own"
+    companys = replace(google, tenant_id="t")
+    with pytest.raises(BadIdentity, match="no hosted domain"):
+        found(token, upstream=companys)
+    assert found(token, upstream=replace(companys, hosted_domain="northwind.example"))

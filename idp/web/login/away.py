@@ -16,7 +16,8 @@ from idp.web.login.offered import oldest
 
 def send(attempt: Attempt, upstream: UpstreamProvider, email: str) -> Response:
     """By a page that goes on by itself: from a form's answer a browser follows only to where forms
-    may end (`form-action`), and nobody knows where a provider leads. Raises NotReached."""
+    may end (`form-action`), and nobody knows where a provider leads. Raises NotReached,
+    NotSetUp."""
     ration()
     held = provider()
     target = federated.begin(

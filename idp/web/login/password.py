@@ -14,7 +14,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
-from idp.login.federated import NotReached
+from idp.login.federated import NotReached, NotSetUp
 from idp.login.steps import Step, ToSignIn
 from idp.policies.assurance import PASSWORD
 from idp.web.context import (
@@ -72,11 +72,11 @@ def submit() -> Response | tuple[str, int]:
 def sent_away(
     attempt: Attempt, upstream: UpstreamProvider, email: str
 ) -> Response | tuple[str, int]:
-    """To another provider, or back at the form where that can't be reached."""
+    """To another provider, or back at the form where there is no way there."""
     try:
         return away.send(attempt, upstream, email)
-    except NotReached as refusal:
-        return sign_in_page(attempt, email=email, error=_(refusal.public_message)), 503
+    except (NotReached, NotSetUp) as refusal:
+        return sign_in_page(attempt, email=email, error=_(refusal.public_message)), refusal.status
 
 
 def sign_in_page(

@@ -13,6 +13,7 @@ from idp.directory.acting import Administration, Changed, Forbidden, Mistake
 from idp.directory.company_provider_form import Filled
 from idp.directory.company_providers import Shown
 from idp.directory.identity_providers import ACTIVE, DISABLED, CompanyProvider, return_uri
+from idp.directory.upstream_providers import is_open_to_all
 from idp.errors import PageRefusal
 from idp.grants import provider_changes
 from idp.web.context import provider
@@ -172,6 +173,7 @@ def _page(admin: Administration, provider_id: str, refusal: PageRefusal | None =
         "manage/identity_provider.html",
         shown=shown,
         provider=shown.provider,
+        is_open_to_all=is_open_to_all(shown.provider.issuer, shown.provider.hosted_domain),
         return_uri=return_uri(provider().settings.issuer, provider_id),
         linked=provider_changes.linked(admin, shown),
         may_change=company_providers.may_change(admin),

@@ -36,6 +36,7 @@ class ProviderTold(Answer):
     issuer: str
     client_id: str
     redirect_uri: str
+    hosted_domain: str
     email_claim: str
     name_claim: str
     is_only_way: bool
@@ -68,6 +69,11 @@ class NewProvider(Sent):
     issuer: str = Field(max_length=512, description=told("As its ID tokens say it."))
     client_id: str = Field(max_length=512)
     client_secret: str = Field(max_length=512, description=told("Kept sealed, and never shown."))
+    hosted_domain: str = Field(
+        "",
+        max_length=253,
+        description=told("Of a Google Workspace; demanded of Google."),
+    )
     email_claim: str = Field(company_provider_form.EMAIL_CLAIM, max_length=256)
     name_claim: str = Field(company_provider_form.NAME_CLAIM, max_length=256)
     is_only_way: bool = Field(False, description=told("Passwords and passkeys open nothing more."))
