@@ -16,7 +16,7 @@ main() {
 }
 
 missing_packages() {
-    command -v chromium google-chrome >/dev/null || echo chromium fonts-liberation
+    command -v chromium-headless-shell >/dev/null || echo chromium-headless-shell fonts-liberation
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || echo postgresql
     command -v redis-server >/dev/null || echo redis-server
     command -v curl >/dev/null || echo curl ca-certificates

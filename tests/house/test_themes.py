@@ -41,6 +41,11 @@ def test_a_theme_is_asked_for_by_few_sheets_and_nothing_else() -> None:
     assert asking == []
 
 
+def test_no_page_asks_how_the_screen_is_turned() -> None:
+    """WCAG 1.3.4 (tests/machine/axe.py doesn't look into the sheets for it)."""
+    assert [path for path in (*SHEETS, *OTHERS) if "orientation:" in path.read_text()] == []
+
+
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.name)
 def test_what_the_dark_theme_changes_is_a_colour_or_a_picture_behind(sheet: Path) -> None:
     """Each a property of our own, which is used as what it is or counts for nothing."""

@@ -10,8 +10,9 @@ from playwright.sync_api import Page
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OF_COLOURS = "cat.color"
 WIDTHS = (1280, 390)
-# Of what is in order it need not tell us, which would take it longest.
-RUN = """only => axe.run({runOnly: only, resultTypes: ["violations"]}).then(
+# Of what is in order it need not tell us, which would take it longest; and style sheets it need not
+# fetch, which only a rule about turned screens asks for: none of ours names an orientation.
+RUN = """only => axe.run({runOnly: only, resultTypes: ["violations"], preload: false}).then(
     found => found.violations.map(v => [v.id, v.nodes.map(n => [n.html, n.failureSummary])]))"""
 ABOUT_COLOURS = """([tags, colours]) => axe.getRules(tags)
     .filter(rule => rule.tags.includes(colours)).map(rule => rule.ruleId)"""

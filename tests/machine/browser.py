@@ -8,7 +8,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.machine.processes import MissingTool
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# First the one without windows: the same engine at less than two thirds of the work.
+NAMES = (
+    "chromium-headless-shell",
+    *("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
+)
 QUIET = (
     "--no-sandbox",  # its own sandbox refuses root, and CI is root
     "--disable-gpu",
@@ -27,7 +31,7 @@ def find_chromium() -> str:
     """Where Chromium is. Raises MissingTool."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        raise MissingTool("Chromium is missing: install Debian's package chromium.")
+        raise MissingTool("Chromium is missing: install Debian's package chromium-headless-shell.")
     return found
 
 
