@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Database
 from idp.directory import tenants
@@ -88,42 +89,45 @@ def checked_issuer(claimed: str) -> str:
 
 
 def load_identity_providers(database: Database) -> IdentityProviders:
-    with every_tenant(database, read_only=True) as rows:
-        platforms = sa.select(IdentityProvider).where(IdentityProvider.status == ACTIVE)
-        found = [_of_platform(row) for row in rows.scalars(platforms)]
+    with every_tenant(database, read_only=True) as session:
+        rows = session.connection()
+        found = [_of_platform(row) for row in rows.execute(_PLATFORMS)]
         found.extend(_of_companies(rows))
     return IdentityProviders({each.key: each for each in found})
 
 
-def _of_platform(row: IdentityProvider) -> UpstreamProvider:
+_PLATFORMS = sa.select(IdentityProvider.__table__).where(IdentityProvider.status == ACTIVE)
+_ROUTED = (
+    sa.select(RoutedDomain.provider_id, Domain.name)
+    .join(Domain, Domain.id == RoutedDomain.domain_id)
+    .where(Domain.verified_at.is_not(None))
+)
+_COMPANIES = (
+    sa.select(CompanyProvider.__table__, Tenant.slug)
+    .join(Tenant, Tenant.id == CompanyProvider.tenant_id)
+    .where(
+        CompanyProvider.status == ACTIVE,
+        Tenant.status == tenants.ACTIVE,
+        Tenant.confirmed_at.is_not(None),
+    )
+)
+
+
+def _of_platform(row: sa.Row[Any]) -> UpstreamProvider:
     return UpstreamProvider(
         row.key, row.name, row.issuer, row.client_id, row.sealed_secret, row.hosted_domain
     )
 
 
-def _of_companies(rows: Session) -> Iterator[UpstreamProvider]:
+def _of_companies(rows: sa.Connection) -> Iterator[UpstreamProvider]:
     names = defaultdict(set)
-    routed = (
-        sa.select(RoutedDomain.provider_id, Domain.name)
-        .join(Domain, Domain.id == RoutedDomain.domain_id)
-        .where(Domain.verified_at.is_not(None))
-    )
-    for provider_id, name in rows.execute(routed):
-        names[provider_id].add(name)
-    of_active = (
-        sa.select(CompanyProvider, Tenant.slug)
-        .join(Tenant, Tenant.id == CompanyProvider.tenant_id)
-        .where(
-            CompanyProvider.status == ACTIVE,
-            Tenant.status == tenants.ACTIVE,
-            Tenant.confirmed_at.is_not(None),
-        )
-    )
-    for row, slug in rows.execute(of_active):
-        yield _of_company(row, slug, frozenset(names[row.id]))
+    for routed in rows.execute(_ROUTED):
+        names[routed.provider_id].add(routed.name)
+    for row in rows.execute(_COMPANIES):
+        yield _of_company(row, frozenset(names[row.id]))
 
 
-def _of_company(row: CompanyProvider, slug: str, domains: frozenset[str]) -> UpstreamProvider:
+def _of_company(row: sa.Row[Any], domains: frozenset[str]) -> UpstreamProvider:
     return UpstreamProvider(
         key=row.id,
         name=row.name,
@@ -134,7 +138,7 @@ def _of_company(row: CompanyProvider, slug: str, domains: frozenset[str]) -> Ups
         email_claim=row.email_claim,
         name_claim=row.name_claim,
         tenant_id=row.tenant_id,
-        tenant=slug,
+        tenant=row.slug,
         domains=domains,
         is_only_way=row.is_only_way,
         left_out=frozenset(row.left_out.split()),
