@@ -24,7 +24,7 @@ TAGS = {
     "sign_in.failed": "A password, or what `method` says, was refused; `reason` says why.",
     "sign_in.federated_refused": "What came back from another provider signed nobody in.",
     "account.linked": "A person linked an account at another provider, to sign in with it.",
-    "account.unlinked": "A person unlinked an account at another provider.",
+    "account.unlinked": "Somebody's account at another provider was unlinked.",
     "sign_in.locked": "The last allowed wrong password: sign-in for that address now pauses.",
     "sign_in.unlocked": "The pause after wrong passwords was lifted, by its owner or by an admin.",
     "sign_in.held_up": "Too many wrong passwords of one `network`, or for a tenant: others wait.",

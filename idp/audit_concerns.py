@@ -85,8 +85,8 @@ CONCERNS: Mapping[str, Concern] = {
     "consent.given": _concern(About.ACTOR, Reader.PERSON),
     "consent.withdrawn": _ACTOR,
     "sign_in.federated_refused": _NAMED,
-    "account.linked": _concern(About.ACTOR, Reader.PERSON),
-    "account.unlinked": _concern(About.ACTOR, Reader.PERSON),
+    "account.linked": _concern(About.NAMED, Reader.PERSON),
+    "account.unlinked": _concern(About.NAMED, Reader.PERSON),
     "email.change_asked": _concern(About.ACTOR, Reader.PERSON),
     # The old address gets a letter of its own, with a link (login/email_change.py).
     "email.changed": _ACTOR,

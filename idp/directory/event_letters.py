@@ -17,7 +17,7 @@ from idp.audit import Entry
 from idp.audit_concerns import CONCERNS
 from idp.audit_concerns import Reader as Kind
 from idp.database import Connection
-from idp.directory import letters, readers
+from idp.directory import identity_providers, letters, readers
 from idp.directory.clients import Client
 from idp.directory.readers import Reader
 from idp.directory.roles import Role
@@ -32,7 +32,6 @@ SAID = (
     "left",
     "label",
     "factors",
-    "provider",
     "has_routed",
 )  # of an event's detail
 PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
@@ -143,6 +142,10 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
         letter["by"] = letter["about"] = _address(db, event.person_id)
     elif event.tag.startswith(("domain.", "identity_provider.")):
         letter[event.tag.partition(".")[0]] = event.detail["name"]
+    elif event.tag.startswith("account."):
+        known = identity_providers.named(db, event.detail["provider"])
+        letter |= {"provider": known and known.name, "is_companys": known and known.is_companys}
+        letter["is_by_admin"] = event.actor_id != event.person_id
     elif event.tag == "person.roles_changed":
         given, taken = _roles_changed(event)
         letter["given"] = [name for name, _ in _roles(db, event, given)]

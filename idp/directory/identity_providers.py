@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Database
+from idp.database import Base, Connection, Database
 from idp.directory import tenants
 from idp.directory.domains import Domain, RoutedDomain
 from idp.directory.tenants import Tenant
@@ -66,6 +66,23 @@ class CompanyProvider(TenantOwned, Base):
     trusted_amr: Mapped[str]
     status: Mapped[str]
     created_at: Mapped[float]
+
+
+class Named(NamedTuple):
+    name: str
+    is_companys: bool | int
+
+
+_NAMED = sa.union_all(
+    sa.select(CompanyProvider.name, sa.true()).where(CompanyProvider.id == sa.bindparam("key")),
+    sa.select(IdentityProvider.name, sa.false()).where(IdentityProvider.key == sa.bindparam("key")),
+)
+
+
+def named(db: Connection, key: str) -> Named | None:
+    """How people know a provider, also one that is disabled; None once it is removed."""
+    row = db.row(_NAMED, key=key)
+    return Named._make(row) if row else None
 
 
 def return_uri(our_issuer: str, key: str) -> str:

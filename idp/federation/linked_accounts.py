@@ -7,13 +7,16 @@ of another company's, nor of the platform's, which asked for a proof.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from idp import audit
+from idp.audit import NOWHERE, Origin
 from idp.database import Base, Connection
+from idp.directory import homes
+from idp.directory.memberships import Membership
 from idp.secret_values import new_id
 from idp.statements import Upsert
 
@@ -38,12 +41,19 @@ class LinkedAccount(Base):
     linked_at: Mapped[float]
 
 
-class Linked(NamedTuple):
-    id: str
+class Found(NamedTuple):
     user_id: str
+    linked_at: float
+
+
+class Linked(NamedTuple):
+    """As its owner sees it; `is_held` by the company whose provider it is, while they are
+    one of its people."""
+
+    id: str
     provider_key: str
     email: str
-    linked_at: float
+    is_held: bool | int
 
 
 class Account(NamedTuple):
@@ -56,6 +66,13 @@ class Account(NamedTuple):
     email: str
 
 
+class By(NamedTuple):
+    """Who does it: the person, or for a company an admin of it or somebody who visits."""
+
+    id: str | None
+    company_id: str | None = None
+
+
 class Gone(NamedTuple):
     company_id: str
     provider_key: str
@@ -63,14 +80,26 @@ class Gone(NamedTuple):
 
 
 _TABLE: Any = LinkedAccount.__table__
-_COLUMNS = tuple(_TABLE.c[name] for name in Linked._fields)
 _IS_THEIRS = _TABLE.c.user_id == sa.bindparam("owner_id", type_=sa.Text)
-_FIND = sa.select(*_COLUMNS).where(
+_IS_HELD = (
+    sa.exists()
+    .where(
+        Membership.user_id == _TABLE.c.user_id,
+        Membership.tenant_id == _TABLE.c.company_id,
+        *homes.IS_HOME,
+    )
+    .correlate(_TABLE)
+)
+_FIND = sa.select(*(_TABLE.c[name] for name in Found._fields)).where(
     _TABLE.c.company_id == sa.bindparam("company_id"),
     _TABLE.c.issuer == sa.bindparam("issuer"),
     _TABLE.c.subject == sa.bindparam("subject"),
 )
-_OF_PERSON = sa.select(*_COLUMNS).where(_IS_THEIRS).order_by(_TABLE.c.linked_at)
+_OF_PERSON = (
+    sa.select(_TABLE.c.id, _TABLE.c.provider_key, _TABLE.c.email, _IS_HELD)
+    .where(_IS_THEIRS)
+    .order_by(_TABLE.c.linked_at)
+)
 _LINK = Upsert(
     lambda insert: (
         insert(_TABLE)
@@ -84,7 +113,7 @@ _LINK = Upsert(
 )
 _UNLINK = (
     sa.delete(_TABLE)
-    .where(_TABLE.c.id == sa.bindparam("linked_id"), _IS_THEIRS)
+    .where(_TABLE.c.id == sa.bindparam("linked_id"), _IS_THEIRS, sa.not_(_IS_HELD))
     .returning(*(_TABLE.c[name] for name in Gone._fields))
 )
 _UNLINK_SINCE = (
@@ -94,9 +123,9 @@ _UNLINK_SINCE = (
 )
 
 
-def find(db: Connection, company_id: str, issuer: str, subject: str) -> Linked | None:
+def find(db: Connection, company_id: str, issuer: str, subject: str) -> Found | None:
     row = db.row(_FIND, company_id=company_id, issuer=issuer, subject=subject)
-    return Linked._make(row) if row else None
+    return Found._make(row) if row else None
 
 
 def of_person(db: Connection, user_id: str) -> list[Linked]:
@@ -108,20 +137,49 @@ def has_one(db: Connection, user_id: str, provider_key: str) -> bool:
     return any(each.provider_key == provider_key for each in of_person(db, user_id))
 
 
-def link(db: Connection, user_id: str, account: Account, now: float) -> bool:
-    """False where it is linked already, to whomever, or the person has another one there."""
-    return db.row(_LINK, id=new_id(), user_id=user_id, **account._asdict(), now=now) is not None
+def link(db: Connection, user_id: str, account: Account, now: float, origin: Origin) -> bool:
+    """False where it is linked already, to whomever, or the person has another one there. In a
+    transaction."""
+    if db.row(_LINK, id=new_id(), user_id=user_id, **account._asdict(), now=now) is None:
+        return False
+    _tell(db, "linked", user_id, account, By(user_id), now, origin)
+    return True
 
 
-def unlink(db: Connection, user_id: str, linked_id: str) -> list[Gone]:
-    """Nothing if it is not theirs."""
-    return _gone(db.rows(_UNLINK, linked_id=linked_id, owner_id=user_id))
+def unlink(db: Connection, user_id: str, linked_id: str, now: float, origin: Origin) -> list[Gone]:
+    """By its owner. Nothing if it is not theirs, or is their company's word, which is the company's
+    to take back."""
+    gone = [Gone._make(row) for row in db.rows(_UNLINK, linked_id=linked_id, owner_id=user_id)]
+    for each in gone:
+        _tell(db, "unlinked", user_id, each, By(user_id), now, origin)
+    return gone
 
 
-def unlink_since(db: Connection, user_id: str, since: float) -> list[Gone]:
-    """What was linked from then on."""
-    return _gone(db.rows(_UNLINK_SINCE, owner_id=user_id, since=since))
+def unlink_since(
+    db: Connection, user_id: str, since: float, by: By, now: float, origin: Origin
+) -> list[Gone]:
+    """What was linked from then on, also by their company's word. In a transaction."""
+    gone = [Gone._make(row) for row in db.rows(_UNLINK_SINCE, owner_id=user_id, since=since)]
+    for each in gone:
+        _tell(db, "unlinked", user_id, each, by, now, origin)
+    return gone
 
 
-def _gone(rows: Iterable[Sequence[Any]]) -> list[Gone]:
-    return [Gone._make(row) for row in rows]
+def _tell(
+    db: Connection,
+    what: str,
+    user_id: str,
+    account: Account | Gone,
+    by: By,
+    now: float,
+    origin: Origin,
+) -> None:
+    """The person; and the company, in its own log, where the provider is its own. It does not learn
+    who did it for another company, or from where."""
+    about = {"person": user_id, "provider": account.provider_key, "email": account.email}
+    audit.record(db, f"account.{what}", now, origin, actor=by.id, **about)
+    if account.company_id:
+        is_ours = by.company_id in (None, account.company_id)
+        actor, place = (by.id, origin) if is_ours else (None, NOWHERE)
+        there = {"actor": actor, "tenant": account.company_id}
+        audit.record(db, f"person.account_{what}", now, place, **there, **about)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from idp import audit
 from idp.credentials import factors
 from idp.database import Connection
-from idp.directory import granting, memberships, person, tenants, users
+from idp.directory import granting, homes, memberships, person, tenants, users
 from idp.directory.acting import Administration, Forbidden, Mistake, Rights, rights_of
 from idp.directory.memberships import Membership
 from idp.directory.person import Member
@@ -25,6 +25,7 @@ from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import told
 from idp.federation import linked_accounts
+from idp.federation.linked_accounts import By
 from idp.grants.reset_requests import PERMISSION
 from idp.sessions import logout
 from idp.sessions.browser import SsoSession
@@ -69,13 +70,12 @@ def unlink(admin: Administration, subject: Subject, **more: Any) -> None:
     someone = subject.someone
     users.refuse_proofs(admin.db, someone.user_id, admin.now)  # whoever is enrolling comes before
     unlinked = factors.unlink_all(admin.db, someone.user_id)
-    linked = linked_accounts.unlink_since(admin.db, someone.user_id, 0.0)
+    linked = _unlink_accounts(admin, someone.user_id)
     admin.get(Membership, someone.id).second_factor_skipped_at = None
     _end_sign_ins(admin, someone.user_id, factors.last_proof(unlinked, admin.now))
     about = person.about(someone)
     methods = [each.method for each in unlinked]
-    more["linked"] = [each.provider_key for each in linked]
-    admin.record("person.second_factors_reset", **about, factors=methods, **more)
+    admin.record("person.second_factors_reset", **about, factors=methods, linked=linked, **more)
     if subject.is_shared:
         _tell_the_others(admin, someone)
 
@@ -85,6 +85,13 @@ def _is_within(admin: Administration, rights: Rights, someone: Member, theirs: R
     is_below = admin.actor.visit_id is not None or granting.may_act_on(rights, theirs)
     is_in = someone.is_home and someone.status != memberships.ENDED
     return is_below and is_in and someone.user_id != admin.actor.user_id
+
+
+def _unlink_accounts(admin: Administration, user_id: str) -> list[str]:
+    """At which providers, as this company may know them: its own, and the platform's."""
+    by = By(admin.actor.user_id, admin.tenant.id)
+    gone = linked_accounts.unlink_since(admin.db, user_id, 0.0, by, admin.now, admin.origin)
+    return [each.provider_key for each in gone if each.company_id in ("", admin.tenant.id)]
 
 
 def _is_shared(admin: Administration, someone: Member) -> bool:
@@ -126,8 +133,7 @@ _HOMES = (
     .join(Tenant, Tenant.id == Membership.tenant_id)
     .where(
         Membership.user_id == sa.bindparam("user_id"),
-        Membership.source == sa.literal_column(f"'{memberships.HOME}'"),
-        memberships.HAS_NOT_ENDED,
+        *homes.IS_HOME,
         Tenant.status != sa.literal_column(f"'{tenants.ENDED}'"),
     )
 )

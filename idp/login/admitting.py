@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 from idp import audit, tenancy
 from idp.audit import Origin
 from idp.database import Connection, Database
-from idp.directory import domain_names, former_addresses, granting, joining, users
+from idp.directory import domain_names, former_addresses, granting, homes, joining, users
 from idp.directory.company_provider_form import may_admit
 from idp.directory.domains import Domain, RoutedDomain
 from idp.directory.identity_providers import ACTIVE, CompanyProvider
 from idp.directory.join_requests import JoinRequest
-from idp.directory.memberships import ENDED, HOME, Membership
+from idp.directory.memberships import Membership
 from idp.directory.roles import Role
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.federation.identity import Identity
@@ -53,7 +53,7 @@ def member(
     person = users.find_by_email(db, found.email)
     if person and (person.status != users.ACTIVE or not users.has_verified_email(db, person.id)):
         return None
-    if person and _is_at_home(rows, person.id):
+    if person and homes.is_at_home(db, person.id, upstream.tenant_id):
         return person.id
     if (person and _is_known(rows, person.id)) or _was_somebodys(db, provider, found.email):
         return None
@@ -62,13 +62,6 @@ def member(
         return None
     user_id = person.id if person else _made(db, found, now)
     return _admitted(db, upstream, user_id, role, now, origin) if user_id else None
-
-
-def _is_at_home(rows: Session, user_id: str) -> bool:
-    own = sa.select(Membership.id).where(
-        Membership.user_id == user_id, Membership.source == HOME, Membership.status != ENDED
-    )
-    return rows.scalar(own) is not None
 
 
 def _is_known(rows: Session, user_id: str) -> bool:

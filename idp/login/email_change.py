@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from idp import audit, limits, outbox
 from idp.audit import Origin
 from idp.database import Connection, Database
-from idp.directory import domain_names, letters, memberships, users
-from idp.directory.memberships import Membership
+from idp.directory import domain_names, homes, letters, users
 from idp.directory.upstream_providers import IdentityProviders
 from idp.directory.users import Person, User, canonical_email
 from idp.errors import Refusal, told
@@ -52,12 +51,6 @@ _IS_THIS = (_TABLE.c.token_hash == sa.bindparam("hashed"), *_IS_MINE_AND_OPEN)
 _NAMES = ("id", "user_id", "old_email", "new_email", "token_hash", "created_at", "expires_at")
 _INSERT = sa.insert(_TABLE).values({name: sa.bindparam(name) for name in _NAMES})
 _WAITING = sa.select(_TABLE.c.new_email, _TABLE.c.expires_at).where(*_IS_MINE_AND_OPEN)
-_IS_AT_HOME = sa.select(Membership.id).where(
-    Membership.user_id == sa.bindparam("user_id"),
-    Membership.tenant_id == sa.bindparam("tenant_id"),
-    Membership.source == sa.literal_column(f"'{memberships.HOME}'"),
-    memberships.HAS_NOT_ENDED,
-)
 _LOOK = sa.select(_TABLE.c.new_email).where(*_IS_THIS)
 _CONFIRM = (
     sa.update(_TABLE)
@@ -117,7 +110,7 @@ def _is_held(db: Connection, providers: IdentityProviders, person: Person) -> bo
     upstream = providers.of_domain(domain_names.of_address(person.email) or "")
     if upstream is None or not upstream.is_only_way or person.id in upstream.left_out:
         return False
-    return db.row(_IS_AT_HOME, user_id=person.id, tenant_id=upstream.tenant_id) is not None
+    return homes.is_at_home(db, person.id, upstream.tenant_id)
 
 
 def _take_room(db: Connection, keys: SecretKeys, user_id: str, canonical: str, now: float) -> None:

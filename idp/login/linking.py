@@ -13,20 +13,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from idp import audit
 from idp.audit import Origin
 from idp.database import Connection, Database
 from idp.directory import domain_names, users
 from idp.directory.upstream_providers import IdentityProviders, UpstreamProvider
 from idp.federation import linked_accounts
 from idp.federation.identity import Identity
+from idp.federation.linked_accounts import By
 from idp.login import admitting
 from idp.login.attempt import Attempt
 from idp.login.federated import NotSignedIn
 from idp.policies import assurance
-from idp.policies.assurance import FEDERATED, OWN_FIRST, UPSTREAM_SECOND, Proof
+from idp.policies.assurance import FEDERATED, FIRST, OWN_FIRST, UPSTREAM_SECOND, Proof
 from idp.sessions import of_person
 from idp.sessions.browser import BrowserSession
+from idp.sessions.of_person import Kept
 
 UNLINKED = "an account at another provider was unlinked"
 RECENT = 7 * 86400.0  # seconds
@@ -57,7 +58,7 @@ def prove(
 
 def _find(
     db: Connection, upstream: UpstreamProvider, found: Identity
-) -> linked_accounts.Linked | None:
+) -> linked_accounts.Found | None:
     return linked_accounts.find(db, upstream.tenant_id, found.issuer, found.subject)
 
 
@@ -115,12 +116,12 @@ def link(
         return
     person = users.find_by_email(db, account.email)
     if person and person.id == user_id:
-        _link(db, user_id, account, now, origin)
+        linked_accounts.link(db, user_id, account, now, origin)
 
 
 def _linked_by_company(
     database: Database, upstream: UpstreamProvider, found: Identity, now: float, origin: Origin
-) -> linked_accounts.Linked:
+) -> linked_accounts.Found:
     """Raises NotSignedIn."""
     domain = domain_names.of_address(found.email) if found.email else None
     if not found.email or domain not in upstream.domains or found.is_disowned:
@@ -132,54 +133,36 @@ def _linked_by_company(
         user_id = admitting.member(rows, db, upstream, found, now, origin)
         if user_id is None:
             raise NotSignedIn(f"{upstream.key}: no member, and none is admitted")
-        if not _link(db, user_id, _account(upstream, found, found.email), now, origin):
+        account = _account(upstream, found, found.email)
+        if not linked_accounts.link(db, user_id, account, now, origin):
             raise NotSignedIn(f"{upstream.key}: the person has another account there", user_id)
         linked = _find(db, upstream, found)
     assert linked
     return linked
 
 
-def _link(
-    db: Connection, user_id: str, account: linked_accounts.Account, now: float, origin: Origin
-) -> bool:
-    """False where it is linked already, to whomever, or the person has another one there."""
-    if not linked_accounts.link(db, user_id, account, now):
-        return False
-    _tell(db, "linked", user_id, account, now, origin)
-    return True
-
-
 def unlink(
     db: Connection, session: BrowserSession, linked_id: str, now: float, origin: Origin
 ) -> bool:
-    """By its owner, in the session that goes on; all that was proven elsewhere ends, offline access
-    and what has begun too, since it may have come of it. In a transaction."""
+    """By its owner, in the session that goes on by what else it rests on; all that was proven
+    elsewhere ends, offline access and what has begun too, since it may have come of it. In a
+    transaction."""
     user_id = session.user_id
-    gone = linked_accounts.unlink(db, user_id, linked_id)
+    gone = linked_accounts.unlink(db, user_id, linked_id, now, origin)
     for each in gone:
-        kept = (session.id, assurance.last_first(assurance.from_text(session.proofs)))
-        _tell(db, "unlinked", user_id, each, now, origin)
+        kept = _kept(session, each.provider_key)
         of_person.refuse_proofs(db, user_id, now, kept, UNLINKED, now, origin)
     return bool(gone)
 
 
+def _kept(session: BrowserSession, without: str) -> Kept | None:
+    proofs = assurance.from_text(session.proofs)
+    left = {method: proof for method, proof in proofs.items() if proof.by != without}
+    if FIRST.isdisjoint(left):
+        return None
+    return Kept(session.id, assurance.last_first(left), without)
+
+
 def unlink_since(db: Connection, user_id: str, since: float, now: float, origin: Origin) -> None:
     """What was linked from then on, by whoever had the account then. In a transaction."""
-    for each in linked_accounts.unlink_since(db, user_id, since):
-        _tell(db, "unlinked", user_id, each, now, origin)
-
-
-def _tell(
-    db: Connection,
-    what: str,
-    user_id: str,
-    account: linked_accounts.Account | linked_accounts.Gone,
-    now: float,
-    origin: Origin,
-) -> None:
-    """The person; and the company, in its own log, where the provider is its own."""
-    about = {"actor": user_id, "provider": account.provider_key, "email": account.email}
-    audit.record(db, f"account.{what}", now, origin, **about)
-    if account.company_id:
-        about |= {"person": user_id, "tenant": account.company_id}
-        audit.record(db, f"person.account_{what}", now, origin, **about)
+    linked_accounts.unlink_since(db, user_id, since, By(user_id), now, origin)

@@ -30,6 +30,7 @@ from idp.policies.assurance import PASSWORD
 from idp.policies.password_rules import Company, Objection, Rules, Why
 from idp.secret_values import SecretKeys
 from idp.sessions import of_person
+from idp.sessions.of_person import Kept
 from idp.settings import Settings
 
 CHANGED, RESET, TEMPORARY = "changed", "reset", "temporary"
@@ -221,6 +222,6 @@ def end_what_went_before(
 ) -> None:
     """Past all that the old password has proven, also while the new one was being hashed, and by a
     clock that is ahead of ours."""
-    kept = (keep_session_id, PASSWORD) if keep_session_id else None
+    kept = Kept(keep_session_id, PASSWORD) if keep_session_id else None
     until = max(now, proven_at)
     of_person.refuse_proofs(db, user_id, until, kept, ENDED_BY, now, origin)

@@ -54,6 +54,15 @@ class Receipt(NamedTuple):
     finished_at: float | None
 
 
+class Kept(NamedTuple):
+    """A session that goes on by `method`, which its owner has just proven, and no more by what the
+    provider `without` has said."""
+
+    session_id: str
+    method: str
+    without: str | None = None
+
+
 class SignOut(NamedTuple):
     """The end of a session, and what its products were told of it."""
 
@@ -164,21 +173,25 @@ def refuse_proofs(
     db: Connection,
     user_id: str,
     until: float,
-    kept: tuple[str, str] | None,
+    kept: Kept | None,
     reason: str,
     now: float,
     origin: Origin,
 ) -> None:
     """Nothing counts that was proven until then, or in any session by a clock that is ahead of
-    ours: sessions, offline access and half-finished sign-ins end. The session that is `kept` goes
-    on by the method that is named with it, which its owner has just proven. In a transaction."""
+    ours: sessions, offline access and half-finished sign-ins end, but for the session that is
+    `kept`. In a transaction."""
     sessions = db.rows(_OPEN, user_id=user_id)
     after = users.refuse_proofs(db, user_id, max((until, *(row[1] for row in sessions))))
     for session_id, _, text in sessions:
-        if kept and session_id == kept[0]:
-            proofs = assurance.from_text(text)
-            proofs[kept[1]] = proofs.get(kept[1], assurance.Proof(0.0))._replace(at=after)
-            kept_text = assurance.to_text(proofs)
+        if kept and session_id == kept.session_id:
+            kept_text = assurance.to_text(_kept(kept, assurance.from_text(text), after))
             db.run(_KEEP, session_id=session_id, after=after, proofs=kept_text)
         else:
             logout.end(db, session_id, reason, now, origin)
+
+
+def _kept(kept: Kept, proofs: assurance.Proofs, after: float) -> assurance.Proofs:
+    left = {method: proof for method, proof in proofs.items() if proof.by != kept.without}
+    proof = left.get(kept.method, assurance.NEVER)
+    return {**left, kept.method: proof._replace(at=after)}

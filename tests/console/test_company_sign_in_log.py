@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from idp.app import create_pages
 from idp.directory import history, own_history
 from idp.directory.history import Wanted
+from idp.grants import factor_reset
+from idp.web import letters as writing
 from tests.account.proving import mail_to
-from tests.console.administering import administering
+from tests.console.administering import administering, proven
 from tests.console.people_of import member_id, user_id
 from tests.federation.companies import by_company, key_of, northwinds
 from tests.federation.known import known_to
 from tests.federation.signing_in import sign_in
 from tests.machine.upstream.provider import UpstreamProvider
-from tests.world import BEN, World
+from tests.world import AMARA, BEN, World
 
 __all__ = ["northwinds"]
 
@@ -73,11 +76,15 @@ def test_it_reads_of_what_is_linked_there_and_the_person_once_in_their_own(
 ):
     by_company(either_world.browser())
     if what == "unlinked":
-        [(linked_id,)] = either_world.run("SELECT id FROM linked_accounts")
-        address = f"/account/security/linked/{linked_id}"
-        owner = either_world.browser()
-        owner.submit(owner.enter(address, BEN), address)
+        with proven(either_world, AMARA) as admin:
+            factor_reset.reset(admin, member_id(either_world, BEN))
     [event] = in_log(either_world, f"person.account_{what}")
-    assert (event["actor"], event["person"]) == (user_id(either_world, BEN),) * 2
+    doer = BEN if what == "linked" else AMARA
+    assert event["actor"] == user_id(either_world, doer)
+    assert event["person"] == user_id(either_world, BEN)
     assert in_own_history(either_world, BEN, f"account.{what}") == 1
-    assert mail_to(either_world, BEN, f"account/{what}")
+    letter = {**mail_to(either_world, BEN, f"account/{what}"), "locale": "en"}
+    text = writing.write(create_pages(either_world.held), letter).body
+    assert "your account at Northwind Entra" in text
+    assert "knows your password" not in text
+    assert ("An admin has reset" in text) == (what == "unlinked")

@@ -6,13 +6,15 @@ from flask import Blueprint, flash, redirect
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from idp.directory import identity_providers
+from idp.directory.identity_providers import Named
 from idp.errors import PageRefusal, told
 from idp.federation import linked_accounts
 from idp.federation.linked_accounts import Linked
 from idp.login import linking
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
-from idp.web.context import identity_providers, now, origin, provider
+from idp.web.context import now, origin, provider
 
 blueprint = Blueprint("account_linked", __name__)
 
@@ -22,15 +24,14 @@ ADDRESS = "/account/security/linked/<linked_id>"
 @blueprint.get(ADDRESS)
 @guard.proven_anew
 def ask(session: BrowserSession, linked_id: str) -> str:
-    found = next((each for each in _theirs(session) if each.id == linked_id), None)
-    if found is None:
-        raise _not_theirs()
-    return shell.page(session, "account/unlink.html", linked=found, name=name_of(found))
+    found = _to_unlink(session, linked_id)
+    return shell.page(session, "account/unlink.html", linked=found, provider=known_as(found))
 
 
 @blueprint.post(ADDRESS)
 @guard.proven_anew
 def unlink(session: BrowserSession, linked_id: str) -> Response:
+    _to_unlink(session, linked_id)
     with provider().database.transaction() as db:
         if not linking.unlink(db, session, linked_id, now(), origin()):
             raise _not_theirs()
@@ -38,15 +39,24 @@ def unlink(session: BrowserSession, linked_id: str) -> Response:
     return redirect("/account/security", 303)
 
 
-def name_of(linked: Linked) -> str:
-    """Of the provider, or its key where it is gone."""
-    upstream = identity_providers().find(linked.provider_key)
-    return upstream.name if upstream else linked.provider_key
-
-
-def _theirs(session: BrowserSession) -> list[Linked]:
+def known_as(linked: Linked) -> Named:
+    """By its key where the provider is gone."""
     with provider().database.connection() as db:
-        return linked_accounts.of_person(db, session.user_id)
+        found = identity_providers.named(db, linked.provider_key)
+    return found or Named(linked.provider_key, is_companys=False)
+
+
+def _to_unlink(session: BrowserSession, linked_id: str) -> Linked:
+    """Raises PageRefusal."""
+    with provider().database.connection() as db:
+        theirs = linked_accounts.of_person(db, session.user_id)
+    found = next((each for each in theirs if each.id == linked_id), None)
+    if found is None:
+        raise _not_theirs()
+    if found.is_held:
+        sentence = told("Your company decides about it. Ask an account admin there.")
+        raise PageRefusal("forbidden", sentence, "the link is their company's", 403)
+    return found
 
 
 def _not_theirs() -> PageRefusal:

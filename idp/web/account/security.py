@@ -16,7 +16,7 @@ from idp.federation import linked_accounts
 from idp.login.next_step import required
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
-from idp.web.account.linked_accounts import name_of
+from idp.web.account.linked_accounts import known_as
 from idp.web.context import now, origin, provider
 
 blueprint = Blueprint("account_security", __name__)
@@ -38,7 +38,7 @@ def show(session: BrowserSession) -> str:
         factors=[each for each in enrolled if each.method != recovery_codes.METHOD],
         left=left,
         named=NAMED,
-        linked=[(each, name_of(each)) for each in linked],
+        linked=[(each, known_as(each).name) for each in linked],
         sends_texts=provider().settings.sends_texts,
         takes_keys=bool(provider().settings.relying_party_id),
     )
