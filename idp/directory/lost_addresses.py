@@ -40,6 +40,6 @@ def _all(database: Database) -> Iterator[tuple[str, str, str]]:
 
 def _is_lost(email: str, kept: str) -> bool:
     """Nearly all are plain, which saves a minute for a million."""
-    if email == kept and _SURELY_SOUND.fullmatch(kept):
+    if email.lower() == kept and _SURELY_SOUND.fullmatch(kept):
         return False
     return canonical_email(email) != kept

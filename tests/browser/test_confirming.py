@@ -15,9 +15,11 @@ from tests.browser import letters
 from tests.console.administering import administering
 from tests.machine.axe import look_at
 from tests.machine.provider_process import RunningProvider, start_provider
+from tests.signing_up import verify_domain
 from tests.world import ADDRESSES, OLU, PASSWORD, Clock, World, apply_demo
 
 FREDA, IVY = "freda@fresh.example", "ivy@else.example"
+FORMER = "helpdesk@northwind.example"
 SLUG = "northwind-lending-3f2a1b"
 LINK = r"(https?://\S+/invitation\?token=\S+)"
 
@@ -29,6 +31,8 @@ def furnish(held: Provider) -> None:
     person = {"email": FREDA, "name": "Freda Fresh", "password": PASSWORD}
     founded = {"slug": SLUG, "name": "Northwind Lending", "confirmed": False}
     world.apply(tenants=[founded], users=[person | {"memberships": both}])
+    verify_domain(world)
+    world.run("UPDATE tenants SET founded_email = :e WHERE slug = :s", e=FORMER, s=SLUG)
     world.clock.move(1)
     with administering(world, FREDA, SLUG) as admin:
         invitations.invite(admin, held.secret_keys, IVY, "staff", (), "en")
@@ -74,6 +78,9 @@ def test_an_operator_confirms_it(running: RunningProvider, page: Page) -> None:
     look_at(page)
     page.get_by_role("link", name="Confirm…").click()
     expect(page.get_by_text(FREDA)).to_be_visible()
+    expect(page.get_by_text(FORMER)).to_be_visible()
+    warning = "This domain is verified by Northwind Lending (northwind)."
+    expect(page.get_by_text(warning)).to_be_visible()
     look_at(page)
     page.get_by_role("button", name="Confirm it").click()
     expect(page.get_by_text("Northwind Lending is confirmed.")).to_be_visible()
