@@ -169,6 +169,25 @@ def again_until_refused(world: World, by: str, slug: str) -> int:
     return 9
 
 
+def test_sec_52_of_many_at_once_from_one_founders_companies_a_share_is_sent(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rationed, "UNCONFIRMED", Share(9, 3, 99))
+    slugs = [founded_by(either_world, f"one@at{n}.example", f"At {n}") for n in range(4)]
+
+    def at_once(number: int) -> str:
+        place = number % len(slugs)
+        try:
+            with administering(either_world, f"one@at{place}.example", slugs[place]) as admin:
+                whom = f"p{number}@x.example"
+                invitations.invite(admin, either_world.held.secret_keys, whom, "staff", (), "en")
+        except TooOften:
+            return "refused"
+        return "sent"
+
+    assert Counter(threads_at_once(at_once, 20)) == {"sent": 3, "refused": 17}
+
+
 def test_sec_52_who_changes_to_an_address_takes_none_of_its_invitations(
     either_world: World,
 ) -> None:
