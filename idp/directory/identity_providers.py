@@ -159,7 +159,6 @@ def _of_company(row: sa.Row[Any], domains: frozenset[str]) -> UpstreamProvider:
         domains=domains,
         is_only_way=row.is_only_way,
         left_out=frozenset(row.left_out.split()),
-        admits_role_id=row.admits_role_id,
         trusted_acr=frozenset(row.trusted_acr.split()),
         trusted_amr=frozenset(row.trusted_amr.split()),
     )

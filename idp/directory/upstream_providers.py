@@ -37,7 +37,6 @@ class UpstreamProvider:
     domains: frozenset[str] = frozenset()
     is_only_way: bool = False
     left_out: frozenset[str] = frozenset()
-    admits_role_id: str | None = None
     trusted_acr: frozenset[str] = frozenset()
     trusted_amr: frozenset[str] = frozenset()
 

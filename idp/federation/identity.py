@@ -44,8 +44,6 @@ class Identity(NamedTuple):
     is_verified: bool
     is_disowned: bool
     name: str
-    given_name: str
-    family_name: str
     acr: str
     amr: tuple[str, ...]
     auth_time: float | None
@@ -174,8 +172,6 @@ def _identity(claims: dict[str, Any], upstream: UpstreamProvider) -> Identity:
         is_verified=email is not None and _is_verified(claims, email),
         is_disowned=claims.get("email_verified", True) is not True,
         name=_line(claims.get(upstream.name_claim)),
-        given_name=_line(claims.get("given_name")),
-        family_name=_line(claims.get("family_name")),
         acr=_word(claims.get("acr")),
         amr=tuple(filter(None, map(_word, methods if isinstance(methods, list) else ()))),
         auth_time=_told_time(claims, "auth_time"),

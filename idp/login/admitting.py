@@ -42,10 +42,12 @@ def member(
     db: Connection,
     upstream: UpstreamProvider,
     found: Identity,
+    locale: str,
     now: float,
     origin: Origin,
 ) -> str | None:
-    """The person with that address, if the company has them, or admits them now."""
+    """The person with that address, if the company has them, or admits them now; `locale` is the
+    language of somebody new."""
     assert found.email
     provider = rows.get(CompanyProvider, upstream.key)
     if provider is None or provider.status != ACTIVE or provider.issuer != found.issuer:
@@ -60,7 +62,7 @@ def member(
     role = _role(rows, provider, found.email)
     if role is None:
         return None
-    user_id = person.id if person else _made(db, found, now)
+    user_id = person.id if person else _made(db, found, locale, now)
     return _admitted(db, upstream, user_id, role, now, origin) if user_id else None
 
 
@@ -98,10 +100,10 @@ def _is_surely_its_own(rows: Session, provider: CompanyProvider, domain: str | N
     return its is not None and its.doubt is None
 
 
-def _made(db: Connection, found: Identity, now: float) -> str | None:
+def _made(db: Connection, found: Identity, locale: str, now: float) -> str | None:
     """A person with the address that the company vouches for, and no password."""
     email = found.email or ""
-    return joining.make_user(db, email, email, found.name, "en", now, verified_at=now)
+    return joining.make_user(db, email, email, found.name, locale, now, verified_at=now)
 
 
 def _admitted(

@@ -20,7 +20,7 @@ from idp.database import Connection, Database
 from idp.directory import domain_names, homes, letters, users
 from idp.directory.upstream_providers import IdentityProviders
 from idp.directory.users import Person, User, canonical_email
-from idp.errors import Refusal, told
+from idp.errors import PageRefusal, Refusal, told
 from idp.login import email_move, email_undo
 from idp.login.email_move import EmailChange, LinkOver
 from idp.login.email_undo import UNDO_DAYS
@@ -28,6 +28,7 @@ from idp.secret_values import LETTER_SECRET, SecretKeys, fingerprint, new_id, ne
 
 HOUR, DAY = 3600.0, 86400.0
 LIFETIME = HOUR
+HELD = told("You sign in with your company by this address. Ask an admin there about it.")
 MOST = ((5, HOUR), (10, DAY))  # letters that one person has us send
 
 
@@ -37,6 +38,13 @@ class EmailMistake(Refusal):
     def __init__(self, sentence: str) -> None:
         super().__init__("invalid_request", sentence, "a new address was not taken")
         self.sentence = sentence
+
+
+class AddressHeld(PageRefusal):
+    """It has come to be what leads to their company."""
+
+    def __init__(self) -> None:
+        super().__init__("address_held", HELD, "the address is the company's by now", 403)
 
 
 class Waiting(NamedTuple):
@@ -85,9 +93,7 @@ def ask(
         if canonical == canonical_email(person.email):
             raise EmailMistake(told("This is your address already."))
         if _is_held(db, providers, person):
-            raise EmailMistake(
-                told("You sign in with your company by this address. Ask an admin there about it.")
-            )
+            raise EmailMistake(HELD)
         _take_room(db, keys, user_id, canonical, now)
         email_move.withdraw(db, user_id, now)
         db.run(
@@ -171,18 +177,20 @@ def confirm(
     now: float,
     origin: Origin,
 ) -> str:
-    """The new address is the account's from now on; it is returned. Raises LinkOver."""
+    """The new address is the account's from now on; it is returned. Raises LinkOver,
+    AddressHeld."""
     undo = new_secret()
     with database.session() as rows:
         db = Connection.of(database, rows)
         link = {"hashed": fingerprint(claimed_token), "owner_id": user_id, "now": now}
         until = now + UNDO_DAYS * DAY
+        look(db, user_id, claimed_token, now)
+        person = users.find_person(db, user_id)
+        if person is None or _is_held(db, providers, person):
+            raise AddressHeld
         spent = db.row(_CONFIRM, **link, undo_hash=fingerprint(undo), undo_until=until)
         if spent is None:
             raise LinkOver
-        person = users.find_person(db, user_id)
-        if person is None or _is_held(db, providers, person):
-            raise LinkOver("the address is the company's by now")
         old, new = map(str, spent)
         is_as_it_was = User.email_canonical == canonical_email(old)
         if not email_move.move(rows, db, user_id, new, now, is_as_it_was):

@@ -38,16 +38,17 @@ def prove(
     attempt: Attempt,
     upstream: UpstreamProvider,
     found: Identity,
+    locale: str,
     now: float,
     origin: Origin,
 ) -> Attempt:
-    """What the sign-in goes on with. Raises NotSignedIn."""
+    """What the sign-in goes on with; whom it makes reads `locale`. Raises NotSignedIn."""
     with database.connection() as db:
         linked = _find(db, upstream, found)
         if linked is None and not upstream.tenant_id:
             return _to_be_linked(db, attempt, upstream, found)
     if linked is None:
-        linked = _linked_by_company(database, upstream, found, now, origin)
+        linked = _linked_by_company(database, upstream, found, locale, now, origin)
     with database.connection() as db:
         person = users.find_person(db, linked.user_id)
     if person is None or not users.may_sign_in(person, now):
@@ -120,7 +121,12 @@ def link(
 
 
 def _linked_by_company(
-    database: Database, upstream: UpstreamProvider, found: Identity, now: float, origin: Origin
+    database: Database,
+    upstream: UpstreamProvider,
+    found: Identity,
+    locale: str,
+    now: float,
+    origin: Origin,
 ) -> linked_accounts.Found:
     """Raises NotSignedIn."""
     domain = domain_names.of_address(found.email) if found.email else None
@@ -130,7 +136,7 @@ def _linked_by_company(
         linked = _find(db, upstream, found)
         if linked:
             return linked
-        user_id = admitting.member(rows, db, upstream, found, now, origin)
+        user_id = admitting.member(rows, db, upstream, found, locale, now, origin)
         if user_id is None:
             raise NotSignedIn(f"{upstream.key}: no member, and none is admitted")
         account = _account(upstream, found, found.email)

@@ -17,9 +17,7 @@ class IdentityProviderForm(Form):
 
     key: ProviderKey
     name: Line
-    issuer: Annotated[str, StringConstraints(max_length=512), AfterValidator(checked_issuer)] = (
-        Field(description="As its ID tokens say it, like https://accounts.google.com.")
-    )
+    issuer: Issuer = Field(description="As its ID tokens say it, like https://accounts.google.com.")
     client_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,512}$")]
     client_secret: SecretStr | None = Field(
         default=None, description="Ours there; kept sealed. Left out, the one from before stays."

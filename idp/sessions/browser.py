@@ -18,7 +18,7 @@ from idp.database import Base, Connection
 from idp.directory import users
 from idp.directory.users import User
 from idp.policies import assurance
-from idp.policies.assurance import Proofs
+from idp.policies.assurance import FEDERATED, Proofs
 from idp.secret_values import fingerprint, new_id, new_secret
 
 TOUCH_AFTER = 60.0
@@ -247,6 +247,7 @@ def renew(
 def _record_sign_in(
     db: Connection, evidence: Evidence, session_id: str, now: float, origin: Origin
 ) -> None:
+    elsewhere = evidence.proofs.get(FEDERATED)
     audit.record(
         db,
         "sign_in.succeeded",
@@ -257,6 +258,7 @@ def _record_sign_in(
         amr=evidence.amr,
         methods=sorted(evidence.proofs),
         user_agent=origin.user_agent[:300],
+        **({"provider": elsewhere.by} if elsewhere else {}),
     )
 
 

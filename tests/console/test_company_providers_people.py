@@ -16,7 +16,6 @@ from tests.console.company_providers_of import (
     add,
     change,
     columns,
-    known,
     of_domain,
     only_way,
     route,
@@ -124,7 +123,7 @@ def test_newcomers_get_no_role_that_administers(either_world: World) -> None:
         assert list(found.value.errors) == ["admits_role_id"]
     agent = role_id(either_world, "agent")
     provider_id = add(either_world, admits_role_id=agent)
-    assert known(either_world).by_key[provider_id].admits_role_id == agent
+    assert columns(either_world, provider_id)["admits_role_id"] == agent
     with proven(either_world) as admin:
         offered = {each.key for each in company_providers.to_admit_with(admin)}
         assert "agent" in offered

@@ -58,12 +58,12 @@ def test_who_is_nobody_here_is_admitted_where_the_company_says_so(
 ):
     changed(either_world, northwinds, admits_role_id=role_of(either_world))
     northwinds.account = Account("nadia", NEW, name="Nadia Osei")
-    answer = by_company(visitor, email=NEW)
+    answer = by_company(visitor, email=NEW, ui_locales="es")
     assert "code" in sent_back(answer)
-    [(name, verified)] = either_world.run(
-        "SELECT name, email_verified_at FROM users WHERE email = :e", e=NEW
+    [made] = either_world.run(
+        "SELECT name, email_verified_at, locale FROM users WHERE email = :e", e=NEW
     )
-    assert (name, verified) == ("Nadia Osei", either_world.clock())
+    assert made == ("Nadia Osei", either_world.clock(), "es")
     [event] = either_world.audit("person.admitted")
     assert event["after"] == ["agent"]
     assert event["provider"] == key_of(either_world)

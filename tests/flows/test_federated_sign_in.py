@@ -63,7 +63,8 @@ def test_s4_from_then_on_it_signs_in(amara: Visitor, either_world: World):
     assert (claims["acr"], claims["amr"]) == ("aal1", ["fed"])
     assert claims["auth_time"] == int(either_world.clock.now)
     last = either_world.audit("sign_in.succeeded")[-1]
-    assert last["methods"] == ["federated"]
+    assert (last["methods"], last["provider"]) == (["federated"], "google")
+    assert "provider" not in either_world.audit("sign_in.succeeded")[0]
 
 
 def test_s4_it_asks_as_a_careful_client_does(amara: Visitor, upstream: UpstreamProvider):

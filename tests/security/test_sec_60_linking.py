@@ -254,14 +254,12 @@ def test_sec_60_what_waits_to_be_linked_begins_an_attempt_anew_and_ends_with_ano
         is_verified=True,
         is_disowned=False,
         name="",
-        given_name="",
-        family_name="",
         acr="",
         amr=(),
         auth_time=None,
     )
     begun = Attempt("a", "b", "launch", now).prove(user_id(either_world, BEN), "password", now)
-    given = (google, found, now, NOWHERE)
+    given = (google, found, "en", now, NOWHERE)
     waits = linking.prove(either_world.held.database, begun, *given)
     assert (waits.id != begun.id, waits.left, waits.user_id) == (True, begun.id, "")
     assert waits.linking["subject"] == "1001"

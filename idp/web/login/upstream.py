@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, request
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -63,7 +64,8 @@ def come_back(key: str) -> Answer:
             *(held.upstreams, held.secret_keys, upstream, errand, sent),
             *(return_uri(held.settings.issuer, key), now()),
         )
-        proven = linking.prove(held.database, attempt, upstream, found, now(), origin())
+        given = (upstream, found, str(get_locale()), now(), origin())
+        proven = linking.prove(held.database, attempt, *given)
     except (NotSignedIn, NotReached) as refusal:
         return _refused(attempt, upstream, refusal)
     return step.proceed(proven)
