@@ -8,12 +8,13 @@ sign in to others as its people, and change how they sign in.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from idp.directory import domain_names
 from idp.directory.products import BUILT_IN
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.login.steps import Asked, Entry, Proven
-from idp.policies.assurance import FEDERATED, FIRST, OWN_FIRST, Proof, Proofs
+from idp.policies.assurance import FEDERATED, FIRST, NEVER, OWN_FIRST, Proof, Proofs
 from idp.policies.sessions import WALK
 
 
@@ -40,6 +41,13 @@ def counting_in(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: fl
         for method, proof in proofs.items()
         if not proof.by or _speaks_for(asked, proven, tenants, method)
     }
+
+
+def vouched_by(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: float) -> str:
+    """The key of the other provider that has said, at whatever time, who goes on as these entries;
+    empty where none has. How recent a proof has to be is asked of any that there is."""
+    whenever = replace(asked, prompt=frozenset(), max_age=None)
+    return counting_in(whenever, proven, going_on, now).get(FEDERATED, NEVER).by
 
 
 def spoken_for(

@@ -16,6 +16,7 @@ from idp.login.counting import (
     demanded,
     may_change_ways_in,
     spoken_for,
+    vouched_by,
 )
 from idp.login.second_factor_step import has_own, second_factor
 from idp.login.steps import (
@@ -95,11 +96,11 @@ def _counts_in(entry: Entry, proven: Proven, now: float) -> bool:
 def _first(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: float) -> Decision | None:
     """The first factor, where what is known is not enough to go on as these entries: the company
     wants its own provider, or another company's has vouched for them."""
-    proofs = counting_in(asked, proven, going_on, now)
     for entry in going_on if asked.product else ():
         upstream = demanded(proven, entry)
-        if upstream and proofs.get(FEDERATED, NEVER).by != upstream.key:
+        if upstream and vouched_by(asked, proven, going_on, now) != upstream.key:
             return ToSignIn(upstream.key)
+    proofs = counting_in(asked, proven, going_on, now)
     return Step.PASSWORD if FIRST.isdisjoint(proofs) else None
 
 

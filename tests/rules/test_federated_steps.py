@@ -41,6 +41,7 @@ NORTH = replace(
 STRICT_NORTH = replace(NORTH, is_only_way=True)
 HARBOR = replace(NORTH, key="harbor", tenant_id=OFFICER.tenant_id, tenant="harbor")
 ALL = IdentityProviders({each.key: each for each in (GOOGLE, NORTH, HARBOR)})
+OPEN = IdentityProviders({"north": replace(STRICT_NORTH, issuer="https://accounts.google.com")})
 STRICTLY = IdentityProviders({"google": GOOGLE, "north": STRICT_NORTH})
 ANYBODY = Proven(
     user_id="u",
@@ -242,6 +243,30 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         ToSignIn("north"),
     ),
     "nor is Google": (ASKED, strictly(by("google")), ONE, ToSignIn("north")),
+    "however old its word, if what is recent is one's own": (
+        replace(ASKED, max_age=60),
+        replace(strictly(with_password(by("north"), 5)), fresh=frozenset({"password"})),
+        ONE,
+        "done",
+    ),
+    "which alone is still too old": (
+        replace(ASKED, max_age=60),
+        strictly(by("north")),
+        ONE,
+        Step.PASSWORD,
+    ),
+    "and Google's beside a password is nobody's word there": (
+        replace(ASKED, max_age=60),
+        replace(strictly(with_password(by("google"), 5)), fresh=frozenset({"password"})),
+        ONE,
+        ToSignIn("north"),
+    ),
+    "nor is that of a provider that is open to all": (
+        ASKED,
+        replace(with_password(by("north")), providers=OPEN),
+        ONE,
+        ToSignIn("north"),
+    ),
     "which it is not for people of other domains": (
         ASKED,
         replace(strictly(with_password(ANYBODY)), email="amara@elsewhere.example"),

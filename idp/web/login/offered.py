@@ -10,10 +10,11 @@ from idp.directory.catalog import ProductView
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.login import federated
 from idp.login.attempt import Attempt
+from idp.login.steps import Step, ToSignIn
 from idp.policies import assurance
 from idp.policies.assurance import FEDERATED, NEVER, Proof
 from idp.policies.sessions import WALK
-from idp.web.context import catalog, current_session, identity_providers, provider
+from idp.web.context import catalog, current_session, identity_providers, now, provider
 from idp.web.login import step
 
 
@@ -27,10 +28,38 @@ def offered(attempt: Attempt | None, tiles: Iterable[ProductView]) -> list[Upstr
 
 
 def picked(attempt: Attempt, key: str, email: str) -> UpstreamProvider | None:
-    """The one of that key, if it is offered; without a key, the one of that address's company."""
-    if key:
-        return next((each for each in offered(attempt, ()) if each.key == key), None)
-    return None if attempt.linking else of_address(email)
+    """The one of that key, if it is offered, or the only way on; without a key, the one of that
+    address's company."""
+    if not key:
+        return led_to(attempt, email)
+    found = next((each for each in offered(attempt, ()) if each.key == key), None)
+    only = None if found else only_way(attempt)
+    return only if only and only.key == key else found
+
+
+def only_way(attempt: Attempt) -> UpstreamProvider | None:
+    """The one provider that the company of the person lets them in by. It is also while another one
+    waits to be linked, which then is not."""
+    found = step.asked(attempt, Step.PASSWORD)
+    if found is None or not isinstance(found.decision, ToSignIn):
+        return None
+    return identity_providers().find(found.decision.provider_key)
+
+
+def led_to(attempt: Attempt | None, email: str) -> UpstreamProvider | None:
+    """By an address alone: to the company that it is of, while that can say any more."""
+    found = of_address(email)
+    if found is None or attempt is None:
+        return found
+    return found if not attempt.linking and _can_say_more(attempt, found) else None
+
+
+def says_not_when(attempt: Attempt) -> UpstreamProvider | None:
+    """Who has signed the person in just now and did not tell when it saw them, where that is
+    asked."""
+    said = attempt.proven.get(FEDERATED, NEVER)
+    is_untold = federated.asks_anew(attempt) and said.by and not said.active_at
+    return identity_providers().find(said.by) if is_untold else None
 
 
 def of_address(email: str) -> UpstreamProvider | None:
@@ -48,9 +77,9 @@ def oldest(attempt: Attempt, upstream: UpstreamProvider) -> float:
     if federated.asks_anew(attempt) or _proof_so_far(attempt).by == upstream.key:
         return WALK
     settings = provider().settings
-    is_trusted = bool(upstream.trusted_acr or upstream.trusted_amr)
-    lifetime = settings.second_factor_lifetime if is_trusted else settings.session_absolute_lifetime
-    return float(lifetime)
+    if _is_trusted(upstream):
+        return float(settings.second_factor_lifetime)
+    return float(settings.session_absolute_lifetime)
 
 
 def _of_platform(attempt: Attempt) -> list[UpstreamProvider]:
@@ -77,7 +106,24 @@ def _of_company(attempt: Attempt) -> list[UpstreamProvider]:
     own = of_address(person.email)
     leads_there = own is not None and slug in (None, own.tenant)
     is_chosen = own is not None and attempt.tenant_id in ("", own.tenant_id)
-    return [own] if own and leads_there and is_chosen else []
+    if own is None or not _can_say_more(attempt, own):
+        return []
+    return [own] if leads_there and is_chosen else []
+
+
+def _can_say_more(attempt: Attempt, upstream: UpstreamProvider) -> bool:
+    """Whether its word in this very sign-in, which was not enough, could be by another visit there:
+    a later one, of who tells the time. It is asked for one where a recent proof is wanted, or where
+    its second factor is trusted and may be too old."""
+    said = attempt.proven.get(FEDERATED, NEVER)
+    if said.by != upstream.key:
+        return True
+    is_old = 0 < said.active_at < now() - WALK
+    return is_old and (federated.asks_anew(attempt) or _is_trusted(upstream))
+
+
+def _is_trusted(upstream: UpstreamProvider) -> bool:
+    return bool(upstream.trusted_acr or upstream.trusted_amr)
 
 
 def _proof_so_far(attempt: Attempt) -> Proof:

@@ -15,7 +15,6 @@ from idp.directory.upstream_providers import UpstreamProvider
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.login.federated import NotReached, NotSetUp
-from idp.login.steps import Step, ToSignIn
 from idp.policies.assurance import PASSWORD
 from idp.web.context import (
     browser_secret,
@@ -27,7 +26,7 @@ from idp.web.context import (
     provider,
 )
 from idp.web.login import away, step
-from idp.web.login.offered import companies_have_some, of_address, offered
+from idp.web.login.offered import companies_have_some, led_to, offered, only_way, says_not_when
 from idp.web.presentation import allow_form_targets, product_targets
 
 blueprint = Blueprint("password", __name__)
@@ -46,8 +45,8 @@ def submit() -> Response | tuple[str, int]:
     attempt = attempt_of_form()
     email, secret = email_of_form(), request.form.get("password", "")
     errors = _missing(attempt, email, secret)
-    upstream = None if secret else of_address(email)
-    if upstream and errors.keys() <= {"password"} and not _is_linking(attempt):
+    upstream = None if secret else led_to(attempt, email)
+    if upstream and errors.keys() <= {"password"}:
         return sent_away(attempt or begin(), upstream, email)
     if errors:
         return sign_in_page(attempt, email=email, errors=errors), 400
@@ -91,13 +90,13 @@ def sign_in_page(
     `unknown_passkey` is one that the browser may forget."""
     chosen = request.form.get("product") or _product_key(attempt)
     person, tiles = _known_person(attempt), _tiles(chosen)
-    only_way = _only_way(attempt) if attempt and person else None
+    only = only_way(attempt) if attempt and person else None
     values: dict[str, Any] = {
         "action": "/login/password",
         "attempt": attempt.id if attempt else "",
         "products": tiles,
         "upstreams": offered(attempt, tiles),
-        "only_way": only_way,
+        "only_way": only,
         "by_company": person is None and not _is_linking(attempt) and companies_have_some(),
         "linking": _linking(attempt),
         "chosen": chosen,
@@ -111,7 +110,7 @@ def sign_in_page(
         "error": error,
         "errors": errors or {},
         "locked_hint": _lockout() if error else None,
-        "passkeys": None if only_way else _passkeys(attempt, unknown_passkey),
+        "passkeys": None if only else _passkeys(attempt, unknown_passkey),
     }
     browser_secret()
     if attempt is None:
@@ -123,14 +122,6 @@ def _sign_up_url(attempt: Attempt | None) -> str | None:
     """For the products that let people open an account (product.md S5)."""
     product = step.product_of(attempt) if attempt else None
     return step.page_url("sign_up", attempt) if attempt and product and product.sign_up else None
-
-
-def _only_way(attempt: Attempt) -> UpstreamProvider | None:
-    """The one provider that the company of the person lets them in by."""
-    found = step.asked(attempt, Step.PASSWORD)
-    if found is None or not isinstance(found.decision, ToSignIn):
-        return None
-    return identity_providers().find(found.decision.provider_key)
 
 
 def _is_linking(attempt: Attempt | None) -> bool:
@@ -231,6 +222,15 @@ def _hint(attempt: Attempt | None) -> str:
 
 
 def _reason(attempt: Attempt | None) -> str:
+    untold = says_not_when(attempt) if attempt else None
+    if untold:
+        return str(
+            _(
+                "%(name)s doesn't say when it has seen you, and a recent sign-in is wanted here."
+                " Use your password or passkey. If you have neither, get a password by e-mail.",
+                name=untold.name,
+            )
+        )
     product = step.product_of(attempt) if attempt else None
     if product is None:
         return str(_("Sign in again to go on."))
