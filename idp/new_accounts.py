@@ -21,6 +21,7 @@ from idp.credentials import sign_up_links
 from idp.credentials.networks import site_of
 from idp.database import Connection, Database
 from idp.directory import granting, join_requests, joining
+from idp.directory.joining import UNINVITED
 from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.login import new_password, sign_up
 from idp.login.new_password import Lost, Owner, Prepared
@@ -31,7 +32,6 @@ from idp.registration import tenants
 from idp.registration.form import TenantForm
 from idp.secret_values import SecretKeys
 
-KIND = "staff"
 MAX_SLUG = 40
 SLUG_OF_NONE = "company"
 
@@ -44,7 +44,8 @@ class ElsewhereNow(Exception):
 def owner_of(found: Found, name: str, company: str) -> Owner:
     """Whoever is going to have an account, by the rules of the company where they belong."""
     holder = found.place.holder
-    theirs = Company(holder.name, holder.policy, KIND) if holder else Company(company, "{}", KIND)
+    told = (holder.name, holder.policy) if holder else (company, "{}")
+    theirs = Company(*told, UNINVITED)
     return Owner("", found.email, name, (theirs,))
 
 
@@ -134,7 +135,7 @@ def _join(
     rows: Session, db: Connection, user_id: str, tenant_id: str, key: str, now: float
 ) -> str | None:
     own = sa.select(Role.id).where(Role.tenant_id == tenant_id, Role.key == key)
-    return joining.join(db, user_id, tenant_id, KIND, [rows.scalars(own).one()], now)
+    return joining.join(db, user_id, tenant_id, UNINVITED, [rows.scalars(own).one()], now)
 
 
 def _founded(

@@ -18,6 +18,7 @@ from idp.statements import Upsert
 _USERS: Any = User.__table__
 _MEMBERS: Any = Membership.__table__
 _LINKS: Any = MembershipRole.__table__
+UNINVITED = "staff"  # the kind of who comes in without an invitation, which would say another
 _USER_COLUMNS = ("id", "email", "email_canonical", "email_verified_at", "name", "locale")
 _MAKE_USER = Upsert(
     lambda insert: (

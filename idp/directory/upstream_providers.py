@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from idp.directory import domain_names
+
 OPEN_TO_ALL = frozenset({"accounts.google.com"})
 
 
@@ -66,6 +68,13 @@ class IdentityProviders:
     def of_domain(self, name: str) -> UpstreamProvider | None:
         """The company's own that addresses of this domain route to."""
         return self._by_domain.get(name)
+
+    def only_way_of(self, user_id: str, email: str) -> UpstreamProvider | None:
+        """The company's own by which alone it lets its people in whose address is of one of its
+        domains; not who is left out, to mend what breaks."""
+        upstream = self.of_domain(domain_names.of_address(email) or "")
+        is_only = upstream is not None and upstream.is_only_way
+        return upstream if upstream and is_only and user_id not in upstream.left_out else None
 
     @cached_property
     def _by_company(self) -> dict[str, list[UpstreamProvider]]:

@@ -27,8 +27,9 @@ from idp.errors import told
 from idp.federation import linked_accounts
 from idp.federation.linked_accounts import By
 from idp.grants.reset_requests import PERMISSION
-from idp.sessions import logout
-from idp.sessions.browser import SsoSession
+from idp.sessions import of_person
+
+ENDED_BY = "an admin reset the second factors"
 
 
 class Subject(NamedTuple):
@@ -72,7 +73,10 @@ def unlink(admin: Administration, subject: Subject, **more: Any) -> None:
     unlinked = factors.unlink_all(admin.db, someone.user_id)
     linked = _unlink_accounts(admin, someone.user_id)
     admin.get(Membership, someone.id).second_factor_skipped_at = None
-    _end_sign_ins(admin, someone.user_id, factors.last_proof(unlinked, admin.now))
+    until = factors.last_proof(unlinked, admin.now)
+    of_person.refuse_proofs(
+        admin.db, someone.user_id, until, None, ENDED_BY, admin.now, admin.origin
+    )
     about = person.about(someone)
     methods = [each.method for each in unlinked]
     admin.record("person.second_factors_reset", **about, factors=methods, linked=linked, **more)
@@ -98,19 +102,6 @@ def _is_shared(admin: Administration, someone: Member) -> bool:
     with admin.database.connection() as db:
         (operates,) = db.row(_OPERATES, user_id=someone.user_id) or (False,)
         return bool(operates) or bool(_other_homes(db, admin, someone))
-
-
-def _end_sign_ins(admin: Administration, user_id: str, until: float) -> None:
-    """Everywhere: a session, or a half-finished one, may rest on what is unlinked."""
-    own = sa.select(SsoSession.id, SsoSession.auth_time).where(
-        SsoSession.user_id == user_id, SsoSession.ended_at.is_(None)
-    )
-    open_sessions = admin.rows.execute(own).all()
-    reason = "an admin reset the second factors"
-    for row in open_sessions:
-        logout.end(admin.db, row.id, reason, admin.now, admin.origin)
-    last = max((until, *(row.auth_time for row in open_sessions)))
-    users.refuse_proofs(admin.db, user_id, last)
 
 
 def _tell_the_others(admin: Administration, someone: Member) -> None:

@@ -21,12 +21,11 @@ from idp.directory.company_provider_form import may_admit
 from idp.directory.domains import Domain, RoutedDomain
 from idp.directory.identity_providers import ACTIVE, CompanyProvider
 from idp.directory.join_requests import JoinRequest
+from idp.directory.joining import UNINVITED
 from idp.directory.memberships import Membership
 from idp.directory.roles import Role
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.federation.identity import Identity
-
-KIND = "staff"
 
 
 @contextmanager
@@ -114,7 +113,7 @@ def _admitted(
     now: float,
     origin: Origin,
 ) -> str | None:
-    membership_id = joining.join(db, user_id, upstream.tenant_id, KIND, [role.id], now)
+    membership_id = joining.join(db, user_id, upstream.tenant_id, UNINVITED, [role.id], now)
     if membership_id is None:
         return None
     about = {"actor": user_id, "person": user_id, "tenant": upstream.tenant_id}

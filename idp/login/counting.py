@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from idp.directory import domain_names
 from idp.directory.products import BUILT_IN
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.login.steps import Asked, Entry, Proven
@@ -71,16 +70,12 @@ def may_change_ways_in(proven: Proven, entries: Sequence[Entry], now: float) -> 
 
 
 def demanded(proven: Proven, entry: Entry) -> UpstreamProvider | None:
-    """The provider by which alone the company lets its own people in whose address is of one of its
-    domains; not who is left out, to mend what breaks."""
+    """The provider by which alone somebody comes in to the company that is theirs."""
     company = "" if entry.is_guest else entry.standing.tenant_id or ""
-    found = [
-        each
-        for each in proven.providers.of_company(company)
-        if each.is_only_way and proven.user_id not in each.left_out
-    ]
-    domain = domain_names.of_address(proven.email) if found else None
-    return next((each for each in found if domain in each.domains), None)
+    if not proven.user_id or not proven.providers.of_company(company):
+        return None
+    upstream = proven.providers.only_way_of(proven.user_id, proven.email)
+    return upstream if upstream and upstream.tenant_id == company else None
 
 
 def company_of(proven: Proven, proof: Proof) -> str | None:

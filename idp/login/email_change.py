@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from idp import audit, limits, outbox
 from idp.audit import Origin
 from idp.database import Connection, Database
-from idp.directory import domain_names, homes, letters, users
+from idp.directory import homes, letters, users
 from idp.directory.upstream_providers import IdentityProviders
 from idp.directory.users import Person, User, canonical_email
 from idp.errors import PageRefusal, Refusal, told
@@ -113,10 +113,8 @@ def ask(
 def _is_held(db: Connection, providers: IdentityProviders, person: Person) -> bool:
     """By the company whose own provider is the only way in for addresses of this domain: who could
     change theirs would come in by another way."""
-    upstream = providers.of_domain(domain_names.of_address(person.email) or "")
-    if upstream is None or not upstream.is_only_way or person.id in upstream.left_out:
-        return False
-    return homes.is_at_home(db, person.id, upstream.tenant_id)
+    upstream = providers.only_way_of(person.id, person.email)
+    return upstream is not None and homes.is_at_home(db, person.id, upstream.tenant_id)
 
 
 def _take_room(db: Connection, keys: SecretKeys, user_id: str, canonical: str, now: float) -> None:

@@ -7,10 +7,11 @@ from idp import limits
 from idp.audit import Origin
 from idp.credentials.networks import network_of, site_of
 from idp.database import Connection
+from idp.directory import letters
 from idp.secret_values import SecretKeys
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-OF_AN_ADDRESS = ((1, MINUTE), (5, HOUR), (10, DAY))
+OF_AN_ADDRESS = ((1, MINUTE), *letters.TO_AN_ADDRESS)
 OF_A_NETWORK = (100, HOUR)
 OF_A_SITE = (500, DAY)  # all networks of one customer, where they are many
 

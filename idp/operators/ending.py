@@ -7,33 +7,29 @@ comes back: the status is final, and the slug is never another's.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.columns import JsonText, joined_by_space
-from idp.database import Base, Connection
+from idp.columns import JsonText
+from idp.database import Base
 from idp.directory import catalog, clients, deciding, join_requests, memberships, readers, tenants
-from idp.directory.access_requests import OPEN, AccessRequest, Side
+from idp.directory.access_requests import AccessRequest
 from idp.directory.acting import Mistake
 from idp.directory.clients import Client
 from idp.directory.domains import Domain
 from idp.directory.identity_providers import CompanyProvider
 from idp.directory.invitations import Invitation
-from idp.directory.memberships import CROSS_TENANT, Membership, of_roles
+from idp.directory.memberships import CROSS_TENANT, Membership
 from idp.directory.operating import Operation
-from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
-from idp.directory.users import User
 from idp.errors import told
 from idp.federation.linked_accounts import LinkedAccount
 from idp.grants.ending import end_of_tenant
-from idp.grants.grant_row import Grant
-from idp.sessions.browser import SsoSession
+from idp.operators import written_down
+from idp.operators.written_down import FILES
 from idp.tenancy import TenantOwned
 
 
@@ -67,115 +63,6 @@ class Ended(NamedTuple):
 
 _TENANT = sa.bindparam("tenant_id", type_=sa.Text)
 _NOW = sa.bindparam("now", type_=sa.Double)
-_PEOPLE = (
-    sa.select(
-        *(Membership.id, Membership.user_id, User.email, User.name, Membership.kind),
-        *(Membership.status, Membership.source, Membership.access_request_id),
-        *(Membership.only_products, Membership.ends_at, Membership.created_at),
-        of_roles(joined_by_space(Role.key)),
-    )
-    .select_from(Membership)
-    .join(User, User.id == Membership.user_id)
-    .where(Membership.tenant_id == _TENANT, Membership.status != memberships.ENDED)
-    .order_by(Membership.id)
-)
-_SIGN_INS = (
-    sa.select(
-        *(Grant.id, Grant.user_id, Grant.client_id, Grant.session_id, Grant.scope),
-        *(Grant.is_offline, Grant.auth_time, Grant.created_at, Grant.expires_at),
-    )
-    .select_from(Membership)
-    .join(Grant, sa.and_(Grant.user_id == Membership.user_id, Grant.membership_id == Membership.id))
-    .join(SsoSession, SsoSession.id == Grant.session_id)
-    .where(
-        Membership.tenant_id == _TENANT,
-        Grant.ended_at.is_(None),
-        Grant.expires_at > _NOW,
-        sa.or_(Grant.is_offline, SsoSession.ended_at.is_(None)),
-    )
-    .order_by(Grant.id)
-)
-_CLIENTS = (
-    sa.select(
-        *(Client.client_id, Client.client_name, Client.product_key, Client.status),
-        *(Client.scope, sa.type_coerce(Client.permissions, sa.Text), Client.created_at),
-    )
-    .where(Client.tenant_id == _TENANT)
-    .order_by(Client.client_id)
-)
-FILES: dict[str, tuple[sa.Executable, tuple[str, ...]]] = {
-    "people.jsonl": (
-        _PEOPLE,
-        (
-            *("membership_id", "user_id", "email", "name", "kind", "status", "source"),
-            *("access_request_id", "only_products", "ends_at", "created_at", "roles"),
-        ),
-    ),
-    "sign-ins.jsonl": (
-        _SIGN_INS,
-        (
-            *("grant_id", "user_id", "client_id", "session_id", "scope", "is_offline"),
-            *("auth_time", "created_at", "expires_at"),
-        ),
-    ),
-    "clients.jsonl": (
-        _CLIENTS,
-        (
-            *("client_id", "client_name", "product", "status", "scope", "permissions"),
-            "created_at",
-        ),
-    ),
-}
-
-FILES["invitations.jsonl"] = (
-    sa.select(
-        *(Invitation.id, Invitation.email, Invitation.kind, Invitation.invited_by),
-        *(Invitation.created_at, Invitation.expires_at),
-    )
-    .where(
-        Invitation.tenant_id == _TENANT,
-        Invitation.accepted_at.is_(None),
-        Invitation.revoked_at.is_(None),
-    )
-    .order_by(Invitation.id),
-    ("invitation_id", "email", "kind", "invited_by", "created_at", "expires_at"),
-)
-FILES["join-requests.jsonl"] = (join_requests.WHO_WAITS, join_requests.WHO_WAITS_COLUMNS)
-FILES["domains.jsonl"] = (
-    sa.select(Domain.name, Domain.created_at, Domain.verified_at)
-    .where(Domain.tenant_id == _TENANT)
-    .order_by(Domain.name),
-    ("name", "created_at", "verified_at"),
-)
-_receiving = aliased(Tenant)
-_IS_ASKED = AccessRequest.tenant_id == _TENANT
-FILES["access.jsonl"] = (
-    sa.select(
-        AccessRequest.id,
-        sa.case((_IS_ASKED, sa.literal(Side.ASKING)), else_=sa.literal(Side.RECEIVING)),
-        *(AccessRequest.user_id, User.email, User.name),
-        sa.case(
-            (_IS_ASKED, sa.func.coalesce(_receiving.name, AccessRequest.receiving_name)),
-            else_=Tenant.name,
-        ),
-        *(AccessRequest.products, AccessRequest.status, AccessRequest.membership_id),
-        *(AccessRequest.asked_at, AccessRequest.decided_at, AccessRequest.configured_at),
-        AccessRequest.ends_at,
-    )
-    .join(User, User.id == AccessRequest.user_id)
-    .join(Tenant, Tenant.id == AccessRequest.tenant_id)
-    .outerjoin(_receiving, _receiving.id == AccessRequest.receiving_tenant_id)
-    .where(
-        sa.or_(_IS_ASKED, AccessRequest.receiving_tenant_id == _TENANT),
-        AccessRequest.status.in_(sa.literal_column(f"'{each}'") for each in OPEN),
-    )
-    .order_by(AccessRequest.id),
-    (
-        *("access_request_id", "side", "user_id", "email", "name", "other_company", "products"),
-        *("status", "membership_id", "asked_at", "decided_at", "configured_at", "ends_at"),
-    ),
-)
-
 _END_MEMBERSHIPS = (
     sa.update(Membership)
     .where(
@@ -253,8 +140,8 @@ def _write_down(operation: Operation, tenant: Tenant) -> tuple[dict[str, int], d
     counts: dict[str, int] = {}
     digests: dict[str, str] = {}
     files = []
-    for name, (statement, columns) in FILES.items():
-        lines = _lines(operation.db, statement, columns, tenant.id, operation.now)
+    for name in FILES:
+        lines = written_down.lines(operation.db, name, tenant.id, operation.now)
         counts[name.removesuffix(".jsonl")] = len(lines)
         content = b"".join(lines)
         digests[name] = sha256(content).hexdigest()
@@ -273,28 +160,6 @@ def _write_down(operation: Operation, tenant: Tenant) -> tuple[dict[str, int], d
     operation.rows.add_all(files)
     operation.rows.flush()
     return counts, digests
-
-
-def _lines(
-    db: Connection,
-    statement: sa.Executable,
-    columns: Iterable[str],
-    tenant_id: str,
-    now: float,
-) -> list[bytes]:
-    rows = db.rows(statement, tenant_id=tenant_id, now=now)
-    return [orjson.dumps(_told(dict(zip(columns, row, strict=True)))) + b"\n" for row in rows]
-
-
-def _told(row: dict[str, Any]) -> dict[str, Any]:
-    """Lists as lists, whatever they are kept as."""
-    if "roles" in row:
-        row["roles"] = sorted(set((row["roles"] or "").split()))
-    if isinstance(row.get("permissions"), str):
-        row["permissions"] = orjson.loads(row["permissions"])
-    if "is_offline" in row:
-        row["is_offline"] = bool(row["is_offline"])
-    return row
 
 
 def _from_elsewhere(operation: Operation, tenant: Tenant) -> int:

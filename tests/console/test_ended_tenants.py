@@ -22,9 +22,10 @@ from idp.evidence import verify
 from idp.operators import ending, tenants
 from idp.secret_values import new_id
 from tests.console.administering import administering
+from tests.console.company_providers_of import SOUND, add, link, only_way
 from tests.console.operations import operation, operator, send, user_id
 from tests.console.test_tenants import DEAD, status_of
-from tests.world import AMARA, BEN, OLU, PRIYA, Visitor, World, claims_of
+from tests.world import AMARA, BEN, HANA, OLU, PRIYA, Visitor, World, claims_of
 
 
 @pytest.mark.parametrize("typed", ["", "Northwind", "northwind lending", "harbor"])
@@ -246,3 +247,28 @@ def test_open_invitations_and_domains_end_with_the_tenant(either_world: World) -
     assert (counts["invitations"], counts["domains"]) == (1, 1)
     assert world.run("SELECT count(*) FROM domains") == [(0,)]
     assert world.run("SELECT count(*) FROM invitations WHERE revoked_at IS NULL") == [(0,)]
+
+
+def test_its_identity_providers_are_written_down_and_who_was_linked_there(
+    either_world: World,
+) -> None:
+    world = either_world
+    ours = add(world, **only_way(world, AMARA))
+    for key, who in ((ours, BEN), (add(world, HANA, "harbor"), PRIYA)):
+        link(world, who, key, f"there-{who}")
+    counts = end(world).counts
+    assert (counts["identity-providers"], counts["linked-accounts"]) == (1, 1)
+    [provider] = written_down(world, "identity-providers.jsonl")
+    assert (provider["provider_id"], provider["name"]) == (ours, SOUND.name)
+    assert provider["is_only_way"] is True
+    assert not any("secret" in name for name in provider)
+    [linked] = written_down(world, "linked-accounts.jsonl")
+    assert linked["user_id"] == user_id(world, BEN)
+    assert (linked["provider_id"], linked["issuer"]) == (ours, SOUND.issuer)
+    assert (linked["subject"], linked["email"]) == (f"there-{BEN}", BEN)
+    assert world.run("SELECT count(*) FROM linked_accounts") == [(1,)]
+
+
+def written_down(world: World, name: str) -> list[dict[str, Any]]:
+    [(packed,)] = world.run("SELECT packed FROM tenant_ending_files WHERE name = :n", n=name)
+    return [json.loads(line) for line in zlib.decompress(packed).splitlines()]

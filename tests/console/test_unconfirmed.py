@@ -182,6 +182,7 @@ def test_its_admins_read_what_is_not_open_yet(founded: World) -> None:
     browser = freda(founded)
     before = browser.follow(browser.get(f"/manage/{slug}")).text
     assert "This company is not confirmed yet" in before
+    assert "No identity provider of its own signs anybody in." in before
     assert "it opens Secure Payments, Connections." in before
     assert "LMS" not in before.partition("not confirmed yet")[2].partition("</ul>")[0]
     confirm(founded)

@@ -27,6 +27,7 @@ from tests.machine.upstream.accounts import Account
 from tests.machine.upstream.provider import UpstreamProvider
 from tests.security.second_factors import demand_a_second_factor, require_of_staff
 from tests.world import (
+    AMARA,
     BEN,
     Visitor,
     World,
@@ -67,6 +68,19 @@ def test_who_is_nobody_here_is_admitted_where_the_company_says_so(
     [event] = either_world.audit("person.admitted")
     assert event["after"] == ["agent"]
     assert event["provider"] == key_of(either_world)
+
+
+def test_who_has_no_password_is_not_told_that_it_opens_their_account(
+    either_world: World, northwinds: UpstreamProvider, visitor: Visitor
+):
+    changed(either_world, northwinds, admits_role_id=role_of(either_world))
+    northwinds.account = Account("nadia", NEW)
+    by_company(visitor, email=NEW)
+    page = visitor.follow(visitor.get("/account/security"))
+    assert "None yet. Add one." in page.text
+    assert "your password alone" not in page.text
+    with_password = either_world.browser().enter("/account/security", AMARA)
+    assert "None yet: your password alone opens your account." in with_password.text
 
 
 def test_who_has_an_account_already_is_admitted_as_who_they_are(

@@ -134,12 +134,12 @@ def change(admin: Administration, provider_id: str, body: ChangedProvider) -> Pr
 
 @api.post(f"{ONE}/disable", told("Disable an identity provider"), needs=NEEDS, status=204)
 def disable(admin: Administration, provider_id: str) -> None:
-    company_providers.set_status(admin, provider_id, _seen(admin, provider_id), DISABLED)
+    company_providers.set_status(admin, provider_id, _now(admin, provider_id), DISABLED)
 
 
 @api.post(f"{ONE}/enable", told("Enable an identity provider again"), needs=NEEDS, status=204)
 def enable(admin: Administration, provider_id: str) -> None:
-    company_providers.set_status(admin, provider_id, _seen(admin, provider_id), ACTIVE)
+    company_providers.set_status(admin, provider_id, _now(admin, provider_id), ACTIVE)
 
 
 @api.delete(ONE, told("Remove an identity provider"), needs=NEEDS, current=show)
@@ -163,6 +163,12 @@ def route(admin: Administration, domain_id: str, body: Routing) -> RoutingTold:
 
 def _seen(admin: Administration, provider_id: str) -> str:
     """What If-Match has been held against, in the same transaction."""
+    return company_providers.get(admin, provider_id).digest
+
+
+def _now(admin: Administration, provider_id: str) -> str:
+    """There is no If-Match with what is only switched: whatever it has come to be, in its turn."""
+    company_providers.in_turn(admin, provider=provider_id)
     return company_providers.get(admin, provider_id).digest
 
 
