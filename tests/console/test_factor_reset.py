@@ -372,6 +372,7 @@ def test_sec_57_a_reset_ends_what_outlived_a_sign_out_and_what_was_half_finished
     offline = either_world.browser()
     kept = offline.tokens(BEN, scope="openid offline_access")
     offline.submit(offline.get("/logout"), decision="sign_out")
+    either_world.browser().sign_in(BEN)
     require_of_staff(either_world)
     half = either_world.browser()
     page = half.sign_in(BEN)
@@ -382,6 +383,8 @@ def test_sec_57_a_reset_ends_what_outlived_a_sign_out_and_what_was_half_finished
     attempt = re.findall(r"attempt=([\w-]+)", page.text)[0]
     again = half.follow(half.get(f"/login/enrol?attempt={attempt}&method=totp"))
     assert 'name="password"' in again.text
+    bens = "SELECT ended_at IS NULL FROM sessions WHERE user_id = :u"
+    assert not any(is_open for (is_open,) in either_world.run(bens, u=user_id(either_world, BEN)))
 
 
 def test_m9_a_visiting_operator_resets_at_the_page_by_a_second_factor(either_world: World) -> None:

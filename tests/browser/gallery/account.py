@@ -130,6 +130,12 @@ FACTORS: list[dict[str, Any]] = [
 ]
 
 
+LINKED: list[tuple[dict[str, Any], str]] = [
+    ({"id": "1", "email": "amara@northwind.example", "is_held": False}, "Google"),
+    ({"id": "2", "email": "amara@northwind.example", "is_held": True}, "Northwind Entra"),
+]
+
+
 def account(path: str) -> dict[str, Any]:
     """What every page of the account has around it."""
     pages = {
@@ -190,6 +196,7 @@ ACCOUNT_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         account("/account/security")
         | {
             "password_changed": NOW - 12 * DAY,
+            "linked": LINKED,
             "factors": FACTORS,
             "left": 8,
             "named": ["passkey", "security_key"],
@@ -231,7 +238,7 @@ ACCOUNT_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "account-unlink": (
         "account/unlink.html",
         account("/account/security")
-        | {"name": "Google", "linked": {"id": "1", "email": "amara@northwind.example"}},
+        | {"linked": LINKED[0][0], "provider": {"name": "Google", "is_companys": False}},
     ),
     "account-factor-remove": (
         "account/factor_remove.html",
