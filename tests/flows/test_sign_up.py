@@ -61,7 +61,7 @@ def test_somebody_opens_an_account_and_a_company_and_signs_in(either_world: Worl
     link = mail_for(world, FREDA)[0]["link"]
     page = browser.get(link)
     assert page.status_code == 200
-    assert "Nobody here has proven yet that the domain of your address is theirs." in page.text
+    assert "No company here has verified the domain of your address." in page.text
     assert not is_somebody(world, FREDA)
     signing_in = browser.follow(fill_in(world, link, visitor=browser))
     assert signing_in.request.path == "/login/password"
