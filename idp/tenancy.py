@@ -13,17 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, ClassVar, cast
+from functools import cache, lru_cache
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.base import ExecutableOption
 
 from idp.database import Base, Database
 
 TENANTS = "latchkey.tenants"
 EVERY = "*"
+KEPT = 1024  # conditions, each for one model and some tenants
 
 
 class TenantOwned:
@@ -74,22 +76,21 @@ def _enter(database: Database, opened: Session, tenants: frozenset[str]) -> None
 def _keep_within(state: ORMExecuteState) -> None:
     if EVERY in state.session.info.get(TENANTS, ()):
         return
-    owned = _owned_models(state.statement)
-    if owned:
+    by_model, by_table = _owned_tables_in(state.statement)
+    if by_model or by_table:
         tenants = _tenants_of(state.session)
-        _check_is_by_models(state)
+        _check_is_by_models(state, by_table - by_model)
         state.statement = state.statement.options(
-            *(
-                with_loader_criteria(model, _is_of(model, tenants), include_aliases=True)
-                for model in owned
-            )
+            *(_only(_owned_models()[key], tenants) for key in sorted(by_model | by_table))
         )
     elif isinstance(state.statement, sa.TextClause) and TENANTS in state.session.info:
         raise Unscoped("a statement in plain SQL")
 
 
-def _is_of(model: type[TenantOwned], tenants: frozenset[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(*(getattr(model, column).in_(tenants) for column in model.tenant_columns))
+@lru_cache(KEPT)
+def _only(model: type[TenantOwned], tenants: frozenset[str]) -> ExecutableOption:
+    is_theirs = sa.or_(*(getattr(model, column).in_(tenants) for column in model.tenant_columns))
+    return with_loader_criteria(model, is_theirs, include_aliases=True)
 
 
 @sa.event.listens_for(Session, "before_flush")
@@ -116,37 +117,31 @@ def _tenants_named_by(row: TenantOwned) -> set[str]:
     return {each for each in named if each is not None}
 
 
-def _owned_models(statement: Any) -> list[Any]:
-    """The tenant-owned models that a statement touches anywhere, by model or by table."""
-    tables = _owned_tables()
-    touched = {getattr(_table_of(element), "key", None) for element in visitors.iterate(statement)}
-    return [model for key, model in sorted(tables.items()) if key in touched]
+def _owned_tables_in(statement: Any) -> tuple[set[str], set[str]]:
+    """The tenants' tables that a statement touches anywhere: by their models, whose columns carry a
+    mark, and by themselves."""
+    by_model, by_table, owned = set[str](), set[str](), _owned_models()
+    for element in visitors.iterate(statement):
+        table = element if isinstance(element, sa.Table) else getattr(element, "table", None)
+        key = getattr(table, "key", None)
+        if key in owned:
+            marked = "parententity" in element._annotations  # noqa: SLF001 - it is kept nowhere else
+            (by_model if marked else by_table).add(key)
+    return by_model, by_table
 
 
-def _check_is_by_models(state: ORMExecuteState) -> None:
+def _check_is_by_models(state: ORMExecuteState, bare: set[str]) -> None:
     """Raises Unscoped where a table is named without its model, since no condition would be added.
-    A column of a model carries a mark; what the ORM makes itself (`get`, a relationship's load) has
-    its model among the statement's."""
+    What the ORM makes itself (`get`, a relationship's load) has its model among the statement's."""
     if isinstance(state.statement, sa.Insert):
         raise Unscoped("rows are added to the session, one by one")
-    modelled = {mapper.local_table.key for mapper in state.all_mappers}  # type: ignore[attr-defined]
-    bare = set()
-    for element in visitors.iterate(cast(Any, state.statement)):
-        key = getattr(_table_of(element), "key", None)
-        if "parententity" in element._annotations:  # noqa: SLF001 - the mark is kept nowhere else
-            modelled.add(key)
-        elif key in _owned_tables():
-            bare.add(key)
-    if bare - modelled:
-        raise Unscoped(f"{', '.join(bare - modelled)}: by the table and not by its model")
-
-
-def _table_of(element: Any) -> Any:
-    return element if isinstance(element, sa.Table) else getattr(element, "table", None)
+    bare = bare - {mapper.local_table.key for mapper in state.all_mappers}  # type: ignore[attr-defined]
+    if bare:
+        raise Unscoped(f"{', '.join(bare)}: by the table and not by its model")
 
 
 @cache
-def _owned_tables() -> dict[str, Any]:
+def _owned_models() -> dict[str, Any]:
     return {
         mapper.local_table.key: mapper.class_  # type: ignore[attr-defined]
         for mapper in Base.registry.mappers
