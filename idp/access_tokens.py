@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
-from idp.grants import grant, revoked_tokens
-from idp.grants.grant import GrantState
+from idp.grants import grant, grant_state, revoked_tokens
+from idp.grants.grant_state import GrantState
 from idp.provider import Provider
 from idp.tokens.signed_tokens import ACCESS_TOKEN, BadToken
 
@@ -79,7 +79,7 @@ def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> B
         return None
     providers = catalog.providers
     with provider.database.connection(durable=False) as db:
-        state = grant.find(db, claimed["grant_id"], claimed["jti"], client, now)
+        state = grant_state.find(db, claimed["grant_id"], claimed["jti"], client, now)
     if state is None or grant.why_dead(state, client, product, providers, provider.settings, now):
         return None
     return Bearer(claimed, state, client, product)

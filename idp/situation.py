@@ -11,7 +11,7 @@ from idp.database import Connection
 from idp.directory.products import CONSOLE
 from idp.grants import consent
 from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, PAGE, Attempt
-from idp.login.counting import counting_in
+from idp.login.counting import counting_in, vouched_by
 from idp.login.entries import entries_of
 from idp.login.next_step import next_step
 from idp.login.proven import proven_so_far
@@ -45,6 +45,7 @@ class Situation(NamedTuple):
     entries: Sequence[Entry]
     decision: Decision
     counting: Proofs
+    vouched_by: str
 
     @property
     def step(self) -> Step | None:
@@ -54,7 +55,7 @@ class Situation(NamedTuple):
     @property
     def evidence(self) -> Evidence:
         assert self.proven.user_id
-        return Evidence(self.proven.user_id, self.counting)
+        return Evidence(self.proven.user_id, self.counting, self.vouched_by)
 
 
 class Judged(NamedTuple):
@@ -103,17 +104,16 @@ def assess(
         allowed = {each.rests_on: Allowed(each.consent_id, each.scope) for each in given}
         proven = replace(proven, allowed=allowed)
     decision, proven = _decide(db, asked, proven, entries, now)
-    proofs = _counting(asked, proven, decision, entries, now)
-    return Situation(parsed, attempt, session, proven, entries, decision, proofs)
+    going_on = _going_on(decision, entries)
+    proofs = counting_in(asked, proven, going_on, now)
+    by = vouched_by(asked, proven, going_on, now)
+    return Situation(parsed, attempt, session, proven, entries, decision, proofs, by)
 
 
-def _counting(
-    asked: Asked, proven: Proven, decision: Decision, entries: Sequence[Entry], now: float
-) -> Proofs:
-    """For who goes on as what was decided, or as all that they are."""
+def _going_on(decision: Decision, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """As what was decided, or as all that they are."""
     standing = decision.standing if isinstance(decision, Done) else None
-    going_on = [each for each in entries if each.standing is standing]
-    return counting_in(asked, proven, going_on or entries, now)
+    return [each for each in entries if each.standing is standing] or entries
 
 
 def proven_by(
@@ -152,7 +152,8 @@ def at_page(
     """What is missing before a page of ours may be shown."""
     proven = proven_by(provider, db, None, session, now)
     decision, entries, proven = weighed(provider, db, proven, asked, now)
-    return Judged(decision, entries, _counting(asked, proven, decision, entries, now))
+    going_on = _going_on(decision, entries)
+    return Judged(decision, entries, counting_in(asked, proven, going_on, now))
 
 
 def weighed(

@@ -49,6 +49,10 @@ class OperatorStanding(NamedTuple):
         return None
 
     @property
+    def access_request_id(self) -> None:
+        return None
+
+    @property
     def is_active(self) -> bool:
         return self.operator_term is not None and self.user_status == users.ACTIVE
 

@@ -4,6 +4,7 @@ their rows)."""
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -18,6 +19,11 @@ def is_open_to_all(issuer: str, hosted_domain: str) -> bool:
     mail but once: it then vouches for nobody of that company. Google's Workspaces, each by its
     hosted domain, have accounts of their own."""
     return not hosted_domain and urlsplit(issuer).hostname in OPEN_TO_ALL
+
+
+def words_of(acr: Iterable[str], amr: Iterable[str]) -> frozenset[str]:
+    """Values of these claims of an ID token, each told apart by its claim."""
+    return frozenset({*(f"acr:{each}" for each in acr), *(f"amr:{each}" for each in amr)})
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,15 @@ class UpstreamProvider:
     trusted_acr: frozenset[str] = frozenset()
     trusted_amr: frozenset[str] = frozenset()
 
+    def trusted(self, words: Iterable[str]) -> frozenset[str]:
+        """Of `words_of` a sign-in there, those by which it counts as a second factor."""
+        return words_of(self.trusted_acr, self.trusted_amr).intersection(words)
+
+    @property
+    def trusts_any(self) -> bool:
+        """Whether a second factor there may count."""
+        return bool(self.trusted_acr or self.trusted_amr)
+
     @property
     def vouches(self) -> bool:
         """Whether its word counts. The platform's own links by a proof of ours in any case."""
@@ -61,6 +76,18 @@ class IdentityProviders:
         """The one of that key whose word counts now, also for what was opened by it before."""
         found = self.by_key.get(key)
         return found if found and found.vouches else None
+
+    def still_trusts(self, key: str, words: str) -> bool:
+        """Whether a second factor of that provider's counts now, which did by these words."""
+        found = self.vouching(key)
+        return found is not None and bool(found.trusted(words.split()))
+
+    def only_way(self, tenant_id: str, user_id: str | None, email: str) -> UpstreamProvider | None:
+        """Of somebody who is at home in the company."""
+        if not user_id or not self.of_company(tenant_id):
+            return None
+        upstream = self.only_way_of(user_id, email)
+        return upstream if upstream and upstream.tenant_id == tenant_id else None
 
     def of_company(self, tenant_id: str) -> list[UpstreamProvider]:
         return self._by_company.get(tenant_id, [])

@@ -10,7 +10,7 @@ from idp.directory.clients import Client
 from idp.endpoints.clients import confidential_client, form
 from idp.endpoints.messages import Request, Response, json_response
 from idp.errors import OAuthRefusal
-from idp.grants import claims, grant, refresh_token
+from idp.grants import claims, grant, grant_state, refresh_token
 from idp.provider import Provider
 from idp.secret_values import fingerprint
 from idp.tokens.signed_tokens import BadToken
@@ -88,7 +88,7 @@ def _refresh_token(
     now = provider.clock()
     providers = provider.catalog.current(now).providers
     with provider.database.connection(durable=False) as db:
-        state = grant.find_by_refresh(db, fingerprint(claimed.handle), client, now)
+        state = grant_state.find_by_refresh(db, fingerprint(claimed.handle), client, now)
     if state is None or state.client_id != client.client_id:
         return None
     if state.generation != claimed.generation or grant.why_dead(

@@ -14,9 +14,10 @@ from idp.directory.clients import Client
 from idp.directory.operator_standing import AnyStanding
 from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import OAuthRefusal
-from idp.grants import grant, refresh_token
-from idp.grants.grant import GrantState, Replayed
+from idp.grants import grant, grant_state, refresh_token
+from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
+from idp.grants.grant_state import GrantState
 from idp.oidc import pkce
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.scopes import OFFLINE_ACCESS
@@ -39,6 +40,9 @@ _ISSUED = (
     "is_offline",
     "auth_time",
     "provider_key",
+    "vouched_by",
+    "second_factor_by",
+    "second_factor_words",
     "shown_at",
     "second_factor_at",
     "acr",
@@ -86,7 +90,7 @@ def issue(
 ) -> str:
     """A code of 256 bits, good once within `code_lifetime` seconds. `consent_id` is what it rests
     on, None where nobody had to be asked."""
-    code = new_secret()
+    code, elsewhere = new_secret(), assurance.second_elsewhere(evidence.proofs)
     db.run(
         _ISSUE,
         id=new_id(),
@@ -100,6 +104,9 @@ def issue(
         is_offline=OFFLINE_ACCESS in request.scope,
         auth_time=evidence.auth_time,
         provider_key=assurance.rests_on(evidence.proofs),
+        vouched_by=evidence.vouched_by or None,
+        second_factor_by=elsewhere and elsewhere.by,
+        second_factor_words=elsewhere and elsewhere.words,
         shown_at=assurance.shown_at(evidence.proofs),
         second_factor_at=assurance.second_factor_at(evidence.proofs),
         acr=assurance.reported(evidence.proofs, (*request.essential_acr, *request.acr_values)),
@@ -157,7 +164,7 @@ def redeem(
     """
     try:
         with database.connection(durable=False) as db:
-            state = grant.find_by_code(db, fingerprint(claimed_code), client, now)
+            state = grant_state.find_by_code(db, fingerprint(claimed_code), client, now)
             if state is None:
                 raise _invalid("unknown code")
             _check_bindings(state, client, claimed_redirect_uri, claimed_verifier)
@@ -207,7 +214,7 @@ def _spend(
 
 def _reason_for_losing(db: Connection, client: Client, state: GrantState, now: float) -> Exception:
     """A code that somebody else has spent was replayed; one that nobody has spent has ended."""
-    lost = grant.find(db, state.id, "", client, now)
+    lost = grant_state.find(db, state.id, "", client, now)
     return (
         Replayed(state) if lost and lost.code_used_at is not None else _invalid("ended meanwhile")
     )

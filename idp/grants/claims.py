@@ -15,7 +15,7 @@ import orjson
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.operator_standing import OperatorStanding
-from idp.grants.grant import GrantState
+from idp.grants.grant_state import GrantState
 from idp.oidc.scopes import claims_of
 from idp.secret_values import new_id
 from idp.sessions.clients import sid_of

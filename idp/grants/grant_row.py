@@ -1,5 +1,5 @@
 """The row of a grant, and the mark of an access token that was revoked. What they mean is told by
-`grant.py`."""
+`grant.py`, and what is read with it by `grant_state.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class Grant(Base):
     `consent_id` names what it rests on, and stays when that is withdrawn. What an operator has for
     the platform rests on no membership, but on the term for which they are one (`User`).
 
-    `provider_key` is of the other provider that its first factor rests on alone, if it does.
+    `provider_key` is of the other provider that its first factor rests on alone, if it does, and
+    `vouched_by` of the one that has said who it is, whatever else was proven. A second factor that
+    raises and is another provider's alone was `second_factor_by` it, by `second_factor_words`.
     `shown_at` is when the person was seen to prove a first factor, 0 if nobody says, and
     `second_factor_at` when one that raises (`assurance`); they may be older than `auth_time`.
     """
@@ -37,6 +39,9 @@ class Grant(Base):
     is_offline: Mapped[bool]
     auth_time: Mapped[float]
     provider_key: Mapped[str | None]
+    vouched_by: Mapped[str | None]
+    second_factor_by: Mapped[str | None]
+    second_factor_words: Mapped[str | None]
     shown_at: Mapped[float] = mapped_column(server_default=sa.text("0"))
     second_factor_at: Mapped[float | None]
     acr: Mapped[str]

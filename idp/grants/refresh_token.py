@@ -21,9 +21,10 @@ from idp.directory.clients import Client
 from idp.directory.memberships import Membership
 from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import OAuthRefusal
-from idp.grants import grant
-from idp.grants.grant import GrantState, Replayed
+from idp.grants import grant, grant_state
+from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
+from idp.grants.grant_state import GrantState
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
 from idp.settings import Settings
 
@@ -126,7 +127,7 @@ def refresh(
         raise _invalid("not a refresh token of ours")
     try:
         with database.connection(durable=False) as db:
-            state = grant.find_by_refresh(db, fingerprint(claimed.handle), client, now)
+            state = grant_state.find_by_refresh(db, fingerprint(claimed.handle), client, now)
             if state is None or state.client_id != client.client_id:
                 raise _invalid("unknown, or another client's")
             grant.check_alive(state, client, product, providers, settings, now)

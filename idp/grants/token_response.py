@@ -9,7 +9,7 @@ from typing import Any
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.grants import claims
-from idp.grants.grant import GrantState
+from idp.grants.grant_state import GrantState
 from idp.secret_values import encode
 from idp.settings import Settings
 from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, mint

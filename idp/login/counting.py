@@ -13,14 +13,23 @@ from dataclasses import replace
 from idp.directory.products import BUILT_IN
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.login.steps import Asked, Entry, Proven
-from idp.policies.assurance import FEDERATED, FIRST, NEVER, OWN_FIRST, Proof, Proofs
+from idp.policies.assurance import (
+    FEDERATED,
+    FIRST,
+    NEVER,
+    OWN_FIRST,
+    UPSTREAM_SECOND,
+    Proof,
+    Proofs,
+)
 from idp.policies.sessions import WALK
 
 
 def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
     """The proofs that the request lets count: `prompt=login` those of this attempt, `max_age` those
     that are younger, though nobody has to hurry through the pages. Another provider's count unless
-    its word counts no more, or the page or the product takes none of it."""
+    its word counts no more, or the page or the product takes none of it; a second factor there
+    while one of its words is trusted."""
     if not _is_particular(asked) and not any(proof.by for proof in proven.proofs.values()):
         return proven.proofs
     return {
@@ -28,6 +37,7 @@ def counting(asked: Asked, proven: Proven, now: float) -> Proofs:
         for method, proof in proven.proofs.items()
         if _may_count(asked, proof, now, is_fresh=method in proven.fresh)
         and (not proof.by or _takes(asked, proven.providers.vouching(proof.by)))
+        and (method != UPSTREAM_SECOND or proven.providers.still_trusts(proof.by, proof.words))
     }
 
 
@@ -70,12 +80,9 @@ def may_change_ways_in(proven: Proven, entries: Sequence[Entry], now: float) -> 
 
 
 def demanded(proven: Proven, entry: Entry) -> UpstreamProvider | None:
-    """The provider by which alone somebody comes in to the company that is theirs."""
+    """The only way in, of who goes on as this entry."""
     company = "" if entry.is_guest else entry.standing.tenant_id or ""
-    if not proven.user_id or not proven.providers.of_company(company):
-        return None
-    upstream = proven.providers.only_way_of(proven.user_id, proven.email)
-    return upstream if upstream and upstream.tenant_id == company else None
+    return proven.providers.only_way(company, proven.user_id, proven.email)
 
 
 def company_of(proven: Proven, proof: Proof) -> str | None:

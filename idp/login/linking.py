@@ -16,7 +16,7 @@ from dataclasses import replace
 from idp.audit import Origin
 from idp.database import Connection, Database
 from idp.directory import domain_names, users
-from idp.directory.upstream_providers import IdentityProviders, UpstreamProvider
+from idp.directory.upstream_providers import IdentityProviders, UpstreamProvider, words_of
 from idp.federation import linked_accounts
 from idp.federation.identity import Identity
 from idp.federation.linked_accounts import By
@@ -68,9 +68,10 @@ def _proofs(
 ) -> dict[str, Proof]:
     active_at = min(found.auth_time or 0.0, now)
     proofs = {FEDERATED: Proof(now, linked_at, upstream.key, active_at)}
-    is_trusted = found.acr in upstream.trusted_acr or upstream.trusted_amr.intersection(found.amr)
-    if is_trusted and active_at:
-        proofs[UPSTREAM_SECOND] = Proof(active_at, now, upstream.key, active_at)
+    trusted = upstream.trusted(words_of([found.acr], found.amr))
+    if trusted and active_at:
+        words = " ".join(sorted(trusted))
+        proofs[UPSTREAM_SECOND] = Proof(active_at, now, upstream.key, active_at, words)
     return proofs
 
 

@@ -54,12 +54,14 @@ _AMR: Mapping[str, tuple[str, ...]] = {
 class Proof(NamedTuple):
     """When a method was proven, and when the authenticator that did it was enrolled. One of another
     provider's is `by` it (its key), and was made there at `active_at`, 0 where it does not say:
-    somebody may have been signed in there for weeks."""
+    somebody may have been signed in there for weeks. A second factor there has the `words` for
+    it, separated by spaces (`upstream_providers`)."""
 
     at: float
     enrolled_at: float = 0.0
     by: str = ""
     active_at: float = 0.0
+    words: str = ""
 
     @property
     def kept(self) -> list[float | str]:
@@ -136,6 +138,12 @@ def amr(methods: Iterable[str]) -> list[str]:
 def rests_on(proofs: Proofs) -> str | None:
     """The other provider that alone has proven a first factor; None with one of our own."""
     return proofs[FEDERATED].by if FIRST.intersection(proofs) == {FEDERATED} else None
+
+
+def second_elsewhere(proofs: Proofs) -> Proof | None:
+    """The second factor of another provider's, where no other one raises."""
+    is_alone = RAISE[TWO_FACTORS].intersection(proofs) == {UPSTREAM_SECOND}
+    return proofs[UPSTREAM_SECOND] if is_alone else None
 
 
 def second_factor_at(proofs: Proofs) -> float | None:

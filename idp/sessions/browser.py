@@ -152,10 +152,12 @@ _SET_TENANT = (
 
 
 class Evidence(NamedTuple):
-    """What a finished sign-in has proven."""
+    """What a finished sign-in has proven. `vouched_by` is the key of the other provider that has
+    said who it is, also where a later proof is what counts."""
 
     user_id: str
     proofs: Proofs
+    vouched_by: str = ""
 
     @property
     def auth_time(self) -> float:

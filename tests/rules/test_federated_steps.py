@@ -37,6 +37,7 @@ NORTH = replace(
     tenant_id=ADMIN.tenant_id,
     tenant="northwind",
     domains=frozenset({"northwind.example"}),
+    trusted_amr=frozenset({"hwk"}),
 )
 STRICT_NORTH = replace(NORTH, is_only_way=True)
 HARBOR = replace(NORTH, key="harbor", tenant_id=OFFICER.tenant_id, tenant="harbor")
@@ -63,8 +64,14 @@ def by(key: str, *, seen: float | None = None, second: float | None = None) -> P
     proofs = {"federated": Proof(NOW - HOUR, NOW - DAY, key, active_at)}
     if second is not None:
         at = NOW - second
-        proofs["upstream_second"] = Proof(at, at, key, at)
+        proofs["upstream_second"] = Proof(at, at, key, at, "amr:hwk")
     return replace(ANYBODY, proofs=proofs)
+
+
+def said(words: str, proven: Proven) -> Proven:
+    """The second factor there, by other words."""
+    second = proven.proofs["upstream_second"]._replace(words=words)
+    return replace(proven, proofs={**proven.proofs, "upstream_second": second})
 
 
 def mixed(first: str, second: str) -> Proven:
@@ -306,6 +313,24 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         "done",
     ),
     "which counts for what the company demands": (ASKED, by("north", second=60), REQUIRED, "done"),
+    "as long as it is trusted for it": (
+        replace(ASKED, product=LONG),
+        said("amr:pwd acr:hwk", by("north", second=60)),
+        ONE,
+        ("enrol",),
+    ),
+    "by one of its words": (
+        replace(ASKED, product=LONG),
+        said("amr:mfa amr:hwk", by("north", second=60)),
+        ONE,
+        "done",
+    ),
+    "and not by none": (
+        replace(ASKED, product=LONG),
+        said("", by("north", second=60)),
+        ONE,
+        ("enrol",),
+    ),
     "in no other company": (
         replace(ASKED, product=LONG),
         with_password(by("north", second=60)),
@@ -391,7 +416,7 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
             by("north"),
             proofs={
                 **by("north").proofs,
-                "upstream_second": Proof(NOW - 5, NOW - 5, "north", NOW - 15 * 60 - 1),
+                "upstream_second": Proof(NOW - 5, NOW - 5, "north", NOW - 15 * 60 - 1, "amr:hwk"),
             },
         ),
         ONE,

@@ -77,7 +77,7 @@ def oldest(attempt: Attempt, upstream: UpstreamProvider) -> float:
     if federated.asks_anew(attempt) or _proof_so_far(attempt).by == upstream.key:
         return WALK
     settings = provider().settings
-    if _is_trusted(upstream):
+    if upstream.trusts_any:
         return float(settings.second_factor_lifetime)
     return float(settings.session_absolute_lifetime)
 
@@ -119,11 +119,7 @@ def _can_say_more(attempt: Attempt, upstream: UpstreamProvider) -> bool:
     if said.by != upstream.key:
         return True
     is_old = 0 < said.active_at < now() - WALK
-    return is_old and (federated.asks_anew(attempt) or _is_trusted(upstream))
-
-
-def _is_trusted(upstream: UpstreamProvider) -> bool:
-    return bool(upstream.trusted_acr or upstream.trusted_amr)
+    return is_old and (federated.asks_anew(attempt) or upstream.trusts_any)
 
 
 def _proof_so_far(attempt: Attempt) -> Proof:

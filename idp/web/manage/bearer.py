@@ -89,7 +89,7 @@ def _visitor(found: Bearer | Machine, slug: str) -> tuple[Actor, TenantName]:
 
 def _person(found: Bearer) -> tuple[Actor, TenantName]:
     state, standing = found.state, found.state.standing
-    assert isinstance(standing, Standing)  # `grant.find` gives no other to a client of the console
+    assert isinstance(standing, Standing)  # `find` gives no other to a client of the console
     with provider().database.connection() as db:
         whole = acting.rights_of(db, standing.membership_id)
         tenant = acting.tenant_name(db, standing.tenant_id)
