@@ -122,6 +122,12 @@ _UNLINK_SINCE = (
     .returning(*(_TABLE.c[name] for name in Gone._fields))
 )
 
+_AT_PROVIDER = _TABLE.c.provider_key == sa.bindparam("key", type_=sa.Text)
+_IS_ISSUERS = _TABLE.c.issuer == sa.bindparam("issuer", type_=sa.Text)
+_HAS_ONE = sa.select(_TABLE.c.id).where(_IS_THEIRS, _AT_PROVIDER, _IS_ISSUERS)
+_UNLINK_OTHERS = sa.delete(_TABLE).where(_IS_THEIRS, _AT_PROVIDER, sa.not_(_IS_ISSUERS))
+_UNLINK_ALL = sa.delete(_TABLE).where(_AT_PROVIDER)
+
 
 def find(db: Connection, company_id: str, issuer: str, subject: str) -> Found | None:
     row = db.row(_FIND, company_id=company_id, issuer=issuer, subject=subject)
@@ -133,13 +139,16 @@ def of_person(db: Connection, user_id: str) -> list[Linked]:
     return [Linked._make(row) for row in db.rows(_OF_PERSON, owner_id=user_id)]
 
 
-def has_one(db: Connection, user_id: str, provider_key: str) -> bool:
-    return any(each.provider_key == provider_key for each in of_person(db, user_id))
+def has_one(db: Connection, user_id: str, provider_key: str, issuer: str) -> bool:
+    return db.row(_HAS_ONE, owner_id=user_id, key=provider_key, issuer=issuer) is not None
 
 
 def link(db: Connection, user_id: str, account: Account, now: float, origin: Origin) -> bool:
-    """False where it is linked already, to whomever, or the person has another one there. In a
+    """False where it is linked already, to whomever, or the person has another one there. One that
+    was being linked while the provider became another issuer is in nobody's way. In a
     transaction."""
+    at = {"key": account.provider_key, "issuer": account.issuer}
+    db.run(_UNLINK_OTHERS, owner_id=user_id, **at)
     if db.row(_LINK, id=new_id(), user_id=user_id, **account._asdict(), now=now) is None:
         return False
     _tell(db, "linked", user_id, account, By(user_id), now, origin)
@@ -163,6 +172,13 @@ def unlink_since(
     for each in gone:
         _tell(db, "unlinked", user_id, each, by, now, origin)
     return gone
+
+
+def unlink_all(db: Connection, provider_key: str) -> int:
+    """What is linked at a provider that ends, or becomes another issuer, which has never vouched
+    for anybody: how many they were. Whoever was linked may be again, as for the first time. In a
+    transaction, which tells of it as of the provider's end or change."""
+    return db.run(_UNLINK_ALL, key=provider_key)
 
 
 def _tell(

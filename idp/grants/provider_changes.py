@@ -18,6 +18,7 @@ from idp.directory.acting import Administration
 from idp.directory.company_provider_form import Filled
 from idp.directory.company_providers import Shown
 from idp.directory.identity_providers import CompanyProvider
+from idp.federation import linked_accounts
 from idp.federation.linked_accounts import LinkedAccount
 from idp.secret_values import SecretKeys
 
@@ -52,7 +53,7 @@ def change(
     stated = company_provider_form.stated(admin, rights, filled, provider)
     before, more = company_providers.values(provider), _secret(keys, provider, filled)
     if stated["issuer"] != provider.issuer:
-        more["unlinked"] = _unlink(admin, provider)
+        more["unlinked"] = linked_accounts.unlink_all(admin.db, provider.id)
     for name, value in stated.items():
         setattr(provider, name, value)
     after = company_providers.values(provider)
@@ -71,7 +72,7 @@ def remove(admin: Administration, provider_id: str, seen: str) -> CompanyProvide
     provider = company_providers.find_seen(admin, provider_id, seen)
     domains = [each.name for each in company_providers.get(admin, provider_id).domains]
     before = {**company_providers.values(provider), "domains": domains}
-    unlinked = _unlink(admin, provider)
+    unlinked = linked_accounts.unlink_all(admin.db, provider.id)
     admin.rows.delete(provider)
     tag = "identity_provider.removed"
     company_providers.note(admin, tag, provider, before=before, after=None, unlinked=unlinked)
@@ -83,10 +84,3 @@ def _secret(keys: SecretKeys, provider: CompanyProvider, filled: Filled) -> dict
         return {}
     provider.sealed_secret = company_providers.sealed(keys, filled.secret)
     return {"has_another_secret": True}
-
-
-def _unlink(admin: Administration, provider: CompanyProvider) -> int:
-    """How many were."""
-    links = sa.delete(LinkedAccount).where(LinkedAccount.provider_key == provider.id)
-    gone = admin.rows.execute(links, execution_options={"synchronize_session": False})
-    return int(gone.rowcount)  # type: ignore[attr-defined]

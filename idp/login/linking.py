@@ -84,7 +84,7 @@ def _to_be_linked(
     is_verified = person is not None and users.has_verified_email(db, person.id)
     if not email or person is None or person.status != users.ACTIVE or not is_verified:
         raise NotSignedIn(f"{upstream.key}: nobody here has that address, verified on both sides")
-    if linked_accounts.has_one(db, person.id, upstream.key):
+    if linked_accounts.has_one(db, person.id, upstream.key, upstream.issuer):
         raise NotSignedIn(f"{upstream.key}: the person has another account there", person.id)
     anew = attempt.prove_all("", {})
     waits = _account(upstream, found, email)._asdict()

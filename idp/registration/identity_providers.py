@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
+from idp.database import Connection
 from idp.directory.identity_providers import SECRET_PURPOSE, IdentityProvider
 from idp.errors import FormMistake
+from idp.federation import linked_accounts
 from idp.registration.changes import Change, Edit
 from idp.registration.identity_provider_form import IdentityProviderForm
 from idp.secret_values import SecretKeys
@@ -16,15 +18,20 @@ PLAIN = ("name", "issuer", "client_id", "hosted_domain", "status")
 
 
 def apply_identity_providers(
-    session: Session, keys: SecretKeys, forms: Iterable[IdentityProviderForm]
+    session: Session, db: Connection, keys: SecretKeys, forms: Iterable[IdentityProviderForm]
 ) -> list[Change]:
-    return [change for form in forms for change in _apply(session, keys, form)]
+    """One that becomes another issuer ends what was linked at the one before."""
+    return [change for form in forms for change in _apply(session, db, keys, form)]
 
 
-def _apply(session: Session, keys: SecretKeys, form: IdentityProviderForm) -> list[Change]:
+def _apply(
+    session: Session, db: Connection, keys: SecretKeys, form: IdentityProviderForm
+) -> list[Change]:
     found = session.get(IdentityProvider, form.key)
     provider = found or IdentityProvider(key=form.key)
     edit = Edit("identity_provider", form.key, provider, is_new=found is None)
+    if found is not None and form.issuer != found.issuer:
+        edit.note("linked_accounts", linked_accounts.unlink_all(db, form.key), 0)
     for column, value in form.stated(PLAIN, edit.is_new).items():
         edit.set(column, value)
     _set_secret(edit, keys, provider, form)

@@ -61,7 +61,9 @@ def apply(
     with _all_or_nothing(provider.database) as session:
         db = Connection.of(provider.database, session)
         changes = [
-            *apply_identity_providers(session, provider.secret_keys, setup_file.identity_providers),
+            *apply_identity_providers(
+                session, db, provider.secret_keys, setup_file.identity_providers
+            ),
             *apply_products(session, setup_file.products, now),
             *apply_tenants(session, setup_file.tenants, now),
             *apply_clients(session, setup_file.clients, keeper, now),
