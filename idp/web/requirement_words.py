@@ -112,9 +112,10 @@ def _listed(words: list[str], style: Literal["or", "standard"]) -> str:
 
 
 def next_words() -> dict[str, str]:
-    """What comes after the password, by `explanation.Next`."""
+    """What comes after the first factor, by `explanation.Next`."""
     return {
         "nothing": _("No second factor is asked for."),
+        "password": _("Their own password or passkey is asked for too, and then they set one up."),
         "prove": _("A second factor is asked for."),
         "enrol": _("They are asked to set one up."),
     }

@@ -3,6 +3,7 @@ N1): for each person, product and policy of a table, both are asked."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,11 +11,14 @@ import pytest
 from werkzeug.test import TestResponse
 
 from idp import explanation
-from idp.explanation import Next
+from idp.explanation import Explained, Next
 from tests.console.company_providers_of import add, only_way, route, verified_domain
 from tests.console.people_of import member_id, user_id
+from tests.console.test_factor_reset import with_second_factor
 from tests.console.test_multi_factor import enrolled
-from tests.security.second_factors import demand_a_second_factor
+from tests.federation.companies import by_company, companys, set_up
+from tests.machine.upstream.accounts import Account
+from tests.security.second_factors import demand_a_second_factor, require_of_staff
 from tests.world import AMARA, BEN, DANA, PRIYA, World
 
 BEFORE, TURNED_ON = 5.0, 60.0
@@ -61,11 +65,14 @@ def test_n1_what_is_explained_is_what_a_sign_in_asks(people: World, policy: str)
 
 
 def explained(world: World, email: str) -> dict[str, Next]:
+    return {each.product.key: each.next for each in explanations(world, email)}
+
+
+def explanations(world: World, email: str) -> list[Explained]:
     with world.held.database.connection() as db:
-        found = explanation.explained(
+        return explanation.explained(
             world.held, db, user_id(world, email), "northwind", world.clock()
         )
-    return {each.product.key: each.next for each in found}
 
 
 def met(page: TestResponse) -> Next | None:
@@ -81,13 +88,7 @@ def met(page: TestResponse) -> Next | None:
 def test_n1_it_names_the_only_way_in_and_what_is_asked_after_it(world: World) -> None:
     set_only_way(world)
     demand_a_second_factor(world, "payments")
-    with world.held.database.connection() as db:
-        found = {
-            email: explanation.explained(
-                world.held, db, user_id(world, email), "northwind", world.clock()
-            )
-            for email in (AMARA, BEN)
-        }
+    found = {email: explanations(world, email) for email in (AMARA, BEN)}
     assert [each.only_way for each in found[AMARA]] == [None] * len(found[AMARA])
     assert {each.only_way and each.only_way.name for each in found[BEN]} == {"Northwind Entra"}
     assert [(each.product.key, each.next) for each in found[BEN]] == [("lms", Next.NOTHING)]
@@ -97,7 +98,49 @@ def test_n1_it_names_the_only_way_in_and_what_is_asked_after_it(world: World) ->
     assert "Comes in by Northwind Entra alone." in shown
 
 
-def set_only_way(world: World) -> None:
-    key = add(world, **only_way(world, AMARA))
+@pytest.mark.parametrize("email", [PRIYA, BEN])
+@pytest.mark.parametrize("operates", [False, True])
+@pytest.mark.parametrize("trusted_amr", ["", "hwk"])
+def test_n1_who_comes_by_the_only_way_is_told_what_their_sign_in_asks(
+    either_world: World, email: str, operates: bool, trusted_amr: str
+) -> None:
+    """Priya is in another company too."""
+    require_of_staff(either_world)
+    who = user_id(either_world, email)
+    either_world.run("UPDATE users SET is_operator = :o WHERE id = :u", o=operates, u=who)
+    with companys(either_world) as upstream:
+        set_up(either_world, upstream, trusted_amr=trusted_amr, **only_way(either_world, AMARA))
+        upstream.account = Account("there", email, email_verified=None)
+        found = explained(either_world, email)["lms"]
+        page = by_company(either_world.browser(), email=email, tenant="northwind")
+        steps = {"/login/password": Next.PASSWORD, "/login/enrol": Next.ENROL}
+        assert found == steps[page.request.path]
+        assert (found is Next.PASSWORD) is (operates or email == PRIYA)
+        upstream.account = replace(upstream.account, amr=("hwk",))
+        answer = by_company(either_world.browser(), email=email, tenant="northwind")
+        (one,) = [each for each in explanations(either_world, email) if each.product.key == "lms"]
+        assert ("Location" in answer.headers) is (one.trusted is not None)
+        assert (one.trusted is not None) is (trusted_amr != "")
+
+
+def test_n1_the_page_says_what_is_asked_besides_and_what_would_do(either_world: World) -> None:
+    page = with_second_factor(either_world, AMARA)
+    require_of_staff(either_world)
+    set_only_way(either_world, trusted_amr="hwk")
+    shown = page.get(f"/manage/northwind/people/{member_id(either_world, PRIYA)}").text
+    assert "Their own password or passkey is asked for too, and then they set one up." in shown
+    assert "A second factor at Northwind Entra counts too." in shown
+    shown = page.get(f"/manage/northwind/people/{member_id(either_world, BEN)}").text
+    assert "They are asked to set one up." in shown
+
+
+def test_n1_no_provider_is_named_that_nobody_trusts_or_needs(either_world: World) -> None:
+    set_only_way(either_world, trusted_amr="hwk")
+    assert {each.trusted for each in explanations(either_world, BEN)} == {None}, "none is asked for"
+    assert {each.next for each in explanations(either_world, PRIYA)} == {Next.NOTHING}
+
+
+def set_only_way(world: World, **more: Any) -> None:
+    key = add(world, **only_way(world, AMARA), **more)
     route(world, verified_domain(world), key)
     world.clock.move(2)

@@ -47,11 +47,13 @@ class Counting(Answer):
 class Explanation(Answer):
     """For one product that opens for the person: who demands a second factor, by which `methods`,
     and how young; what they have that counts; and what comes `next` after their first factor
-    (nothing, prove, enrol), which is `only_way` where the company takes nothing but that identity
-    provider's word."""
+    (nothing, password, prove, enrol), which is `only_way` where the company takes nothing but that
+    identity provider's word. password is a proof of their own beside that, and then to enrol. A
+    second factor at the provider `trusted` would do as well."""
 
     product: str
     only_way: str | None
+    trusted: str | None
     next: str
     reasons: list[Reason]
     methods: list[str]
@@ -127,6 +129,7 @@ def _explained(found: Explained) -> dict[str, Any]:
     return {
         "product": found.product.key,
         "only_way": found.only_way and found.only_way.key,
+        "trusted": found.trusted and found.trusted.key,
         "next": found.next,
         "reasons": [
             {"why": demand.why, "sentence": requirement_words.reason(demand)}
