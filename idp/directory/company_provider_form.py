@@ -66,8 +66,8 @@ def stated(
     found: dict[str, Any] = {
         "name": one_line(filled.name, MAX_NAME),
         "issuer": _issuer(filled.issuer.strip()),
+        "hosted_domain": _hosted_domain(filled),
         "client_id": _matched(VISIBLE, filled.client_id.strip()),
-        "hosted_domain": _matched(HOSTED_DOMAIN, filled.hosted_domain.strip().lower()),
         "email_claim": _matched(CLAIM, filled.email_claim.strip() or EMAIL_CLAIM),
         "name_claim": _matched(CLAIM, filled.name_claim.strip() or NAME_CLAIM),
         "is_only_way": filled.is_only_way,
@@ -78,10 +78,6 @@ def stated(
     }
     errors = {name: _SENTENCES[name] for name, value in found.items() if value is None}
     errors |= _why_not_secret(filled, found["issuer"], before)
-    if is_open_to_all(found["issuer"] or "", filled.hosted_domain.strip()):
-        errors["hosted_domain"] = told(
-            "Anybody can open an account at Google. Enter the domain of your Google Workspace."
-        )
     if filled.is_only_way and left_out is not None and not _opens_without(admin, left_out):
         errors["left_out"] = told("Choose at least one account admin who needs no provider.")
     if errors:
@@ -101,7 +97,9 @@ _SENTENCES = {
     "name": told("Enter a name of at most 60 letters."),
     "issuer": told("Enter the issuer as it is, such as https://login.example.com."),
     "client_id": told("Enter the client ID that your provider gave you."),
-    "hosted_domain": told("Enter a domain as it is in the DNS, such as example.com, or nothing."),
+    "hosted_domain": told(
+        "Anybody can open an account at Google. Enter the domain of your Google Workspace."
+    ),
     "email_claim": told("Enter the name of a claim, such as email."),
     "name_claim": told("Enter the name of a claim, such as name."),
     "left_out": told("At most 5 active people of the company can be left out."),
@@ -116,6 +114,12 @@ def _issuer(claimed: str) -> str | None:
         return checked_issuer(claimed) if len(claimed) <= 512 else None
     except ValueError:
         return None
+
+
+def _hosted_domain(filled: Filled) -> str | None:
+    found = _matched(HOSTED_DOMAIN, filled.hosted_domain.strip().lower())
+    issuer = _issuer(filled.issuer.strip()) or ""
+    return None if found is None or is_open_to_all(issuer, found) else found
 
 
 def _matched(pattern: re.Pattern[str], claimed: str) -> str | None:

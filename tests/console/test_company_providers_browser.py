@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from playwright.sync_api import Page, expect
 
@@ -33,6 +34,11 @@ def test_an_account_admin_sets_up_the_companys_own_sign_in(demo: Demo, page: Pag
     expect(page.get_by_text("Choose at least one account admin").first).to_be_visible()
     look_at(page)
 
+    page.get_by_label("Issuer").fill("https://accounts.google.com")
+    page.get_by_role("button", name="Add the provider").click()
+    expect(page.get_by_text("Enter the domain of your Google Workspace.").first).to_be_visible()
+    look_at(page)
+
     page.get_by_label("Issuer").fill("https://login.northwind.example/5f1c/v2.0")
     page.get_by_label("Client ID").fill("9b2e6c1a-0f63-4f0e-8c0e-latchkey")
     page.get_by_label("Client secret").fill("a-secret-of-their-own")
@@ -55,6 +61,7 @@ def test_an_account_admin_sets_up_the_companys_own_sign_in(demo: Demo, page: Pag
     expect(page.get_by_label("Client secret")).to_be_empty()
     look_at(page)
     page.get_by_role("link", name="Cancel").click()
+    look_at_google(demo, page)
     page.get_by_role("link", name="Disable").click()
     look_at(page)
     page.get_by_role("button", name="Disable Northwind Entra").click()
@@ -67,10 +74,18 @@ def test_an_account_admin_sets_up_the_companys_own_sign_in(demo: Demo, page: Pag
     expect(page.get_by_text("No provider yet")).to_be_visible()
 
 
+def look_at_google(demo: Demo, page: Page) -> None:
+    """As a row of before it had to say which accounts are the company's."""
+    with written(demo) as database:
+        database.execute("UPDATE company_providers SET issuer = 'https://accounts.google.com'")
+    page.reload()
+    expect(page.get_by_text("Nobody comes in by it")).to_be_visible()
+    look_at(page)
+
+
 def verify_domains(demo: Demo) -> None:
-    """Straight in the demo's database: no nameserver has the records."""
-    found = next(demo.log.parent.rglob("latchkey.db"))
-    with closing(sqlite3.connect(found, timeout=20)) as database, database:
+    """No nameserver has the records."""
+    with written(demo) as database:
         for name in ("northwind.example", "loans.northwind.example"):
             database.execute(
                 "INSERT INTO domains"
@@ -78,3 +93,11 @@ def verify_domains(demo: Demo) -> None:
                 " SELECT ?, id, ?, 'c', ?, ?, ?, 'found' FROM tenants WHERE slug = 'northwind'",
                 (name, name, *[time.time()] * 3),
             )
+
+
+@contextmanager
+def written(demo: Demo) -> Iterator[sqlite3.Connection]:
+    """Straight in the demo's database."""
+    found = next(demo.log.parent.rglob("latchkey.db"))
+    with closing(sqlite3.connect(found, timeout=20)) as database, database:
+        yield database

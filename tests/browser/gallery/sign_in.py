@@ -65,6 +65,28 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "only_way": {"key": "5f2b", "name": "Northwind Entra"},
         },
     ),
+    "sign-in-only-way-while-linking": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "lms",
+            "person": AMARA,
+            "passkeys": None,
+            "only_way": {"key": "5f2b", "name": "Northwind Entra"},
+            "linking": "Google",
+        },
+    ),
+    "sign-in-not-seen-anew": (
+        "login/sign_in.html",
+        SIGN_IN
+        | {
+            "chosen": "lms",
+            "person": AMARA,
+            "reason": "Northwind Entra doesn't say when it has seen you, and a recent sign-in is"
+            " wanted here. Use your password or passkey. If you have neither, get a password by"
+            " e-mail.",
+        },
+    ),
     "upstream": (
         "login/upstream.html",
         {"name": "Google", "target": "https://accounts.example/authorize"},
