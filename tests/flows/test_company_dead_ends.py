@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from idp.audit import NOWHERE
+from idp.login import email_change, email_undo
+from tests.account.proving import link_in
 from tests.console.company_providers_of import only_way
-from tests.console.people_of import give_role, member_id
+from tests.console.people_of import give_role, letters, member_id, user_id
 from tests.federation.companies import (
     by_company,
     changed,
@@ -27,6 +30,7 @@ __all__ = ["northwinds"]
 
 ASKS = "Your company asks you to sign in with Northwind Entra."
 BUTTON = "Sign in with Northwind Entra"
+PRIVATE = "ben@private.example"
 UNTOLD = "say when it has seen you"
 
 
@@ -154,3 +158,31 @@ def test_s4_while_linking_no_other_provider_is_offered(
         assert "From then on Google signs you in." in page.text
         assert leave(visitor, page, key_of(either_world)).status_code == 400
         assert "Enter your password." in sent_by_address(visitor, page).text
+
+
+def test_the_way_back_of_an_address_stays_a_rescue_though_the_company_has_an_only_way(
+    either_world: World, northwinds: UpstreamProvider, visitor: Visitor
+) -> None:
+    """Who has moved to the company's address goes back, and then comes in by a password."""
+    either_world.run(
+        "UPDATE users SET email = :e, email_canonical = :e WHERE id = :u",
+        e=PRIVATE,
+        u=user_id(either_world, BEN),
+    )
+    held, now = either_world.held, either_world.clock()
+    providers = held.catalog.current(now).providers
+    whose = user_id(either_world, PRIVATE)
+    email_change.ask(held.database, held.secret_keys, providers, whose, BEN, now, NOWHERE)
+    token = token_in(either_world, "email_link")
+    email_change.confirm(held.database, held.secret_keys, providers, whose, token, now, NOWHERE)
+    strictly(either_world, northwinds)
+    assert ASKS in either_world.browser().sign_in(BEN).text
+    email_undo.undo(held.database, token_in(either_world, "email_changed"), now, NOWHERE)
+    either_world.clock.move(2)
+    assert "code" in sent_back(either_world.browser().sign_in(PRIVATE))
+
+
+def token_in(world: World, template: str) -> str:
+    """Of the last letter of that kind."""
+    last = [each for each in letters(world) if each["template"] == template][-1]
+    return link_in(world, last).split("token=")[1]
