@@ -43,6 +43,7 @@ STRICT_NORTH = replace(NORTH, is_only_way=True)
 HARBOR = replace(NORTH, key="harbor", tenant_id=OFFICER.tenant_id, tenant="harbor")
 ALL = IdentityProviders({each.key: each for each in (GOOGLE, NORTH, HARBOR)})
 OPEN = IdentityProviders({"north": replace(STRICT_NORTH, issuer="https://accounts.google.com")})
+BOTH = IdentityProviders({"north": STRICT_NORTH, "harbor": replace(HARBOR, domains=frozenset())})
 STRICTLY = IdentityProviders({"google": GOOGLE, "north": STRICT_NORTH})
 ANYBODY = Proven(
     user_id="u",
@@ -292,6 +293,12 @@ ROWS: dict[str, tuple[Asked, Proven, list[Entry], object]] = {
         "done",
     ),
     "nor in another company": (ASKED, strictly(with_password(ANYBODY)), HARBORS, "done"),
+    "also where that one has its own": (
+        ASKED,
+        replace(with_password(ANYBODY), providers=BOTH),
+        HARBORS,
+        "done",
+    ),
     "nor for its guests": (ASKED, strictly(with_password(ANYBODY)), GUEST, "done"),
     "and it lets in": (ASKED, strictly(by("north")), ONE, "done"),
     "one's own account stays one's own": (
