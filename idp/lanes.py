@@ -28,6 +28,7 @@ BUSY_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT = 5
 OF_EVERY_TENANT = "-c latchkey.tenants=*"  # migrations/row_security.py
 READ_ONLY = "latchkey_read_only"
+NO_LIMIT = -1  # but that of threads: one that waited here might hold what another waits for
 KEEPALIVE_AFTER = 60  # seconds; a firewall that forgets a silent connection says nothing
 
 
@@ -103,8 +104,31 @@ def set_sqlite_pragmas(connection: sqlite3.Connection, synchronous: str) -> None
     connection.execute("PRAGMA foreign_keys = ON")
 
 
+class Room:
+    """For so many threads at once. Whoever is in comes in again without waiting: all of them might
+    wait for each other."""
+
+    class _Own(threading.local):
+        times = 0
+
+    def __init__(self, size: int, patience: float) -> None:
+        self._free = threading.Semaphore(size)
+        self._patience = patience
+        self._own = self._Own()
+
+    def enter(self) -> None:
+        if not self._own.times and not self._free.acquire(timeout=self._patience):
+            raise StoreUnavailable("database: every connection is in use")
+        self._own.times += 1
+
+    def leave(self) -> None:
+        self._own.times -= 1
+        if not self._own.times:
+            self._free.release()
+
+
 class PostgresLanes:
-    """At most `pool` connections, opened when they are needed, lent to one thread at a time.
+    """Connections for `pool` threads at once, opened when they are needed, lent to one at a time.
     PostgreSQL groups commits by itself, so there is one lane."""
 
     begin = "BEGIN"
@@ -120,13 +144,12 @@ class PostgresLanes:
         self.turn: Turn | None = None
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connect_timeout = connect_timeout
-        self._room = threading.Semaphore(pool)
+        self._room = Room(pool, connect_timeout)
         self._idle: list[PreparedConnection] = []
 
     def take(self, durable: bool) -> Any:
         del durable
-        if not self._room.acquire(timeout=self._connect_timeout):
-            raise StoreUnavailable("database: every connection is in use")
+        self._room.enter()
         try:
             return self._idle.pop()
         except IndexError:
@@ -146,10 +169,10 @@ class PostgresLanes:
                 )
             )
         except self.outages as problem:
-            self._room.release()
+            self._room.leave()
             raise StoreUnavailable(f"database: {problem}") from problem
         except BaseException:
-            self._room.release()
+            self._room.leave()
             raise
 
     def give_back(self, driver: Any) -> None:
@@ -159,7 +182,7 @@ class PostgresLanes:
         else:
             driver.close()
             self.close()
-        self._room.release()
+        self._room.leave()
 
     def close(self) -> None:
         while self._idle:
@@ -275,7 +298,7 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
         url,
-        pool_timeout=CONNECT_TIMEOUT,
+        max_overflow=NO_LIMIT,
         connect_args={"check_same_thread": False},
         hide_parameters=True,
     )
@@ -298,7 +321,7 @@ def postgres_engine(url: sa.URL, pool: int) -> sa.Engine:
         url.set(drivername="postgresql+psycopg"),
         paramstyle="format",
         pool_size=pool,
-        pool_timeout=CONNECT_TIMEOUT,
+        max_overflow=NO_LIMIT,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": OF_EVERY_TENANT},

@@ -60,12 +60,13 @@ class Versioned(Generic[Loaded]):
         self._value: Loaded | None = None
 
     def current(self, now: float) -> Loaded:
-        """At most a second old. Raises StoreUnavailable rather than serve an older one."""
+        """At most a second old. Raises StoreUnavailable rather than serve an older one. Whoever may
+        look holds a connection, so that nobody waits for the lock and keeps the last of them."""
         value = self._value
         if value is not None and abs(now - self._checked_at) < FRESH_FOR:
             return value
-        with self._lock:
-            return self._refreshed(now)
+        with self._database.connection() as db, self._lock:
+            return self._refreshed(db, now)
 
     def last_known(self, now: float) -> Loaded:
         """The same, but an older one while the database is away: for what is true without it."""
@@ -76,10 +77,9 @@ class Versioned(Generic[Loaded]):
                 raise
             return self._value
 
-    def _refreshed(self, now: float) -> Loaded:
+    def _refreshed(self, db: Connection, now: float) -> Loaded:
         if self._value is None or abs(now - self._checked_at) >= FRESH_FOR:
-            with self._database.connection() as db:
-                row = db.row(_READ_VERSION)
+            row = db.row(_READ_VERSION)
             version = int(row[0]) if row else 0
             if self._value is None or version != self._version:
                 self._value, self._version = self._load(), version

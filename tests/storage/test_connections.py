@@ -12,9 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from idp import lanes
-from idp.database import Database
+from idp.database import Base, Database
+from idp.directory.catalog import Versioned
 from idp.errors import SetupMistake, StoreUnavailable
+from idp.lanes import Room
 from tests.storage.crew import threads_at_once
+from tests.world import START
 
 PRAGMAS = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
 
@@ -150,6 +153,43 @@ def why_not_connected(database: Database) -> str:
             return ""
     except StoreUnavailable as refusal:
         return refusal.detail
+
+
+def test_whoever_holds_a_connection_is_kept_waiting_for_no_other(postgres_url: Callable) -> None:
+    """Else all who hold one wait for each other, until each has waited too long."""
+    all_hold_one = threading.Barrier(2)
+    with closing(Database(postgres_url(), pool=2)) as database:
+
+        def take_another(number: int) -> str:
+            with database.connection():
+                all_hold_one.wait(30)
+                return why_not_connected(database)
+
+        assert threads_at_once(take_another, threads=2) == ["", ""]
+        assert threads_at_once(lambda number: why_not_connected(database), threads=2) == ["", ""]
+
+
+def test_whoever_waits_for_a_connection_keeps_the_catalog_from_nobody(
+    postgres_url: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, found = threading.Event(), list[int]()
+    with closing(Database(postgres_url(), pool=1)) as database:
+        Base.metadata.create_all(database.engine)
+        catalog, enter = Versioned(database, lambda: 7), Room.enter
+
+        def told_first(room: Room) -> None:
+            waiting.set()
+            enter(room)
+
+        monkeypatch.setattr(Room, "enter", told_first)
+        with database.connection():
+            waiting.clear()
+            other = threading.Thread(target=lambda: found.append(catalog.current(START)))
+            other.start()
+            assert waiting.wait(30)
+            assert catalog.current(START) == 7
+        other.join(30)
+    assert found == [7]
 
 
 def test_sqlite_s_writers_of_one_process_wait_for_their_turn_and_not_for_ever(
