@@ -266,6 +266,8 @@ class Database:
     def outage(self, problem: BaseException | None) -> StoreUnavailable | None:
         """A refusal if it is the store that failed, and not what was asked of it: it is away, has
         no room for one more, or is damaged. SQLAlchemy wraps what the driver says."""
+        if isinstance(problem, sa.exc.TimeoutError):
+            return StoreUnavailable("database: every connection is in use")
         if isinstance(problem, sa.exc.DBAPIError):
             return self.outage(problem.orig)
         if isinstance(problem, self.outages) and not isinstance(problem, self.lanes.mistakes):

@@ -28,7 +28,6 @@ BUSY_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT = 5
 OF_EVERY_TENANT = "-c latchkey.tenants=*"  # migrations/row_security.py
 READ_ONLY = "latchkey_read_only"
-NO_LIMIT = -1  # but that of threads: one that waited here might hold what another waits for
 KEEPALIVE_AFTER = 60  # seconds; a firewall that forgets a silent connection says nothing
 
 
@@ -298,7 +297,7 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
         url,
-        max_overflow=NO_LIMIT,
+        pool_timeout=CONNECT_TIMEOUT,
         connect_args={"check_same_thread": False},
         hide_parameters=True,
     )
@@ -321,7 +320,7 @@ def postgres_engine(url: sa.URL, pool: int) -> sa.Engine:
         url.set(drivername="postgresql+psycopg"),
         paramstyle="format",
         pool_size=pool,
-        max_overflow=NO_LIMIT,
+        pool_timeout=CONNECT_TIMEOUT,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": OF_EVERY_TENANT},

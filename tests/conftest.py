@@ -21,6 +21,7 @@ from tests.world import (
     either_world,
     furnished_folder,
     furnished_postgres,
+    kept_postgres,
     postgres_world,
     world,
 )
@@ -29,6 +30,7 @@ __all__ = [  # fixtures, found by name
     "either_world",
     "furnished_folder",
     "furnished_postgres",
+    "kept_postgres",
     "postgres_world",
     "second_latchkey",
     "world",

@@ -26,6 +26,8 @@ from idp.commands.serve import prepare
 from idp.directory.products import Product
 from idp.provider import Provider, provider
 from idp.settings import Settings
+from tests.machine.kept_postgres import KeptPostgres
+from tests.machine.postgres import Postgres
 
 START = 1_795_000_000.0
 ISSUER = "http://localhost:8000"
@@ -324,7 +326,7 @@ def world(
 
 
 @pytest.fixture(scope="session")
-def furnished_postgres(furnished_folder: Path, postgres: Any) -> str:
+def furnished_postgres(furnished_folder: Path, postgres: Postgres) -> str:
     """A furnished PostgreSQL database, to be copied; its keys are those of the SQLite one."""
     url: str = postgres.new_database()
     settings = sqlite_settings(furnished_folder, database_url=url)
@@ -334,23 +336,30 @@ def furnished_postgres(furnished_folder: Path, postgres: Any) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def kept_postgres(furnished_postgres: str, postgres: Postgres) -> Iterator[KeptPostgres]:
+    kept = KeptPostgres(postgres, furnished_postgres)
+    yield kept
+    kept.give_up()
+
+
 @pytest.fixture
 def postgres_world(
-    furnished_postgres: str,
+    kept_postgres: KeptPostgres,
     furnished_folder: Path,
-    postgres_url: Any,
     redis_url: str,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """On PostgreSQL, with ephemeral values in Redis."""
     folder = tmp_path / "postgres-world"
     shutil.copytree(furnished_folder, folder)
-    settings = sqlite_settings(
-        folder, database_url=postgres_url(copy_of=furnished_postgres), redis_url=redis_url
-    )
-    made = make_world(settings, folder)
+    settings = sqlite_settings(folder, database_url=kept_postgres.url, redis_url=redis_url)
+    with monkeypatch.context() as while_it_is_made:
+        while_it_is_made.setattr("idp.provider.Database", kept_postgres.database)
+        made = make_world(settings, folder)
     yield made
-    made.held.database.close()
+    kept_postgres.put_back()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -33,7 +33,12 @@ CLUSTER_OPTIONS = (
 )
 # Its files are copied as they are, not each page by way of the log: a third of the work.
 CREATE = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY"
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FORGETFUL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
 
 
 @dataclass
@@ -56,13 +61,18 @@ class Postgres:
         """Drop it, ending the connections it still has."""
         self._as_superuser("DROP DATABASE IF EXISTS {} WITH (FORCE)", database_name(url))
 
+    def as_superuser(self, url: str) -> psycopg.Connection:
+        """A connection on which each statement is its own transaction."""
+        target = {**_superuser(self.port), "dbname": database_name(url)}
+        return psycopg.connect(**target, autocommit=True)
+
     def stop(self) -> None:
         """A fast, clean shutdown; the cluster's folder goes with it."""
         stop_server(self.process, signal.SIGINT)
         shutil.rmtree(self.folder)
 
     def _as_superuser(self, statement: str, *names: str) -> None:
-        with psycopg.connect(**_superuser(self.port), autocommit=True) as connection:
+        with self.as_superuser("postgres") as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
