@@ -26,6 +26,7 @@ BOUNDS = {
     "tries_per_network": (10, 10**6),
     "tries_per_tenant": (10, 10**6),
     "access_token_lifetime": (60, 3600),
+    "pushed_request_lifetime": (5, 599),
 }
 UPSTREAM_THREADS = 4  # that wait for other providers, at most
 SPARE_THREADS = 2  # that neither a flood of sign-ins nor other providers hold
@@ -54,6 +55,8 @@ class Settings:
     demo_inbox: bool = False
 
     code_lifetime: int = 60
+    pushed_request_lifetime: int = 60
+    require_pushed_authorization_requests: bool = False
     access_token_lifetime: int = 600
     id_token_lifetime: int = 600
     refresh_idle_lifetime: int = 14 * 86400

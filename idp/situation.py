@@ -66,14 +66,18 @@ class Judged(NamedTuple):
     counting: Proofs
 
 
-def read_request(provider: Provider, sent: Parameters, now: float) -> AuthorizationRequest:
+def read_request(
+    provider: Provider, sent: Parameters, now: float, *, is_pushed: bool
+) -> AuthorizationRequest:
     """Raises PageRefusal or RefusedRequest."""
 
     def subject_of(hint: str) -> str | None:
         claims = read_id_token(provider, hint, now)
         return None if claims is None else str(claims["sub"])
 
-    return parse(sent, provider.catalog.current(now), subject_of)
+    must_push = not is_pushed and provider.settings.require_pushed_authorization_requests
+    catalog = provider.catalog.current(now)
+    return parse(sent, catalog, subject_of, is_pushed=is_pushed, must_be_pushed=must_push)
 
 
 def resumed(
@@ -82,7 +86,8 @@ def resumed(
     """Of a sign-in that has begun. Raises RefusedRequest where its client has changed since."""
     parsed = None
     if attempt.destination == AUTHORIZE:
-        parsed = read_request(provider, Parameters(attempt.parameters, frozenset()), now)
+        begun = Parameters(attempt.parameters, frozenset())
+        parsed = read_request(provider, begun, now, is_pushed=True)
     return assess(provider, db, parsed, attempt, session, now)
 
 

@@ -40,6 +40,9 @@ class Client(Base):
     initiate_login_uri: Mapped[str | None]
     backchannel_logout_uri: Mapped[str | None]
     require_pkce: Mapped[bool] = mapped_column(default=True)
+    require_pushed_authorization_requests: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false()
+    )
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
     access_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")

@@ -15,7 +15,7 @@ from idp.errors import PageRefusal
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.login.steps import Done, Refused, ToAllow
-from idp.oidc import parameters
+from idp.oidc import parameters, pushed_request
 from idp.oidc.authorization_request import PARAMETERS, AuthorizationRequest, RefusedRequest
 from idp.oidc.parameters import Malformed, Parameters
 from idp.provider import Provider
@@ -34,8 +34,16 @@ def authorize(provider: Provider, request: Request) -> Response | Page:
         ) from problem
     if "attempt" in sent.values:
         return _resume(provider, request, sent.values["attempt"])
+    request_uri = sent.get("request_uri") or ""
+    is_pushed = pushed_request.is_one(request_uri)
+    if is_pushed and request.method == "POST":
+        return _asked_again_by_get(sent)
     try:
-        parsed = read_request(provider, sent, provider.clock())
+        if is_pushed:
+            client_id = sent.get("client_id") or ""
+            now = provider.clock()
+            sent = pushed_request.take(provider.ephemeral, request_uri, client_id, now)
+        parsed = read_request(provider, sent, provider.clock(), is_pushed=is_pushed)
         if request.method == "POST":
             return _asked_again_by_get(sent)
         return _begin(provider, request, parsed, sent)

@@ -13,6 +13,7 @@ from idp.provider import Provider
 
 AUDIT_WINDOW = 60.0
 AUDITED_REFUSALS = 20
+ADDRESSED_BY = {"/par": ("/par", "/token")}  # RFC 9126 section 2
 
 
 def form(request: Request) -> Parameters:
@@ -41,7 +42,7 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
             sent,
             request.header("authorization"),
             provider.catalog.current(now),
-            (issuer, issuer + request.path),
+            (issuer, *(issuer + path for path in ADDRESSED_BY.get(request.path, (request.path,)))),
             now,
         )
         _spend_assertion(provider, found)

@@ -18,6 +18,7 @@ from idp.endpoints import well_known
 from idp.endpoints.authorize import authorize
 from idp.endpoints.introspect import introspect
 from idp.endpoints.messages import NO_STORE, Headers, Page, Request, Response, json_response
+from idp.endpoints.par import push
 from idp.endpoints.revoke import revoke
 from idp.endpoints.switcher import switcher
 from idp.endpoints.token import token
@@ -67,6 +68,7 @@ ROUTES = {
     ),
     "/jwks": Route(well_known.jwks, ("GET", "HEAD"), EVERYBODY),
     "/authorize": Route(authorize, ("GET", "POST"), NOBODY),
+    "/par": Route(push, ("POST",), OUR_CLIENTS),
     "/token": Route(token, ("POST",), OUR_CLIENTS),
     "/userinfo": Route(userinfo, ("GET", "POST"), OUR_CLIENTS),
     "/switcher": Route(switcher, ("GET",), OUR_CLIENTS),

@@ -73,12 +73,22 @@ class RefusedRequest(AuthorizationRefusal):
         self.reply_to = reply_to
 
 
-def parse(sent: Parameters, catalog: Catalog, read_hint: HintReader) -> AuthorizationRequest:
-    """Raises PageRefusal or RefusedRequest. `read_hint` gives an ID token's subject, or None."""
+def parse(
+    sent: Parameters,
+    catalog: Catalog,
+    read_hint: HintReader,
+    *,
+    must_be_pushed: bool = False,
+    is_pushed: bool = False,
+) -> AuthorizationRequest:
+    """Raises PageRefusal or RefusedRequest. `read_hint` gives an ID token's subject, or None. One
+    that `is_pushed` was handed in by its client, as clients may be held to (RFC 9126 section 5)."""
     client = _client(sent, catalog)
     redirect_uri = _redirect_uri(sent, client)
     reply_to = _reply_to(sent, redirect_uri)
     try:
+        if not is_pushed and (must_be_pushed or client.require_pushed_authorization_requests):
+            raise _Fault("invalid_request", "The request has to be pushed (RFC 9126).")
         for check in CHECKS:
             check(sent, client)
         return AuthorizationRequest(

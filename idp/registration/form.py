@@ -175,6 +175,7 @@ class ClientForm(Form):
     initiate_login_uri: str | None = None
     backchannel_logout_uri: str | None = None
     require_pkce: bool = True
+    require_pushed_authorization_requests: bool = False
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"

@@ -155,6 +155,13 @@ class TwoCompanies:
             }
         self._mark()
 
+    @cached_property
+    def foreign(self) -> set[str]:
+        """What is harbor's alone: several names may stand for one thing, and some for one of the
+        platform's."""
+        ours = set(self.things[OURS].values())
+        return set(self.things[THEIRS].values()) - ours
+
     def _ask_for_access(self) -> None:
         """Each company for somebody of its own, to a company that nobody knows; handed in, so that
         operators have it too."""

@@ -40,8 +40,8 @@ REASONS = {
     "S26": MORE_GRANTS,
     "S28": MORE_GRANTS,
     "S29": (
-        "Pushed requests and request objects arrive with issue 6; `request` and `request_uri` are"
-        " refused today, as S02 tests."
+        "Request objects arrive with issue 6; `request`, and a `request_uri` that is none of ours,"
+        " are refused today, as S02 tests."
     ),
     "S31: incoming": FEDERATION,
 }

@@ -53,6 +53,10 @@ SECURITY = (
     Field("token_endpoint_auth_method", CHOICE, _("How it proves itself"), "", METHODS),
     Field("jwks", JSON, _("Its public keys"), _("A JWK Set, for private_key_jwt.")),
     Field("require_pkce", SWITCH, _("PKCE is required")),
+    Field(
+        *("require_pushed_authorization_requests", SWITCH, _("Requests have to be pushed")),
+        _("It hands in each sign-in by itself before it sends the browser (RFC 9126)."),
+    ),
     Field("refresh_token_rotation", SWITCH, _("Refresh tokens are spent by use")),
     Field("default_max_age", NUMBER, _("Sign-in at most so many seconds old")),
     Field("id_token_signed_response_alg", CHOICE, _("ID tokens are signed by"), "", ALGORITHMS),

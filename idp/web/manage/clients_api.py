@@ -55,6 +55,7 @@ class ClientTold(ClientLine):
     initiate_login_uri: str | None
     backchannel_logout_uri: str | None
     require_pkce: bool
+    require_pushed_authorization_requests: bool
     default_max_age: int | None
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
@@ -94,6 +95,9 @@ class ChangedClient(Sent):
     initiate_login_uri: str | None = Field(None, max_length=2048)
     backchannel_logout_uri: str | None = Field(None, max_length=2048)
     require_pkce: bool | None = None
+    require_pushed_authorization_requests: bool | None = Field(
+        None, description=told("Sign-ins begin by a pushed request alone (RFC 9126).")
+    )
     default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
     id_token_signed_response_alg: Algorithm | None = None
     access_token_signed_response_alg: Algorithm | None = None
