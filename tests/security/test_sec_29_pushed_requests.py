@@ -161,8 +161,10 @@ def test_it_may_come_by_a_form(world: World) -> None:
 
 def test_a_client_that_proves_itself_by_a_header_need_not_name_itself_again(world: World) -> None:
     register(world, KEEPING)
-    visitor = world.browser()
-    request_uri = named(world, KEEPING, client_id=None)
+    visitor, asked = world.browser(), asked_by(KEEPING)
+    del asked["client_id"]
+    answer = post_as(world, KEEPING, "/par", **asked)
+    request_uri = str((answer.json or {})["request_uri"])
     assert "code" in sign_in(visitor, bring(visitor, KEEPING, request_uri))
 
 
