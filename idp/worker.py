@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -67,7 +67,7 @@ def run(held: Provider, stop: threading.Event) -> None:
     for thread in deliverers:
         thread.start()
     while not stop.wait(SWEEP_SECONDS):
-        _sweep(held)
+        sweep(held)
     for thread in deliverers:
         thread.join()
 
@@ -208,15 +208,23 @@ def watch(db: Connection, message: Message, status: str, error: str, now: float)
     )
 
 
-def _sweep(held: Provider) -> None:
-    try:
-        expire_access(held, held.clock())
-        retention.sweep(held.database, held.clock())
-        domain_looks.recheck(held.database, held.settings, held.clock())
-        remind_of_passwords(held, held.clock())
-        health.tell_of_worker(held, held.clock())
-    except StoreUnavailable as problem:
-        log.warning("away", why=problem.detail)
+def sweep(held: Provider) -> None:
+    """Every errand of the clock's, whatever becomes of the others."""
+    for errand in ERRANDS:
+        try:
+            errand(held, held.clock())
+        except StoreUnavailable as problem:
+            log.warning("away", why=problem.detail)
+        except Exception:
+            log.exception("failed")
+
+
+def _forget(held: Provider, now: float) -> None:
+    retention.sweep(held.database, now)
+
+
+def _look_at_domains(held: Provider, now: float) -> None:
+    domain_looks.recheck(held.database, held.settings, now)
 
 
 def remind_of_passwords(held: Provider, now: float) -> int:
@@ -230,3 +238,9 @@ def expire_access(held: Provider, now: float) -> None:
     catalog = held.catalog.current(now)
     with operation(held.database, catalog, NOBODY, now, NOWHERE) as by_date:
         deciding.expire(by_date)
+
+
+ERRANDS: Sequence[Callable[[Provider, float], object]] = (
+    *(expire_access, _forget, _look_at_domains, remind_of_passwords),
+    health.tell_of_worker,
+)

@@ -25,6 +25,7 @@ from idp.directory.joining import UNINVITED
 from idp.directory.memberships import Membership
 from idp.directory.roles import Role
 from idp.directory.upstream_providers import UpstreamProvider
+from idp.directory.users import Person
 from idp.federation.identity import Identity
 
 
@@ -51,7 +52,7 @@ def member(
     provider = rows.get(CompanyProvider, upstream.key)
     if provider is None or provider.status != ACTIVE or provider.issuer != found.issuer:
         return None
-    person = users.find_by_email(db, found.email)
+    person = _who_keeps(db, found.email)
     if person and (person.status != users.ACTIVE or not users.has_verified_email(db, person.id)):
         return None
     if person and homes.is_at_home(db, person.id, upstream.tenant_id):
@@ -63,6 +64,16 @@ def member(
         return None
     user_id = person.id if person else _made(db, found, locale, now)
     return _admitted(db, upstream, user_id, role, now, origin) if user_id else None
+
+
+def _who_keeps(db: Connection, email: str) -> Person | None:
+    """Whoever has the address, until this transaction is over."""
+    person = users.find_by_email(db, email)
+    if person:
+        users.keep_as_is(db, person.id)
+        there = users.find_by_email(db, email)
+        return there if there and there.id == person.id else None
+    return None
 
 
 def _is_known(rows: Session, user_id: str) -> bool:

@@ -14,8 +14,10 @@ from idp.login import email_move
 from tests.concurrency.turns import until_waiting
 from tests.console.administering import administering
 from tests.console.people_of import user_id
+from tests.federation.companies import companys, leave_by_address, set_up
+from tests.federation.signing_in import come_back
 from tests.signing_up import NADIA, is_somebody, memberships_of, requests_of, sign_up, verify_domain
-from tests.world import World
+from tests.world import BEN, World
 
 PRIVATE = "nadia@else.example"
 DISABLE = sa.text("UPDATE users SET status = 'disabled' WHERE id = :id")
@@ -49,3 +51,20 @@ def test_sec_80_who_moves_or_is_disabled_while_they_are_approved_is_not_let_in(
     email = PRIVATE if change == "moves" else NADIA
     assert is_somebody(world, email)
     assert (memberships_of(world, email), requests_of(world, email)) == ([], ["waiting"])
+
+
+def test_sec_80_who_moves_while_their_company_s_provider_speaks_is_not_linked_by_the_old_address(
+    postgres_world: World,
+) -> None:
+    world, database = postgres_world, postgres_world.held.database
+    ben, visitor = user_id(world, BEN), world.browser()
+    with companys(world) as upstream, ThreadPoolExecutor(1) as pool:
+        set_up(world, upstream)
+        away = leave_by_address(visitor, visitor.follow(visitor.authorize()))
+        with database.session() as changing:
+            db = Connection.of(database, changing)
+            assert email_move.move(changing, db, ben, PRIVATE, world.clock())
+            coming = pool.submit(come_back, visitor, away)
+            until_waiting(world)
+        assert "could not be used" in coming.result(20).text
+    assert world.run("SELECT user_id FROM linked_accounts") == []
