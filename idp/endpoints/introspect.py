@@ -11,6 +11,7 @@ from idp.endpoints.clients import confidential_client, form
 from idp.endpoints.messages import Request, Response, json_response
 from idp.errors import OAuthRefusal
 from idp.grants import claims, grant, grant_state, refresh_token
+from idp.oidc.confirmation import token_type
 from idp.provider import Provider
 from idp.secret_values import fingerprint
 from idp.tokens.signed_tokens import BadToken
@@ -60,7 +61,7 @@ def _persons_token(
         **claims.standing(found.state, found.client, product),
         "scope": " ".join(found.scope),
         "active": True,
-        "token_type": "Bearer",
+        "token_type": token_type(claimed),
     }
 
 
@@ -75,7 +76,7 @@ def _machine_token(
         "scope": " ".join(found.scope),
         "permissions": found.permissions,
         "active": True,
-        "token_type": "Bearer",
+        "token_type": token_type(claimed),
     }
 
 

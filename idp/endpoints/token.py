@@ -10,6 +10,7 @@ from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal
 from idp.grants import authorization_code, client_credentials, refresh_token, token_response
+from idp.oidc.confirmation import UNBOUND, Confirmation
 from idp.oidc.parameters import Parameters
 from idp.provider import Provider
 
@@ -28,11 +29,11 @@ def token(provider: Provider, request: Request) -> Response:
         raise OAuthRefusal("unsupported_grant_type", "grant_type is not supported.")
     if grant_type not in client.grant_types:
         raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
-    return json_response(redeem(provider, request, client, sent), headers=NEVER_CACHED)
+    return json_response(redeem(provider, request, client, sent, UNBOUND), headers=NEVER_CACHED)
 
 
 def _authorization_code(
-    provider: Provider, request: Request, client: Client, sent: Parameters
+    provider: Provider, request: Request, client: Client, sent: Parameters, bound_to: Confirmation
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
@@ -55,6 +56,7 @@ def _authorization_code(
         client,
         product,
         state.scope.split(),
+        bound_to,
         refresh,
         state.nonce,
         provider.key_ring.current(now),
@@ -64,7 +66,7 @@ def _authorization_code(
 
 
 def _refresh_token(
-    provider: Provider, request: Request, client: Client, sent: Parameters
+    provider: Provider, request: Request, client: Client, sent: Parameters, bound_to: Confirmation
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
@@ -87,6 +89,7 @@ def _refresh_token(
         client,
         product,
         claimed_scope or state.scope.split(),
+        bound_to,
         refresh,
         None,
         provider.key_ring.current(now),
@@ -96,7 +99,7 @@ def _refresh_token(
 
 
 def _client_credentials(
-    provider: Provider, request: Request, client: Client, sent: Parameters
+    provider: Provider, request: Request, client: Client, sent: Parameters, bound_to: Confirmation
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
@@ -105,6 +108,7 @@ def _client_credentials(
         catalog.product_of(client),
         catalog.machine_tenants.get(client.tenant_id or ""),
         client_credentials.granted_scope(client, sent.words("scope")),
+        bound_to,
         provider.key_ring.current(now),
         provider.settings,
         now,
@@ -118,7 +122,9 @@ def _required(sent: Parameters, name: str) -> str:
     return value
 
 
-GRANTS: dict[str, Callable[[Provider, Request, Client, Parameters], dict[str, Any]]] = {
+GRANTS: dict[
+    str, Callable[[Provider, Request, Client, Parameters, Confirmation], dict[str, Any]]
+] = {
     "authorization_code": _authorization_code,
     "refresh_token": _refresh_token,
     "client_credentials": _client_credentials,

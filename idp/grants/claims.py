@@ -16,6 +16,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.operator_standing import OperatorStanding
 from idp.grants.grant_state import GrantState
+from idp.oidc.confirmation import Confirmation
 from idp.oidc.scopes import claims_of
 from idp.secret_values import new_id
 from idp.sessions.clients import sid_of
@@ -56,6 +57,7 @@ def access_token(
     client: Client,
     product: ProductView,
     scope: Iterable[str],
+    confirmation: Confirmation,
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def access_token(
         "jti": new_id(),
         "scope": " ".join(words),
         "grant_id": state.id,
+        **confirmation.claim,
         **_authentication(state),
         **standing(state, client, product),
     }
@@ -85,6 +88,7 @@ def machine_access_token(
     product: ProductView,
     tenant: str | None,
     scope: Iterable[str],
+    confirmation: Confirmation,
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
@@ -101,6 +105,7 @@ def machine_access_token(
         "jti": new_id(),
         "scope": " ".join(scope),
         "permissions": sorted(product.permission_keys.intersection(client.permissions)),
+        **confirmation.claim,
         **its_tenant,
     }
 

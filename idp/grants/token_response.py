@@ -10,6 +10,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.grants import claims
 from idp.grants.grant_state import GrantState
+from idp.oidc.confirmation import Confirmation, token_type
 from idp.secret_values import encode
 from idp.settings import Settings
 from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, mint
@@ -21,6 +22,7 @@ def for_grant(
     client: Client,
     product: ProductView,
     scope: Iterable[str],
+    confirmation: Confirmation,
     refresh_token: str | None,
     nonce: str | None,
     ring: KeyRing,
@@ -30,8 +32,8 @@ def for_grant(
     """Access token, ID token where `openid` was granted, refresh token where there is one."""
     words = tuple(scope)
     access_key = ring.signer(client.access_token_signed_response_alg, now)
-    access_claims = claims.access_token(state, client, product, words, settings, now)
-    response = bearer(mint(access_key, ACCESS_TOKEN, access_claims), access_claims)
+    access_claims = claims.access_token(state, client, product, words, confirmation, settings, now)
+    response = response_with(mint(access_key, ACCESS_TOKEN, access_claims), access_claims)
     if refresh_token:
         response["refresh_token"] = refresh_token
     if "openid" in words:
@@ -49,6 +51,7 @@ def for_machine(
     product: ProductView,
     tenant: str | None,
     scope: Iterable[str],
+    confirmation: Confirmation,
     ring: KeyRing,
     settings: Settings,
     now: float,
@@ -56,14 +59,16 @@ def for_machine(
     """client_credentials: an access token alone (RFC 6749 section 4.4.3)."""
     words = tuple(scope)
     key = ring.signer(client.access_token_signed_response_alg, now)
-    machine_claims = claims.machine_access_token(client, product, tenant, words, settings, now)
-    return bearer(mint(key, ACCESS_TOKEN, machine_claims), machine_claims)
+    machine_claims = claims.machine_access_token(
+        client, product, tenant, words, confirmation, settings, now
+    )
+    return response_with(mint(key, ACCESS_TOKEN, machine_claims), machine_claims)
 
 
-def bearer(access_token: str, its_claims: Mapping[str, Any]) -> dict[str, Any]:
+def response_with(access_token: str, its_claims: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "access_token": access_token,
-        "token_type": "Bearer",
+        "token_type": token_type(its_claims),
         "expires_in": its_claims["exp"] - its_claims["iat"],
         "scope": its_claims["scope"],
     }
