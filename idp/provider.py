@@ -18,6 +18,7 @@ from idp.secret_values import SecretKeys, secret_keys
 from idp.settings import Settings
 from idp.tokens.signed_tokens import ID_TOKEN, BadToken, TokenReader
 from idp.tokens.signing_keys import KeyRing, load_key_ring
+from idp.tokens.subjects import person_of
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ def _catalog(database: Database) -> Catalog:
 
 
 def read_id_token(held: Provider, token: str, now: float) -> dict[str, Any] | None:
-    """The claims of an ID token of ours, used as a hint: an expired one will do."""
+    """The claims of an ID token of ours, used as a hint: an expired one will do. `sub` is the
+    person's id, whatever they were called to its client."""
     try:
-        return held.tokens.read(
+        claims = held.tokens.read(
             token,
             held.key_ring.current(now),
             now,
@@ -71,3 +73,7 @@ def read_id_token(held: Provider, token: str, now: float) -> dict[str, Any] | No
         )
     except BadToken:
         return None
+    client = held.catalog.current(now).clients.get(claims["aud"])
+    if client is None:
+        return claims
+    return {**claims, "sub": person_of(held.secret_keys, client, claims["sub"])}

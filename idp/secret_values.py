@@ -10,13 +10,18 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from idp.errors import SetupMistake
@@ -27,6 +32,7 @@ NONCE_BYTES = 12
 SALT_BYTES = 24
 ONCE = bytes(NONCE_BYTES)  # the nonce of a key that seals one message
 SEALED_ALONE = "2."
+_ID = re.compile("[0-9a-f]{32}")
 LETTER_SECRET = "letter"  # seals what a letter alone may tell, while it waits
 
 
@@ -76,6 +82,7 @@ class SecretKeys:
     refresh_tokens: bytes
     audit: bytes
     passwords: bytes
+    subjects: bytes
 
     def encrypt(self, plaintext: bytes, purpose: str) -> str:
         """AES-256-GCM under a key of this one message, made of `purpose` and 192 random bits: no
@@ -112,6 +119,19 @@ class SecretKeys:
         """A name for an identifier that says nothing about it: HMAC-SHA-256, hexadecimal."""
         return hmac.new(self.identifiers, identifier.encode(), hashlib.sha256).hexdigest()
 
+    def pseudonym(self, identifier: str, place: str) -> str:
+        """What one of our ids is called in a place alone: its 128 bits as one block of AES-256,
+        under a key of that place. So no two are called alike, and we alone know who it is."""
+        block = _one_block(self.subjects, place).encryptor()
+        return block.update(bytes.fromhex(identifier)).hex()
+
+    def behind_pseudonym(self, pseudonym: str, place: str) -> str:
+        """The id. What has not the shape of a pseudonym comes back as it is, and is no id."""
+        if not _ID.fullmatch(pseudonym):
+            return pseudonym
+        block = _one_block(self.subjects, place).decryptor()
+        return block.update(bytes.fromhex(pseudonym)).hex()
+
     def pepper(self, password: str) -> str:
         """What is hashed of a password, so that the database alone is not enough to guess it:
         HMAC-SHA-256, hexadecimal."""
@@ -134,7 +154,14 @@ def secret_keys(keys_dir: Path) -> SecretKeys:
         refresh_tokens=_derive(master, "refresh tokens"),
         audit=_derive(master, "audit chains"),
         passwords=_derive(master, "passwords"),
+        subjects=_derive(master, "subjects"),
     )
+
+
+@lru_cache(maxsize=1024)
+def _one_block(key: bytes, place: str) -> Cipher[ECB]:
+    """ECB of a single block is the block cipher itself."""
+    return Cipher(AES256(_derive(key, f"place {place}")), ECB())  # noqa: S305
 
 
 def _read_or_make(path: Path) -> bytes:

@@ -77,7 +77,8 @@ def read_request(
 
     must_push = not is_pushed and provider.settings.require_pushed_authorization_requests
     catalog = provider.catalog.current(now)
-    return parse(sent, catalog, subject_of, is_pushed=is_pushed, must_be_pushed=must_push)
+    keys = provider.secret_keys
+    return parse(sent, catalog, keys, subject_of, is_pushed=is_pushed, must_be_pushed=must_push)
 
 
 def resumed(

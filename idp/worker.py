@@ -149,7 +149,7 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
         raise Undelivered("the client takes no back-channel logout any more", refused=True)
     key = held.key_ring.current(now).signer(client.id_token_signed_response_alg, now)
     claims = logout.logout_token_claims(
-        held.settings.issuer, client.client_id, message.payload, now
+        held.settings.issuer, client, message.payload, held.secret_keys, now
     )
     token = mint(key, LOGOUT_TOKEN, claims)
     try:

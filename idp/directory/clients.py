@@ -18,7 +18,8 @@ class Client(Base):
     """`scope` is what it may ask for. `permissions` are a machine's own, of its product's tree.
 
     `first_party` needs no consent. `refresh_token_rotation` is for confidential clients; a public
-    client's refresh tokens always rotate (RFC 9700 section 4.14.2).
+    client's refresh tokens always rotate (RFC 9700 section 4.14.2). `subject_type` is a word of
+    `tokens/subjects.py`.
     """
 
     __tablename__ = "clients"
@@ -43,6 +44,8 @@ class Client(Base):
     require_pushed_authorization_requests: Mapped[bool] = mapped_column(
         default=False, server_default=sa.false()
     )
+    subject_type: Mapped[str] = mapped_column(default="public", server_default="public")
+    sector_identifier_uri: Mapped[str | None]
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
     access_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")

@@ -15,6 +15,7 @@ from idp.oidc.confirmation import token_type
 from idp.provider import Provider
 from idp.secret_values import fingerprint
 from idp.tokens.signed_tokens import BadToken
+from idp.tokens.subjects import subject_of
 
 INACTIVE = {"active": False}
 
@@ -59,6 +60,7 @@ def _persons_token(
     return {
         **claimed,
         **claims.standing(found.state, found.client, product),
+        "sub": subject_of(provider.secret_keys, found.client, found.state.user_id),
         "scope": " ".join(found.scope),
         "active": True,
         "token_type": token_type(claimed),
@@ -101,7 +103,7 @@ def _refresh_token(
     return {
         "active": True,
         "client_id": state.client_id,
-        "sub": state.user_id,
+        "sub": subject_of(provider.secret_keys, client, state.user_id),
         "scope": state.scope,
         "exp": int(min(state.expires_at, state.idle_expires_at or 0.0)),
         "iss": provider.settings.issuer,

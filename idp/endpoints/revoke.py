@@ -12,6 +12,7 @@ from idp.grants import refresh_token, revoked_tokens
 from idp.provider import Provider
 from idp.secret_values import fingerprint
 from idp.tokens.signed_tokens import BadToken
+from idp.tokens.subjects import person_of
 
 
 def revoke(provider: Provider, request: Request) -> Response:
@@ -58,6 +59,7 @@ def _revoke_access(provider: Provider, request: Request, client: Client, token: 
         return
     if claimed["client_id"] != client.client_id:
         return
+    person = person_of(provider.secret_keys, client, claimed["sub"])
     with provider.database.transaction() as db:
         revoked_tokens.revoke(db, claimed["jti"], float(claimed["exp"]))
         audit.record(
@@ -65,7 +67,7 @@ def _revoke_access(provider: Provider, request: Request, client: Client, token: 
             "token.revoked",
             now,
             request.origin,
-            actor=claimed["sub"] if "grant_id" in claimed else None,
+            actor=person if "grant_id" in claimed else None,
             tenant=claimed.get("tenant_id"),
             client=client.client_id,
             kind="access_token",

@@ -60,6 +60,7 @@ def _authorization_code(
         refresh,
         state.nonce,
         provider.key_ring.current(now),
+        provider.secret_keys,
         provider.settings,
         now,
     )
@@ -93,6 +94,7 @@ def _refresh_token(
         refresh,
         None,
         provider.key_ring.current(now),
+        provider.secret_keys,
         provider.settings,
         now,
     )

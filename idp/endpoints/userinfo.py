@@ -11,4 +11,7 @@ from idp.provider import Provider
 def userinfo(provider: Provider, request: Request) -> Response:
     """The person's claims as they are now, not as they were when the token was made."""
     bearer = person_bearer(provider, request)
-    return json_response(claims.userinfo(bearer.state, bearer.client, bearer.product, bearer.scope))
+    told = claims.userinfo(
+        bearer.state, bearer.client, bearer.product, bearer.scope, provider.secret_keys
+    )
+    return json_response(told)

@@ -17,6 +17,7 @@ from idp.oidc.scopes import SCOPES
 from idp.policies import assurance
 from idp.provider import Provider
 from idp.settings import Settings
+from idp.tokens import subjects
 from idp.tokens.key_pairs import ALGORITHMS
 
 DISCOVERY_MAX_AGE = 3600
@@ -43,7 +44,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-        "subject_types_supported": ["public"],
+        "subject_types_supported": list(subjects.TYPES),
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(METHODS),
         "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,

@@ -18,9 +18,10 @@ from idp.directory.operator_standing import OperatorStanding
 from idp.grants.grant_state import GrantState
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.scopes import claims_of
-from idp.secret_values import new_id
+from idp.secret_values import SecretKeys, new_id
 from idp.sessions.clients import sid_of
 from idp.settings import Settings
+from idp.tokens.subjects import subject_of
 
 CLAIMS = (
     *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"),
@@ -35,14 +36,19 @@ def userinfo_endpoint(settings: Settings) -> str:
 
 
 def id_token(
-    state: GrantState, client: Client, product: ProductView, settings: Settings, now: float
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    keys: SecretKeys,
+    settings: Settings,
+    now: float,
 ) -> dict[str, Any]:
     """Without `nonce` and `at_hash`, which belong to one answer and not to the grant."""
     asked = _asked(state, "id_token") & claims_of(client.scope.split())
     return {
         **{name: value for name, value in _about(state).items() if name in asked},
         "iss": settings.issuer,
-        "sub": state.user_id,
+        "sub": subject_of(keys, client, state.user_id),
         "aud": client.client_id,
         "iat": int(now),
         "exp": int(now) + settings.id_token_lifetime,
@@ -58,6 +64,7 @@ def access_token(
     product: ProductView,
     scope: Iterable[str],
     confirmation: Confirmation,
+    keys: SecretKeys,
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
@@ -69,7 +76,7 @@ def access_token(
         audience = [product.resource, userinfo_endpoint(settings)]
     return {
         "iss": settings.issuer,
-        "sub": state.user_id,
+        "sub": subject_of(keys, client, state.user_id),
         "aud": audience,
         "client_id": client.client_id,
         "iat": int(now),
@@ -111,13 +118,18 @@ def machine_access_token(
 
 
 def userinfo(
-    state: GrantState, client: Client, product: ProductView, scope: Iterable[str]
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    scope: Iterable[str],
+    keys: SecretKeys,
 ) -> dict[str, Any]:
     """OpenID Connect Core section 5.3.2: what the token's scopes and the request asked for, of what
     the client may still ask for."""
     asked = _asked(state, "userinfo") & claims_of(client.scope.split()) | claims_of(scope)
     about = {name: value for name, value in _about(state).items() if name in asked}
-    return {**about, "sub": state.user_id, **standing(state, client, product)}
+    subject = subject_of(keys, client, state.user_id)
+    return {**about, "sub": subject, **standing(state, client, product)}
 
 
 def _asked(state: GrantState, place: str) -> set[str]:

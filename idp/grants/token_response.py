@@ -11,7 +11,7 @@ from idp.directory.clients import Client
 from idp.grants import claims
 from idp.grants.grant_state import GrantState
 from idp.oidc.confirmation import Confirmation, token_type
-from idp.secret_values import encode
+from idp.secret_values import SecretKeys, encode
 from idp.settings import Settings
 from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, mint
 from idp.tokens.signing_keys import KeyRing
@@ -26,19 +26,22 @@ def for_grant(
     refresh_token: str | None,
     nonce: str | None,
     ring: KeyRing,
+    keys: SecretKeys,
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
     """Access token, ID token where `openid` was granted, refresh token where there is one."""
     words = tuple(scope)
     access_key = ring.signer(client.access_token_signed_response_alg, now)
-    access_claims = claims.access_token(state, client, product, words, confirmation, settings, now)
+    access_claims = claims.access_token(
+        state, client, product, words, confirmation, keys, settings, now
+    )
     response = response_with(mint(access_key, ACCESS_TOKEN, access_claims), access_claims)
     if refresh_token:
         response["refresh_token"] = refresh_token
     if "openid" in words:
         alg = client.id_token_signed_response_alg
-        id_claims = claims.id_token(state, client, product, settings, now)
+        id_claims = claims.id_token(state, client, product, keys, settings, now)
         id_claims["at_hash"] = at_hash(response["access_token"], alg)
         if nonce is not None:
             id_claims["nonce"] = nonce

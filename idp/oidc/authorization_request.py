@@ -19,6 +19,8 @@ from idp.oidc import pkce
 from idp.oidc.parameters import Parameters
 from idp.oidc.redirect_uris import is_registered
 from idp.oidc.scopes import claims_of, scopes_of
+from idp.secret_values import SecretKeys
+from idp.tokens.subjects import person_of
 
 PARAMETERS = (
     *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce"),
@@ -46,8 +48,8 @@ class ReplyTo:
 class AuthorizationRequest:
     """A request that passed every check. `scope` is what of it the client may ask for;
     `redirect_uri` in `reply_to` is the effective one, `claimed_redirect_uri` what was sent.
-    `claims` holds the names that `id_token` and `userinfo` ask for; `consent_scope` what a person
-    would have to allow."""
+    `hinted_subject` is a person's id. `claims` holds the names that `id_token` and `userinfo` ask
+    for; `consent_scope` what a person would have to allow."""
 
     client: Client
     reply_to: ReplyTo
@@ -76,12 +78,13 @@ class RefusedRequest(AuthorizationRefusal):
 def parse(
     sent: Parameters,
     catalog: Catalog,
+    keys: SecretKeys,
     read_hint: HintReader,
     *,
     must_be_pushed: bool = False,
     is_pushed: bool = False,
 ) -> AuthorizationRequest:
-    """Raises PageRefusal or RefusedRequest. `read_hint` gives an ID token's subject, or None. One
+    """Raises PageRefusal or RefusedRequest. `read_hint` gives an ID token's person, or None. One
     that `is_pushed` was handed in by its client, as clients may be held to (RFC 9126 section 5)."""
     client = _client(sent, catalog)
     redirect_uri = _redirect_uri(sent, client)
@@ -99,7 +102,7 @@ def parse(
             nonce=sent.get("nonce"),
             prompt=frozenset(sent.words("prompt")),
             max_age=_max_age(sent, client),
-            hinted_subject=_hinted_subject(sent, read_hint),
+            hinted_subject=_hinted_subject(sent, client, keys, read_hint),
             essential_acr=_acr(sent, is_essential=True),
             acr_values=(*sent.words("acr_values"), *_acr(sent, is_essential=False)),
             claims=_claim_names(sent, client),
@@ -243,10 +246,13 @@ def _acr(sent: Parameters, *, is_essential: bool) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
-def _hinted_subject(sent: Parameters, read_hint: HintReader) -> str | None:
+def _hinted_subject(
+    sent: Parameters, client: Client, keys: SecretKeys, read_hint: HintReader
+) -> str | None:
     """Whom the request is about: by an ID token, or by `claims` (OpenID Connect Core section
     5.5.1). Two who differ can't both be meant."""
-    named = _claimed_subject(_claims(sent))
+    claimed = _claimed_subject(_claims(sent))
+    named = claimed and person_of(keys, client, claimed)
     hint = sent.get("id_token_hint")
     if hint is None:
         return named

@@ -17,6 +17,7 @@ from idp.directory.claim_names import RESERVED_NAMES
 from idp.errors import OAuthRefusal
 from idp.oidc.client_authentication import METHODS
 from idp.settings import LOOPBACK_HOSTS
+from idp.tokens import subjects
 from idp.tokens.others_keys import problem_of
 
 CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
@@ -47,6 +48,8 @@ class ClientMetadata:
     initiate_login_uri: str | None = None
     backchannel_logout_uri: str | None = None
     require_pkce: bool = True
+    subject_type: str = subjects.PUBLIC
+    sector_identifier_uri: str | None = None
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "ES256"
 
@@ -86,6 +89,7 @@ def _check_choices(metadata: ClientMetadata) -> None:
     choices: tuple[tuple[str, str, Sequence[str]], ...] = (
         ("application_type", metadata.application_type, APPLICATION_TYPES),
         ("token_endpoint_auth_method", metadata.token_endpoint_auth_method, METHODS),
+        ("subject_type", metadata.subject_type, subjects.TYPES),
         ("id_token_signed_response_alg", metadata.id_token_signed_response_alg, ALGORITHMS),
         ("access_token_signed_response_alg", metadata.access_token_signed_response_alg, ALGORITHMS),
         *(("grant_types", grant_type, GRANT_TYPES) for grant_type in metadata.grant_types),
@@ -120,9 +124,20 @@ def _check_own_uris(metadata: ClientMetadata) -> None:
     for member, uri in (
         ("initiate_login_uri", metadata.initiate_login_uri),
         ("backchannel_logout_uri", metadata.backchannel_logout_uri),
+        ("sector_identifier_uri", metadata.sector_identifier_uri),
     ):
         if uri is not None:
             _check_uri(member, uri, may_be_private=False)
+
+
+def _check_sector(metadata: ClientMetadata) -> None:
+    """What a pairwise client calls people is for one sector (OpenID Connect Core section 8.1)."""
+    if metadata.subject_type == subjects.PUBLIC:
+        return
+    sectors = subjects.sectors_of(metadata.sector_identifier_uri, metadata.redirect_uris)
+    if len(sectors) != 1 or "" in sectors:
+        sentence = "pairwise needs it, unless all redirect_uris are of one host."
+        raise MetadataRefusal("sector_identifier_uri", sentence)
 
 
 def _check_uri(member: str, uri: str, may_be_private: bool) -> None:
@@ -183,7 +198,7 @@ def _check_keys(metadata: ClientMetadata) -> None:
 
 CHECKS = (
     *(_check_client_id, _check_choices, _check_public),
-    *(_check_redirect_uris, _check_own_uris, _check_scope, _check_keys),
+    *(_check_redirect_uris, _check_own_uris, _check_sector, _check_scope, _check_keys),
 )
 
 

@@ -26,7 +26,7 @@ PLAIN = (
     *("redirect_uris", "post_logout_redirect_uris", "grant_types", "scope", "permissions"),
     *("first_party", "initiate_login_uri", "backchannel_logout_uri"),
     *("require_pkce", "require_pushed_authorization_requests"),
-    *("default_max_age", "refresh_token_rotation"),
+    *("subject_type", "sector_identifier_uri", "default_max_age", "refresh_token_rotation"),
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
 )
 STAYS = told("A client stays where it was registered. Register another one.")

@@ -176,6 +176,12 @@ class ClientForm(Form):
     backchannel_logout_uri: str | None = None
     require_pkce: bool = True
     require_pushed_authorization_requests: bool = False
+    subject_type: Literal["public", "pairwise"] = Field(
+        default="public", description="pairwise: its own name for each person."
+    )
+    sector_identifier_uri: str | None = Field(
+        default=None, description="Its host stands for all that share those names."
+    )
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"

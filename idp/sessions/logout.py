@@ -15,9 +15,10 @@ from idp.audit import Origin
 from idp.database import Connection
 from idp.directory.clients import Client
 from idp.outbox import OutboxMessage
-from idp.secret_values import new_id
+from idp.secret_values import SecretKeys, new_id
 from idp.sessions import clients
 from idp.sessions.browser import SsoSession
+from idp.tokens.subjects import subject_of
 
 MESSAGE = "backchannel_logout"
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -80,14 +81,14 @@ def receipts(db: Connection, session_id: str) -> list[Receipt]:
 
 
 def logout_token_claims(
-    issuer: str, client_id: str, payload: dict[str, Any], now: float
+    issuer: str, client: Client, payload: dict[str, Any], keys: SecretKeys, now: float
 ) -> dict[str, Any]:
     """OpenID Connect Back-Channel Logout 1.0 section 2.4; never a nonce."""
     issued_at = int(now)
     return {
         "iss": issuer,
-        "sub": payload["sub"],
-        "aud": client_id,
+        "sub": subject_of(keys, client, payload["sub"]),
+        "aud": client.client_id,
         "iat": issued_at,
         "exp": issued_at + LOGOUT_TOKEN_LIFETIME,
         "jti": new_id(),

@@ -23,7 +23,7 @@ from tests.world import AMARA, CHEAP, PASSWORD, VICTOR, World
 COMPOSED, DECOMPOSED = "contrase\u00f1a-42", "contrasen\u0303a-42"
 
 
-KEYS = SecretKeys(*(bytes([number]) * 32 for number in range(7)))
+KEYS = SecretKeys(*(bytes([number]) * 32 for number in range(8)))
 
 
 def cheap(**changed: int) -> PasswordHasher:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from idp.grants.refresh_token import ClaimedToken, encode_token, read_token
 from idp.secret_values import SecretKeys, decode, encode
 
-KEYS = SecretKeys(b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32, b"p" * 32)
+KEYS = SecretKeys(
+    b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32, b"p" * 32, b"n" * 32
+)
 HANDLE = encode(bytes(range(100, 132)))
 TOKEN = encode_token(KEYS, HANDLE, 7)
 

@@ -142,7 +142,7 @@ def test_private_keys_lie_encrypted_and_are_published_by_nobody(
     opened = [decode(each.removeprefix(SEALED_ALONE)) or b"PRIVATE" for each in stored]
     assert not any(b"PRIVATE" in each for each in opened)
     strangers = SecretKeys(
-        b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32, b"p" * 32
+        b"s" * 32, b"f" * 32, b"c" * 32, b"i" * 32, b"r" * 32, b"a" * 32, b"p" * 32, b"n" * 32
     )
     with pytest.raises(Exception, match="not the one this database was made with"):
         load_key_ring(world.held.database, strangers, 600.0)

@@ -50,7 +50,8 @@ def machine_token(world: World, party: Party) -> str:
 def logout_token(world: World) -> str:
     now = world.clock()
     key = world.held.key_ring.current(now).signer("ES256", now)
-    claims = logout_token_claims(ISSUER, "lms", {"sub": "x", "sid": "x"}, now)
+    lms, keys = world.held.catalog.current(now).clients["lms"], world.held.secret_keys
+    claims = logout_token_claims(ISSUER, lms, {"sub": "x", "sid": "x"}, keys, now)
     return mint(key, LOGOUT_TOKEN, {**claims, "client_id": "lms", "scope": "openid"})
 
 

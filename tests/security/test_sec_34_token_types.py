@@ -53,8 +53,9 @@ def made(stage: Stage, kind: str) -> str:
 def logout_claims(stage: Stage) -> dict[str, object]:
     claims = claims_of(stage.given["id_token"])
     payload = {"sub": claims["sub"], "sid": claims["sid"]}
-    issuer = stage.world.settings.issuer
-    return logout.logout_token_claims(issuer, "lms", payload, stage.world.clock())
+    held, now = stage.world.held, stage.world.clock()
+    lms = held.catalog.current(now).clients["lms"]
+    return logout.logout_token_claims(held.settings.issuer, lms, payload, held.secret_keys, now)
 
 
 @pytest.mark.parametrize(

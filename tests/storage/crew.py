@@ -17,7 +17,7 @@ from idp.secret_values import SecretKeys
 PROCESSES = 3
 THREADS = 34
 SECONDS = 60.0
-KEYS = SecretKeys(*(letter * 32 for letter in (b"s", b"f", b"c", b"i", b"r", b"a", b"p")))
+KEYS = SecretKeys(*(letter * 32 for letter in (b"s", b"f", b"c", b"i", b"r", b"a", b"p", b"n")))
 
 Deed = Callable[[int], Any]
 Prepared = tuple[Callable[[], object], Deed]

@@ -12,13 +12,16 @@ from werkzeug.datastructures import MultiDict
 from idp.directory.clients import Client
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_metadata import ALGORITHMS, APPLICATION_TYPES, GRANT_TYPES
+from idp.tokens import subjects
 from idp.web.manage import filled_in
 
 LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (
     *("line", "lines", "switch", "choice", "choices"),
     *("number", "json"),
 )
-MAY_BE_ABSENT = {"tenant", "initiate_login_uri", "backchannel_logout_uri"}
+MAY_BE_ABSENT = {
+    *("tenant", "initiate_login_uri", "backchannel_logout_uri", "sector_identifier_uri"),
+}
 
 
 class Field(NamedTuple):
@@ -58,6 +61,15 @@ SECURITY = (
         _("It hands in each sign-in by itself before it sends the browser (RFC 9126)."),
     ),
     Field("refresh_token_rotation", SWITCH, _("Refresh tokens are spent by use")),
+    Field(
+        *("subject_type", CHOICE, _("What it calls people")),
+        _("pairwise: by a name that no other sector knows."),
+        subjects.TYPES,
+    ),
+    Field(
+        *("sector_identifier_uri", LINE, _("Its sector")),
+        _("An address whose host stands for all clients that share those names."),
+    ),
     Field("default_max_age", NUMBER, _("Sign-in at most so many seconds old")),
     Field("id_token_signed_response_alg", CHOICE, _("ID tokens are signed by"), "", ALGORITHMS),
     Field(
@@ -75,6 +87,7 @@ DEFAULTS: dict[str, Any] = {
     "grant_types": ["authorization_code"],
     "scope": "openid profile email",
     "require_pkce": True,
+    "subject_type": subjects.PUBLIC,
     "token_endpoint_auth_method": METHODS[0],
     "id_token_signed_response_alg": "RS256",
     "access_token_signed_response_alg": "ES256",

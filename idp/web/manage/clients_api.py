@@ -56,6 +56,8 @@ class ClientTold(ClientLine):
     backchannel_logout_uri: str | None
     require_pkce: bool
     require_pushed_authorization_requests: bool
+    subject_type: str
+    sector_identifier_uri: str | None
     default_max_age: int | None
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
@@ -97,6 +99,14 @@ class ChangedClient(Sent):
     require_pkce: bool | None = None
     require_pushed_authorization_requests: bool | None = Field(
         None, description=told("Sign-ins begin by a pushed request alone (RFC 9126).")
+    )
+    subject_type: Literal["public", "pairwise"] | None = Field(
+        None, description=told("pairwise: by a name that no other sector knows.")
+    )
+    sector_identifier_uri: str | None = Field(
+        None,
+        max_length=2048,
+        description=told("An address whose host stands for all clients that share those names."),
     )
     default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
     id_token_signed_response_alg: Algorithm | None = None
