@@ -14,12 +14,27 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 MEMORY, GIGABYTE = Path("/dev/shm"), 2**30
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_START = 60.0
 PORTS = range(10_000, 32_768)  # below those that Linux gives to connections
 SECONDS_TO_STOP = 15.0
+
+
+class Process(Protocol):
+    """What a test needs of a process that it has started; `subprocess.Popen` is one."""
+
+    pid: int
+    returncode: int | Any
+    args: Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class MissingTool(RuntimeError):
@@ -46,7 +61,12 @@ def _is_free(port: int) -> bool:
 
 
 def start_server(
-    command: Sequence[str | Path], log: Path, *, stop_signal: str = "TERM", user: str | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    stop_signal: str = "TERM",
+    user: str | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Run `command` in the background, writing to `log`; it gets `stop_signal` if we die first."""
     with log.open("ab") as output:
@@ -55,10 +75,11 @@ def start_server(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            pass_fds=pass_fds,
         )
 
 
-def stop_server(process: subprocess.Popen[bytes], stop_signal: int) -> None:
+def stop_server(process: Process, stop_signal: int) -> None:
     """End the server by its own id and wait for it."""
     if process.poll() is None:
         process.send_signal(stop_signal)
@@ -69,7 +90,7 @@ def stop_server(process: subprocess.Popen[bytes], stop_signal: int) -> None:
         process.wait()
 
 
-def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until(ready: Callable[[], bool], process: Process, log: Path) -> None:
     """Return once `ready()` answers True. Raises RuntimeError with the log if it never does."""
     deadline = time.monotonic() + SECONDS_TO_START
     while not ready():

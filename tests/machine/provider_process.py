@@ -8,8 +8,6 @@ running.stop()
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -21,7 +19,8 @@ from idp import migrations
 from idp.commands.serve import prepare
 from idp.provider import Provider, provider
 from idp.settings import PREFIX, Settings
-from tests.machine.processes import LOOPBACK, free_port, start_server, stop_server, wait_until
+from tests.machine.forge import forge
+from tests.machine.processes import LOOPBACK, Process, free_port, stop_server, wait_until
 
 CHEAP_PASSWORDS = {"argon2_memory_kib": 64, "argon2_time_cost": 1}
 SECONDS_TO_ANSWER = 5
@@ -36,8 +35,8 @@ class RunningProvider:
     settings: Settings
     held: Provider
     log: Path
-    server: subprocess.Popen[bytes]
-    outbox_workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    server: Process
+    outbox_workers: list[Process] = field(default_factory=list)
 
     @property
     def issuer(self) -> str:
@@ -113,12 +112,9 @@ def _settings(folder: Path, workers: int, chosen: dict[str, Any]) -> Settings:
     return Settings(**{**default, **chosen})
 
 
-def _run(command: str, settings: Settings, log: Path) -> subprocess.Popen[bytes]:
-    inherited = [name for name in os.environ if name.startswith(PREFIX)]
-    unset = [argument for name in inherited for argument in ("--unset", name)]
-    environment = [f"{name}={value}" for name, value in _environment(settings).items()]
-    program = [sys.executable, "-m", "idp.commands", command]
-    return start_server(["env", *unset, *environment, *program], log)
+def _run(command: str, settings: Settings, log: Path) -> Process:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return forge().start([command], {**inherited, **_environment(settings)}, log)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
