@@ -84,8 +84,9 @@ class Settings:
     argon2_slots: int = 2
     argon2_queue: int = 4
 
+    signing_key_max_age: int = 90 * 86400
     signing_key_lead: int = 600
-    jwks_max_age: int = 300
+    jwks_max_age: int = 30
 
     dns_nameservers: str = ""
     outgoing_networks: str = ""
@@ -127,11 +128,7 @@ class Settings:
                 f" LATCHKEY_ARGON2_SLOTS, LATCHKEY_ARGON2_QUEUE, {UPSTREAM_THREADS} that wait for"
                 f" other providers, and {SPARE_THREADS} that neither stops."
             )
-        if self.signing_key_lead < self.jwks_max_age:
-            raise SetupMistake(
-                "LATCHKEY_SIGNING_KEY_LEAD must be at least LATCHKEY_JWKS_MAX_AGE: a key has to be"
-                " known to every product before it signs."
-            )
+        self._check_signing_keys()
 
     @property
     def sends_texts(self) -> bool:
@@ -161,6 +158,18 @@ class Settings:
         """Beside the internet, for what others have us ask."""
         listed = (each.strip() for each in self.outgoing_networks.split(","))
         return tuple(ip_network(each) for each in listed if each)
+
+    def _check_signing_keys(self) -> None:
+        if self.signing_key_max_age < self.signing_key_lead:
+            raise SetupMistake(
+                "LATCHKEY_SIGNING_KEY_MAX_AGE must be at least LATCHKEY_SIGNING_KEY_LEAD."
+            )
+        if self.signing_key_lead <= self.jwks_max_age:
+            raise SetupMistake(
+                "LATCHKEY_SIGNING_KEY_LEAD must be longer than LATCHKEY_JWKS_MAX_AGE: a key has to"
+                " be known to every product before it signs, and each process learns of it within"
+                " a second."
+            )
 
     def _check_networks(self) -> None:
         try:

@@ -35,6 +35,7 @@ from idp.provider import Provider
 from idp.senders import Letter, PostLetter, letter_poster
 from idp.sessions import logout
 from idp.texting import text_poster
+from idp.tokens import key_schedule, signing_keys
 from idp.tokens.signed_tokens import LOGOUT_TOKEN, mint
 from idp.web import letters
 
@@ -233,6 +234,17 @@ def remind_of_passwords(held: Provider, now: float) -> int:
     return password_reminders.write_due(held.database, held.ephemeral, known, issuer, now)
 
 
+def rotate_keys(held: Provider, now: float) -> None:
+    """A transaction for each: while a key is made, nobody else can write."""
+    keys, settings = held.secret_keys, held.settings
+    with held.database.connection(durable=False) as db:
+        due = key_schedule.due(db, settings.signing_key_max_age, now)
+        key_schedule.erase_spent(db, now)
+    for alg in due:
+        with held.database.transaction() as db:
+            signing_keys.rotate(db, keys, alg, settings.signing_key_lead, now)
+
+
 def expire_access(held: Provider, now: float) -> None:
     """What a date has ended is written down and told; it was over without that."""
     catalog = held.catalog.current(now)
@@ -241,6 +253,6 @@ def expire_access(held: Provider, now: float) -> None:
 
 
 ERRANDS: Sequence[Callable[[Provider, float], object]] = (
-    *(expire_access, _forget, _look_at_domains, remind_of_passwords),
+    *(expire_access, _forget, _look_at_domains, remind_of_passwords, rotate_keys),
     health.tell_of_worker,
 )

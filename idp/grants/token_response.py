@@ -79,6 +79,6 @@ def response_with(access_token: str, its_claims: Mapping[str, Any]) -> dict[str,
 
 def at_hash(access_token: str, alg: str) -> str:
     """The left half of the hash that goes with `alg` (OpenID Connect Core section 3.1.3.6)."""
-    digest = sha512 if alg == "Ed25519" else sha256
+    digest = sha512 if alg in ("Ed25519", "EdDSA") else sha256
     hashed = digest(access_token.encode()).digest()
     return encode(hashed[: len(hashed) // 2])

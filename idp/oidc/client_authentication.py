@@ -21,10 +21,11 @@ from idp.directory.clients import Client
 from idp.errors import ClientRefusal
 from idp.oidc.parameters import Parameters
 from idp.secret_values import fingerprint, is_same
+from idp.tokens.others_keys import SIGNATURE_ALGORITHMS, SIGNATURES
 
 METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519"]
+ASSERTION_ALGORITHMS = list(SIGNATURE_ALGORITHMS)
 MAX_ASSERTION_LIFETIME = 300
 MAX_ASSERTION_BYTES = 8192
 MAX_JTI = 256
@@ -167,7 +168,7 @@ def _check_assertion(
 def _signed_claims(client: Client, assertion: str) -> dict[str, Any]:
     try:
         keys = KeySet.import_key_set(client.jwks or {"keys": []})  # type: ignore[arg-type]
-        opened = jws.deserialize_compact(assertion, keys, algorithms=ASSERTION_ALGORITHMS)
+        opened = jws.deserialize_compact(assertion, keys, registry=SIGNATURES)
         claims = orjson.loads(opened.payload or b"")
     except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
         # In ASCII: it may quote the header, where JSON can hold what no text can.

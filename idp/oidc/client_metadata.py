@@ -18,13 +18,13 @@ from idp.errors import OAuthRefusal
 from idp.oidc.client_authentication import METHODS
 from idp.settings import LOOPBACK_HOSTS
 from idp.tokens import subjects
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import problem_of
 
 CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
 SCOPE_WORD = r"[a-z0-9:._-]+"
 APPLICATION_TYPES = ("web", "native")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
-ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
 MAX_URI = 2048
 
 _SUBJECT = re.compile(r"[0-9a-f]{32}")

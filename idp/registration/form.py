@@ -61,7 +61,7 @@ RoleKey = Annotated[
 ]
 Uri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=2048)]
 ProviderKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
-Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
+Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
 FreshMinutes = Annotated[int, Field(ge=LEAST_MINUTES, le=MOST_MINUTES)]
 ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
 

@@ -6,12 +6,30 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc.errors import JoseError
+from joserfc.jwa import EdDSAAlgorithm
 from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
 
 from idp.secret_values import decode
 
 PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 RSA_BITS = range(2048, 8193)
+SIGNATURE_ALGORITHMS = ("RS256", "PS256", "ES256", "Ed25519", "EdDSA")
+
+
+class _EdDSA(EdDSAAlgorithm):
+    """The older name of Ed25519, which many still sign by (RFC 9864 section 4.1.2)."""
+
+    security_warning = ""
+
+
+def _registry() -> JWSRegistry:
+    registry = JWSRegistry(algorithms=SIGNATURE_ALGORITHMS)
+    registry.algorithms = {**registry.algorithms, "EdDSA": _EdDSA()}
+    return registry
+
+
+SIGNATURES = _registry()
 
 
 def problem_of(key: object) -> str:
@@ -54,4 +72,4 @@ def _algorithms_of(public: object) -> tuple[str, ...]:
         return ("RS256", "PS256")
     if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1":
         return ("ES256",)
-    return ("Ed25519",) if isinstance(public, ed25519.Ed25519PublicKey) else ()
+    return ("Ed25519", "EdDSA") if isinstance(public, ed25519.Ed25519PublicKey) else ()

@@ -54,12 +54,14 @@ _SIGN: dict[str, Callable[[Any, bytes], bytes]] = {
     "PS256": lambda key, data: bytes(key.sign(data, _PSS, _SHA256)),
     "ES256": lambda key, data: _raw_ecdsa(key.sign(data, _ECDSA)),
     "Ed25519": lambda key, data: bytes(key.sign(data)),
+    "EdDSA": lambda key, data: bytes(key.sign(data)),
 }
 _VERIFY: dict[str, Callable[[Any, bytes, bytes], None]] = {
     "RS256": lambda key, signature, data: key.verify(signature, data, _PKCS1, _SHA256),
     "PS256": lambda key, signature, data: key.verify(signature, data, _PSS, _SHA256),
     "ES256": lambda key, signature, data: key.verify(_der_ecdsa(signature), data, _ECDSA),
     "Ed25519": lambda key, signature, data: key.verify(signature, data),
+    "EdDSA": lambda key, signature, data: key.verify(signature, data),
 }
 
 

@@ -1,7 +1,8 @@
 """Signing keys: published before they sign, and still published when they no longer do.
 
 A key's whole life follows from three columns (`active_from`, its successor's, `revoked_at`), so
-there is no state to move and nothing to forget. Private halves are encrypted (`secret_values.py`).
+there is no state to move. Private halves are encrypted (`secret_values.py`), and go once they sign
+no more (`key_schedule.py`).
 """
 
 from __future__ import annotations
@@ -30,13 +31,21 @@ from idp.directory import catalog
 from idp.errors import SetupMistake
 from idp.secret_values import SecretKeys
 from idp.statements import Upsert
-from idp.tokens.key_pairs import ALGORITHMS, PrivateKey, PublicKey, generate, public_jwk_of
+from idp.tokens.key_pairs import (
+    ALGORITHMS,
+    PrivateKey,
+    PublicKey,
+    generate,
+    public_jwk_of,
+    public_key_of,
+)
 
 CLOCK_SKEW = 60.0
 
 
 class SigningKey(Base):
-    """`generation` counts per algorithm; its uniqueness makes fifty rotations at once one."""
+    """`generation` counts per algorithm; its uniqueness makes fifty rotations at once one.
+    `private_key` is empty once it is gone."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (sa.UniqueConstraint("alg", "generation"),)
@@ -64,12 +73,12 @@ NOBODY = By()
 
 @dataclass(frozen=True)
 class KeyView:
-    """A key ready to sign and to verify."""
+    """A key ready to verify, and to sign as long as there is a private half."""
 
     kid: str
     alg: str
     generation: int
-    private: PrivateKey
+    private: PrivateKey | None
     public: PublicKey
     public_jwk: dict[str, Any]
     active_from: float
@@ -157,7 +166,7 @@ _NEWER_THAT_SIGNS = sa.select(_TABLE.c.kid).where(
 _REVOKE = (
     sa.update(_TABLE)
     .where(_TABLE.c.kid == sa.bindparam("revoked_kid"), _TABLE.c.revoked_at.is_(None))
-    .values(revoked_at=sa.bindparam("now"))
+    .values(revoked_at=sa.bindparam("now"), private_key="")
     .returning(_TABLE.c.alg, _TABLE.c.generation, _TABLE.c.active_from)
 )
 
@@ -253,18 +262,22 @@ def _make(
 
 
 def _view(row: SigningKey, secret_keys: SecretKeys) -> KeyView:
-    # The value is authenticated, so checking the RSA numbers again (35 ms) would prove nothing.
+    return KeyView(
+        kid=row.kid,
+        alg=row.alg,
+        generation=row.generation,
+        private=_private(row, secret_keys) if row.private_key else None,
+        public=public_key_of(row.public_jwk),
+        public_jwk=row.public_jwk,
+        active_from=row.active_from,
+    )
+
+
+def _private(row: SigningKey, secret_keys: SecretKeys) -> PrivateKey:
+    """The value is authenticated, so checking the RSA numbers again (35 ms) would prove nothing."""
     private: Any = load_der_private_key(
         secret_keys.decrypt(row.private_key, row.kid),
         password=None,
         unsafe_skip_rsa_key_validation=True,
     )
-    return KeyView(
-        kid=row.kid,
-        alg=row.alg,
-        generation=row.generation,
-        private=private,
-        public=private.public_key(),
-        public_jwk=row.public_jwk,
-        active_from=row.active_from,
-    )
+    return private  # type: ignore[no-any-return]

@@ -219,7 +219,7 @@ def operation_of(world: World, actor: str) -> Any:
 def test_the_pages_of_keys_and_operators_do_it_too(world: World) -> None:
     browser = operator(world)
     page = browser.get("/operate/keys")
-    assert "4 keys have been made." in browser.follow(browser.submit(page)).text
+    assert "5 keys have been made." in browser.follow(browser.submit(page)).text
     signing = known(world)[State.SIGNING]
     path = f"/operate/keys/{signing.kid}/revoke"
     assert send(browser, path, confirm="no").status_code == 422

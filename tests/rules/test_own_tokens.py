@@ -15,6 +15,7 @@ from joserfc.jwk import KeySet
 
 from idp.secret_values import decode, encode
 from idp.tokens.key_pairs import ALGORITHMS
+from idp.tokens.others_keys import SIGNATURES
 from idp.tokens.signed_tokens import (
     _SIGN,
     ACCESS_TOKEN,
@@ -65,7 +66,7 @@ def theirs(token: str, ring: KeyRing) -> object:
     """The claims by signature alone, or None."""
     published: Any = KeySet.import_key_set(orjson.loads(ring.jwks(NOW)[0]))
     try:
-        opened = jws.deserialize_compact(token, published, algorithms=list(ALGORITHMS))
+        opened = jws.deserialize_compact(token, published, registry=SIGNATURES)
         return orjson.loads(opened.payload or b"")
     except (JoseError, ValueError, TypeError):
         return None

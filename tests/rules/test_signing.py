@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from idp.secret_values import SEALED_ALONE, SecretKeys, decode, encode
 from idp.tokens.key_pairs import ALGORITHMS
+from idp.tokens.others_keys import SIGNATURES
 from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, BadToken, TokenReader, mint
 from idp.tokens.signing_keys import KeyRing, KeyView, load_key_ring
 from tests.world import ISSUER, START, World
@@ -44,7 +45,7 @@ def read(ring: KeyRing, token: str, now: float = NOW, **expected: Any) -> dict[s
 def test_joserfc_verifies_what_we_sign_by_the_published_keys_alone(ring: KeyRing, alg: str) -> None:
     published: Any = orjson.loads(ring.jwks(NOW)[0])
     token = mint(ring.signer(alg, NOW), ACCESS_TOKEN, CLAIMS)
-    opened = jwt.decode(token, KeySet.import_key_set(published), algorithms=[alg])
+    opened = jwt.decode(token, KeySet.import_key_set(published), registry=SIGNATURES)
     assert opened.claims == CLAIMS
     assert opened.header == {"alg": alg, "kid": ring.signer(alg, NOW).kid, "typ": ACCESS_TOKEN}
 
@@ -53,13 +54,13 @@ def test_joserfc_verifies_what_we_sign_by_the_published_keys_alone(ring: KeyRing
 def test_we_verify_what_joserfc_signs_with_the_same_key(ring: KeyRing, alg: str) -> None:
     key = ring.signer(alg, NOW)
     header = {"alg": alg, "kid": key.kid, "typ": ACCESS_TOKEN}
-    signed = jws.serialize_compact(header, orjson.dumps(CLAIMS), private(key), algorithms=[alg])
+    signed = jws.serialize_compact(header, orjson.dumps(CLAIMS), private(key), registry=SIGNATURES)
     assert read(ring, signed) == CLAIMS
 
 
 def private(key: KeyView) -> Any:
-    kinds: dict[str, Any] = {"RS256": RSAKey, "PS256": RSAKey, "ES256": ECKey, "Ed25519": OKPKey}
-    return kinds[key.alg](key.private, key.private)
+    kinds: dict[str, Any] = {"RS256": RSAKey, "PS256": RSAKey, "ES256": ECKey}
+    return kinds.get(key.alg, OKPKey)(key.private, key.private)
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
@@ -81,7 +82,7 @@ def test_every_changed_byte_is_noticed(ring: KeyRing, alg: str) -> None:
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
-@pytest.mark.parametrize("claimed_alg", [*ALGORITHMS, "none", "HS256", "EdDSA", "ES384"])
+@pytest.mark.parametrize("claimed_alg", [*ALGORITHMS, "none", "HS256", "ES384"])
 def test_a_header_chooses_no_algorithm(ring: KeyRing, alg: str, claimed_alg: str) -> None:
     key = ring.signer(alg, NOW)
     token = mint(key, ACCESS_TOKEN, CLAIMS)

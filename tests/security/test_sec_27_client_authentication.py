@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 from werkzeug.test import TestResponse
 
 from idp import secret_values
@@ -166,6 +166,19 @@ def test_sec_27_an_assertion_lives_five_minutes_at_most(world: World):
     ):
         answer = by_assertion(world, assertion(world, SIGNING, exp=exp, iat=iat))
         assert answer.status_code == status, (exp - now, iat - now)
+
+
+@pytest.mark.parametrize("alg", ["Ed25519", "EdDSA"])
+def test_sec_27_an_edwards_assertion_goes_by_either_name(world: World, alg: str):
+    key: Any = OKPKey.generate_key("Ed25519", {"kid": "signing-1"})
+    jwks = {"keys": [key.as_dict(private=False)]}
+    world.apply(clients=[{**SIGNING.described(), "jwks": jwks}])
+    world.clock.move(2)
+    payload = segment(claims_for(world))
+    signed = f"{segment({'alg': alg, 'kid': 'signing-1'})}.{payload}"
+    signature = encode(key.private_key.sign(signed.encode()))
+    assert by_assertion(world, f"{signed}.{signature}").status_code == 200
+    assert is_refused(by_assertion(world, f"{signed}.{encode(bytes(64))}"), "invalid_client", 401)
 
 
 def test_sec_27_an_assertion_is_signed_by_the_registered_key(world: World):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jws
@@ -104,8 +105,8 @@ def test_sec_32_an_rsa_public_key_is_no_hmac_secret_under_any_consumer(
 ) -> None:
     """The ring holds RSA keys too; naming one of them changes nothing."""
     key = signer(stage.world, "RS256")
-    public = key.private.public_key()
-    secret = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert isinstance(key.public, rsa.RSAPublicKey)
+    secret = key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     genuine = stage.genuine(consumer)
     header = {**header_of(genuine), "alg": "HS256", "kid": key.kid}
     signed = compact(header, decoded(genuine.split(".")[1]), b"").rstrip(".")

@@ -18,6 +18,7 @@ from idp.errors import SetupMistake
 from idp.settings import Settings
 from idp.tokens import signing_keys
 from idp.tokens.key_pairs import ALGORITHMS
+from idp.tokens.others_keys import SIGNATURES
 from idp.tokens.signed_tokens import mint
 from idp.tokens.signing_keys import CLOCK_SKEW, KeyView
 from tests.security.browsing import (
@@ -96,7 +97,7 @@ def test_sec_37_a_new_key_is_published_at_once_and_signs_when_everybody_can_know
     assert world.clock() - made_at >= max_age
 
 
-@pytest.mark.parametrize("lead", [0, 1, 299])
+@pytest.mark.parametrize("lead", [0, 1, 30])
 def test_sec_37_a_lead_shorter_than_the_keys_may_be_cached_is_refused(lead: int) -> None:
     with pytest.raises(SetupMistake, match="SIGNING_KEY_LEAD"):
         Settings(signing_key_lead=lead)
@@ -130,12 +131,13 @@ def test_sec_37_every_token_verifies_by_the_published_keys_all_its_life(world: W
         alive = [token for token in alive if claims_of(token)["exp"] > world.clock()]
         keys = KeySet.import_key_set({"keys": published(world)})
         for token in alive:
-            jws.deserialize_compact(token, keys, algorithms=list(ALGORITHMS))
+            jws.deserialize_compact(token, keys, registry=SIGNATURES)
         world.clock.move(240)
 
 
 def private_spellings(key: KeyView) -> dict[str, bytes]:
     """The private half in each form that it could lie about in."""
+    assert key.private
     der = key.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     numbers: list[bytes] = []
     if isinstance(key.private, rsa.RSAPrivateKey):
@@ -278,7 +280,7 @@ def test_sec_37_what_is_minted_is_what_another_library_verifies(world: World, al
     keys = KeySet.import_key_set({"keys": published(world)})
     for _ in range(25):  # an ECDSA number is shorter than 32 bytes now and then
         minted = mint(key, "at+jwt", claims)
-        opened = jwt.decode(minted, keys, algorithms=[alg])
+        opened = jwt.decode(minted, keys, registry=SIGNATURES)
         assert opened.claims == claims
         assert opened.header == {"alg": alg, "kid": key.kid, "typ": "at+jwt"}
 

@@ -11,8 +11,9 @@ from werkzeug.datastructures import MultiDict
 
 from idp.directory.clients import Client
 from idp.oidc.client_authentication import METHODS
-from idp.oidc.client_metadata import ALGORITHMS, APPLICATION_TYPES, GRANT_TYPES
+from idp.oidc.client_metadata import APPLICATION_TYPES, GRANT_TYPES
 from idp.tokens import subjects
+from idp.tokens.key_pairs import ALGORITHMS
 from idp.web.manage import filled_in
 
 LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (

@@ -23,7 +23,7 @@ CLIENT = f"{CLIENTS}/<client_id>"
 NEEDS = "products.manage"
 
 Grant = Literal["authorization_code", "refresh_token", "client_credentials"]
-Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519"]
+Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
 
 
 class ClientsWanted(Part):

@@ -29,6 +29,7 @@ def show(operation: Operation) -> Answer:
         keys=keys.all_keys(operation, _ring()),
         states=State,
         lead=provider().settings.signing_key_lead,
+        max_age_days=provider().settings.signing_key_max_age // 86400,
     )
 
 
