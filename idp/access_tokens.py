@@ -9,6 +9,7 @@ from idp.directory.clients import Client
 from idp.grants import grant, grant_state, revoked_tokens
 from idp.grants.grant_state import GrantState
 from idp.provider import Provider
+from idp.tokens import opaque_tokens
 from idp.tokens.signed_tokens import ACCESS_TOKEN, BadToken
 
 
@@ -86,13 +87,16 @@ def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> B
 
 
 def read_access_token(provider: Provider, token: str, now: float) -> dict[str, Any]:
-    """Its claims, by signature, type, issuer and time alone. Raises BadToken."""
+    """Its claims, by signature or seal, type, issuer and time alone. Raises BadToken."""
+    issuer = provider.settings.issuer
+    if opaque_tokens.is_opaque(token):
+        return opaque_tokens.read(provider.secret_keys, token, now, expected_issuer=issuer)
     return provider.tokens.read(
         token,
         provider.key_ring.current(now),
         now,
         expected_typ=ACCESS_TOKEN,
-        expected_issuer=provider.settings.issuer,
+        expected_issuer=issuer,
     )
 
 

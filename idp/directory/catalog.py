@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.database import Base, Connection, Database
 from idp.directory import clients, tenants
 from idp.directory.clients import Client, ClientSecret
-from idp.directory.products import Permission, Product
+from idp.directory.products import JWT, Permission, Product
 from idp.directory.tenants import Tenant
 from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import StoreUnavailable
@@ -107,6 +107,7 @@ class ProductView:
     sign_up: bool = False
     identity_providers: tuple[str, ...] = ()
     refuses_federated: bool = False
+    access_token_format: str = JWT
     permission_names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -194,5 +195,6 @@ def _view(product: sa.Row[Any], permissions: dict[str, str]) -> ProductView:
         sign_up=product.sign_up,
         identity_providers=tuple(product.identity_providers.split()),
         refuses_federated=product.refuses_federated,
+        access_token_format=product.access_token_format,
         permission_names=permissions,
     )

@@ -10,6 +10,7 @@ from idp.database import Base
 CONSOLE = "console"
 PLATFORM = "platform"
 BUILT_IN = (CONSOLE, PLATFORM)
+JWT, OPAQUE = ACCESS_TOKEN_FORMATS = ("jwt", "opaque")
 
 
 class Product(Base):
@@ -20,7 +21,8 @@ class Product(Base):
     `password_max_age_days`, which has been so since `password_max_age_since`. Where `sign_up`,
     people without an account may open one on their way to it. Its sign-in offers the
     `identity_providers`, by key, separated by spaces; one that `refuses_federated` asks whoever
-    came by another provider for a proof of our own."""
+    came by another provider for a proof of our own. Its API takes access tokens of one
+    `access_token_format`."""
 
     __tablename__ = "products"
 
@@ -40,6 +42,7 @@ class Product(Base):
     sign_up: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     identity_providers: Mapped[str] = mapped_column(default="", server_default="")
     refuses_federated: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    access_token_format: Mapped[str] = mapped_column(default=JWT, server_default=JWT)
 
     permissions: Mapped[list[Permission]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="Permission.position"

@@ -112,6 +112,7 @@ def _client_credentials(
         client_credentials.granted_scope(client, sent.words("scope")),
         bound_to,
         provider.key_ring.current(now),
+        provider.secret_keys,
         provider.settings,
         now,
     )

@@ -8,11 +8,13 @@ from typing import Any
 
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
+from idp.directory.products import OPAQUE
 from idp.grants import claims
 from idp.grants.grant_state import GrantState
 from idp.oidc.confirmation import Confirmation, token_type
 from idp.secret_values import SecretKeys, encode
 from idp.settings import Settings
+from idp.tokens import opaque_tokens
 from idp.tokens.signed_tokens import ACCESS_TOKEN, ID_TOKEN, mint
 from idp.tokens.signing_keys import KeyRing
 
@@ -32,11 +34,11 @@ def for_grant(
 ) -> dict[str, Any]:
     """Access token, ID token where `openid` was granted, refresh token where there is one."""
     words = tuple(scope)
-    access_key = ring.signer(client.access_token_signed_response_alg, now)
     access_claims = claims.access_token(
         state, client, product, words, confirmation, keys, settings, now
     )
-    response = response_with(mint(access_key, ACCESS_TOKEN, access_claims), access_claims)
+    access_token = _access_token(client, product, access_claims, ring, keys, now)
+    response = response_with(access_token, access_claims)
     if refresh_token:
         response["refresh_token"] = refresh_token
     if "openid" in words:
@@ -56,16 +58,32 @@ def for_machine(
     scope: Iterable[str],
     confirmation: Confirmation,
     ring: KeyRing,
+    keys: SecretKeys,
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
     """client_credentials: an access token alone (RFC 6749 section 4.4.3)."""
     words = tuple(scope)
-    key = ring.signer(client.access_token_signed_response_alg, now)
     machine_claims = claims.machine_access_token(
         client, product, tenant, words, confirmation, settings, now
     )
-    return response_with(mint(key, ACCESS_TOKEN, machine_claims), machine_claims)
+    access_token = _access_token(client, product, machine_claims, ring, keys, now)
+    return response_with(access_token, machine_claims)
+
+
+def _access_token(
+    client: Client,
+    product: ProductView,
+    its_claims: dict[str, Any],
+    ring: KeyRing,
+    keys: SecretKeys,
+    now: float,
+) -> str:
+    """In the form that the product's API takes."""
+    if product.access_token_format == OPAQUE:
+        return opaque_tokens.seal(keys, its_claims)
+    key = ring.signer(client.access_token_signed_response_alg, now)
+    return mint(key, ACCESS_TOKEN, its_claims)
 
 
 def response_with(access_token: str, its_claims: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,10 @@ class ProductForm(PasswordAgeForm):
     refuses_federated: bool = Field(
         default=False, description="True asks who came by another provider for a proof of our own."
     )
+    access_token_format: Literal["jwt", "opaque"] = Field(
+        default="jwt",
+        description="Opaque ones can be read by nobody but us.",
+    )
     permissions: list[PermissionForm] = []
 
 

@@ -20,6 +20,7 @@ from idp.registration.form import PermissionForm, ProductForm
 PLAIN = (
     *("name", "description", "color", "icon"),
     *("second_factor", "second_factor_minutes", "sign_up", "refuses_federated"),
+    "access_token_format",
 )
 
 

@@ -116,11 +116,7 @@ class TokenReader:
             raise BadToken("the key is revoked")
         if typ != expected_typ:
             raise BadToken(f"a token of type {typ!r}")
-        if claims.get("iss") != expected_issuer:
-            raise BadToken("another issuer")
-        if any(name not in claims for name in MANDATORY[typ]):
-            raise BadToken("a mandatory claim is missing")
-        _check_time(claims, now, allow_expired)
+        check_claims(claims, typ, now, expected_issuer=expected_issuer, allow_expired=allow_expired)
         return claims
 
     def _verified(self, token: str, ring: KeyRing) -> tuple[str, str, dict[str, Any]]:
@@ -154,6 +150,22 @@ class TokenReader:
             }
             self._minted = (ring, headers)
         return headers
+
+
+def check_claims(
+    claims: dict[str, Any],
+    typ: str,
+    now: float,
+    *,
+    expected_issuer: str,
+    allow_expired: bool = False,
+) -> None:
+    """What has to hold of any token of that type. Raises BadToken."""
+    if claims.get("iss") != expected_issuer:
+        raise BadToken("another issuer")
+    if any(name not in claims for name in MANDATORY[typ]):
+        raise BadToken("a mandatory claim is missing")
+    _check_time(claims, now, allow_expired)
 
 
 def _check_time(claims: dict[str, Any], now: float, allow_expired: bool) -> None:

@@ -22,6 +22,7 @@ Answer = str | Response | tuple[str, int]
 PLAIN = ("name", "description", "color", "icon")
 ABSENT = ("resource", "launch_client")
 SWITCHES = ("second_factor", "sign_up")
+CHOICES = ("access_token_format",)
 NUMBERS = ("second_factor_minutes", "password_max_age_days")
 
 
@@ -61,7 +62,7 @@ def show(operation: Operation, key: str) -> Answer:
 @guard.operates(recent=True)
 def edit(operation: Operation, key: str) -> Answer:
     product = products.get_product(operation, key)
-    shown = (*PLAIN, "resource", *SWITCHES, *NUMBERS)
+    shown = (*PLAIN, "resource", *SWITCHES, *CHOICES, *NUMBERS)
     filled = {name: getattr(product, name) for name in shown}
     return _form(operation, product, {**filled, "launch_client": product.launch_client_id}, {})
 
@@ -150,7 +151,8 @@ def remove_node(operation: Operation, key: str, node: str) -> Answer:
 def _filled() -> dict[str, Any]:
     typed = (*PLAIN, *ABSENT, *NUMBERS)
     texts = {name: request.form.get(name, "").strip() for name in typed}
-    return {**texts, **{name: bool(request.form.get(name)) for name in SWITCHES}}
+    chosen = {name: request.form[name] for name in CHOICES if name in request.form}
+    return {**texts, **chosen, **{name: bool(request.form.get(name)) for name in SWITCHES}}
 
 
 def _values(filled: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -47,6 +47,7 @@ class ProductTold(ProductLine):
     sign_up: bool
     second_factor_minutes: int | None
     password_max_age_days: int | None
+    access_token_format: str
     permissions: list[Node]
 
 
@@ -82,6 +83,9 @@ class ChangedProduct(Sent):
         ge=LEAST_DAYS,
         le=MOST_DAYS,
         description=told("An older password has to be changed first; null for no limit."),
+    )
+    access_token_format: Literal["jwt", "opaque"] | None = Field(
+        None, description=told("Opaque access tokens can be read by nobody but us.")
     )
 
 
