@@ -57,6 +57,7 @@ from idp.web.login import (
     second_factor_key,
     select_account,
     sign_up,
+    signed_out,
     tenant,
     unlock,
     upstream,
@@ -99,7 +100,8 @@ SIGN_IN_PAGES = (
     enable,
     *(profile, security, adding_factors, own_email, own_password),
     *(own_sessions, own_history, connected_products),
-    *(forgot, logout, new_password, not_open, passkey, password, select_account, sign_up),
+    *(forgot, logout, signed_out),
+    *(new_password, not_open, passkey, password, select_account, sign_up),
     *(tenant, unlock, upstream, linked_accounts),
     *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),
 )

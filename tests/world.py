@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -178,7 +179,8 @@ class Visitor:
 
     def submit(self, page: TestResponse, path: str | None = None, **fields: str) -> TestResponse:
         """Fill in the page's (last) form with its hidden fields, and send it."""
-        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+        found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
+        hidden = {name: unescape(value) for name, value in found}
         action = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', page.text)
         return self.post(path or action[-1], **{**hidden, **fields})
 

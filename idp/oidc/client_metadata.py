@@ -26,10 +26,7 @@ SCOPE_WORD = r"[a-z0-9:._-]+"
 APPLICATION_TYPES = ("web", "native")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 MAX_URI = 2048
-NO_SHARED_KEYS = (
-    "client_secret_jwt would be checked by the secret itself, and we keep its hash alone:"
-    " private_key_jwt does the same without anything that we could lose."
-)
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
@@ -43,7 +40,6 @@ class ClientMetadata:
     client_id: str
     application_type: str = "web"
     token_endpoint_auth_method: str = "client_secret_basic"
-    token_endpoint_auth_signing_alg: str | None = None
     jwks: Mapping[str, Any] | None = None
     redirect_uris: Sequence[str] = ()
     post_logout_redirect_uris: Sequence[str] = ()
@@ -52,11 +48,10 @@ class ClientMetadata:
     permissions: Sequence[str] = ()
     initiate_login_uri: str | None = None
     backchannel_logout_uri: str | None = None
+    frontchannel_logout_uri: str | None = None
     require_pkce: bool = True
     subject_type: str = subjects.PUBLIC
     sector_identifier_uri: str | None = None
-    request_object_signing_alg: str | None = None
-    require_signed_request_object: bool = False
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "ES256"
 
@@ -93,20 +88,16 @@ def _check_client_id(metadata: ClientMetadata) -> None:
 
 
 def _check_choices(metadata: ClientMetadata) -> None:
-    if metadata.token_endpoint_auth_method == "client_secret_jwt":
-        raise MetadataRefusal("token_endpoint_auth_method", NO_SHARED_KEYS)
-    choices: tuple[tuple[str, str | None, Sequence[str]], ...] = (
+    choices: tuple[tuple[str, str, Sequence[str]], ...] = (
         ("application_type", metadata.application_type, APPLICATION_TYPES),
         ("token_endpoint_auth_method", metadata.token_endpoint_auth_method, METHODS),
         ("subject_type", metadata.subject_type, subjects.TYPES),
-        ("token_endpoint_auth_signing_alg", metadata.token_endpoint_auth_signing_alg, ALGORITHMS),
-        ("request_object_signing_alg", metadata.request_object_signing_alg, ALGORITHMS),
         ("id_token_signed_response_alg", metadata.id_token_signed_response_alg, ALGORITHMS),
         ("access_token_signed_response_alg", metadata.access_token_signed_response_alg, ALGORITHMS),
         *(("grant_types", grant_type, GRANT_TYPES) for grant_type in metadata.grant_types),
     )
     for member, value, allowed in choices:
-        if value is not None and value not in allowed:
+        if value not in allowed:
             raise MetadataRefusal(member, f"{value!r} is none of {', '.join(allowed)}.")
 
 
@@ -136,6 +127,7 @@ def _check_own_uris(metadata: ClientMetadata) -> None:
         ("initiate_login_uri", metadata.initiate_login_uri),
         ("backchannel_logout_uri", metadata.backchannel_logout_uri),
         ("sector_identifier_uri", metadata.sector_identifier_uri),
+        ("frontchannel_logout_uri", metadata.frontchannel_logout_uri),
     ):
         if uri is not None:
             _check_uri(member, uri, may_be_private=False)
@@ -149,6 +141,19 @@ def _check_sector(metadata: ClientMetadata) -> None:
     if len(sectors) != 1 or "" in sectors:
         sentence = "pairwise needs it, unless all redirect_uris are of one host."
         raise MetadataRefusal("sector_identifier_uri", sentence)
+
+
+def _check_frontchannel(metadata: ClientMetadata) -> None:
+    """The browser is sent nowhere but to where it signs in (Front-Channel Logout section 2)."""
+    uri = metadata.frontchannel_logout_uri
+    if uri is not None and _place(uri) not in {_place(each) for each in metadata.redirect_uris}:
+        sentence = "It must have the scheme, host and port of a redirect URI."
+        raise MetadataRefusal("frontchannel_logout_uri", sentence)
+
+
+def _place(uri: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(uri)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _check_uri(member: str, uri: str, may_be_private: bool) -> None:
@@ -200,17 +205,17 @@ def _check_scope(metadata: ClientMetadata) -> None:
 
 
 def _check_keys(metadata: ClientMetadata) -> None:
-    """Who has to sign has keys; whoever has a secret may have some too, for request objects."""
-    is_needed = metadata.token_endpoint_auth_method == "private_key_jwt"
+    """`private_key_jwt` goes with keys, and nothing else does."""
+    if (metadata.token_endpoint_auth_method == "private_key_jwt") != (metadata.jwks is not None):
+        raise MetadataRefusal("jwks", "private_key_jwt needs keys, and other methods have none.")
     if metadata.jwks is not None:
         check_jwks(metadata.jwks)
-    elif is_needed or metadata.require_signed_request_object:
-        raise MetadataRefusal("jwks", "A client that has to sign needs keys.")
 
 
 CHECKS = (
     *(_check_client_id, _check_choices, _check_public),
-    *(_check_redirect_uris, _check_own_uris, _check_sector, _check_scope, _check_keys),
+    *(_check_redirect_uris, _check_own_uris, _check_frontchannel, _check_sector),
+    *(_check_scope, _check_keys),
 )
 
 

@@ -9,46 +9,104 @@ from urllib.parse import urlencode, urlsplit
 
 from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
+from idp.errors import told
 from idp.oidc.parameters import Parameters
+
+PARAMETERS = (
+    *("id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri"),
+    *("state", "ui_locales"),
+)
+UNKNOWN_CLIENT = told("The product that sent you here is not known to us.")
+NO_CLIENT = told("The product asked us to send you back, and did not say which one it is.")
+NOT_REGISTERED = told("The product asked us to send you to an address that it has not registered.")
+NO_HINT_OF_OURS = told("The product sent us a proof of your sign-in that is not one of ours.")
+ANOTHERS_HINT = told("The product sent us a proof of your sign-in that is another product's.")
 
 ClaimsReader = Callable[[str], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class LogoutRequest:
-    """`hinted_subject` and `hinted_sid` are of a sound ID token of ours for `client`, else None.
-    `redirect_uri` is one that the client has registered, else None."""
+    """`hinted_sid` is of a sound ID token of ours for `client`, `redirect_uri` one that the client
+    has registered; None where nothing was sent. Of a request with a `fault`, which is told to the
+    person, nothing counts."""
 
-    client: Client | None
-    hinted_subject: str | None
-    hinted_sid: str | None
-    redirect_uri: str | None
-    state: str | None
+    client: Client | None = None
+    hinted_sid: str | None = None
+    redirect_uri: str | None = None
+    state: str | None = None
+    ui_locales: str | None = None
+    fault: str = ""
 
     def location(self) -> str | None:
         """Where the browser goes afterwards, with the client's `state`."""
         if self.redirect_uri is None or self.state is None:
             return self.redirect_uri
-        separator = "&" if urlsplit(self.redirect_uri).query else "?"
-        return f"{self.redirect_uri}{separator}{urlencode({'state': self.state})}"
+        return with_query(self.redirect_uri, {"state": self.state})
+
+    def onward(self) -> dict[str, str]:
+        """What a page that comes before that has to be asked by, so that it finds the same."""
+        language = {"ui_locales": self.ui_locales} if self.ui_locales else {}
+        if self.redirect_uri is None or self.client is None:
+            return language
+        way = {"client_id": self.client.client_id, "post_logout_redirect_uri": self.redirect_uri}
+        state = {"state": self.state} if self.state is not None else {}
+        return {**way, **state, **language}
+
+
+class _Fault(Exception):
+    """With a sentence for the person."""
 
 
 def parse(sent: Parameters, catalog: Catalog, read_hint: ClaimsReader) -> LogoutRequest:
-    """Never raises: what is wrong is left out, and then the person is asked (section 2)."""
+    """`read_hint` gives the claims of an ID token of ours, or None. `logout_hint` changes nothing,
+    since a browser has one session, and whose it is is asked about."""
+    language = sent.get("ui_locales")
+    try:
+        claims = _hinted(sent, read_hint)
+        client = _client(sent, catalog, claims)
+        redirect_uri = _redirect_uri(sent, client)
+    except _Fault as fault:
+        return LogoutRequest(ui_locales=language, fault=str(fault))
+    sid = claims.get("sid")
+    return LogoutRequest(client, sid, redirect_uri, sent.get("state"), language)
+
+
+def _hinted(sent: Parameters, read_hint: ClaimsReader) -> dict[str, Any]:
     hint = sent.get("id_token_hint")
-    claims = (read_hint(hint) if hint else None) or {}
+    if hint is None:
+        return {}
+    claims = read_hint(hint)
+    if claims is None:
+        raise _Fault(NO_HINT_OF_OURS)
+    if sent.get("client_id") not in (None, claims["aud"]):
+        raise _Fault(ANOTHERS_HINT)
+    return claims
+
+
+def _client(sent: Parameters, catalog: Catalog, claims: dict[str, Any]) -> Client | None:
     client_id = sent.get("client_id") or claims.get("aud")
-    if claims and claims.get("aud") != client_id:
-        claims, client_id = {}, None
-    client = catalog.clients.get(str(client_id)) if client_id else None
+    if client_id is None:
+        return None
+    client = catalog.clients.get(client_id)
     if client is None:
-        claims = {}
-    redirect_uri = sent.get("post_logout_redirect_uri")
-    is_known = client is not None and redirect_uri in client.post_logout_redirect_uris
-    return LogoutRequest(
-        client=client,
-        hinted_subject=claims.get("sub"),
-        hinted_sid=claims.get("sid"),
-        redirect_uri=redirect_uri if is_known else None,
-        state=sent.get("state"),
-    )
+        raise _Fault(UNKNOWN_CLIENT)
+    return client
+
+
+def _redirect_uri(sent: Parameters, client: Client | None) -> str | None:
+    """Compared as strings (section 2)."""
+    claimed = sent.get("post_logout_redirect_uri")
+    if claimed is None:
+        return None
+    if client is None:
+        raise _Fault(NO_CLIENT)
+    if claimed not in client.post_logout_redirect_uris:
+        raise _Fault(NOT_REGISTERED)
+    return claimed
+
+
+def with_query(uri: str, fields: dict[str, str]) -> str:
+    """The address with fields added to its query."""
+    separator = "&" if urlsplit(uri).query else "?"
+    return f"{uri}{separator}{urlencode(fields)}"

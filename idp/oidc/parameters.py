@@ -8,7 +8,7 @@ from urllib.parse import unquote
 MAX_FIELDS = 64
 MAX_VALUE = 4096
 MAX_TOKEN = 16 * 1024
-TOKENS = frozenset({"token", "access_token", "id_token_hint", "request"})
+TOKENS = frozenset({"token", "access_token", "id_token_hint"})
 
 
 class Malformed(Exception):

@@ -24,9 +24,10 @@ from idp.registration.tenants import find_tenant
 PLAIN = (
     *("client_name", "status", "application_type", "token_endpoint_auth_method"),
     *("redirect_uris", "post_logout_redirect_uris", "grant_types", "scope", "permissions"),
-    *("first_party", "initiate_login_uri", "backchannel_logout_uri"),
-    *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
-    *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
+    *("first_party", "initiate_login_uri"),
+    *("backchannel_logout_uri", "backchannel_logout_session_required"),
+    *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
+    *("require_pkce", "require_pushed_authorization_requests"),
     *("subject_type", "sector_identifier_uri", "default_max_age", "refresh_token_rotation"),
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
 )
@@ -84,11 +85,14 @@ def _set_tenant(session: Session, edit: Edit, client: Client, form: ClientForm) 
 
 
 def _set_keys(client: Client, form: ClientForm, base_dir: Path) -> None:
-    """Those of before stay where nothing is said of them."""
+    """Keys that no longer have a use go away."""
+    keys = form.jwks
     if form.jwks_file is not None:
-        client.jwks = _read_keys(base_dir / form.jwks_file, form.client_id)
-    elif "jwks" in form.model_fields_set:
-        client.jwks = form.jwks
+        keys = _read_keys(base_dir / form.jwks_file, form.client_id)
+    if keys is not None:
+        client.jwks = keys
+    elif client.token_endpoint_auth_method != "private_key_jwt":
+        client.jwks = None
 
 
 def _read_keys(path: Path, client_id: str) -> dict[str, Any]:

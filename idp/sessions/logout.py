@@ -1,7 +1,8 @@
 """The end of a session: everywhere, at once, with a message to each product signed into.
 
 Refresh tokens of the session are dead the moment `ended_at` is set, since every use of a grant
-reads it (`grants/grant.py`). Products learn of it by back-channel logout through the outbox.
+reads it (`grants/grant.py`). Products learn of it by back-channel logout through the outbox, and
+where they want it by frames of the page that the browser shows then.
 """
 
 from __future__ import annotations
@@ -30,15 +31,12 @@ _END = (
     .values(ended_at=sa.bindparam("now"))
     .returning(SsoSession.user_id)
 )
+TOLD = (
+    *(Client.client_name, Client.product_key, OutboxMessage.status, OutboxMessage.attempts),
+    *(OutboxMessage.last_error, OutboxMessage.run_at, OutboxMessage.finished_at),
+)
 _RECEIPTS = (
-    sa.select(
-        OutboxMessage.client_id,
-        Client.client_name,
-        Client.product_key,
-        OutboxMessage.status,
-        OutboxMessage.attempts,
-        OutboxMessage.finished_at,
-    )
+    sa.select(*TOLD)
     .select_from(OutboxMessage)
     .join(Client, Client.client_id == OutboxMessage.client_id)
     .where(
@@ -50,13 +48,16 @@ _RECEIPTS = (
 
 
 class Receipt(NamedTuple):
-    """How one product was told: pending, delivered, refused or failed."""
+    """How one product was told of the end of a session (product.md N6). `status` is one of the
+    outbox's, `attempts` how often it was tried, `error` what went wrong the last time, `again_at`
+    when a pending one is tried again."""
 
-    client_id: str
     client_name: str
     product_key: str
     status: str
     attempts: int
+    error: str | None
+    again_at: float
     finished_at: float | None
 
 

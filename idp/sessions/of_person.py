@@ -18,7 +18,7 @@ from idp.policies import assurance
 from idp.sessions import logout
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
-from idp.sessions.logout import MESSAGE
+from idp.sessions.logout import MESSAGE, TOLD, Receipt
 
 REMEMBERED = 30 * 86400.0  # seconds for which the receipts of a sign-out are shown
 MOST_ENDED = 20
@@ -40,18 +40,6 @@ class SignedInto(NamedTuple):
     client_name: str
     product_key: str
     at: float
-
-
-class Receipt(NamedTuple):
-    """How one product was told of the end of a session (product.md N6). `status` is one of the
-    outbox's, `attempts` how often it was tried, `again_at` when it is tried again."""
-
-    client_name: str
-    product_key: str
-    status: str
-    attempts: int
-    again_at: float
-    finished_at: float | None
 
 
 class Kept(NamedTuple):
@@ -121,9 +109,7 @@ _TOLD = (
         _ENDED.c.id,
         _ENDED.c.user_agent,
         _ENDED.c.ended_at,
-        Client.client_name,
-        Client.product_key,
-        *(_OUTBOX.c[name] for name in ("status", "attempts", "run_at", "finished_at")),
+        *TOLD,
     )
     .select_from(_ENDED)
     .join(_OUTBOX, _OUTBOX.c.session_id == _ENDED.c.id)

@@ -27,7 +27,7 @@ _SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?")
 
 
 def install(app: Flask) -> None:
-    app.jinja_env.filters["when"] = when
+    app.jinja_env.filters.update(when=when, in_time=in_time)
     app.jinja_env.globals.update(brand=brands.brand, logo_url=brands.logo_url)
     app.jinja_env.globals.update(icon_paths=icon_paths, get_locale=get_locale, last_day=last_day)
     app.add_url_rule("/product-colors.css", "product_colors", product_colors)
@@ -43,6 +43,11 @@ def when(at: float) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.isoformat(), format_datetime(moment, "long"), said
     )
+
+
+def in_time(at: float) -> Markup:
+    """When it will be; nothing once it is due."""
+    return when(at) if at > now() else Markup()
 
 
 def last_day(end: float) -> str:
@@ -92,6 +97,11 @@ def allow_form_targets(uris: Iterable[str | None]) -> None:
     g.form_targets = sorted({origin_of(uri) for uri in uris if uri} - {""})
 
 
+def allow_frames(uris: Iterable[str]) -> None:
+    """Let the page show what is at these origins in frames, and nothing else."""
+    g.framed = sorted({origin_of(uri) for uri in uris} - {""})
+
+
 def origin_of(uri: str) -> str:
     """As a source of a policy; nothing for what would not be one."""
     parts = urlsplit(uri)
@@ -123,8 +133,10 @@ def add_headers(response: Response) -> Response:
 
 def _policy() -> str:
     targets = " ".join(["'self'", *g.get("form_targets", [])])
+    framed = " ".join(g.get("framed", []))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
         f"frame-ancestors 'none'; form-action {targets}"
+        + (f"; frame-src {framed}" if framed else "")
     )

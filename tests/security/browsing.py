@@ -31,7 +31,6 @@ from tests.world import ADDRESSES, World, make_world, sqlite_settings
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MACHINE = "night-batch"
-MACHINES_CALLBACK = "https://batch.example/cb"
 THIRD_PARTY = "guest-books"
 HTTPS = "https://id.example"
 
@@ -73,7 +72,7 @@ def without(claims: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def add_machine(world: World) -> ECKey:
-    """A client that proves itself by `private_key_jwt`, and signs its requests; its key."""
+    """A client that proves itself by `private_key_jwt`; its key."""
     key = ECKey.generate_key("P-256", {"kid": "machine-key", "use": "sig"})
     world.apply(
         clients=[
@@ -82,8 +81,7 @@ def add_machine(world: World) -> ECKey:
                 "client_name": "Night batch",
                 "product": "lms",
                 "token_endpoint_auth_method": "private_key_jwt",
-                "grant_types": ["client_credentials", "authorization_code"],
-                "redirect_uris": [MACHINES_CALLBACK],
+                "grant_types": ["client_credentials"],
                 "scope": "jobs",
                 "jwks": {"keys": [dict(key.as_dict(private=False))]},
             }

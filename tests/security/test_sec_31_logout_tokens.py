@@ -179,7 +179,7 @@ def test_sec_31_a_logout_token_is_good_for_nothing_else(world: World, post: Post
     hinted = visitor.authorize(id_token_hint=token, prompt="none")
     assert sent_back(hinted)["error"] == "invalid_request"
     visitor.tokens()
-    assert visitor.get(f"/logout?id_token_hint={token}").status_code == 200
+    assert visitor.get(f"/logout?id_token_hint={token}").status_code == 400
 
 
 def test_sec_31_an_end_by_any_door_is_told(world: World, post: Post):

@@ -261,5 +261,37 @@ def test_a_key_set_without_keys_is_refused(jwks: dict[str, Any]) -> None:
 
 def test_keys_and_the_method_that_needs_them_go_together() -> None:
     assert refused(WEB, token_endpoint_auth_method="private_key_jwt").member == "jwks"
-    assert refused(WEB, require_signed_request_object=True).member == "jwks"
-    check_client_metadata(replace(WEB, jwks={"keys": [public(RSA)]}))
+    assert refused(WEB, jwks={"keys": [public(RSA)]}).member == "jwks"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://loans.example/gone",
+        "https://loans.example:443/gone?by=frame",
+        "https://LOANS.example/",
+    ],
+)
+def test_a_frame_may_be_where_the_client_signs_in(uri: str) -> None:
+    check_client_metadata(replace(WEB, frontchannel_logout_uri=uri))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://loans.example:8443/gone",
+        "https://www.loans.example/gone",
+        "https://loans.example.evil.example/gone",
+        "http://localhost/gone",
+        "https://loans.example/gone#part",
+        "javascript:alert(1)",
+        "com.example.app:/gone",
+        "/gone",
+        "",
+    ],
+)
+def test_a_frame_is_nowhere_else(uri: str) -> None:
+    """Front-Channel Logout 1.0 section 2."""
+    assert refused(WEB, frontchannel_logout_uri=uri).member == "frontchannel_logout_uri"
+    native = replace(NATIVE, redirect_uris=["com.example.app:/callback"])
+    assert refused(native, frontchannel_logout_uri=uri).member == "frontchannel_logout_uri"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect
+from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from idp.directory import skipping
 from idp.sessions import logout
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
-from idp.web.context import forget_session, now, origin, provider
+from idp.web.context import now, origin, provider
+from idp.web.leaving import leave
 
 blueprint = Blueprint("account_enable", __name__)
 
@@ -27,4 +28,4 @@ def enable(session: BrowserSession) -> Response:
     with provider().database.transaction() as db:
         skipping.forget(db, session.user_id)
         logout.end(db, session.id, "to set up a second factor", now(), origin())
-    return forget_session(redirect("/logout/done", 303))
+    return leave(session.id)

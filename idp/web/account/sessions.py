@@ -15,7 +15,8 @@ from idp.sessions import of_person
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
 from idp.web.browsers import browser_name, is_handheld
-from idp.web.context import catalog, forget_session, now, origin, provider
+from idp.web.context import catalog, now, origin, provider
+from idp.web.leaving import leave
 
 blueprint = Blueprint("account_sessions", __name__)
 
@@ -41,7 +42,7 @@ def end(session: BrowserSession) -> Response:
     if not is_over:
         raise PageRefusal("not_found", told("That session has ended already."), "session", 404)
     if wanted == session.id:
-        return forget_session(redirect("/logout/done", 303))
+        return leave(session.id)
     flash(_("That session is ended, and its products are told."))
     return redirect("/account/sessions", 303)
 

@@ -20,15 +20,14 @@ LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (
     *("line", "lines", "switch", "choice", "choices"),
     *("number", "json"),
 )
-ANY_ALGORITHM = ("", *ALGORITHMS)
 MAY_BE_ABSENT = {
-    *("tenant", "initiate_login_uri", "backchannel_logout_uri", "sector_identifier_uri"),
+    *("tenant", "initiate_login_uri", "backchannel_logout_uri"),
+    *("frontchannel_logout_uri", "sector_identifier_uri"),
 }
 
 
 class Field(NamedTuple):
-    """`name` is the word of RFC 7591, which the page shows under the label. An empty one of the
-    `choices` leaves it open."""
+    """`name` is the word of RFC 7591, which the page shows under the label."""
 
     name: str
     kind: str
@@ -49,7 +48,19 @@ SIGN_IN = (
         _("One address on each line."),
     ),
     Field("initiate_login_uri", LINE, _("Where its sign-in begins"), _("For the product menu.")),
-    Field("backchannel_logout_uri", LINE, _("Where it is told of sign-outs")),
+    Field(
+        *("backchannel_logout_uri", LINE, _("Where it is told of sign-outs")),
+        _("By us, whatever the browser does."),
+    ),
+    Field("backchannel_logout_session_required", SWITCH, _("It needs to know which session")),
+    Field(
+        *("frontchannel_logout_uri", LINE, _("Where the browser tells it of sign-outs")),
+        _("Shown in a hidden frame, which many browsers leave without the product's cookies."),
+    ),
+    Field(
+        *("frontchannel_logout_session_required", SWITCH, _("That address gets iss and sid")),
+        _("The address gets iss and sid, so that it knows which session."),
+    ),
     Field("application_type", CHOICE, _("Kind of application"), "", APPLICATION_TYPES),
     Field("grant_types", CHOICES, _("What it may do"), "", GRANT_TYPES),
     Field("scope", LINE, _("What it may ask for")),
@@ -57,26 +68,11 @@ SIGN_IN = (
 )
 SECURITY = (
     Field("token_endpoint_auth_method", CHOICE, _("How it proves itself"), "", METHODS),
-    Field(
-        *("token_endpoint_auth_signing_alg", CHOICE, _("Its assertions are signed by")),
-        *(_("For private_key_jwt."), ANY_ALGORITHM),
-    ),
-    Field(
-        *("jwks", JSON, _("Its public keys")),
-        _("A JWK Set, for private_key_jwt and request objects."),
-    ),
+    Field("jwks", JSON, _("Its public keys"), _("A JWK Set, for private_key_jwt.")),
     Field("require_pkce", SWITCH, _("PKCE is required")),
     Field(
         *("require_pushed_authorization_requests", SWITCH, _("Requests have to be pushed")),
         _("It hands in each sign-in by itself before it sends the browser (RFC 9126)."),
-    ),
-    Field(
-        *("require_signed_request_object", SWITCH, _("Requests have to be signed")),
-        _("It signs what it asks of each sign-in, by its own key (RFC 9101)."),
-    ),
-    Field(
-        *("request_object_signing_alg", CHOICE, _("Its requests are signed by")),
-        *(_("Those that it signs."), ANY_ALGORITHM),
     ),
     Field("refresh_token_rotation", SWITCH, _("Refresh tokens are spent by use")),
     Field(
@@ -141,10 +137,8 @@ def values(shown: dict[str, Any]) -> dict[str, Any]:
 def _value(field: Field, shown: Any) -> Any:
     if field.kind == LINES:
         return [line.strip() for line in shown if line.strip()]
-    if field.kind in (SWITCH, CHOICES):
+    if field.kind in (SWITCH, CHOICES, CHOICE):
         return shown
-    if field.kind == CHOICE:
-        return shown or None
     text = shown.strip()
     if field.kind == NUMBER:
         return filled_in.number_or_nothing(text)

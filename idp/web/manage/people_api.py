@@ -94,13 +94,14 @@ class Session(Answer):
 
 
 class Receipt(Answer):
-    """How a product was told: `status` is pending, delivered, refused or failed; a pending one is
-    tried again at `again_at`."""
+    """How a product was told: `status` is pending, delivered, refused or failed; `error` is what
+    went wrong the last time, and a pending one is tried again at `again_at`."""
 
     client_name: str
     product_key: str
     status: str
     attempts: int
+    error: str | None
     again_at: Moment
     finished_at: Moment | None
 

@@ -97,7 +97,7 @@ def create_gallery(language: str = "en") -> Flask:
         LANGUAGES[language](), newstyle=True
     )
     app.jinja_env.globals.update(icon_paths=icon_paths, get_locale=get_locale)
-    app.jinja_env.filters["when"] = when
+    app.jinja_env.filters.update(when=when, in_time=when)
 
     @app.get("/<scene>")
     def show(scene: str) -> Response:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from idp.oidc.logout_request import NOT_REGISTERED
 from tests.browser.gallery.people import (
     AMARA,
     BEN,
@@ -14,6 +15,12 @@ from tests.browser.gallery.people import (
     PAYMENTS,
     PRODUCTS,
 )
+
+
+def told(product: dict[str, Any], status: str, **more: Any) -> dict[str, Any]:
+    """How a product was told of a sign-out."""
+    return {"product": product, "product_key": product["key"], "status": status, **more}
+
 
 SIGN_IN: dict[str, Any] = {
     "action": "/answer",
@@ -225,7 +232,7 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "signed-out": (
         "login/signed_out.html",
         {
-            "receipts": [LMS | {"status": "delivered"}, PAYMENTS | {"status": "delivered"}],
+            "receipts": [told(LMS, "delivered"), told(PAYMENTS, "delivered")],
             "sign_in_url": "/",
         },
     ),
@@ -233,11 +240,24 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "login/signed_out.html",
         {
             "receipts": [
-                LMS | {"status": "pending"},
-                PAYMENTS | {"status": "failed"},
-                CONNECTIONS | {"status": "refused"},
+                told(LMS, "pending", attempts=2, again_at=NOW + 30.0),
+                told(PAYMENTS, "failed"),
+                told(CONNECTIONS, "refused"),
+                told(PAYMENTS | {"name": "Reports"}, "framed"),
             ],
+            "is_pending": True,
             "sign_in_url": "/",
+        },
+    ),
+    "sign-out-at-fault": (
+        "login/sign_out.html",
+        {
+            "action": "/answer",
+            "attempt": None,
+            "fields": [],
+            "person": AMARA,
+            "fault": NOT_REGISTERED,
+            "products": [LMS],
         },
     ),
 }
