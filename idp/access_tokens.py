@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from idp.directory.catalog import ProductView
+from idp.database import Connection
+from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
-from idp.grants import grant, grant_state, revoked_tokens
+from idp.grants import claims, grant, grant_state, revoked_tokens, target
 from idp.grants.grant_state import GrantState
+from idp.oidc.resource_indicators import may_call
 from idp.provider import Provider
 from idp.tokens import opaque_tokens
 from idp.tokens.signed_tokens import ACCESS_TOKEN, BadToken
 
 
 class Bearer(NamedTuple):
-    """A live access token of a person: its claims, grant, client and product."""
+    """A live access token of a person: its claims, its grant as it stands at the product that it is
+    meant for, its client, and the nodes that it is bound to elsewhere (`Target`)."""
 
     claims: dict[str, Any]
     state: GrantState
     client: Client
     product: ProductView
+    bound: frozenset[str] | None = None
 
     @property
     def audience(self) -> list[str]:
@@ -48,8 +52,8 @@ class Machine(NamedTuple):
     @property
     def permissions(self) -> list[str]:
         """The same, of its own nodes of the product's tree."""
-        allowed = self.product.permission_keys.intersection(self.client.permissions)
-        return sorted(allowed.intersection(self.claims["permissions"]))
+        allowed = claims.machine_permissions(self.client, self.product)
+        return [key for key in allowed if key in self.claims["permissions"]]
 
 
 def _audience(claimed: dict[str, Any]) -> list[str]:
@@ -70,20 +74,47 @@ def find_access_token(provider: Provider, token: str) -> Bearer | None:
 
 def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> Bearer | None:
     """The same for a token whose claims were read already. It has to be meant for the product that
-    its client belongs to (security.md S25)."""
+    its client belongs to, or for one that the client may call (security.md S25)."""
     catalog = provider.catalog.current(now)
     client = catalog.clients.get(claimed["client_id"])
     if client is None or "grant_id" not in claimed:
         return None
     product = catalog.product_of(client)
-    if product.resource not in _audience(claimed):
-        return None
     providers = catalog.providers
     with provider.database.connection(durable=False) as db:
         state = grant_state.find(db, claimed["grant_id"], claimed["jti"], client, now)
-    if state is None or grant.why_dead(state, client, product, providers, provider.settings, now):
+        if state is None or state.client_id != client.client_id:
+            return None
+        if grant.why_dead(state, client, product, providers, provider.settings, now):
+            return None
+        if product.resource in _audience(claimed):
+            return Bearer(claimed, state, client, product)
+        return _elsewhere(db, catalog, claimed, state, client, now)
+
+
+def _elsewhere(
+    db: Connection,
+    catalog: Catalog,
+    claimed: dict[str, Any],
+    state: GrantState,
+    client: Client,
+    now: float,
+) -> Bearer | None:
+    """Meant for another product: which the client may call still, and the person still opens."""
+    product = _meant_for(claimed, client, catalog)
+    if product is None or product.key not in state.asked.get("resources", {}):
         return None
-    return Bearer(claimed, state, client, product)
+    there = grant_state.find(db, state.id, claimed["jti"], client, now, product.key)
+    if there is None or not there.standing.opens(product):
+        return None
+    return Bearer(claimed, there, client, product, target.bound_of(state, client, product))
+
+
+def _meant_for(claimed: dict[str, Any], client: Client, catalog: Catalog) -> ProductView | None:
+    """The one product among the token's audience, if the client may have tokens for it."""
+    known = catalog.by_resource
+    named = [known[each] for each in _audience(claimed) if each in known]
+    return named[0] if len(named) == 1 and may_call(client, named[0]) else None
 
 
 def read_access_token(provider: Provider, token: str, now: float) -> dict[str, Any]:
@@ -107,9 +138,8 @@ def find_machine(provider: Provider, claimed: dict[str, Any], now: float) -> Mac
     client = catalog.clients.get(claimed["client_id"])
     if client is None or "grant_id" in claimed or "client_credentials" not in client.grant_types:
         return None
-    product = catalog.product_of(client)
-    is_meant = product.resource in _audience(claimed)
-    if not is_meant or claimed.get("tenant_id") != client.tenant_id:
+    product = _meant_for(claimed, client, catalog)
+    if product is None or claimed.get("tenant_id") != client.tenant_id:
         return None
     with provider.database.connection(durable=False) as db:
         if revoked_tokens.is_revoked(db, claimed["jti"]):

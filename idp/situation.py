@@ -209,6 +209,7 @@ def _asked_by_product(provider: Provider, parsed: AuthorizationRequest, now: flo
     product = provider.catalog.current(now).product_of(parsed.client)
     return Asked(
         product=product,
+        targets=parsed.targets,
         prompt=parsed.prompt,
         max_age=parsed.max_age,
         hinted_subject=parsed.hinted_subject,

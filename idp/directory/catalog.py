@@ -124,6 +124,11 @@ class Catalog:
     def product_of(self, client: Client) -> ProductView:
         return self.products[client.product_key]
 
+    @cached_property
+    def by_resource(self) -> dict[str, ProductView]:
+        """Products by what stands in the `aud` of their access tokens."""
+        return {product.resource: product for product in self.products.values()}
+
     def launch_uri(self, product: ProductView) -> str | None:
         """Where a browser is sent to be signed into the product (OpenID Connect Core section 4)."""
         client = self.clients.get(product.launch_client_id or "")

@@ -15,7 +15,9 @@ DISABLED = "disabled"
 
 
 class Client(Base):
-    """`scope` is what it may ask for. `permissions` are a machine's own, of its product's tree.
+    """`scope` is what it may ask for. `permissions` are a machine's own, of its product's tree, and
+    `resources` the other products that it may have tokens for, by key, with the nodes of their
+    trees that those may carry.
 
     `first_party` needs no consent. `refresh_token_rotation` is for confidential clients; a public
     client's refresh tokens always rotate (RFC 9700 section 4.14.2). `subject_type` is a word of
@@ -37,6 +39,9 @@ class Client(Base):
     grant_types: Mapped[list[str]] = mapped_column(JsonText, default=list)
     scope: Mapped[str] = mapped_column(default="openid profile email")
     permissions: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    resources: Mapped[dict[str, list[str]]] = mapped_column(
+        JsonText, default=dict, server_default="{}"
+    )
     first_party: Mapped[bool] = mapped_column(default=False)
     initiate_login_uri: Mapped[str | None]
     backchannel_logout_uri: Mapped[str | None]

@@ -59,7 +59,7 @@ def _persons_token(
         return None
     return {
         **claimed,
-        **claims.standing(found.state, found.client, product),
+        **claims.standing(found.state, found.client, product, found.bound),
         "sub": subject_of(provider.secret_keys, found.client, found.state.user_id),
         "scope": " ".join(found.scope),
         "active": True,

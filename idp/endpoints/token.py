@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from idp import targets
+from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal
-from idp.grants import authorization_code, client_credentials, refresh_token, token_response
+from idp.grants import authorization_code, client_credentials, refresh_token, target, token_response
+from idp.oidc import resource_indicators
 from idp.oidc.confirmation import UNBOUND, Confirmation
 from idp.oidc.parameters import Parameters
+from idp.oidc.resource_indicators import UnknownTarget
 from idp.provider import Provider
+from idp.targets import judged, opened
 
 NEVER_CACHED = (*NO_STORE, ("Pragma", "no-cache"))
 
@@ -38,7 +43,7 @@ def _authorization_code(
     now = provider.clock()
     catalog = provider.catalog.current(now)
     product = catalog.product_of(client)
-    state, refresh = authorization_code.redeem(
+    aimed, refresh = authorization_code.redeem(
         provider.database,
         provider.secret_keys,
         provider.settings,
@@ -48,17 +53,18 @@ def _authorization_code(
         _required(sent, "code"),
         sent.get("redirect_uri"),
         sent.get("code_verifier"),
+        targets.aim(provider, client, _resources(sent, client, catalog), opened, now),
         now,
         request.origin,
     )
     return token_response.for_grant(
-        state,
+        aimed,
         client,
         product,
-        state.scope.split(),
+        aimed.state.scope.split(),
         bound_to,
         refresh,
-        state.nonce,
+        aimed.state.nonce,
         provider.key_ring.current(now),
         provider.secret_keys,
         provider.settings,
@@ -73,7 +79,7 @@ def _refresh_token(
     catalog = provider.catalog.current(now)
     product = catalog.product_of(client)
     claimed_scope = sent.words("scope")
-    state, refresh = refresh_token.refresh(
+    aimed, refresh = refresh_token.refresh(
         provider.database,
         provider.secret_keys,
         provider.settings,
@@ -82,14 +88,15 @@ def _refresh_token(
         catalog.providers,
         _required(sent, "refresh_token"),
         claimed_scope,
+        targets.aim(provider, client, _resources(sent, client, catalog), judged, now),
         now,
         request.origin,
     )
     return token_response.for_grant(
-        state,
+        aimed,
         client,
         product,
-        claimed_scope or state.scope.split(),
+        claimed_scope or aimed.state.scope.split(),
         bound_to,
         refresh,
         None,
@@ -105,9 +112,10 @@ def _client_credentials(
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
+    claimed = _resources(sent, client, catalog)
     return token_response.for_machine(
         client,
-        catalog.product_of(client),
+        target.one_of(claimed) if claimed else catalog.product_of(client),
         catalog.machine_tenants.get(client.tenant_id or ""),
         client_credentials.granted_scope(client, sent.words("scope")),
         bound_to,
@@ -116,6 +124,14 @@ def _client_credentials(
         provider.settings,
         now,
     )
+
+
+def _resources(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductView, ...]:
+    try:
+        return resource_indicators.named(sent, client, catalog)
+    except UnknownTarget as problem:
+        detail = f"resource {problem}"
+        raise target.invalid("The client may have no token for that resource.", detail) from problem
 
 
 def _required(sent: Parameters, name: str) -> str:

@@ -18,6 +18,7 @@ from idp.grants import grant, grant_state, refresh_token
 from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
 from idp.grants.grant_state import GrantState
+from idp.grants.target import Aim, Target
 from idp.oidc import pkce
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.scopes import OFFLINE_ACCESS
@@ -47,6 +48,7 @@ _ISSUED = (
     "second_factor_at",
     "acr",
     "amr",
+    "proofs",
     "nonce",
     "claims",
     "created_at",
@@ -111,6 +113,7 @@ def issue(
         second_factor_at=assurance.second_factor_at(evidence.proofs),
         acr=assurance.reported(evidence.proofs, (*request.essential_acr, *request.acr_values)),
         amr=" ".join(evidence.amr),
+        proofs=assurance.to_text(evidence.proofs),
         nonce=request.nonce,
         claims=_asked_of(request),
         created_at=now,
@@ -124,11 +127,14 @@ def issue(
 
 
 def _asked_of(request: AuthorizationRequest) -> str:
-    """Single claims, and what another's client was allowed to do: a registration that is widened
-    later widens no grant."""
-    asked = dict(request.claims)
+    """Single claims, and what another's client was allowed to do, and any elsewhere: a registration
+    that is widened later widens no grant."""
+    asked: dict[str, Any] = dict(request.claims)
     if not request.client.first_party and request.client.permissions:
         asked["permissions"] = list(request.client.permissions)
+    if request.resources:
+        usable = request.client.resources
+        asked["resources"] = {each.key: usable.get(each.key, []) for each in request.resources}
     return orjson.dumps(asked).decode() if asked else ""
 
 
@@ -154,10 +160,12 @@ def redeem(
     claimed_code: str,
     claimed_redirect_uri: str | None,
     claimed_verifier: str | None,
+    aim: Aim,
     now: float,
     origin: Origin,
-) -> tuple[GrantState, str | None]:
-    """Spend the code: the grant, and a first refresh token if the client uses them.
+) -> tuple[Target, str | None]:
+    """Spend the code: the grant at the product that its first access token is for, as `aim` finds
+    it before anything is spent, and a first refresh token if the client uses them.
 
     Losing the race for it is a replay, which ends the grant and all that it gave (RFC 6749 section
     4.1.2); only a client that proved itself and knows the verifier can cause that.
@@ -173,13 +181,14 @@ def redeem(
             if state.code_expires_at <= now:
                 raise _invalid("the code has expired")
             grant.check_alive(state, client, product, providers, settings, now)
+            target = aim(db, state)
             _sign_in_at(db, state, client, now)
             handle = new_secret() if "refresh_token" in client.grant_types else None
             _spend(db, client, state, handle, settings, now)
     except Replayed as replay:
         grant.end_replayed(database, "code.replayed", replay.state, now, origin)
         raise _invalid("the code was used before") from replay
-    return state, refresh_token.encode_token(secret_keys, handle, 1) if handle else None
+    return target, refresh_token.encode_token(secret_keys, handle, 1) if handle else None
 
 
 def _sign_in_at(db: Connection, state: GrantState, client: Client, now: float) -> None:

@@ -10,12 +10,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
-
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.operator_standing import OperatorStanding
 from idp.grants.grant_state import GrantState
+from idp.grants.target import Target
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.scopes import claims_of
 from idp.secret_values import SecretKeys, new_id
@@ -59,20 +58,20 @@ def id_token(
 
 
 def access_token(
-    state: GrantState,
+    target: Target,
     client: Client,
-    product: ProductView,
     scope: Iterable[str],
     confirmation: Confirmation,
     keys: SecretKeys,
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
-    """RFC 9068 section 2.2. With `openid` it is good at our userinfo endpoint too. No product that
-    looks at it alone lets somebody in after the end of their membership (product.md N3)."""
-    words = tuple(scope)
+    """RFC 9068 section 2.2. With `openid` one for the client's own product is good at our userinfo
+    endpoint too. No product that looks at it alone lets somebody in after the end of their
+    membership (product.md N3)."""
+    words, state, product = tuple(scope), target.there, target.product
     audience: str | list[str] = product.resource
-    if "openid" in words:
+    if "openid" in words and target.bound is None:
         audience = [product.resource, userinfo_endpoint(settings)]
     return {
         "iss": settings.issuer,
@@ -86,7 +85,7 @@ def access_token(
         "grant_id": state.id,
         **confirmation.claim,
         **_authentication(state),
-        **standing(state, client, product),
+        **standing(state, client, product, target.bound),
     }
 
 
@@ -100,7 +99,7 @@ def machine_access_token(
     now: float,
 ) -> dict[str, Any]:
     """For client_credentials: the client is its own subject (RFC 9068 section 2.2). `tenant` is the
-    slug of the machine's own tenant."""
+    slug of the machine's own tenant, and `product` its own or another that it may call."""
     its_tenant = {"tenant_id": client.tenant_id, "tenant": tenant} if tenant else {}
     return {
         "iss": settings.issuer,
@@ -111,10 +110,17 @@ def machine_access_token(
         "exp": int(now) + settings.access_token_lifetime,
         "jti": new_id(),
         "scope": " ".join(scope),
-        "permissions": sorted(product.permission_keys.intersection(client.permissions)),
+        "permissions": machine_permissions(client, product),
         **confirmation.claim,
         **its_tenant,
     }
+
+
+def machine_permissions(client: Client, product: ProductView) -> list[str]:
+    """What a machine itself may there."""
+    is_own = product.key == client.product_key
+    usable = client.permissions if is_own else client.resources.get(product.key, ())
+    return sorted(product.permission_keys.intersection(usable))
 
 
 def userinfo(
@@ -134,7 +140,7 @@ def userinfo(
 
 def _asked(state: GrantState, place: str) -> set[str]:
     """The names in one member of the `claims` parameter."""
-    return set(orjson.loads(state.claims).get(place, ())) if state.claims else set()
+    return set(state.asked.get(place, ())) if state.claims else set()
 
 
 def _about(state: GrantState) -> dict[str, Any]:
@@ -162,13 +168,21 @@ def _authentication(state: GrantState) -> dict[str, Any]:
     }
 
 
-def standing(state: GrantState, client: Client, product: ProductView) -> dict[str, Any]:
+def standing(
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    bound: frozenset[str] | None = None,
+) -> dict[str, Any]:
     """Our own products act with all that the person may; others with what they are registered for
-    and the person was shown for this grant (security.md S30), and they learn of no roles. What came
-    across tenants carries the id of its grant (product.md N3). An operator is of no tenant, and
-    what they may is cut to the nodes that the client asked for as scopes."""
+    and the person was shown for this grant (security.md S30), and they learn of no roles. Whoever
+    calls another product acts there within `bound` (`Target`). What came across tenants carries the
+    id of its grant (product.md N3). An operator is of no tenant, and what they may is cut to the
+    nodes that the client asked for as scopes."""
     permissions = state.standing.permissions(product)
-    if not client.first_party:
+    if bound is not None:
+        permissions = [key for key in permissions if key in bound]
+    elif not client.first_party:
         allowed = _asked(state, "permissions").intersection(client.permissions)
         permissions = [key for key in permissions if key in allowed]
     if isinstance(state.standing, OperatorStanding):

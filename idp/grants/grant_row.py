@@ -11,7 +11,8 @@ from idp.grants.consent import ONE_STANDING
 
 
 class Grant(Base):
-    """`scope` and `amr` are separated by spaces; `claims` is the JSON of the `claims` parameter.
+    """`scope` and `amr` are separated by spaces; `claims` is the JSON of what was asked for beyond
+    the scope (`GrantState.asked`), and `proofs` of what the person had proven (`assurance`).
 
     `code_*` until the code is spent, `refresh_*` from then on: `refresh_hash` is the SHA-256 of the
     family's handle and `generation` counts its rotations. `is_offline` survives sign-out.
@@ -46,6 +47,7 @@ class Grant(Base):
     second_factor_at: Mapped[float | None]
     acr: Mapped[str]
     amr: Mapped[str]
+    proofs: Mapped[str] = mapped_column(server_default="{}")
     nonce: Mapped[str | None]
     claims: Mapped[str]
     created_at: Mapped[float]

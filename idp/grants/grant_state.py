@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 
 from idp.database import Connection
@@ -42,6 +43,7 @@ class GrantState(NamedTuple):
     second_factor_at: float | None
     acr: str
     amr: str
+    proofs: str
     nonce: str | None
     claims: str
     redirect_uri: str | None
@@ -68,6 +70,13 @@ class GrantState(NamedTuple):
     updated_at: float
     is_token_revoked: int
     standing: AnyStanding
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What was asked for beyond the scope: single claims for the `id_token` and the `userinfo`;
+        the `permissions` that another's client may use; the `resources` that tokens may be for, by
+        the keys of products in their order, with the nodes that the client may use there."""
+        return dict(orjson.loads(self.claims)) if self.claims else {}
 
 
 _HAS_CLIENT_SESSION = (
@@ -96,6 +105,7 @@ _OF_GRANT = (
     Grant.second_factor_at,
     Grant.acr,
     Grant.amr,
+    Grant.proofs,
     Grant.nonce,
     Grant.claims,
     Grant.redirect_uri,
@@ -165,9 +175,12 @@ def find_by_refresh(
     return _read(db, _statements_for(client).by_refresh, refresh_hash, client, now)
 
 
-def find(db: Connection, grant_id: str, jti: str, client: Client, now: float) -> GrantState | None:
-    """For an access token: its grant, and whether the token itself was revoked."""
-    return _read(db, _statements_for(client).by_id, grant_id, client, now, jti)
+def find(
+    db: Connection, grant_id: str, jti: str, client: Client, now: float, product_key: str = ""
+) -> GrantState | None:
+    """For an access token: its grant, and whether the token itself was revoked. How the person
+    stands at the product of that key, or else at the client's own."""
+    return _read(db, _statements_for(client).by_id, grant_id, client, now, jti, product_key)
 
 
 def _statements_for(client: Client) -> _Statements:
@@ -176,10 +189,16 @@ def _statements_for(client: Client) -> _Statements:
 
 
 def _read(
-    db: Connection, statement: sa.Select[Any], key: str, client: Client, now: float, jti: str = ""
+    db: Connection,
+    statement: sa.Select[Any],
+    key: str,
+    client: Client,
+    now: float,
+    jti: str = "",
+    product_key: str = "",
 ) -> GrantState | None:
     """Without the scope that was taken from the client since (security.md S19)."""
-    row = db.row(statement, key=key, product=client.product_key, jti=jti, now=now)
+    row = db.row(statement, key=key, product=product_key or client.product_key, jti=jti, now=now)
     if row is None:
         return None
     kind = OperatorStanding if client.product_key == PLATFORM else Standing

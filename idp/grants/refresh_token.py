@@ -25,6 +25,7 @@ from idp.grants import grant, grant_state
 from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
 from idp.grants.grant_state import GrantState
+from idp.grants.target import Aim, Target
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
 from idp.settings import Settings
 
@@ -117,11 +118,12 @@ def refresh(
     providers: IdentityProviders,
     claimed_token: str,
     claimed_scope: tuple[str, ...],
+    aim: Aim,
     now: float,
     origin: Origin,
-) -> tuple[GrantState, str]:
-    """The grant and the refresh token to use from now on. Everything it rests on is read again
-    (security.md S19); raises invalid_grant."""
+) -> tuple[Target, str]:
+    """The grant at the product that the access token is for (`aim`), and the refresh token to use
+    from now on. Everything it rests on is read again (security.md S19); raises invalid_grant."""
     claimed = read_token(secret_keys, claimed_token)
     if claimed is None:
         raise _invalid("not a refresh token of ours")
@@ -135,12 +137,13 @@ def refresh(
                 raise _invalid("unused for too long")
             if not set(claimed_scope) <= set(state.scope.split()):
                 raise OAuthRefusal("invalid_scope", "More scope than was granted.")
+            target = aim(db, state)
             spend = _rotate if client.rotates_refresh_tokens else _keep
             generation = spend(db, settings, client, state, claimed, now)
     except Replayed as replay:
         grant.end_replayed(database, "refresh_token.replayed", replay.state, now, origin)
         raise _invalid("used before: the family is ended") from replay
-    return state, encode_token(secret_keys, claimed.handle, generation)
+    return target, encode_token(secret_keys, claimed.handle, generation)
 
 
 def _rotate(

@@ -10,7 +10,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.products import OPAQUE
 from idp.grants import claims
-from idp.grants.grant_state import GrantState
+from idp.grants.target import Target
 from idp.oidc.confirmation import Confirmation, token_type
 from idp.secret_values import SecretKeys, encode
 from idp.settings import Settings
@@ -20,7 +20,7 @@ from idp.tokens.signing_keys import KeyRing
 
 
 def for_grant(
-    state: GrantState,
+    target: Target,
     client: Client,
     product: ProductView,
     scope: Iterable[str],
@@ -32,18 +32,17 @@ def for_grant(
     settings: Settings,
     now: float,
 ) -> dict[str, Any]:
-    """Access token, ID token where `openid` was granted, refresh token where there is one."""
+    """Access token for the target, ID token of the client's own `product` where `openid` was
+    granted, refresh token where there is one."""
     words = tuple(scope)
-    access_claims = claims.access_token(
-        state, client, product, words, confirmation, keys, settings, now
-    )
-    access_token = _access_token(client, product, access_claims, ring, keys, now)
+    access_claims = claims.access_token(target, client, words, confirmation, keys, settings, now)
+    access_token = _access_token(client, target.product, access_claims, ring, keys, now)
     response = response_with(access_token, access_claims)
     if refresh_token:
         response["refresh_token"] = refresh_token
     if "openid" in words:
         alg = client.id_token_signed_response_alg
-        id_claims = claims.id_token(state, client, product, keys, settings, now)
+        id_claims = claims.id_token(target.state, client, product, keys, settings, now)
         id_claims["at_hash"] = at_hash(response["access_token"], alg)
         if nonce is not None:
             id_claims["nonce"] = nonce

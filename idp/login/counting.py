@@ -125,9 +125,10 @@ def _takes(asked: Asked, upstream: UpstreamProvider | None) -> bool:
     which products don't refuse."""
     if upstream is None or asked.is_operators_page:
         return False
-    product = asked.product
-    if upstream.tenant_id or product is None:
+    if upstream.tenant_id:
         return True
-    if product.key in BUILT_IN:
-        return False
-    return not product.refuses_federated or upstream.key in product.identity_providers
+    return all(
+        product.key not in BUILT_IN
+        and (not product.refuses_federated or upstream.key in product.identity_providers)
+        for product in asked.products
+    )

@@ -3,7 +3,7 @@ an operator."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from idp.database import Connection
 from idp.directory import memberships
@@ -29,10 +29,22 @@ def entries_of(
         found = [operator_standing(db, user_id)]
     else:
         found = memberships.standings(db, user_id, product.key if product else CONSOLE, now)
-    return [_entry(settings, standing, product) for standing in found]
+    opening = [_opening(db, user_id, each, now) for each in asked.targets]
+    return [_entry(settings, standing, asked.products, opening) for standing in found]
 
 
-def _entry(settings: Settings, standing: AnyStanding, product: ProductView | None) -> Entry:
+def _opening(db: Connection, user_id: str, product: ProductView, now: float) -> frozenset[str]:
+    """The memberships that open it."""
+    found = memberships.standings(db, user_id, product.key, now)
+    return frozenset(each.membership_id for each in found if each.opens(product))
+
+
+def _entry(
+    settings: Settings,
+    standing: AnyStanding,
+    products: Sequence[ProductView],
+    opening: Iterable[frozenset[str]],
+) -> Entry:
     lasting = lifetimes(settings, standing.tenant_policy)
     if not isinstance(standing, Standing):
         return Entry(standing, lasting)
@@ -41,7 +53,8 @@ def _entry(settings: Settings, standing: AnyStanding, product: ProductView | Non
         lasting,
         _sides(standing),
         bool(standing.grant_second_factor),
-        _password_ages(standing, product),
+        _password_ages(standing, products),
+        all(standing.membership_id in each for each in opening),
     )
 
 
@@ -68,9 +81,7 @@ def _sides(standing: Standing) -> tuple[Side, ...]:
     return (entered, home)
 
 
-def _password_ages(standing: Standing, product: ProductView | None) -> tuple[AgeRule, ...]:
-    """The product's, the tenant's, and of a guest that of the one at home."""
-    if product is None:
-        return ()
+def _password_ages(standing: Standing, products: Sequence[ProductView]) -> tuple[AgeRule, ...]:
+    """The products', the tenant's, and of a guest that of the one at home."""
     policies = (standing.tenant_policy, standing.home_policy or "{}")
-    return password_age.rules(product, policies)
+    return tuple(rule for each in products for rule in password_age.rules(each, policies))

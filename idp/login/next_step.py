@@ -108,17 +108,23 @@ def required(asked: Asked, entries: Iterable[Entry], *, own_level: bool = False)
     """The second factor that it takes to go on as these `entries`."""
     asking = _asking(asked, own_level)
     each = [
-        mfa.requirement(asking, entry.sides, is_granted=entry.is_granted)
+        mfa.requirement(about, entry.sides, is_granted=entry.is_granted)
+        for about in asking
         for entry in entries
         if entry.standing.is_active
     ]
-    return mfa.together(each or [mfa.requirement(asking, ())])
+    return mfa.together(each or [mfa.requirement(asking[0], ())])
 
 
-def _asking(asked: Asked, own_level: bool) -> Asking:
+def _asking(asked: Asked, own_level: bool) -> list[Asking]:
+    """For each product that has a say."""
     essential = assurance.least(asked.essential_acr)
     acr = essential or assurance.least(asked.acr_values)
-    return Asking(asked.product, acr, essential is not None, asked.is_platform, own_level)
+    is_essential = essential is not None
+    return [
+        Asking(product, acr, is_essential, asked.is_platform, own_level)
+        for product in asked.products or (None,)
+    ]
 
 
 def _more(
@@ -195,6 +201,7 @@ def _opens(entry: Entry, product: ProductView, asked: Asked) -> bool:
         is_meant
         and asked.client_tenant_id in (None, standing.tenant_id)
         and standing.opens(product)
+        and entry.opens_targets
     )
 
 

@@ -51,12 +51,14 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the request and the product ask. Without a `product`, signing in is all there is: as
-    well as the person's own companies want it, and with `own_level` by a second factor of theirs if
-    they have one; `is_own_page` where that is for what is the person's own alone. `acr_values` are
+    """What the request and the product ask, and the `targets`: other products that tokens are
+    wanted for, whose rules hold as well. Without a `product`, signing in is all there is: as well
+    as the person's own companies want it, and with `own_level` by a second factor of theirs if they
+    have one; `is_own_page` where that is for what is the person's own alone. `acr_values` are
     a wish, of which the least is met if that can be."""
 
     product: ProductView | None = None
+    targets: tuple[ProductView, ...] = ()
     prompt: frozenset[str] = frozenset()
     max_age: int | None = None
     hinted_subject: str | None = None
@@ -70,6 +72,11 @@ class Asked:
     is_platform: bool = False
     scope: frozenset[str] = frozenset()
     needs_consent: bool = False
+
+    @property
+    def products(self) -> tuple[ProductView, ...]:
+        """All that have a say."""
+        return (self.product, *self.targets) if self.product else ()
 
 
 class Allowed(NamedTuple):
@@ -193,14 +200,15 @@ Decision = Step | ToAllow | ToProve | ToEnrol | ToSignIn | Done | Refused
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A membership, with the lifetimes that its tenant allows a session, whose rules on second
-    factors hold (`sides`, `is_granted`: `mfa.requirement`), and how old a password may be; or how
-    somebody stands as an operator, with the platform's."""
+    factors hold (`sides`, `is_granted`: `mfa.requirement`), how old a password may be, and whether
+    it opens all of the targets; or how somebody stands as an operator, with the platform's."""
 
     standing: AnyStanding
     lifetimes: Lifetimes
     sides: tuple[Side, ...] = ()
     is_granted: bool = False
     password_ages: tuple[AgeRule, ...] = ()
+    opens_targets: bool = True
 
     @property
     def is_guest(self) -> bool:

@@ -6,18 +6,19 @@ PageRefusal, afterwards an AuthorizationRefusal that carries the proven way back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from idp.directory.catalog import Catalog
+from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.errors import AuthorizationRefusal, PageRefusal
-from idp.oidc import pkce
+from idp.oidc import pkce, resource_indicators
 from idp.oidc.parameters import Parameters
 from idp.oidc.redirect_uris import is_registered
+from idp.oidc.resource_indicators import UnknownTarget
 from idp.oidc.scopes import claims_of, scopes_of
 from idp.secret_values import SecretKeys
 from idp.tokens.subjects import person_of
@@ -25,11 +26,12 @@ from idp.tokens.subjects import person_of
 PARAMETERS = (
     *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce"),
     *("prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "claims", "ui_locales"),
-    *("tenant", "code_challenge", "code_challenge_method"),
+    *("tenant", "resource", "code_challenge", "code_challenge_method"),
 )
 RESPONSE_MODES = ("query", "fragment", "form_post")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 PERMISSION = "permission:"
+RESOURCE = "resource:"  # a product's key, and perhaps a node of its tree
 MAX_AGE_DIGITS = 9
 
 HintReader = Callable[[str], str | None]
@@ -49,7 +51,8 @@ class AuthorizationRequest:
     """A request that passed every check. `scope` is what of it the client may ask for;
     `redirect_uri` in `reply_to` is the effective one, `claimed_redirect_uri` what was sent.
     `hinted_subject` is a person's id. `claims` holds the names that `id_token` and `userinfo` ask
-    for; `consent_scope` what a person would have to allow."""
+    for; `consent_scope` what a person would have to allow; `resources` the products that tokens
+    are wanted for, none for the client's own alone."""
 
     client: Client
     reply_to: ReplyTo
@@ -64,7 +67,13 @@ class AuthorizationRequest:
     claims: dict[str, list[str]]
     consent_scope: frozenset[str]
     tenant: str | None
+    resources: tuple[ProductView, ...]
     code_challenge: str | None
+
+    @property
+    def targets(self) -> tuple[ProductView, ...]:
+        """The other products that tokens are wanted for."""
+        return tuple(each for each in self.resources if each.key != self.client.product_key)
 
 
 class RefusedRequest(AuthorizationRefusal):
@@ -94,6 +103,7 @@ def parse(
             raise _Fault("invalid_request", "The request has to be pushed (RFC 9126).")
         for check in CHECKS:
             check(sent, client)
+        resources = _resources(sent, client, catalog)
         return AuthorizationRequest(
             client=client,
             reply_to=reply_to,
@@ -106,8 +116,9 @@ def parse(
             essential_acr=_acr(sent, is_essential=True),
             acr_values=(*sent.words("acr_values"), *_acr(sent, is_essential=False)),
             claims=_claim_names(sent, client),
-            consent_scope=consent_scope(sent, client),
+            consent_scope=_consent_scope(sent, client, resources),
             tenant=sent.get("tenant"),
+            resources=resources,
             code_challenge=sent.get("code_challenge"),
         )
     except _Fault as fault:
@@ -218,12 +229,27 @@ def _max_age(sent: Parameters, client: Client) -> int | None:
     return int(text)
 
 
-def consent_scope(sent: Parameters, client: Client) -> frozenset[str]:
+def _resources(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductView, ...]:
+    try:
+        return resource_indicators.named(sent, client, catalog)
+    except UnknownTarget as problem:
+        sentence = "The client may not ask for tokens for that resource."
+        raise _Fault(resource_indicators.CODE, sentence) from problem
+
+
+def _consent_scope(
+    sent: Parameters, client: Client, resources: Iterable[ProductView]
+) -> frozenset[str]:
     """What the person would have to allow: the scopes, those that cover single claims, and what the
     client would be able to do in their name. The page that asks shows the same."""
     named = {name for names in _claim_names(sent, client).values() for name in names}
     acts = frozenset(PERMISSION + key for key in client.permissions)
-    return frozenset(_scope(sent, client)) | scopes_of(named) | acts
+    elsewhere = frozenset(
+        f"{RESOURCE}{product.key}:{key}"
+        for product in resources
+        for key in client.resources.get(product.key, ())
+    )
+    return frozenset(_scope(sent, client)) | scopes_of(named) | acts | elsewhere
 
 
 def _claim_names(sent: Parameters, client: Client) -> dict[str, list[str]]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from idp.directory.claim_names import RESERVED_NAMES
+from idp.directory.products import BUILT_IN
 from idp.errors import OAuthRefusal
 from idp.oidc.client_authentication import METHODS
 from idp.settings import LOOPBACK_HOSTS
@@ -46,6 +47,7 @@ class ClientMetadata:
     grant_types: Sequence[str] = ("authorization_code",)
     scope: str = "openid profile email"
     permissions: Sequence[str] = ()
+    resources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     initiate_login_uri: str | None = None
     backchannel_logout_uri: str | None = None
     frontchannel_logout_uri: str | None = None
@@ -74,6 +76,23 @@ def check_client_metadata(
     for key in metadata.permissions:
         if key not in product_permissions:
             raise MetadataRefusal("permissions", f"{key!r} is not in the product's tree.")
+
+
+def check_resources(
+    metadata: ClientMetadata, product_key: str, trees: Mapping[str, AbstractSet[str]]
+) -> None:
+    """Raises MetadataRefusal. `trees` are the nodes of all products, by their keys. The consoles
+    are called by clients of their own alone, and those call nobody else."""
+    for key, nodes in metadata.resources.items():
+        if key not in trees:
+            raise MetadataRefusal("resources", f"There is no product {key!r}.")
+        if key == product_key:
+            raise MetadataRefusal("resources", f"{key!r} is its own product.")
+        if key in BUILT_IN or product_key in BUILT_IN:
+            raise MetadataRefusal("resources", f"{product_key!r} and {key!r} can't go together.")
+        for node in nodes:
+            if node not in trees[key]:
+                raise MetadataRefusal("resources", f"{node!r} is not in the tree of {key!r}.")
 
 
 def _check_client_id(metadata: ClientMetadata) -> None:

@@ -9,6 +9,7 @@ MAX_FIELDS = 64
 MAX_VALUE = 4096
 MAX_TOKEN = 16 * 1024
 TOKENS = frozenset({"token", "access_token", "id_token_hint"})
+MAY_REPEAT = frozenset({"resource", "audience"})  # RFC 8707 section 2, RFC 8693 section 2.1
 
 
 class Malformed(Exception):
@@ -17,7 +18,8 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """`values` holds what was sent once. A name sent twice is in `repeated` and nowhere else."""
+    """`values` holds what was sent once. A name sent twice is in `repeated` and nowhere else, but
+    for the few that may be, whose values stand on lines of their own."""
 
     values: dict[str, str]
     repeated: frozenset[str]
@@ -30,15 +32,23 @@ class Parameters:
         """A space-separated list, in order, each word once."""
         return tuple(dict.fromkeys((self.get(name) or "").split()))
 
+    def each(self, name: str) -> tuple[str, ...]:
+        """All that was sent of one that may be sent again, in order, each value once."""
+        sent = (self.get(name) or "").splitlines()
+        return tuple(dict.fromkeys(each for each in sent if each))
+
 
 def parse(*texts: str) -> Parameters:
     """Parse query strings and form bodies together: a name in two of them is a repeated one."""
     values: dict[str, str] = {}
     repeated: set[str] = set()
     for name, value in _pairs(texts):
-        if name in values:
+        if name not in values:
+            values[name] = value
+        elif name in MAY_REPEAT:
+            values[name] += f"\n{value}"
+        else:
             repeated.add(name)
-        values[name] = value
     return Parameters({n: v for n, v in values.items() if n not in repeated}, frozenset(repeated))
 
 

@@ -198,7 +198,7 @@ def together(requirements: Iterable[Requirement]) -> Requirement:
     if len(found) < 2:
         return found[0] if found else NOTHING
     return Requirement(
-        tuple(demand for each in found for demand in each.demands),
+        tuple(dict.fromkeys(demand for each in found for demand in each.demands)),
         SECOND.intersection(*(each.allowed for each in found)),
         max((each.since for each in found), default=0.0),
     )

@@ -15,7 +15,12 @@ from sqlalchemy.orm import Session
 from idp.directory.clients import Client
 from idp.directory.products import Permission, Product
 from idp.errors import FormMistake, SetupMistake, told
-from idp.oidc.client_metadata import ClientMetadata, MetadataRefusal, check_client_metadata
+from idp.oidc.client_metadata import (
+    ClientMetadata,
+    MetadataRefusal,
+    check_client_metadata,
+    check_resources,
+)
 from idp.registration.changes import Change, Edit
 from idp.registration.client_secrets import SecretKeeper, apply_secret
 from idp.registration.form import ClientForm
@@ -24,7 +29,7 @@ from idp.registration.tenants import find_tenant
 PLAIN = (
     *("client_name", "status", "application_type", "token_endpoint_auth_method"),
     *("redirect_uris", "post_logout_redirect_uris", "grant_types", "scope", "permissions"),
-    *("first_party", "initiate_login_uri"),
+    *("resources", "first_party", "initiate_login_uri"),
     *("backchannel_logout_uri", "backchannel_logout_session_required"),
     *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
     *("require_pkce", "require_pushed_authorization_requests"),
@@ -113,12 +118,21 @@ def _check(session: Session, client: Client) -> None:
     metadata = ClientMetadata(
         **{field.name: getattr(client, field.name) for field in fields(ClientMetadata)}
     )
-    tree = sa.select(Permission.key).where(Permission.product_key == client.product_key)
+    trees = _trees(session)
     try:
-        check_client_metadata(metadata, frozenset(session.scalars(tree)))
+        check_client_metadata(metadata, trees[client.product_key])
+        check_resources(metadata, client.product_key, trees)
     except MetadataRefusal as refusal:
         place = f"client {client.client_id}"
         raise FormMistake(place, refusal.member, refusal.public_message) from refusal
+
+
+def _trees(session: Session) -> dict[str, frozenset[str]]:
+    """The nodes of each product, by its key."""
+    nodes: dict[str, set[str]] = {key: set() for key in session.scalars(sa.select(Product.key))}
+    for product, node in session.execute(sa.select(Permission.product_key, Permission.key)):
+        nodes[product].add(node)
+    return {key: frozenset(each) for key, each in nodes.items()}
 
 
 def _thumbprints(jwks: Mapping[str, Any] | None) -> list[str] | None:

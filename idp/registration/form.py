@@ -175,6 +175,10 @@ class ClientForm(Form):
         str, StringConstraints(pattern=f"^({SCOPE_WORD}( {SCOPE_WORD})*)?$", max_length=1000)
     ] = "openid profile email"
     permissions: list[PermissionKey] = Field(default=[], description="A machine's own.")
+    resources: dict[ProductKey, list[PermissionKey]] = Field(
+        default={},
+        description="Other products that it may have tokens for, and the nodes that they carry.",
+    )
     first_party: bool = Field(default=False, description="True asks no one for consent.")
     initiate_login_uri: str | None = None
     backchannel_logout_uri: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -128,7 +129,7 @@ def _set_tree(edit: Edit, product: Product, tree: Sequence[PermissionForm]) -> N
             product.permissions.remove(row)
 
 
-def _let_go(session: Session, product_key: str, keys: Collection[str]) -> None:
+def _let_go(session: Session, product_key: str, keys: AbstractSet[str]) -> None:
     """Nobody holds a node that has left the tree, so that one which comes again, or another that is
     called the same, is nobody's until it is given. What just came is asked for too: roles may name
     it since an older time."""
@@ -139,10 +140,14 @@ def _let_go(session: Session, product_key: str, keys: Collection[str]) -> None:
             RolePermission.product_key == product_key, RolePermission.permission_key.in_(keys)
         )
     )
-    for client in session.scalars(sa.select(Client).where(Client.product_key == product_key)):
+    for client in session.scalars(sa.select(Client)):
         left = [key for key in client.permissions if key not in keys]
-        if left != client.permissions:
+        if client.product_key == product_key and left != client.permissions:
             client.permissions = left
+        usable = client.resources.get(product_key, [])
+        if not keys.isdisjoint(usable):
+            still = [key for key in usable if key not in keys]
+            client.resources = {**client.resources, product_key: still}
 
 
 def _flattened(tree: Iterable[PermissionForm], parent_key: str | None) -> Iterator[_Node]:

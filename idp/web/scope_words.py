@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from flask_babel import lazy_gettext as _
 
-from idp.directory.catalog import ProductView
+from idp.directory.catalog import Catalog, ProductView
 from idp.directory.products import BUILT_IN
-from idp.oidc.authorization_request import PERMISSION
+from idp.oidc.authorization_request import PERMISSION, RESOURCE
 
 SCOPES: dict[str, tuple[Any, Any]] = {
     "openid": (_("Know that it is you"), _("A number that stands for you, and nothing else.")),
@@ -52,11 +52,14 @@ class Words(NamedTuple):
     description: Any
 
 
-def words_of(word: str, product: ProductView | None) -> Words:
-    """Of a scope, or of a node of the client's `product`, which is also asked for as a scope; a
-    word that nobody has a name for stands for itself."""
+def words_of(word: str, product: ProductView | None, catalog: Catalog) -> Words:
+    """Of a scope, or of a node of the client's `product`, which is also asked for as a scope, or of
+    another product; a word that nobody has a name for stands for itself."""
     if word in SCOPES:
         return Words(*SCOPES[word])
+    if word.startswith(RESOURCE):
+        key, _colon, node = word.removeprefix(RESOURCE).partition(":")
+        return words_of(PERMISSION + node, catalog.products.get(key), catalog)
     key = word.removeprefix(PERMISSION)
     if product is None or key not in product.permission_keys:
         return Words(key, "")

@@ -80,8 +80,9 @@ def test_sec_18_a_refresh_may_narrow_and_never_widen(world: World):
 def test_sec_18_a_refresh_is_for_the_same_product(world: World):
     register(world, KEEPING)
     token = tokens_for(world, KEEPING)["refresh_token"]
-    more = {"resource": "urn:product:payments", "audience": "urn:product:payments"}
-    given = refresh(world, KEEPING, token, **more).json or {}
+    elsewhere = "urn:product:payments"
+    assert is_refused(refresh(world, KEEPING, token, resource=elsewhere), "invalid_target")
+    given = refresh(world, KEEPING, token, audience=elsewhere).json or {}
     assert "urn:product:payments" not in claims_of(given["access_token"])["aud"]
     assert "urn:product:lms" in claims_of(given["access_token"])["aud"]
 

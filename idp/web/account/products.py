@@ -64,6 +64,6 @@ def _consent(given: consent.ListedConsent) -> dict[str, Any]:
         "id": given.id,
         "client_name": given.client_name,
         "tenant_name": given.tenant_name,
-        "scopes": [words_of(word, product).title for word in scopes],
+        "scopes": [words_of(word, product, known).title for word in scopes],
         "given": given.given_at,
     }

@@ -70,4 +70,4 @@ def _mark(attempt: Attempt) -> str:
 
 
 def _described(word: str, client: Client) -> dict[str, object]:
-    return {"name": word, **words_of(word, catalog().product_of(client))._asdict()}
+    return {"name": word, **words_of(word, catalog().product_of(client), catalog())._asdict()}

@@ -13,6 +13,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.memberships import Standing
 from idp.login.attempt import Attempt
 from idp.login.steps import Step
+from idp.situation import Situation
 from idp.web.context import catalog, now, provider
 from idp.web.login import step
 
@@ -22,8 +23,9 @@ blueprint = Blueprint("not_open", __name__)
 @blueprint.get("/login/not_open")
 def show() -> Response | tuple[str, int]:
     attempt = step.load()
-    person, product = step.who(attempt), step.product_of(attempt)
-    if person is None or product is None or step.asked(attempt, Step.NOT_OPEN) is None:
+    person, found = step.who(attempt), step.asked(attempt, Step.NOT_OPEN)
+    product = _closed(attempt, found)
+    if person is None or product is None:
         return step.back_to_authorize(attempt)
     tenant = _tenant(attempt, person.id, product)
     page = render_template(
@@ -50,6 +52,15 @@ def submit() -> Response:
     if person is None or not is_asked or request.form.get("decision") != "back":
         return step.back_to_authorize(attempt)
     return step.proceed(attempt.choose(person.id, turned_back=True))
+
+
+def _closed(attempt: Attempt, found: Situation | None) -> ProductView | None:
+    """The product that asks, or one that it wants to call for them."""
+    product = step.product_of(attempt)
+    if found is None or found.request is None or product is None:
+        return product if found else None
+    is_open = any(each.standing.opens(product) for each in found.entries)
+    return found.request.targets[0] if is_open and found.request.targets else product
 
 
 def _tenant(attempt: Attempt, user_id: str, product: ProductView) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ MAY_BE_ABSENT = {
     *("tenant", "initiate_login_uri", "backchannel_logout_uri"),
     *("frontchannel_logout_uri", "sector_identifier_uri"),
 }
+EMPTY = {"resources": "{}"}  # of JSON fields that can't be absent
 
 
 class Field(NamedTuple):
@@ -65,6 +66,10 @@ SIGN_IN = (
     Field("grant_types", CHOICES, _("What it may do"), "", GRANT_TYPES),
     Field("scope", LINE, _("What it may ask for")),
     Field("permissions", LINES, _("A machine's own permissions"), _("One key on each line.")),
+    Field(
+        *("resources", JSON, _("Other products that it may call")),
+        _("By key, with the permissions that its tokens carry there, as JSON."),
+    ),
 )
 SECURITY = (
     Field("token_endpoint_auth_method", CHOICE, _("How it proves itself"), "", METHODS),
@@ -111,8 +116,12 @@ DEFAULTS: dict[str, Any] = {
 def of_client(client: Client, tenant: str | None) -> dict[str, Any]:
     """What the form shows of a client."""
     values = {field.name: getattr(client, field.name, None) for field in FIELDS}
-    keys = orjson.dumps(client.jwks, option=orjson.OPT_INDENT_2).decode() if client.jwks else ""
-    return {**values, "tenant": tenant, "jwks": keys}
+    documents = {field.name: _text(values[field.name]) for field in FIELDS if field.kind == JSON}
+    return {**values, **documents, "tenant": tenant}
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if value else ""
 
 
 def typed(form: MultiDict[str, str]) -> dict[str, Any]:
@@ -143,7 +152,7 @@ def _value(field: Field, shown: Any) -> Any:
     if field.kind == NUMBER:
         return filled_in.number_or_nothing(text)
     if field.kind == JSON:
-        return _json(text)
+        return _json(text or EMPTY.get(field.name, ""))
     return None if not text and field.name in MAY_BE_ABSENT else text
 
 

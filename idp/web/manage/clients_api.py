@@ -51,6 +51,7 @@ class ClientTold(ClientLine):
     grant_types: list[str]
     scope: str
     permissions: list[str]
+    resources: dict[str, list[str]]
     first_party: bool
     initiate_login_uri: str | None
     backchannel_logout_uri: str | None
@@ -96,6 +97,9 @@ class ChangedClient(Sent):
     grant_types: list[Grant] | None = None
     scope: str | None = Field(None, max_length=1000)
     permissions: list[str] | None = Field(None, max_length=200)
+    resources: dict[str, list[str]] | None = Field(
+        None, description=told("Other products that it may call, with its permissions there.")
+    )
     first_party: bool | None = Field(None, description=told("Ours: nobody is asked for consent."))
     initiate_login_uri: str | None = Field(None, max_length=2048)
     backchannel_logout_uri: str | None = Field(None, max_length=2048)
