@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from idp.database import Connection
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
-from idp.grants import claims, grant, grant_state, revoked_tokens, target
+from idp.grants import claims, grant, grant_state, revoked_tokens, target, token_exchange
 from idp.grants.grant_state import GrantState
 from idp.oidc.resource_indicators import may_call
 from idp.provider import Provider
@@ -82,6 +82,8 @@ def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> B
     product = catalog.product_of(client)
     providers = catalog.providers
     with provider.database.connection(durable=False) as db:
+        if "act" in claimed:
+            return _handed_on(provider, db, claimed, client, now)
         state = grant_state.find(db, claimed["grant_id"], claimed["jti"], client, now)
         if state is None or state.client_id != client.client_id:
             return None
@@ -108,6 +110,36 @@ def _elsewhere(
     if there is None or not there.standing.opens(product):
         return None
     return Bearer(claimed, there, client, product, target.bound_of(state, client, product))
+
+
+def _handed_on(
+    provider: Provider, db: Connection, claimed: dict[str, Any], client: Client, now: float
+) -> Bearer | None:
+    """By token exchange, from whoever has the grant: it ends with that, and when any who handed it
+    on may do so no more (security.md S26)."""
+    catalog = provider.catalog.current(now)
+    product = _meant_for(claimed, client, catalog)
+    if product is None:
+        return None
+    there = grant_state.find(db, claimed["grant_id"], claimed["jti"], client, now, product.key)
+    holder = catalog.clients.get(there.client_id) if there else None
+    if there is None or holder is None or there.is_token_revoked:
+        return None
+    state = grant_state.find(db, there.id, "", holder, now)
+    owner, providers = catalog.product_of(holder), catalog.providers
+    if state is None or grant.why_dead(state, holder, owner, providers, provider.settings, now):
+        return None
+    bound = token_exchange.bound_of(state, holder, client, product)
+    if (
+        bound is None
+        or client.tenant_id not in (None, there.standing.tenant_id)
+        or not there.standing.opens(product)
+        or not token_exchange.may_still_act(claimed, product, holder, catalog)
+    ):
+        return None
+    scope = " ".join(word for word in there.scope.split() if word in state.scope.split())
+    bound = bound.intersection(claimed["permissions"])
+    return Bearer(claimed, there._replace(scope=scope), client, product, bound)
 
 
 def _meant_for(claimed: dict[str, Any], client: Client, catalog: Catalog) -> ProductView | None:

@@ -58,6 +58,7 @@ TAGS = {
     "code.replayed": "An authorization code was used again; what it had given is dead.",
     "refresh_token.replayed": "A spent refresh token was used again; its whole family is dead.",
     "token.revoked": "A client revoked a token (RFC 7009).",
+    "token.exchanged": "A product called another one for somebody (RFC 8693).",
     "console.refused": "The console or its API refused somebody; `reason` says why.",
     "client.refused": "A client did not prove who it is.",
     "logout.delivered": "A product confirmed a back-channel logout.",

@@ -96,6 +96,7 @@ CONCERNS: Mapping[str, Concern] = {
     "code.replayed": _ACTOR,
     "refresh_token.replayed": _ACTOR,
     "token.revoked": _ACTOR,
+    "token.exchanged": _ACTOR,
     "console.refused": _ACTOR,
     "client.refused": _NOBODY,
     "logout.delivered": _ACTOR,

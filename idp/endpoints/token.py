@@ -10,9 +10,11 @@ from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
+from idp.endpoints.token_exchange import exchange
 from idp.errors import OAuthRefusal
 from idp.grants import authorization_code, client_credentials, refresh_token, target, token_response
 from idp.oidc import resource_indicators
+from idp.oidc.client_metadata import TOKEN_EXCHANGE
 from idp.oidc.confirmation import UNBOUND, Confirmation
 from idp.oidc.parameters import Parameters
 from idp.oidc.resource_indicators import UnknownTarget
@@ -147,4 +149,5 @@ GRANTS: dict[
     "authorization_code": _authorization_code,
     "refresh_token": _refresh_token,
     "client_credentials": _client_credentials,
+    TOKEN_EXCHANGE: exchange,
 }

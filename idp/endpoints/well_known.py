@@ -13,6 +13,7 @@ from idp.grants.claims import CLAIMS
 from idp.oidc import pkce
 from idp.oidc.authorization_request import PROMPTS, RESPONSE_MODES
 from idp.oidc.client_authentication import ASSERTION_ALGORITHMS, METHODS
+from idp.oidc.client_metadata import GRANT_TYPES
 from idp.oidc.scopes import SCOPES
 from idp.policies import assurance
 from idp.provider import Provider
@@ -43,7 +44,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": list(subjects.TYPES),
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(METHODS),

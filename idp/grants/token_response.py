@@ -11,6 +11,7 @@ from idp.directory.clients import Client
 from idp.directory.products import OPAQUE
 from idp.grants import claims
 from idp.grants.target import Target
+from idp.grants.token_exchange import ACCESS_TOKEN_TYPE, acting
 from idp.oidc.confirmation import Confirmation, token_type
 from idp.secret_values import SecretKeys, encode
 from idp.settings import Settings
@@ -48,6 +49,27 @@ def for_grant(
             id_claims["nonce"] = nonce
         response["id_token"] = mint(ring.signer(alg, now), ID_TOKEN, id_claims)
     return response
+
+
+def for_exchange(
+    target: Target,
+    client: Client,
+    scope: Iterable[str],
+    subject: Mapping[str, Any],
+    confirmation: Confirmation,
+    ring: KeyRing,
+    keys: SecretKeys,
+    settings: Settings,
+    now: float,
+) -> dict[str, Any]:
+    """RFC 8693 section 2.2.1: an access token alone, that ends with the `subject`, whose claims
+    these are."""
+    made = claims.access_token(target, client, scope, confirmation, keys, settings, now)
+    made["exp"] = min(made["exp"], subject["exp"])
+    made["act"] = acting(client, subject)
+    access_token = _access_token(client, target.product, made, ring, keys, now)
+    response = response_with(access_token, made)
+    return {**response, "issued_token_type": ACCESS_TOKEN_TYPE}
 
 
 def for_machine(

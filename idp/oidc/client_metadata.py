@@ -25,7 +25,9 @@ from idp.tokens.others_keys import problem_of
 CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
 SCOPE_WORD = r"[a-z0-9:._-]+"
 APPLICATION_TYPES = ("web", "native")
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
+NOT_PUBLIC = ("client_credentials", TOKEN_EXCHANGE)
 MAX_URI = 2048
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -125,8 +127,9 @@ def _check_public(metadata: ClientMetadata) -> None:
     PKCE (RFC 9700 section 2.1.1)."""
     if metadata.token_endpoint_auth_method != "none":
         return
-    if "client_credentials" in metadata.grant_types:
-        raise MetadataRefusal("grant_types", "client_credentials is not for public clients.")
+    for grant_type in NOT_PUBLIC:
+        if grant_type in metadata.grant_types:
+            raise MetadataRefusal("grant_types", f"{grant_type} is not for public clients.")
     if not metadata.require_pkce:
         raise MetadataRefusal("require_pkce", "A public client can't do without PKCE.")
 

@@ -19,6 +19,14 @@ def named(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductVi
     return tuple(_product(address, client, catalog) for address in sent.each("resource"))
 
 
+def called(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductView, ...]:
+    """The products that `audience` names, by key or by address (RFC 8693 section 2.1). Raises
+    UnknownTarget."""
+    keys = {product.key: product.resource for product in catalog.products.values()}
+    wanted = (keys.get(name, name) for name in sent.each("audience"))
+    return tuple(_product(address, client, catalog) for address in wanted)
+
+
 def may_call(client: Client, product: ProductView) -> bool:
     return product.key == client.product_key or product.key in client.resources
 

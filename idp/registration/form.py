@@ -168,9 +168,14 @@ class ClientForm(Form):
     jwks_file: str | None = Field(default=None, min_length=1)
     redirect_uris: list[str] = []
     post_logout_redirect_uris: list[str] = []
-    grant_types: list[Literal["authorization_code", "refresh_token", "client_credentials"]] = [
-        "authorization_code"
-    ]
+    grant_types: list[
+        Literal[
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ]
+    ] = ["authorization_code"]
     scope: Annotated[
         str, StringConstraints(pattern=f"^({SCOPE_WORD}( {SCOPE_WORD})*)?$", max_length=1000)
     ] = "openid profile email"

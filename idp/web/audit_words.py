@@ -88,6 +88,7 @@ WORDS: dict[str, Any] = {
     "code.replayed": _("Code used a second time"),
     "refresh_token.replayed": _("Refresh token used a second time"),
     "token.revoked": _("Token revoked"),
+    "token.exchanged": _("Another product called for somebody"),
     "console.refused": _("Console refused"),
     "client.refused": _("Client refused"),
     "logout.delivered": _("Product told of a sign-out"),

@@ -24,7 +24,7 @@ REASONS = {
         "There is one issuer for all companies; which company a token is for is a claim in it,"
         " and that is what S12 tests instead."
     ),
-    "S17: device, exchange": MORE_GRANTS,
+    "S17: device": MORE_GRANTS,
     "S18: another tenant's endpoint": (
         "One token endpoint serves every company, so that there is no other one to try; that a"
         " refresh stays in its company is tested."
@@ -33,11 +33,7 @@ REASONS = {
         "The lock is a pause of the password alone (section 4.4), or else a stranger could sign"
         " people out; S19 tests that a refresh goes on, and that a disabled person's does not."
     ),
-    "S19: audience client": (
-        "Tokens are for the client's own product alone; resource indicators arrive with issue 6."
-    ),
     "S19: a link to another identity provider": FEDERATION,
-    "S26": MORE_GRANTS,
     "S28": MORE_GRANTS,
     "S29: request objects": (
         "They arrive with issue 6; `request`, and a `request_uri` that is none of ours,"

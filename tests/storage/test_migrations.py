@@ -125,6 +125,7 @@ YOUNGER_TAGS = (
         "sign_in.unlocked",
         "sign_in.new_device",
         "sign_up.",
+        "token.exchanged",
         "person.second_factors_reset",
     ),
 )

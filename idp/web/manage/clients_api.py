@@ -22,7 +22,12 @@ CLIENTS = f"{PLATFORM}/clients"
 CLIENT = f"{CLIENTS}/<client_id>"
 NEEDS = "products.manage"
 
-Grant = Literal["authorization_code", "refresh_token", "client_credentials"]
+Grant = Literal[
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+]
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
 
 
