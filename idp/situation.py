@@ -27,7 +27,7 @@ from idp.login.steps import (
     ToProve,
     step_of,
 )
-from idp.oidc.authorization_request import AuthorizationRequest, parse
+from idp.oidc.authorization_request import Arrival, AuthorizationRequest, parse
 from idp.oidc.parameters import Parameters
 from idp.policies.assurance import Proofs
 from idp.provider import Provider, read_id_token
@@ -66,19 +66,17 @@ class Judged(NamedTuple):
     counting: Proofs
 
 
-def read_request(
-    provider: Provider, sent: Parameters, now: float, *, is_pushed: bool
-) -> AuthorizationRequest:
+def read_request(provider: Provider, arrival: Arrival, now: float) -> AuthorizationRequest:
     """Raises PageRefusal or RefusedRequest."""
 
     def subject_of(hint: str) -> str | None:
         claims = read_id_token(provider, hint, now)
         return None if claims is None else str(claims["sub"])
 
-    must_push = not is_pushed and provider.settings.require_pushed_authorization_requests
+    must_be_pushed = provider.settings.require_pushed_authorization_requests
     catalog = provider.catalog.current(now)
     keys = provider.secret_keys
-    return parse(sent, catalog, keys, subject_of, is_pushed=is_pushed, must_be_pushed=must_push)
+    return parse(arrival, catalog, keys, subject_of, must_be_pushed=must_be_pushed)
 
 
 def resumed(
@@ -88,7 +86,7 @@ def resumed(
     parsed = None
     if attempt.destination == AUTHORIZE:
         begun = Parameters(attempt.parameters, frozenset())
-        parsed = read_request(provider, begun, now, is_pushed=True)
+        parsed = read_request(provider, Arrival(begun, is_pushed=True, is_signed=True), now)
     return assess(provider, db, parsed, attempt, session, now)
 
 

@@ -33,6 +33,7 @@ class Client(Base):
     status: Mapped[str] = mapped_column(default=ACTIVE)
     application_type: Mapped[str] = mapped_column(default="web")
     token_endpoint_auth_method: Mapped[str] = mapped_column(default="client_secret_basic")
+    token_endpoint_auth_signing_alg: Mapped[str | None]
     jwks: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
     redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
     post_logout_redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
@@ -58,6 +59,10 @@ class Client(Base):
     )
     subject_type: Mapped[str] = mapped_column(default="public", server_default="public")
     sector_identifier_uri: Mapped[str | None]
+    request_object_signing_alg: Mapped[str | None]
+    require_signed_request_object: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false()
+    )
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
     access_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")

@@ -10,14 +10,16 @@ from urllib.parse import urlencode
 
 from idp.database import Connection
 from idp.endpoints import cookies, outcome
+from idp.endpoints.arrivals import arrived, is_handed_over
 from idp.endpoints.messages import Page, Request, Response, redirect
 from idp.errors import PageRefusal
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.login.steps import Done, Refused, ToAllow
-from idp.oidc import parameters, pushed_request
-from idp.oidc.authorization_request import PARAMETERS, AuthorizationRequest, RefusedRequest
+from idp.oidc import parameters
+from idp.oidc.authorization_request import PARAMETERS, AuthorizationRequest
 from idp.oidc.parameters import Malformed, Parameters
+from idp.oidc.reply_to import RefusedRequest
 from idp.provider import Provider
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
@@ -34,19 +36,15 @@ def authorize(provider: Provider, request: Request) -> Response | Page:
         ) from problem
     if "attempt" in sent.values:
         return _resume(provider, request, sent.values["attempt"])
-    request_uri = sent.get("request_uri") or ""
-    is_pushed = pushed_request.is_one(request_uri)
-    if is_pushed and request.method == "POST":
+    if is_handed_over(sent) and request.method == "POST":
         return _asked_again_by_get(sent)
+    now = provider.clock()
     try:
-        if is_pushed:
-            client_id = sent.get("client_id") or ""
-            now = provider.clock()
-            sent = pushed_request.take(provider.ephemeral, request_uri, client_id, now)
-        parsed = read_request(provider, sent, provider.clock(), is_pushed=is_pushed)
+        arrival = arrived(provider, sent, now)
+        parsed = read_request(provider, arrival, now)
         if request.method == "POST":
             return _asked_again_by_get(sent)
-        return _begin(provider, request, parsed, sent)
+        return _begin(provider, request, parsed, arrival.parameters)
     except RefusedRequest as refusal:
         return outcome.refuse(provider, refusal.reply_to, refusal.code, refusal.public_message)
 

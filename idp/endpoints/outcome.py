@@ -21,7 +21,8 @@ from idp.login.attempt import Attempt
 from idp.login.next_step import next_step
 from idp.login.steps import Asked, Done, Refused
 from idp.oidc import authorization_response
-from idp.oidc.authorization_request import AuthorizationRequest, ReplyTo
+from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.reply_to import ReplyTo
 from idp.provider import Provider
 from idp.sessions import browser, logout, new_device
 from idp.sessions.browser import Evidence

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from idp.directory.clients import Client
 from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal, PageRefusal
 from idp.login import attempt as attempts
-from idp.oidc import pushed_request
-from idp.oidc.authorization_request import PARAMETERS, RefusedRequest
+from idp.oidc import pushed_request, request_object
+from idp.oidc.authorization_request import NOT_SUPPORTED, PARAMETERS, Arrival
 from idp.oidc.parameters import Parameters
+from idp.oidc.reply_to import RefusedRequest
 from idp.provider import Provider
 from idp.situation import read_request
 
@@ -20,25 +22,32 @@ def push(provider: Provider, request: Request) -> Response:
     client = authenticated_client(provider, request, sent)
     if sent.get("request_uri"):
         raise OAuthRefusal("invalid_request", "request_uri can't be pushed (RFC 9126 section 2.1).")
-    asked = {name: sent.values[name] for name in (*PARAMETERS, *NOT_READ) if name in sent.values}
-    asked["client_id"] = client.client_id
-    _check(provider, asked)
+    arrival = _arrival(provider, sent, client)
+    asked = arrival.parameters.values
+    _check(provider, arrival)
     lifetime = provider.settings.pushed_request_lifetime
     request_uri = pushed_request.keep(provider.ephemeral, asked, lifetime, provider.clock())
     answer = {"request_uri": request_uri, "expires_in": lifetime}
     return json_response(answer, 201, NO_STORE)
 
 
-NOT_READ = ("request", "registration")
+def _arrival(provider: Provider, sent: Parameters, client: Client) -> Arrival:
+    """Of a request object what it says, and nothing that stands beside it (RFC 9126 section 3).
+    Raises RequestObjectRefusal."""
+    token, issuer = sent.get("request"), provider.settings.issuer
+    signed = token and request_object.verify(token, client, issuer, provider.clock())
+    values = (signed or sent).values
+    asked = {n: values[n] for n in (*PARAMETERS, *NOT_SUPPORTED) if n in values}
+    asked["client_id"] = client.client_id
+    return Arrival(Parameters(asked, frozenset()), is_pushed=True, is_signed=bool(signed))
 
 
-def _check(provider: Provider, asked: dict[str, str]) -> None:
-    if not attempts.fits(asked):
+def _check(provider: Provider, arrival: Arrival) -> None:
+    if not attempts.fits(arrival.parameters.values):
         sentence = "The parameters together are larger than a sign-in keeps."
         raise OAuthRefusal("invalid_request", sentence)
     try:
-        pushed = Parameters(asked, frozenset())
-        read_request(provider, pushed, provider.clock(), is_pushed=True)
+        read_request(provider, arrival, provider.clock())
     except RefusedRequest as refusal:
         raise OAuthRefusal(refusal.code, refusal.public_message) from refusal
     except PageRefusal as refusal:

@@ -11,15 +11,17 @@ import orjson
 from idp.endpoints.messages import Headers, Request, Response
 from idp.grants.claims import CLAIMS
 from idp.oidc import pkce
-from idp.oidc.authorization_request import PROMPTS, RESPONSE_MODES
-from idp.oidc.client_authentication import ASSERTION_ALGORITHMS, METHODS
+from idp.oidc.authorization_request import PROMPTS
+from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_metadata import GRANT_TYPES
+from idp.oidc.reply_to import RESPONSE_MODES
 from idp.oidc.scopes import SCOPES
 from idp.policies import assurance
 from idp.provider import Provider
 from idp.settings import Settings
 from idp.tokens import subjects
 from idp.tokens.key_pairs import ALGORITHMS
+from idp.tokens.others_keys import SIGNATURE_ALGORITHMS
 
 DISCOVERY_MAX_AGE = 3600
 CONFIDENTIAL_METHODS = [method for method in METHODS if method != "none"]
@@ -48,17 +50,19 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "subject_types_supported": list(subjects.TYPES),
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(METHODS),
-        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "token_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": CONFIDENTIAL_METHODS,
-        "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "introspection_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": list(METHODS),
-        "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "code_challenge_methods_supported": [pkce.METHOD],
         "prompt_values_supported": sorted(PROMPTS),
         "acr_values_supported": list(assurance.SUPPORTED),
         "ui_locales_supported": ["en", "es"],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
+        "require_signed_request_object": False,
         "request_uri_parameter_supported": False,
         "require_pushed_authorization_requests": settings.require_pushed_authorization_requests,
         "authorization_response_iss_parameter_supported": True,

@@ -1,23 +1,22 @@
 """The authorization request (OpenID Connect Core section 3.1.2.1): parse, then check in order.
 
-Nothing is redirected before client and redirect URI are proven: until then a fault is a
-PageRefusal, afterwards an AuthorizationRefusal that carries the proven way back.
+What is at fault before client and redirect URI are proven is told to the person
+(`reply_to.py`), and everything else to the client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
-from idp.errors import AuthorizationRefusal, PageRefusal
 from idp.oidc import pkce, resource_indicators
 from idp.oidc.parameters import Parameters
-from idp.oidc.redirect_uris import is_registered
+from idp.oidc.reply_to import RefusedRequest, ReplyTo, get_client, get_reply_to
 from idp.oidc.resource_indicators import UnknownTarget
 from idp.oidc.scopes import claims_of, scopes_of
 from idp.secret_values import SecretKeys
@@ -28,22 +27,13 @@ PARAMETERS = (
     *("prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "claims", "ui_locales"),
     *("tenant", "resource", "code_challenge", "code_challenge_method"),
 )
-RESPONSE_MODES = ("query", "fragment", "form_post")
+NOT_SUPPORTED = ("request_uri", "registration")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 PERMISSION = "permission:"
 RESOURCE = "resource:"  # a product's key, and perhaps a node of its tree
 MAX_AGE_DIGITS = 9
 
 HintReader = Callable[[str], str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyTo:
-    """Where and how the client is answered; proven before anything is sent there."""
-
-    redirect_uri: str
-    response_mode: str
-    state: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +66,31 @@ class AuthorizationRequest:
         return tuple(each for each in self.resources if each.key != self.client.product_key)
 
 
-class RefusedRequest(AuthorizationRefusal):
-    """A fault that the client is told at its proven redirect URI."""
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a client asks, and how it came: handed in by its client (`is_pushed`, RFC 9126), in a
+    request object (`is_signed`, RFC 9101), or as it stands. What was pushed or has begun was judged
+    when it was, and `is_signed` too."""
 
-    def __init__(self, code: str, message: str, reply_to: ReplyTo) -> None:
-        super().__init__(code, message)
-        self.reply_to = reply_to
+    parameters: Parameters
+    is_pushed: bool = False
+    is_signed: bool = False
 
 
 def parse(
-    sent: Parameters,
+    arrival: Arrival,
     catalog: Catalog,
     keys: SecretKeys,
     read_hint: HintReader,
     *,
     must_be_pushed: bool = False,
-    is_pushed: bool = False,
 ) -> AuthorizationRequest:
-    """Raises PageRefusal or RefusedRequest. `read_hint` gives an ID token's person, or None. One
-    that `is_pushed` was handed in by its client, as clients may be held to (RFC 9126 section 5)."""
-    client = _client(sent, catalog)
-    redirect_uri = _redirect_uri(sent, client)
-    reply_to = _reply_to(sent, redirect_uri)
+    """Raises PageRefusal or RefusedRequest. `read_hint` gives an ID token's person, or None."""
+    sent = arrival.parameters
+    client = get_client(sent, catalog)
+    reply_to = get_reply_to(sent, client)
     try:
-        if not is_pushed and (must_be_pushed or client.require_pushed_authorization_requests):
-            raise _Fault("invalid_request", "The request has to be pushed (RFC 9126).")
+        _check_arrival(arrival, client, must_be_pushed)
         for check in CHECKS:
             check(sent, client)
         resources = _resources(sent, client, catalog)
@@ -132,41 +122,13 @@ class _Fault(Exception):
         self.message = message
 
 
-def _client(sent: Parameters, catalog: Catalog) -> Client:
-    if "client_id" in sent.repeated:
-        raise PageRefusal("invalid_request", "The product sent its name twice.", "client_id twice")
-    client = catalog.clients.get(sent.get("client_id") or "")
-    if client is None:
-        raise PageRefusal(
-            "invalid_client",
-            "The product that sent you here is not known to us.",
-            f"unknown client_id {(sent.get('client_id') or '')[:80]!r}",
-        )
-    return client
-
-
-def _redirect_uri(sent: Parameters, client: Client) -> str:
-    """One of the registered ones, compared as strings (RFC 9700 section 4.1.3)."""
-    claimed = sent.get("redirect_uri")
-    if "redirect_uri" not in sent.repeated:
-        if claimed is None and "redirect_uri" not in sent.values and len(client.redirect_uris) == 1:
-            return client.redirect_uris[0]
-        if claimed and is_registered(claimed, client.redirect_uris, client.application_type):
-            return claimed
-    raise PageRefusal(
-        "invalid_request",
-        "The product asked us to send you to an address that it has not registered.",
-        f"redirect_uri {(claimed or '')[:200]!r} of client {client.client_id}",
-    )
-
-
-def _reply_to(sent: Parameters, redirect_uri: str) -> ReplyTo:
-    mode = sent.get("response_mode") or "query"
-    reply_to = ReplyTo(redirect_uri, mode, sent.get("state"))
-    if mode not in RESPONSE_MODES or "response_mode" in sent.repeated:
-        readable = replace(reply_to, response_mode="query")
-        raise RefusedRequest("invalid_request", "response_mode is not supported.", readable)
-    return reply_to
+def _check_arrival(arrival: Arrival, client: Client, must_be_pushed: bool) -> None:
+    """RFC 9126 section 5 and RFC 9101 section 10.5."""
+    must_be_pushed = must_be_pushed or client.require_pushed_authorization_requests
+    if must_be_pushed and not arrival.is_pushed:
+        raise _Fault("invalid_request", "The request has to be pushed (RFC 9126).")
+    if client.require_signed_request_object and not arrival.is_signed:
+        raise _Fault("invalid_request", "The request has to be signed (RFC 9101).")
 
 
 def _check_repeated(sent: Parameters, client: Client) -> None:
@@ -175,7 +137,7 @@ def _check_repeated(sent: Parameters, client: Client) -> None:
 
 
 def _check_unsupported(sent: Parameters, client: Client) -> None:
-    for name in ("request", "request_uri", "registration"):
+    for name in NOT_SUPPORTED:
         if sent.get(name):
             raise _Fault(f"{name}_not_supported", f"{name} is not supported.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote_plus, urlsplit
 
-from idp.oidc.authorization_request import ReplyTo
+from idp.oidc.reply_to import ReplyTo
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")  # RFC 3986 section 2.3: the same when encoded
 

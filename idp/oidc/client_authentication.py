@@ -14,18 +14,17 @@ from urllib.parse import unquote_plus
 import orjson
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
-from idp.errors import ClientRefusal
+from idp.errors import ClientRefusal, OAuthRefusal
+from idp.oidc.client_keys import BadSignature, verify_signed
 from idp.oidc.parameters import Parameters
 from idp.secret_values import fingerprint, is_same
-from idp.tokens.others_keys import SIGNATURE_ALGORITHMS, SIGNATURES
 
 METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_ALGORITHMS = list(SIGNATURE_ALGORITHMS)
+ASSERTION_TYPES = ("", "jwt", "client-authentication+jwt")
 MAX_ASSERTION_LIFETIME = 300
 MAX_ASSERTION_BYTES = 8192
 MAX_JTI = 256
@@ -56,7 +55,8 @@ def authenticate(
     audiences: Sequence[str],
     now: float,
 ) -> Authenticated:
-    """Raises ClientRefusal, with why for the log. `audiences` are our names (RFC 7523)."""
+    """Raises ClientRefusal, with why for the log, or OAuthRefusal for a request that no client may
+    make. `audiences` are our names (RFC 7523)."""
     claimed = _claimed(sent, authorization)
     client = catalog.clients.get(claimed.client_id)
     if client is None:
@@ -80,7 +80,7 @@ def _check(
 
 
 def _claimed(sent: Parameters, authorization: str) -> _Claimed:
-    """Exactly one method; the client names that it gives must agree."""
+    """Exactly one method (RFC 6749 section 5.2); the client names that it gives must agree."""
     found = [
         claimed
         for claimed in (_basic(authorization), _assertion(sent), _post(sent))
@@ -88,7 +88,7 @@ def _claimed(sent: Parameters, authorization: str) -> _Claimed:
     ]
     client_id = sent.get("client_id")
     if len(found) > 1:
-        raise ClientRefusal("more than one method")
+        raise OAuthRefusal("invalid_request", "The client proves itself in two ways at once.")
     if not found:
         return _Claimed("none", client_id or "", "")
     if client_id is not None and client_id != found[0].client_id:
@@ -166,15 +166,14 @@ def _check_assertion(
 
 
 def _signed_claims(client: Client, assertion: str) -> dict[str, Any]:
+    """A JWT that says what it is says that it is an assertion: a client's request object, by the
+    same key, proves nothing here (RFC 8725 section 3.12)."""
     try:
-        keys = KeySet.import_key_set(client.jwks or {"keys": []})  # type: ignore[arg-type]
-        opened = jws.deserialize_compact(assertion, keys, registry=SIGNATURES)
-        claims = orjson.loads(opened.payload or b"")
-    except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
-        # In ASCII: it may quote the header, where JSON can hold what no text can.
-        raise ClientRefusal(f"the assertion's signature: {problem!a}") from problem
-    if not isinstance(claims, dict):
-        raise ClientRefusal("the assertion's payload is no object")
+        typ, claims = verify_signed(client, assertion, client.token_endpoint_auth_signing_alg)
+    except BadSignature as problem:
+        raise ClientRefusal(f"the assertion's {problem}") from problem
+    if typ not in ASSERTION_TYPES:
+        raise ClientRefusal(f"a JWT of type {typ!a} is no assertion")
     return claims
 
 

@@ -30,6 +30,10 @@ GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKE
 NOT_PUBLIC = ("client_credentials", TOKEN_EXCHANGE)
 MAX_URI = 2048
 DEFAULT_PORTS = {"http": 80, "https": 443}
+NO_SHARED_KEYS = (
+    "client_secret_jwt would be checked by the secret itself, and we keep its hash alone:"
+    " private_key_jwt does the same without anything that we could lose."
+)
 
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
@@ -43,6 +47,7 @@ class ClientMetadata:
     client_id: str
     application_type: str = "web"
     token_endpoint_auth_method: str = "client_secret_basic"
+    token_endpoint_auth_signing_alg: str | None = None
     jwks: Mapping[str, Any] | None = None
     redirect_uris: Sequence[str] = ()
     post_logout_redirect_uris: Sequence[str] = ()
@@ -56,6 +61,8 @@ class ClientMetadata:
     require_pkce: bool = True
     subject_type: str = subjects.PUBLIC
     sector_identifier_uri: str | None = None
+    request_object_signing_alg: str | None = None
+    require_signed_request_object: bool = False
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "ES256"
 
@@ -109,16 +116,20 @@ def _check_client_id(metadata: ClientMetadata) -> None:
 
 
 def _check_choices(metadata: ClientMetadata) -> None:
-    choices: tuple[tuple[str, str, Sequence[str]], ...] = (
+    if metadata.token_endpoint_auth_method == "client_secret_jwt":
+        raise MetadataRefusal("token_endpoint_auth_method", NO_SHARED_KEYS)
+    choices: tuple[tuple[str, str | None, Sequence[str]], ...] = (
         ("application_type", metadata.application_type, APPLICATION_TYPES),
         ("token_endpoint_auth_method", metadata.token_endpoint_auth_method, METHODS),
         ("subject_type", metadata.subject_type, subjects.TYPES),
+        ("token_endpoint_auth_signing_alg", metadata.token_endpoint_auth_signing_alg, ALGORITHMS),
+        ("request_object_signing_alg", metadata.request_object_signing_alg, ALGORITHMS),
         ("id_token_signed_response_alg", metadata.id_token_signed_response_alg, ALGORITHMS),
         ("access_token_signed_response_alg", metadata.access_token_signed_response_alg, ALGORITHMS),
         *(("grant_types", grant_type, GRANT_TYPES) for grant_type in metadata.grant_types),
     )
     for member, value, allowed in choices:
-        if value not in allowed:
+        if value is not None and value not in allowed:
             raise MetadataRefusal(member, f"{value!r} is none of {', '.join(allowed)}.")
 
 
@@ -227,11 +238,12 @@ def _check_scope(metadata: ClientMetadata) -> None:
 
 
 def _check_keys(metadata: ClientMetadata) -> None:
-    """`private_key_jwt` goes with keys, and nothing else does."""
-    if (metadata.token_endpoint_auth_method == "private_key_jwt") != (metadata.jwks is not None):
-        raise MetadataRefusal("jwks", "private_key_jwt needs keys, and other methods have none.")
+    """Who has to sign has keys; whoever has a secret may have some too, for request objects."""
+    is_needed = metadata.token_endpoint_auth_method == "private_key_jwt"
     if metadata.jwks is not None:
         check_jwks(metadata.jwks)
+    elif is_needed or metadata.require_signed_request_object:
+        raise MetadataRefusal("jwks", "A client that has to sign needs keys.")
 
 
 CHECKS = (

@@ -8,7 +8,9 @@ from urllib.parse import unquote
 MAX_FIELDS = 64
 MAX_VALUE = 4096
 MAX_TOKEN = 16 * 1024
-TOKENS = frozenset({"token", "access_token", "id_token_hint", "subject_token", "actor_token"})
+TOKENS = frozenset(
+    {"token", "access_token", "id_token_hint", "subject_token", "actor_token", "request"}
+)
 MAY_REPEAT = frozenset({"resource", "audience"})  # RFC 8707 section 2, RFC 8693 section 2.1
 
 

@@ -32,7 +32,8 @@ PLAIN = (
     *("resources", "first_party", "initiate_login_uri"),
     *("backchannel_logout_uri", "backchannel_logout_session_required"),
     *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
-    *("require_pkce", "require_pushed_authorization_requests"),
+    *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
+    *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
     *("subject_type", "sector_identifier_uri", "default_max_age", "refresh_token_rotation"),
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
 )
@@ -90,14 +91,11 @@ def _set_tenant(session: Session, edit: Edit, client: Client, form: ClientForm) 
 
 
 def _set_keys(client: Client, form: ClientForm, base_dir: Path) -> None:
-    """Keys that no longer have a use go away."""
-    keys = form.jwks
+    """Those of before stay where nothing is said of them."""
     if form.jwks_file is not None:
-        keys = _read_keys(base_dir / form.jwks_file, form.client_id)
-    if keys is not None:
-        client.jwks = keys
-    elif client.token_endpoint_auth_method != "private_key_jwt":
-        client.jwks = None
+        client.jwks = _read_keys(base_dir / form.jwks_file, form.client_id)
+    elif "jwks" in form.model_fields_set:
+        client.jwks = form.jwks
 
 
 def _read_keys(path: Path, client_id: str) -> dict[str, Any]:

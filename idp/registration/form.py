@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -21,7 +22,7 @@ from pydantic import (
 
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.roles import ACCOUNT_ADMIN, RANK, TOP_RANK
-from idp.oidc.client_metadata import CLIENT_ID, SCOPE_WORD
+from idp.oidc.client_metadata import CLIENT_ID, NO_SHARED_KEYS, SCOPE_WORD
 from idp.policies.password_age import LEAST_DAYS, MOST_DAYS
 from idp.policies.password_rules import HISTORY, MIN_ALNUM, MIN_LENGTH
 from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
@@ -35,6 +36,12 @@ def _role_key(key: str) -> str:
     if key in RESERVED_NAMES:
         raise ValueError("this is the name of a claim, so no role can have it")
     return key
+
+
+def _auth_method(method: Any) -> Any:
+    if method == "client_secret_jwt":
+        raise ValueError(NO_SHARED_KEYS)
+    return method
 
 
 def _client_secret(secret: SecretStr) -> SecretStr:
@@ -62,6 +69,10 @@ RoleKey = Annotated[
 Uri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=2048)]
 ProviderKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
+AuthMethod = Annotated[
+    Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+    BeforeValidator(_auth_method),
+]
 FreshMinutes = Annotated[int, Field(ge=LEAST_MINUTES, le=MOST_MINUTES)]
 ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
 
@@ -151,9 +162,7 @@ class ClientForm(Form):
     tenant: Slug | None = Field(default=None, description="A machine's own tenant.")
     status: Literal["active", "disabled"] = "active"
     application_type: Literal["web", "native"] = "web"
-    token_endpoint_auth_method: Literal[
-        "client_secret_basic", "client_secret_post", "private_key_jwt", "none"
-    ] = "client_secret_basic"
+    token_endpoint_auth_method: AuthMethod = "client_secret_basic"
     client_secret: ClientSecret | None = Field(
         default=None, description="At least 32 characters. Only its hash is kept."
     )
@@ -162,8 +171,11 @@ class ClientForm(Form):
         min_length=1,
         description="Holds the secret; made with a new one if it is not there.",
     )
+    token_endpoint_auth_signing_alg: Algorithm | None = Field(
+        default=None, description="Of its assertions; any of them if left out."
+    )
     jwks: dict[str, Any] | None = Field(
-        default=None, description="Public keys, for private_key_jwt."
+        default=None, description="Public keys, for private_key_jwt and request objects."
     )
     jwks_file: str | None = Field(default=None, min_length=1)
     redirect_uris: list[str] = []
@@ -202,6 +214,10 @@ class ClientForm(Form):
     sector_identifier_uri: str | None = Field(
         default=None, description="Its host stands for all that share those names."
     )
+    request_object_signing_alg: Algorithm | None = Field(
+        default=None, description="Of its request objects; any of them if left out."
+    )
+    require_signed_request_object: bool = False
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"

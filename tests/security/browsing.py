@@ -31,6 +31,7 @@ from tests.world import ADDRESSES, World, make_world, sqlite_settings
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MACHINE = "night-batch"
+MACHINES_CALLBACK = "https://batch.example/cb"
 THIRD_PARTY = "guest-books"
 HTTPS = "https://id.example"
 
@@ -72,7 +73,7 @@ def without(claims: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def add_machine(world: World) -> ECKey:
-    """A client that proves itself by `private_key_jwt`; its key."""
+    """A client that proves itself by `private_key_jwt`, and signs its requests; its key."""
     key = ECKey.generate_key("P-256", {"kid": "machine-key", "use": "sig"})
     world.apply(
         clients=[
@@ -81,7 +82,8 @@ def add_machine(world: World) -> ECKey:
                 "client_name": "Night batch",
                 "product": "lms",
                 "token_endpoint_auth_method": "private_key_jwt",
-                "grant_types": ["client_credentials"],
+                "grant_types": ["client_credentials", "authorization_code"],
+                "redirect_uris": [MACHINES_CALLBACK],
                 "scope": "jobs",
                 "jwks": {"keys": [dict(key.as_dict(private=False))]},
             }

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from joserfc import jws
 from werkzeug.test import Client
 
-from tests.security.browsing import ASSERTION_TYPE, MACHINE, add_machine
-from tests.world import World, sent_back
+from tests.security.browsing import ASSERTION_TYPE, MACHINE, MACHINES_CALLBACK, add_machine
+from tests.world import World, request_for, sent_back
 
 
 class Stage:
@@ -24,7 +24,9 @@ class Stage:
     BEARERS = ("userinfo", "switcher", "introspect", "revoke")
     HINTS = ("hint at authorize", "hint at logout")
     ASSERTION = "client assertion"
-    EVERYBODY = (*BEARERS, *HINTS, ASSERTION)
+    REQUEST = "request object"
+    OF_CLIENTS = (ASSERTION, REQUEST)
+    EVERYBODY = (*BEARERS, *HINTS, *OF_CLIENTS)
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -39,7 +41,19 @@ class Stage:
             return str(self.given["access_token"])
         if consumer in self.HINTS:
             return str(self.given["id_token"])
+        if consumer == self.REQUEST:
+            return self.assertion(self.request_claims(), typ="oauth-authz-req+jwt")
         return self.assertion(self.assertion_claims())
+
+    def request_claims(self) -> dict[str, Any]:
+        now = int(self.world.clock())
+        return {
+            "iss": MACHINE,
+            "aud": self.world.settings.issuer,
+            "nbf": now,
+            "exp": now + 60,
+            **request_for(MACHINE, redirect_uri=MACHINES_CALLBACK, scope="jobs"),
+        }
 
     def assertion_claims(self) -> dict[str, Any]:
         now = int(self.world.clock())
@@ -65,6 +79,7 @@ class Stage:
             "hint at authorize": lambda: self._is_hint(token),
             "hint at logout": lambda: self._signs_out(token),
             self.ASSERTION: lambda: self._authenticates(token),
+            self.REQUEST: lambda: self._is_pushed(token),
         }
         return ask[consumer]()
 
@@ -106,3 +121,13 @@ class Stage:
         )
         assert answer.status_code in (200, 400, 401, 413), answer.text
         return answer.status_code == 200
+
+    def _is_pushed(self, token: str) -> bool:
+        answer = self.world.post(
+            "/par",
+            client_assertion_type=ASSERTION_TYPE,
+            client_assertion=self.genuine(self.ASSERTION),
+            request=token,
+        )
+        assert answer.status_code in (201, 400, 413), answer.text
+        return answer.status_code == 201

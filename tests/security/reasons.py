@@ -35,9 +35,5 @@ REASONS = {
     ),
     "S19: a link to another identity provider": FEDERATION,
     "S28": MORE_GRANTS,
-    "S29: request objects": (
-        "They arrive with issue 6; `request`, and a `request_uri` that is none of ours,"
-        " are refused today, as S02 tests."
-    ),
     "S31: incoming": FEDERATION,
 }

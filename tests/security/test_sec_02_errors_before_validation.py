@@ -29,7 +29,7 @@ BROKEN: tuple[tuple[str, dict[str, str | None]], ...] = (
     ("invalid_request", {"claims": '{"id_token": {"acr": {"values": 5}}}'}),
     ("invalid_request", {"claims": "[" * 2000}),
     ("invalid_request", {"id_token_hint": "not.a.token"}),
-    ("request_not_supported", {"request": "e30.e30."}),
+    ("invalid_request_object", {"request": "e30.e30."}),
     ("request_uri_not_supported", {"request_uri": "https://evil.example/r"}),
     ("registration_not_supported", {"registration": "{}"}),
     ("login_required", {"prompt": "none"}),

@@ -72,6 +72,7 @@ def test_sec_27_each_client_has_one_method_and_no_other(world: World):
 
 
 def test_sec_27_two_methods_at_once_are_refused(world: World):
+    """RFC 6749 section 5.2: such a request is malformed, whoever sent it."""
     register(world, MACHINE, SIGNING)
     secret = {"client_id": "machine", "client_secret": MACHINE.secret}
     signed = {
@@ -84,12 +85,22 @@ def test_sec_27_two_methods_at_once_are_refused(world: World):
         (basic, {"client_secret": MACHINE.secret}),
         (basic, signed),
         ({}, {**secret, **signed}),
-        (basic, {"client_assertion": "x"}),
-        (basic, {"client_assertion_type": ASSERTION_TYPE}),
     ):
         answer = world.post("/token", headers, grant_type="client_credentials", **form)
-        assert is_refused(answer, "invalid_client", 401), form
+        assert is_refused(answer, "invalid_request"), form
+    for half in ({"client_assertion": "x"}, {"client_assertion_type": ASSERTION_TYPE}):
+        answer = world.post("/token", basic, grant_type="client_credentials", **half)
+        assert is_refused(answer, "invalid_client", 401), half
     assert world.post("/token", basic, grant_type="client_credentials").status_code == 200
+
+
+@pytest.mark.parametrize(("registered", "status"), [(None, 200), ("ES256", 200), ("PS256", 401)])
+def test_sec_27_an_assertion_is_signed_by_the_registered_algorithm(
+    world: World, registered: str | None, status: int
+):
+    form = {**SIGNING.form, "token_endpoint_auth_signing_alg": registered}
+    register(world, Party(SIGNING.client_id, SIGNING.method, form, SIGNING.key))
+    assert by_assertion(world, assertion(world, SIGNING)).status_code == status
 
 
 def test_sec_27_a_wrong_secret_is_refused_however_it_is_wrong(world: World):

@@ -183,7 +183,7 @@ def test_a_client_that_proves_itself_by_a_header_need_not_name_itself_again(worl
         ({"claims": "{"}, "invalid_request"),
         ({"id_token_hint": "no-token"}, "invalid_request"),
         ({"request_uri": PREFIX + "a" * 43}, "invalid_request"),
-        ({"request": "a.b.c"}, "request_not_supported"),
+        ({"request": "a.b.c"}, "invalid_request_object"),
         ({"registration": "{}"}, "registration_not_supported"),
         ({"state": "s" * 4000, "nonce": "n" * 4000}, "invalid_request"),
     ],

@@ -67,7 +67,7 @@ def test_sec_32_no_algorithm_of_the_headers_choice_counts(
 
 def public_spellings(stage: Stage, consumer: str) -> dict[str, bytes]:
     """The verifying key in each form that anybody can fetch."""
-    if consumer == Stage.ASSERTION:
+    if consumer in Stage.OF_CLIENTS:
         machine: Any = stage.machine_key
         public, jwk = machine.public_key, machine.as_dict(private=False)
     else:

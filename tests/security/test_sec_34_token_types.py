@@ -22,6 +22,7 @@ KINDS = {
     "a code": (),
     "a machine's access token": (),
     "a client assertion": (Stage.ASSERTION,),
+    "a request object": (Stage.REQUEST,),
 }
 
 
@@ -44,6 +45,8 @@ def made(stage: Stage, kind: str) -> str:
         return stage.browser.code()
     if kind == "a client assertion":
         return stage.assertion(stage.assertion_claims())
+    if kind == "a request object":
+        return stage.genuine(Stage.REQUEST)
     if kind == "a logout token":
         return minted(world, LOGOUT_TOKEN, logout_claims(stage), "RS256")
     answer = world.post("/token", world.basic("lms-batch"), grant_type="client_credentials")
@@ -124,6 +127,37 @@ def test_sec_34_an_assertion_names_us_and_nobody_beside_us(stage: Stage, audienc
     claims = {**stage.assertion_claims(), "aud": audience}
     taken = stage.takes(Stage.ASSERTION, stage.assertion(claims))
     assert taken == (audience == "http://localhost:8000/token")
+
+
+@pytest.mark.parametrize(
+    ("typ", "takers"),
+    [
+        ("", {*Stage.OF_CLIENTS}),
+        ("JWT", {*Stage.OF_CLIENTS}),
+        ("oauth-authz-req+jwt", {Stage.REQUEST}),
+        ("application/OAuth-Authz-Req+JWT", {Stage.REQUEST}),
+        ("client-authentication+jwt", {Stage.ASSERTION}),
+        ("at+jwt", set()),
+        ("dpop+jwt", set()),
+        ("application/application/jwt", set()),
+    ],
+)
+def test_sec_34_what_a_client_signs_is_for_what_its_type_says(
+    stage: Stage, typ: str, takers: set[str]
+) -> None:
+    claims = {Stage.ASSERTION: stage.assertion_claims(), Stage.REQUEST: stage.request_claims()}
+    for consumer, sound in claims.items():
+        taken = stage.takes(consumer, stage.assertion(sound, typ=typ))
+        assert taken == (consumer in takers), (consumer, typ)
+
+
+def test_sec_34_a_request_object_that_could_be_an_assertion_is_neither(stage: Stage) -> None:
+    """RFC 9101 section 10.8: without a type its claims have to tell."""
+    both = {**stage.assertion_claims(), **stage.request_claims()}
+    assert not stage.takes(Stage.REQUEST, stage.assertion(both))
+    both.pop("sub")
+    assert stage.takes(Stage.REQUEST, stage.assertion(both))
+    assert not stage.takes(Stage.ASSERTION, stage.assertion(both))
 
 
 def test_sec_34_a_token_for_a_resource_whose_name_begins_like_userinfo_is_not_for_userinfo(

@@ -26,9 +26,9 @@ def remade(stage: Stage, consumer: str, *dropped: str, **changed: object) -> str
     """The genuine token with other claims, signed as the genuine one is."""
     genuine = stage.genuine(consumer)
     claims = without({**claims_of(genuine), **changed}, *dropped)
-    if consumer == Stage.ASSERTION:
-        return stage.assertion(claims)
     header = header_of(genuine)
+    if consumer in Stage.OF_CLIENTS:
+        return stage.assertion(claims, **header)
     return minted(stage.world, header["typ"], claims, header["alg"])
 
 
@@ -53,6 +53,11 @@ def test_sec_35_an_assertion_that_lacks_a_claim_is_refused(stage: Stage, name: s
     assert not stage.takes(Stage.ASSERTION, remade(stage, Stage.ASSERTION, name))
 
 
+@pytest.mark.parametrize("name", ["iss", "aud", "client_id"])
+def test_sec_35_a_request_object_that_lacks_a_claim_is_refused(stage: Stage, name: str) -> None:
+    assert not stage.takes(Stage.REQUEST, remade(stage, Stage.REQUEST, name))
+
+
 def test_sec_35_an_assertion_needs_no_iat_since_its_exp_is_bounded(stage: Stage) -> None:
     """OpenID Connect Core section 9 leaves `iat` open; what it would bound, `exp` bounds."""
     now = int(stage.world.clock())
@@ -74,8 +79,11 @@ def test_sec_35_a_time_is_a_whole_number(
 
 @pytest.mark.parametrize("value", ["1795000100", [], {}, 1e30, ""])
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
-def test_sec_35_a_time_in_an_assertion_is_a_number(stage: Stage, name: str, value: object) -> None:
-    assert not stage.takes(Stage.ASSERTION, remade(stage, Stage.ASSERTION, **{name: value}))
+@pytest.mark.parametrize("consumer", Stage.OF_CLIENTS)
+def test_sec_35_a_time_in_what_a_client_signs_is_a_number(
+    stage: Stage, consumer: str, name: str, value: object
+) -> None:
+    assert not stage.takes(consumer, remade(stage, consumer, **{name: value}))
 
 
 AHEAD = {0: True, 10: True, 61: False, 3600: False}
@@ -93,14 +101,13 @@ def test_sec_35_a_token_may_be_ten_seconds_ahead_and_not_a_minute(
 
 @pytest.mark.parametrize(("seconds", "is_taken"), AHEAD.items())
 @pytest.mark.parametrize("name", ["iat", "nbf"])
-def test_sec_35_an_assertion_may_be_ten_seconds_ahead_and_not_a_minute(
-    stage: Stage, name: str, seconds: int, is_taken: bool
+@pytest.mark.parametrize("consumer", Stage.OF_CLIENTS)
+def test_sec_35_what_a_client_signs_may_be_ten_seconds_ahead_and_not_a_minute(
+    stage: Stage, consumer: str, name: str, seconds: int, is_taken: bool
 ) -> None:
     ahead = int(stage.world.clock()) + seconds
-    assertion = remade(
-        stage, Stage.ASSERTION, **{name: ahead, "exp": int(stage.world.clock()) + 90}
-    )
-    assert stage.takes(Stage.ASSERTION, assertion) == is_taken
+    signed = remade(stage, consumer, **{name: ahead, "exp": int(stage.world.clock()) + 90})
+    assert stage.takes(consumer, signed) == is_taken
 
 
 @pytest.mark.parametrize("consumer", Stage.BEARERS)

@@ -261,7 +261,8 @@ def test_a_key_set_without_keys_is_refused(jwks: dict[str, Any]) -> None:
 
 def test_keys_and_the_method_that_needs_them_go_together() -> None:
     assert refused(WEB, token_endpoint_auth_method="private_key_jwt").member == "jwks"
-    assert refused(WEB, jwks={"keys": [public(RSA)]}).member == "jwks"
+    assert refused(WEB, require_signed_request_object=True).member == "jwks"
+    check_client_metadata(replace(WEB, jwks={"keys": [public(RSA)]}))
 
 
 @pytest.mark.parametrize(

@@ -228,12 +228,15 @@ def test_a_key_file_that_is_not_there_is_told(desk: Desk) -> None:
         desk.apply(client(jwks_file="loans.jwks", **SIGNS))
 
 
-def test_keys_without_a_use_go_away(desk: Desk) -> None:
+def test_keys_stay_until_they_are_taken_away(desk: Desk) -> None:
+    """They may sign request objects, however the client proves itself."""
     desk.apply(client(jwks=PUBLIC, **SIGNS))
     (change,) = desk.apply(client(token_endpoint_auth_method="none")).changes
+    assert "jwks" not in change.fields
+    with pytest.raises(SetupMistake, match="has to sign needs keys"):
+        desk.apply(client(jwks=None, **SIGNS))
+    (change,) = desk.apply(client(token_endpoint_auth_method="none", jwks=None)).changes
     assert change.fields["jwks"] == ([KEY.thumbprint()], None)
-    with pytest.raises(SetupMistake, match="other methods have none"):
-        desk.apply(client(jwks=PUBLIC))
 
 
 def test_no_secret_is_told_anywhere(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ from idp.directory.products import CONSOLE
 from idp.login import attempt as attempts
 from idp.login.attempt import Attempt
 from idp.login.steps import Step
-from idp.oidc.authorization_request import RefusedRequest
+from idp.oidc.reply_to import RefusedRequest
 from idp.secret_values import fingerprint
 from idp.situation import Situation
 from idp.web import brands

@@ -20,6 +20,7 @@ LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (
     *("line", "lines", "switch", "choice", "choices"),
     *("number", "json"),
 )
+ANY_ALGORITHM = ("", *ALGORITHMS)
 MAY_BE_ABSENT = {
     *("tenant", "initiate_login_uri", "backchannel_logout_uri"),
     *("frontchannel_logout_uri", "sector_identifier_uri"),
@@ -28,7 +29,8 @@ EMPTY = {"resources": "{}"}  # of JSON fields that can't be absent
 
 
 class Field(NamedTuple):
-    """`name` is the word of RFC 7591, which the page shows under the label."""
+    """`name` is the word of RFC 7591, which the page shows under the label. An empty one of the
+    `choices` leaves it open."""
 
     name: str
     kind: str
@@ -73,11 +75,26 @@ SIGN_IN = (
 )
 SECURITY = (
     Field("token_endpoint_auth_method", CHOICE, _("How it proves itself"), "", METHODS),
-    Field("jwks", JSON, _("Its public keys"), _("A JWK Set, for private_key_jwt.")),
+    Field(
+        *("token_endpoint_auth_signing_alg", CHOICE, _("Its assertions are signed by")),
+        *(_("For private_key_jwt."), ANY_ALGORITHM),
+    ),
+    Field(
+        *("jwks", JSON, _("Its public keys")),
+        _("A JWK Set, for private_key_jwt and request objects."),
+    ),
     Field("require_pkce", SWITCH, _("PKCE is required")),
     Field(
         *("require_pushed_authorization_requests", SWITCH, _("Requests have to be pushed")),
         _("It hands in each sign-in by itself before it sends the browser (RFC 9126)."),
+    ),
+    Field(
+        *("require_signed_request_object", SWITCH, _("Requests have to be signed")),
+        _("It signs what it asks of each sign-in, by its own key (RFC 9101)."),
+    ),
+    Field(
+        *("request_object_signing_alg", CHOICE, _("Its requests are signed by")),
+        *(_("Those that it signs."), ANY_ALGORITHM),
     ),
     Field("refresh_token_rotation", SWITCH, _("Refresh tokens are spent by use")),
     Field(
@@ -146,8 +163,10 @@ def values(shown: dict[str, Any]) -> dict[str, Any]:
 def _value(field: Field, shown: Any) -> Any:
     if field.kind == LINES:
         return [line.strip() for line in shown if line.strip()]
-    if field.kind in (SWITCH, CHOICES, CHOICE):
+    if field.kind in (SWITCH, CHOICES):
         return shown
+    if field.kind == CHOICE:
+        return shown or None
     text = shown.strip()
     if field.kind == NUMBER:
         return filled_in.number_or_nothing(text)

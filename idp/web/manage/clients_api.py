@@ -50,6 +50,7 @@ class ClientTold(ClientLine):
     tenant_id: str | None
     application_type: str
     token_endpoint_auth_method: str
+    token_endpoint_auth_signing_alg: str | None
     jwks: dict[str, Any] | None
     redirect_uris: list[str]
     post_logout_redirect_uris: list[str]
@@ -67,6 +68,8 @@ class ClientTold(ClientLine):
     require_pushed_authorization_requests: bool
     subject_type: str
     sector_identifier_uri: str | None
+    request_object_signing_alg: str | None
+    require_signed_request_object: bool
     default_max_age: int | None
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
@@ -94,8 +97,12 @@ class ChangedClient(Sent):
     token_endpoint_auth_method: (
         Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] | None
     ) = None
+    token_endpoint_auth_signing_alg: Algorithm | None = Field(
+        None, description=told("Of its assertions. Any of them, if null.")
+    )
     jwks: dict[str, Any] | None = Field(
-        None, description=told("Public keys, as a JWK Set, for private_key_jwt.")
+        None,
+        description=told("Public keys, as a JWK Set, for private_key_jwt and request objects."),
     )
     redirect_uris: list[str] | None = Field(None, max_length=50)
     post_logout_redirect_uris: list[str] | None = Field(None, max_length=50)
@@ -124,6 +131,12 @@ class ChangedClient(Sent):
         None,
         max_length=2048,
         description=told("An address whose host stands for all clients that share those names."),
+    )
+    request_object_signing_alg: Algorithm | None = Field(
+        None, description=told("Of its request objects. Any of them, if null.")
+    )
+    require_signed_request_object: bool | None = Field(
+        None, description=told("Sign-ins begin by a signed request alone (RFC 9101).")
     )
     default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
     id_token_signed_response_alg: Algorithm | None = None

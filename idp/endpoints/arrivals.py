@@ -1,0 +1,49 @@
+"""How an authorization request arrives: as it stands, pushed, or signed by its client."""
+
+from __future__ import annotations
+
+from idp.directory.clients import Client
+from idp.errors import PageRefusal, Refusal, told
+from idp.oidc import pushed_request, request_object
+from idp.oidc.authorization_request import Arrival
+from idp.oidc.parameters import Parameters
+from idp.oidc.reply_to import RefusedRequest, find_named_reply_to, get_client
+from idp.oidc.request_object import RequestObjectRefusal
+from idp.provider import Provider
+
+UNSOUND = told("The product asked for this sign-in in a way that we can't check.")
+
+
+def is_handed_over(sent: Parameters) -> bool:
+    """Whether what the client asks does not stand in the parameters themselves."""
+    return bool(sent.get("request") or pushed_request.is_one(sent.get("request_uri") or ""))
+
+
+def arrived(provider: Provider, sent: Parameters, now: float) -> Arrival:
+    """Raises PageRefusal, or RefusedRequest. A pushed request is spent by it."""
+    request_uri = sent.get("request_uri") or ""
+    if pushed_request.is_one(request_uri):
+        client_id = sent.get("client_id") or ""
+        pushed = pushed_request.take(provider.ephemeral, request_uri, client_id, now)
+        return Arrival(pushed, is_pushed=True, is_signed=True)
+    token = sent.get("request")
+    if token is None:
+        return Arrival(sent)
+    client = get_client(sent, provider.catalog.current(now))
+    try:
+        if request_uri:
+            sentence = "request and request_uri exclude each other."
+            raise RequestObjectRefusal(sentence, code="invalid_request")
+        opened = request_object.verify(token, client, provider.settings.issuer, now)
+    except RequestObjectRefusal as refusal:
+        raise _where_it_is_told(refusal, sent, client) from refusal
+    return Arrival(opened, is_signed=True)
+
+
+def _where_it_is_told(refusal: RequestObjectRefusal, sent: Parameters, client: Client) -> Refusal:
+    """Where an object is at fault, nothing in it says where to send anybody: the client hears of it
+    at the address that stands beside it, and else the person does."""
+    reply_to = find_named_reply_to(sent, client)
+    if reply_to is None:
+        return PageRefusal(refusal.code, UNSOUND, f"{client.client_id}: {refusal.detail}")
+    return RefusedRequest(refusal.code, refusal.public_message, reply_to)

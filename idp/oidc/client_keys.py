@@ -1,0 +1,47 @@
+"""What a client signs by the keys that it registered: its assertions, its request objects."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from idp.directory.clients import Client
+from idp.tokens.others_keys import SIGNATURES
+
+
+class BadSignature(Exception):
+    """Not signed by the client; says why, for the log."""
+
+
+class Signed(NamedTuple):
+    """`typ` in small letters and without `application/` (RFC 7515 section 4.1.9); empty where the
+    header has none."""
+
+    typ: str
+    claims: dict[str, Any]
+
+
+def verify_signed(client: Client, token: str, registered_alg: str | None) -> Signed:
+    """A JWT by one of the client's keys, and by the algorithm that it registered for this, if it
+    did. Nothing in the header brings a key or another algorithm (RFC 8725 sections 3.1 and 3.10).
+    Raises BadSignature."""
+    try:
+        opened = jws.deserialize_compact(token, public_keys(client), registry=SIGNATURES)
+        claims = orjson.loads(opened.payload or b"")
+        header = opened.headers()
+    except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
+        # In ASCII: it may quote the header, where JSON can hold what no text can.
+        raise BadSignature(f"signature: {problem!a}") from problem
+    if registered_alg not in (None, header["alg"]):
+        raise BadSignature("by another algorithm than the registered one")
+    if not isinstance(claims, dict):
+        raise BadSignature("the payload is no object")
+    return Signed(header.get("typ", "").lower().removeprefix("application/"), claims)
+
+
+def public_keys(client: Client) -> KeySet:
+    return KeySet.import_key_set(client.jwks or {"keys": []})  # type: ignore[arg-type]

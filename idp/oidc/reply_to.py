@@ -1,0 +1,82 @@
+"""Where and how a client is answered. Nothing is redirected before client and redirect URI are
+proven: until then a fault is a PageRefusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from idp.directory.catalog import Catalog
+from idp.directory.clients import Client
+from idp.errors import AuthorizationRefusal, PageRefusal
+from idp.oidc.parameters import Parameters
+from idp.oidc.redirect_uris import is_registered
+
+RESPONSE_MODES = ("query", "fragment", "form_post")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """Proven."""
+
+    redirect_uri: str
+    response_mode: str
+    state: str | None
+
+
+class RefusedRequest(AuthorizationRefusal):
+    """A fault that the client is told at its proven redirect URI."""
+
+    def __init__(self, code: str, message: str, reply_to: ReplyTo) -> None:
+        super().__init__(code, message)
+        self.reply_to = reply_to
+
+
+def get_client(sent: Parameters, catalog: Catalog) -> Client:
+    """Raises PageRefusal."""
+    if "client_id" in sent.repeated:
+        raise PageRefusal("invalid_request", "The product sent its name twice.", "client_id twice")
+    client = catalog.clients.get(sent.get("client_id") or "")
+    if client is None:
+        raise PageRefusal(
+            "invalid_client",
+            "The product that sent you here is not known to us.",
+            f"unknown client_id {(sent.get('client_id') or '')[:80]!r}",
+        )
+    return client
+
+
+def get_reply_to(sent: Parameters, client: Client) -> ReplyTo:
+    """Raises PageRefusal or RefusedRequest."""
+    return _by_mode(sent, _redirect_uri(sent, client))
+
+
+def find_named_reply_to(sent: Parameters, client: Client) -> ReplyTo | None:
+    """The same, where one of the client's redirect URIs is named. Raises RefusedRequest."""
+    claimed = sent.get("redirect_uri") or ""
+    if not is_registered(claimed, client.redirect_uris, client.application_type):
+        return None
+    return _by_mode(sent, claimed)
+
+
+def _redirect_uri(sent: Parameters, client: Client) -> str:
+    """One of the registered ones, compared as strings (RFC 9700 section 4.1.3)."""
+    claimed = sent.get("redirect_uri")
+    if "redirect_uri" not in sent.repeated:
+        if claimed is None and "redirect_uri" not in sent.values and len(client.redirect_uris) == 1:
+            return client.redirect_uris[0]
+        if claimed and is_registered(claimed, client.redirect_uris, client.application_type):
+            return claimed
+    raise PageRefusal(
+        "invalid_request",
+        "The product asked us to send you to an address that it has not registered.",
+        f"redirect_uri {(claimed or '')[:200]!r} of client {client.client_id}",
+    )
+
+
+def _by_mode(sent: Parameters, redirect_uri: str) -> ReplyTo:
+    mode = sent.get("response_mode") or "query"
+    reply_to = ReplyTo(redirect_uri, mode, sent.get("state"))
+    if mode not in RESPONSE_MODES or "response_mode" in sent.repeated:
+        readable = replace(reply_to, response_mode="query")
+        raise RefusedRequest("invalid_request", "response_mode is not supported.", readable)
+    return reply_to

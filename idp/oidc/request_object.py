@@ -1,0 +1,105 @@
+"""Request objects: an authorization request that its client has signed (RFC 9101, OpenID Connect
+Core section 6).
+
+What it says is all that counts: nothing that the browser brings beside it is read, but for the
+`client_id`, which has to be the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from idp.directory.clients import Client
+from idp.errors import Refusal
+from idp.oidc.authorization_request import NOT_SUPPORTED, PARAMETERS
+from idp.oidc.client_keys import BadSignature, verify_signed
+from idp.oidc.parameters import MAX_VALUE, MAY_REPEAT, Parameters
+
+TYPES = ("oauth-authz-req+jwt", "jwt", "")
+LONGEST = 3600
+MAX_AHEAD = 10
+NOT_INSIDE = ("request", "request_uri")
+
+
+INVALID = "invalid_request_object"
+
+
+class RequestObjectRefusal(Refusal):
+    """For the client's developers: a person is told that the product asked in a wrong way."""
+
+    def __init__(self, message: str, detail: str = "", code: str = INVALID) -> None:
+        super().__init__(code, message, detail)
+
+
+def verify(token: str, client: Client, issuer: str, now: float) -> Parameters:
+    """The parameters in it. Raises RequestObjectRefusal unless it is this client's, for us, and of
+    now. A client that must sign its requests has them end: `exp` and `nbf` bound each (FAPI 2.0
+    Message Signing section 5.3.1)."""
+    try:
+        typ, claims = verify_signed(client, token, client.request_object_signing_alg)
+    except BadSignature as problem:
+        message = "The request object is not signed by a key and an algorithm of the client's."
+        raise RequestObjectRefusal(message, str(problem)) from problem
+    if typ not in TYPES:
+        raise RequestObjectRefusal("The typ of the request object is not oauth-authz-req+jwt.")
+    _check_parties(claims, client, issuer)
+    _check_times(claims, now, must_end=client.require_signed_request_object)
+    return Parameters(_parameters(claims), frozenset())
+
+
+def _check_parties(claims: dict[str, Any], client: Client, issuer: str) -> None:
+    audience = claims.get("aud")
+    if claims.get("iss") != client.client_id:
+        raise RequestObjectRefusal("iss of the request object is not the client.")
+    if claims.get("client_id") != client.client_id:
+        raise RequestObjectRefusal("client_id in the request object is not the client.")
+    if claims.get("sub") == client.client_id:
+        raise RequestObjectRefusal("sub makes a client assertion of it (RFC 9101 section 10.8).")
+    if audience != issuer and not (isinstance(audience, list) and issuer in audience):
+        raise RequestObjectRefusal("aud of the request object is not the issuer.")
+
+
+def _check_times(claims: dict[str, Any], now: float, *, must_end: bool) -> None:
+    """Seconds since 1970. Where one that need not end has an end, it is held to the same."""
+    not_before, expires_at = (_time(claims, name, must_end) for name in ("nbf", "exp"))
+    issued_at = _time(claims, "iat", is_needed=False)
+    if max(not_before or 0, issued_at or 0) > now + MAX_AHEAD:
+        raise RequestObjectRefusal("The request object is from the future.")
+    if not_before is not None and not_before < now - LONGEST:
+        raise RequestObjectRefusal("nbf of the request object is more than an hour ago.")
+    if expires_at is not None and not now < expires_at <= (not_before or now) + LONGEST:
+        raise RequestObjectRefusal("exp of the request object is past, or an hour after nbf.")
+
+
+def _time(claims: dict[str, Any], name: str, is_needed: bool) -> float | None:
+    value = claims.get(name)
+    if value is None and not is_needed:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise RequestObjectRefusal(f"The request object has no {name}, or none that is a number.")
+    return value
+
+
+def _parameters(claims: dict[str, Any]) -> dict[str, str]:
+    for name in NOT_INSIDE:
+        if name in claims:
+            raise RequestObjectRefusal(f"{name} can't stand in a request object.")
+    return {name: _text(name, claims[name]) for name in READ if name in claims}
+
+
+READ = (*PARAMETERS, *NOT_SUPPORTED)
+
+
+def _text(name: str, value: object) -> str:
+    """As `Parameters` keep it. Numbers, objects and lists stay what they are (RFC 9101 4)."""
+    if name in MAY_REPEAT and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        value = "\n".join(value)
+    if name == "claims" and isinstance(value, dict):
+        value = orjson.dumps(value).decode()
+    if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > MAX_VALUE or "\x00" in value:
+        raise RequestObjectRefusal(f"{name} in the request object is no text, or too long.")
+    return value
