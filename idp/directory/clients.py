@@ -66,6 +66,9 @@ class Client(Base):
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
     access_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")
+    authorization_signed_response_alg: Mapped[str] = mapped_column(
+        default="RS256", server_default="RS256"
+    )
     refresh_token_rotation: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[float]
 

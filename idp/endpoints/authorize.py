@@ -59,12 +59,14 @@ def _begin(
     provider: Provider, request: Request, parsed: AuthorizationRequest, sent: Parameters
 ) -> Response | Page:
     """A new request. A signed-in person who lacks nothing is answered without an attempt."""
-    now = provider.clock()
+    now, fields = provider.clock(), {}
     with provider.database.connection(durable=False) as db:
         session = _find_session(provider, db, request, now)
         situation = assess(provider, db, parsed, None, session, now)
         if isinstance(situation.decision, Done):
-            return outcome.from_session(provider, db, situation, now)
+            fields = outcome.from_session(provider, db, situation, now)
+    if fields:
+        return outcome.reply(provider, parsed.reply_to, fields)
     if isinstance(situation.decision, Refused):
         return outcome.turn_back(provider, request, situation, now)
     step = situation.step

@@ -27,14 +27,15 @@ from idp.provider import Provider
 from idp.sessions import browser, logout, new_device
 from idp.sessions.browser import Evidence
 from idp.situation import Situation
+from idp.tokens.signed_tokens import RESPONSE, mint
 
 LOCAL_PAGE = re.compile(r"/|/account(/[a-z0-9_-]+)*(\?token=[A-Za-z0-9_-]{43})?")
 
 
 def from_session(
     provider: Provider, db: Connection, situation: Situation, now: float
-) -> Response | Page:
-    """Single sign-on: three statements from the cookie to the code."""
+) -> dict[str, str]:
+    """Single sign-on: three statements from the cookie to the code. The authorization response."""
     session, parsed = situation.session, situation.request
     assert session and parsed and isinstance(situation.decision, Done)
     standing, consent_id = situation.decision.standing, situation.decision.consent_id
@@ -45,10 +46,7 @@ def from_session(
     browser.touch(db, session, now)
     if standing.tenant_id not in (None, session.tenant_id):
         browser.enter_tenant(db, session.id, standing.tenant_id)
-    return _reply(
-        parsed.reply_to,
-        authorization_response.success(parsed.reply_to, provider.settings.issuer, code),
-    )
+    return authorization_response.success(parsed.reply_to, provider.settings.issuer, code)
 
 
 def finish(
@@ -64,7 +62,7 @@ def finish(
             _link(provider, db, request, situation, attempt, now)
         fields = _fields(provider, db, request, situation, session_id, evidence, now)
     if situation.request:
-        answer = _reply(situation.request.reply_to, fields)
+        answer = reply(provider, situation.request.reply_to, fields)
         return replace(answer, headers=(*answer.headers, *headers))
     if isinstance(situation.decision, Refused):
         return redirect("/", headers)
@@ -230,12 +228,22 @@ def _local_target(provider: Provider, attempt: Attempt, now: float) -> str:
 
 def refuse(provider: Provider, reply_to: ReplyTo, code: str, message: str) -> Response | Page:
     fields = authorization_response.error(reply_to, provider.settings.issuer, code, message)
-    return _reply(reply_to, fields)
+    return reply(provider, reply_to, fields)
 
 
-def _reply(reply_to: ReplyTo, fields: dict[str, str]) -> Response | Page:
-    """OAuth 2.0 Form Post Response Mode for `form_post`, a redirect for the others."""
-    if reply_to.response_mode == "form_post":
+def reply(provider: Provider, reply_to: ReplyTo, fields: dict[str, str]) -> Response | Page:
+    """OAuth 2.0 Form Post Response Mode for `form_post`, a redirect for the others. Whoever holds a
+    connection does not ask for it: to sign, another one may be needed."""
+    if reply_to.is_signed:
+        fields = {"response": _signed(provider, reply_to, fields)}
+    if reply_to.place == "form_post":
         values = {"action": reply_to.redirect_uri, "fields": list(fields.items())}
         return Page("form_post.html", values, headers=NO_STORE)
     return redirect(authorization_response.location(reply_to, fields))
+
+
+def _signed(provider: Provider, reply_to: ReplyTo, fields: dict[str, str]) -> str:
+    now = provider.clock()
+    alg = reply_to.client.authorization_signed_response_alg
+    signer = provider.key_ring.current(now).signer(alg, now)
+    return mint(signer, RESPONSE, authorization_response.jwt_claims(reply_to, fields, now))

@@ -49,6 +49,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": list(subjects.TYPES),
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "authorization_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": CONFIDENTIAL_METHODS,

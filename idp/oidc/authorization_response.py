@@ -1,11 +1,15 @@
-"""The authorization response: code or error, `state`, and always `iss` (RFC 9207)."""
+"""The authorization response: code or error, `state`, and always `iss` (RFC 9207), as parameters or
+as one JWT (JWT Secured Authorization Response Mode, JARM)."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 from idp.oidc.reply_to import ReplyTo
+
+JWT_LIFETIME = 120  # seconds: a minute longer than any code, for clocks
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")  # RFC 3986 section 2.3: the same when encoded
 
@@ -24,11 +28,16 @@ def _with_state(fields: dict[str, str], reply_to: ReplyTo, issuer: str) -> dict[
     return {**fields, **state, "iss": issuer}
 
 
+def jwt_claims(reply_to: ReplyTo, fields: dict[str, str], now: float) -> dict[str, Any]:
+    """JARM section 2.1. `iss` is one of them already, and then stands nowhere else."""
+    return {**fields, "aud": reply_to.client.client_id, "exp": int(now) + JWT_LIFETIME}
+
+
 def location(reply_to: ReplyTo, fields: dict[str, str]) -> str:
     """The redirect for `query` and `fragment` (OAuth 2.0 Multiple Response Types section 2.1)."""
     parts = urlsplit(reply_to.redirect_uri)
     encoded = "&".join(f"{name}={_encoded(value)}" for name, value in fields.items())
-    if reply_to.response_mode == "fragment":
+    if reply_to.place == "fragment":
         return f"{reply_to.redirect_uri}#{encoded}"
     separator = "&" if parts.query else "?"
     return f"{reply_to.redirect_uri}{separator}{encoded}"

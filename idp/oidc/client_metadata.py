@@ -65,6 +65,7 @@ class ClientMetadata:
     require_signed_request_object: bool = False
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "ES256"
+    authorization_signed_response_alg: str = "RS256"
 
 
 class MetadataRefusal(OAuthRefusal):
@@ -126,6 +127,11 @@ def _check_choices(metadata: ClientMetadata) -> None:
         ("request_object_signing_alg", metadata.request_object_signing_alg, ALGORITHMS),
         ("id_token_signed_response_alg", metadata.id_token_signed_response_alg, ALGORITHMS),
         ("access_token_signed_response_alg", metadata.access_token_signed_response_alg, ALGORITHMS),
+        (
+            "authorization_signed_response_alg",
+            metadata.authorization_signed_response_alg,
+            ALGORITHMS,
+        ),
         *(("grant_types", grant_type, GRANT_TYPES) for grant_type in metadata.grant_types),
     )
     for member, value, allowed in choices:

@@ -11,16 +11,21 @@ from idp.errors import AuthorizationRefusal, PageRefusal
 from idp.oidc.parameters import Parameters
 from idp.oidc.redirect_uris import is_registered
 
-RESPONSE_MODES = ("query", "fragment", "form_post")
+PLACES = ("query", "fragment", "form_post")
+SIGNED = "jwt"
+RESPONSE_MODES = (*PLACES, *(f"{place}.{SIGNED}" for place in PLACES), SIGNED)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyTo:
-    """Proven."""
+    """Proven. `place` is where the answer stands in what the client gets, as one JWT if it
+    `is_signed` (JARM section 2.3)."""
 
+    client: Client
     redirect_uri: str
-    response_mode: str
     state: str | None
+    place: str = PLACES[0]
+    is_signed: bool = False
 
 
 class RefusedRequest(AuthorizationRefusal):
@@ -47,7 +52,7 @@ def get_client(sent: Parameters, catalog: Catalog) -> Client:
 
 def get_reply_to(sent: Parameters, client: Client) -> ReplyTo:
     """Raises PageRefusal or RefusedRequest."""
-    return _by_mode(sent, _redirect_uri(sent, client))
+    return _by_mode(sent, client, _redirect_uri(sent, client))
 
 
 def find_named_reply_to(sent: Parameters, client: Client) -> ReplyTo | None:
@@ -55,7 +60,7 @@ def find_named_reply_to(sent: Parameters, client: Client) -> ReplyTo | None:
     claimed = sent.get("redirect_uri") or ""
     if not is_registered(claimed, client.redirect_uris, client.application_type):
         return None
-    return _by_mode(sent, claimed)
+    return _by_mode(sent, client, claimed)
 
 
 def _redirect_uri(sent: Parameters, client: Client) -> str:
@@ -73,10 +78,11 @@ def _redirect_uri(sent: Parameters, client: Client) -> str:
     )
 
 
-def _by_mode(sent: Parameters, redirect_uri: str) -> ReplyTo:
-    mode = sent.get("response_mode") or "query"
-    reply_to = ReplyTo(redirect_uri, mode, sent.get("state"))
+def _by_mode(sent: Parameters, client: Client, redirect_uri: str) -> ReplyTo:
+    """By `query` where nothing else is asked, as OAuth 2.0 and JARM have it for a code."""
+    mode = sent.get("response_mode") or PLACES[0]
+    reply_to = ReplyTo(client, redirect_uri, sent.get("state"))
     if mode not in RESPONSE_MODES or "response_mode" in sent.repeated:
-        readable = replace(reply_to, response_mode="query")
-        raise RefusedRequest("invalid_request", "response_mode is not supported.", readable)
-    return reply_to
+        raise RefusedRequest("invalid_request", "response_mode is not supported.", reply_to)
+    place = mode.removesuffix(SIGNED).removesuffix(".") or PLACES[0]
+    return replace(reply_to, place=place, is_signed=mode.endswith(SIGNED))

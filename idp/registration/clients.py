@@ -36,6 +36,7 @@ PLAIN = (
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
     *("subject_type", "sector_identifier_uri", "default_max_age", "refresh_token_rotation"),
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
+    "authorization_signed_response_alg",
 )
 STAYS = told("A client stays where it was registered. Register another one.")
 

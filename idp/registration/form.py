@@ -221,6 +221,7 @@ class ClientForm(Form):
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"
+    authorization_signed_response_alg: Algorithm = "RS256"
     refresh_token_rotation: bool = False
 
     @model_validator(mode="after")

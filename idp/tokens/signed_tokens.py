@@ -26,6 +26,7 @@ from idp.tokens.signing_keys import KeyRing, KeyView
 
 ACCESS_TOKEN = "at+jwt"
 ID_TOKEN = "JWT"
+RESPONSE = "JWT"  # of an authorization: it has no `sub`, so nobody takes it for an ID token
 LOGOUT_TOKEN = "logout+jwt"
 TENANT_ENDING = "tenant-ending+jwt"  # read by others; none of our endpoints takes one
 AUDIT_STATEMENT = "audit-statement+jwt"

@@ -50,7 +50,7 @@ def test_sec_10_only_codes_leave_by_the_front_channel(world: World):
 def test_sec_10_a_response_mode_that_scripts_could_listen_to_is_refused(world: World):
     visitor = world.browser()
     visitor.sign_in()
-    for mode in ("web_message", "jwt", "query.jwt", "form_post.jwt", "FORM_POST", "x"):
+    for mode in ("web_message", "id_token", "FORM_POST", "x"):
         told = sent_back(visitor.authorize(response_mode=mode))
         assert (told["error"], "code" in told) == ("invalid_request", False), mode
 

@@ -112,6 +112,10 @@ SECURITY = (
         *("access_token_signed_response_alg", CHOICE, _("Access tokens are signed by")),
         *("", ALGORITHMS),
     ),
+    Field(
+        *("authorization_signed_response_alg", CHOICE, _("Answers to a sign-in are signed by")),
+        *(_("Those that it asks for as a JWT (JARM)."), ALGORITHMS),
+    ),
 )
 SECTIONS = (
     (_("About it"), ABOUT),
@@ -127,6 +131,7 @@ DEFAULTS: dict[str, Any] = {
     "token_endpoint_auth_method": METHODS[0],
     "id_token_signed_response_alg": "RS256",
     "access_token_signed_response_alg": "ES256",
+    "authorization_signed_response_alg": "RS256",
 }
 
 

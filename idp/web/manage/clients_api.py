@@ -73,6 +73,7 @@ class ClientTold(ClientLine):
     default_max_age: int | None
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
+    authorization_signed_response_alg: str
     refresh_token_rotation: bool
     created_at: Moment
 
@@ -141,6 +142,9 @@ class ChangedClient(Sent):
     default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
     id_token_signed_response_alg: Algorithm | None = None
     access_token_signed_response_alg: Algorithm | None = None
+    authorization_signed_response_alg: Algorithm | None = Field(
+        None, description=told("Of the answers to a sign-in that it asks for as a JWT.")
+    )
     refresh_token_rotation: bool | None = None
 
 
