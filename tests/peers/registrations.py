@@ -76,6 +76,13 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
             scope="openid profile email loans:read",
         ),
         _with_secret(
+            "peer-signs",
+            jwks=public_halves(keys),
+            require_signed_request_object=True,
+            request_object_signing_alg="PS256",
+            authorization_signed_response_alg="ES256",
+        ),
+        _with_secret(
             "peer-machine",
             grant_types=["client_credentials"],
             scope="loans:read loans:write",
