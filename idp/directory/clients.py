@@ -63,6 +63,7 @@ class Client(Base):
     require_signed_request_object: Mapped[bool] = mapped_column(
         default=False, server_default=sa.false()
     )
+    dpop_bound_access_tokens: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
     access_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")

@@ -10,6 +10,7 @@ import orjson
 
 from idp.audit import Origin
 from idp.errors import PageRefusal
+from idp.possession import Sender
 
 FORM = "application/x-www-form-urlencoded"
 Headers = tuple[tuple[str, str], ...]
@@ -29,6 +30,10 @@ class Request:
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
+
+    @property
+    def sender(self) -> Sender:
+        return Sender(self.method, self.path, self.header("dpop"))
 
     @property
     def is_form(self) -> bool:

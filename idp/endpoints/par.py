@@ -9,8 +9,10 @@ from idp.errors import OAuthRefusal, PageRefusal
 from idp.login import attempt as attempts
 from idp.oidc import pushed_request, request_object
 from idp.oidc.authorization_request import NOT_SUPPORTED, PARAMETERS, Arrival
+from idp.oidc.dpop import Proof
 from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import RefusedRequest
+from idp.possession import spend, verified_proof
 from idp.provider import Provider
 from idp.situation import read_request
 
@@ -19,10 +21,11 @@ def push(provider: Provider, request: Request) -> Response:
     """Judged as if a browser had brought it, and told to the client. 201 with `request_uri` and
     `expires_in`."""
     sent = form(request)
+    proof = verified_proof(provider, request.sender)
     client = authenticated_client(provider, request, sent)
     if sent.get("request_uri"):
         raise OAuthRefusal("invalid_request", "request_uri can't be pushed (RFC 9126 section 2.1).")
-    arrival = _arrival(provider, sent, client)
+    arrival = _arrival(provider, sent, client, proof)
     asked = arrival.parameters.values
     _check(provider, arrival)
     lifetime = provider.settings.pushed_request_lifetime
@@ -31,15 +34,25 @@ def push(provider: Provider, request: Request) -> Response:
     return json_response(answer, 201, NO_STORE)
 
 
-def _arrival(provider: Provider, sent: Parameters, client: Client) -> Arrival:
-    """Of a request object what it says, and nothing that stands beside it (RFC 9126 section 3).
-    Raises RequestObjectRefusal."""
+def _arrival(provider: Provider, sent: Parameters, client: Client, proof: Proof | None) -> Arrival:
+    """Of a request object what it says, and nothing that stands beside it (RFC 9126 section 3), but
+    for the key that the code is bound to. Raises RequestObjectRefusal."""
     token, issuer = sent.get("request"), provider.settings.issuer
     signed = token and request_object.verify(token, client, issuer, provider.clock())
     values = (signed or sent).values
     asked = {n: values[n] for n in (*PARAMETERS, *NOT_SUPPORTED) if n in values}
     asked["client_id"] = client.client_id
+    if proof is not None:
+        asked["dpop_jkt"] = _key_of(provider, proof, asked.get("dpop_jkt"))
     return Arrival(Parameters(asked, frozenset()), is_pushed=True, is_signed=bool(signed))
+
+
+def _key_of(provider: Provider, proof: Proof, claimed_jkt: str | None) -> str:
+    """What the code will be bound to (RFC 9449 section 10.1)."""
+    if claimed_jkt not in (None, "", proof.jkt):
+        raise OAuthRefusal("invalid_request", "dpop_jkt is not the key of the DPoP proof.")
+    spend(provider, proof)
+    return proof.jkt
 
 
 def _check(provider: Provider, arrival: Arrival) -> None:

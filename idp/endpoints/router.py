@@ -32,6 +32,8 @@ from idp.errors import (
     Refusal,
     StoreUnavailable,
 )
+from idp.oidc.challenges import challenges
+from idp.possession import dpop_nonce
 from idp.provider import Provider
 from idp.secret_values import new_id
 from idp.settings import HSTS, RETRY_AFTER
@@ -50,15 +52,18 @@ STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HT
 EVERYBODY = "*"
 OUR_CLIENTS = "clients"
 NOBODY = ""
+EXPOSED = ("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`cors` says whose scripts may read the answer: EVERYBODY, OUR_CLIENTS or NOBODY."""
+    """`cors` says whose scripts may read the answer: EVERYBODY, OUR_CLIENTS or NOBODY. Where proofs
+    of possession are taken, the answer to one `gives_nonce` for the next."""
 
     endpoint: Endpoint
     methods: tuple[str, ...]
     cors: str
+    gives_nonce: bool = False
 
 
 ROUTES = {
@@ -68,10 +73,10 @@ ROUTES = {
     ),
     "/jwks": Route(well_known.jwks, ("GET", "HEAD"), EVERYBODY),
     "/authorize": Route(authorize, ("GET", "POST"), NOBODY),
-    "/par": Route(push, ("POST",), OUR_CLIENTS),
-    "/token": Route(token, ("POST",), OUR_CLIENTS),
-    "/userinfo": Route(userinfo, ("GET", "POST"), OUR_CLIENTS),
-    "/switcher": Route(switcher, ("GET",), OUR_CLIENTS),
+    "/par": Route(push, ("POST",), OUR_CLIENTS, gives_nonce=True),
+    "/token": Route(token, ("POST",), OUR_CLIENTS, gives_nonce=True),
+    "/userinfo": Route(userinfo, ("GET", "POST"), OUR_CLIENTS, gives_nonce=True),
+    "/switcher": Route(switcher, ("GET",), OUR_CLIENTS, gives_nonce=True),
     "/introspect": Route(introspect, ("POST",), NOBODY),
     "/revoke": Route(revoke, ("POST",), OUR_CLIENTS),
 }
@@ -110,6 +115,8 @@ class Router:
             environ[HANDED_PAGE] = answer
             return self._pages(environ, start_response)
         headers = [*answer.headers, *self._headers, *self._cors(route, environ)]
+        if route.gives_nonce and "HTTP_DPOP" in environ:
+            headers.append(dpop_nonce(self._provider))
         headers.append(("Content-Length", str(len(answer.body))))
         start_response(STATUS_LINES[answer.status], headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
@@ -130,10 +137,10 @@ class Router:
                 why=refusal.detail,
                 request_id=environ[REQUEST_ID],
             )
-            return _refused(route, refusal, environ[REQUEST_ID])
+            return _refused(route, refusal, environ)
         except Exception:
             log.exception("failed", path=environ["PATH_INFO"], request_id=environ[REQUEST_ID])
-            return _refused(route, Failure(), environ[REQUEST_ID])
+            return _refused(route, Failure(), environ)
 
     def _cors(self, route: Route, environ: Environ) -> Headers:
         """An origin is named only where it belongs to a registered browser client, and never with
@@ -148,11 +155,11 @@ class Router:
             return (vary,)
         allowed = (("Access-Control-Allow-Origin", origin), vary)
         if environ["REQUEST_METHOD"] != "OPTIONS":
-            return (*allowed, ("Access-Control-Expose-Headers", "WWW-Authenticate"))
+            return (*allowed, EXPOSED)
         return (
             *allowed,
             ("Access-Control-Allow-Methods", ", ".join(route.methods)),
-            ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+            ("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP"),
             ("Access-Control-Max-Age", "600"),
         )
 
@@ -244,22 +251,21 @@ def _body(environ: Environ) -> bytes:
     return body
 
 
-def _refused(route: Route, refusal: Refusal, request_id: str) -> Response | Page:
+def _refused(route: Route, refusal: Refusal, environ: Environ) -> Response | Page:
     """A page for people, JSON for clients."""
     away = (RETRY_AFTER,) if isinstance(refusal, Busy | StoreUnavailable) else ()
     if isinstance(refusal, PageRefusal) or route.endpoint is authorize:
-        values = {"refusal": refusal, "request_id": request_id}
+        values = {"refusal": refusal, "request_id": environ[REQUEST_ID]}
         return Page("error.html", values, refusal.status, (*NO_STORE, *away))
-    challenge = _challenge(refusal)
+    challenge = _challenge(refusal, environ.get("HTTP_AUTHORIZATION", ""))
     error = {"error": refusal.code, "error_description": refusal.public_message}
     body = error if refusal.code else {}
     return json_response(body, refusal.status, (*NO_STORE, *away, *challenge))
 
 
-def _challenge(refusal: Refusal) -> Headers:
+def _challenge(refusal: Refusal, authorization: str) -> Headers:
     if isinstance(refusal, BearerRefusal):
-        error = f', error="{refusal.code}"' if refusal.code else ""
-        return (("WWW-Authenticate", f'Bearer realm="latchkey"{error}'),)
+        return challenges(authorization, error=refusal.code)
     if isinstance(refusal, OAuthRefusal) and refusal.status == 401:
         return (("WWW-Authenticate", 'Basic realm="latchkey"'),)
     return ()

@@ -15,9 +15,10 @@ from idp.errors import OAuthRefusal
 from idp.grants import authorization_code, client_credentials, refresh_token, target, token_response
 from idp.oidc import resource_indicators
 from idp.oidc.client_metadata import TOKEN_EXCHANGE
-from idp.oidc.confirmation import UNBOUND, Confirmation
+from idp.oidc.confirmation import Confirmation
 from idp.oidc.parameters import Parameters
 from idp.oidc.resource_indicators import UnknownTarget
+from idp.possession import bound_to, verified_proof
 from idp.provider import Provider
 from idp.targets import judged, opened
 
@@ -25,8 +26,10 @@ NEVER_CACHED = (*NO_STORE, ("Pragma", "no-cache"))
 
 
 def token(provider: Provider, request: Request) -> Response:
-    """Authenticate the client, then let its grant type's rule spend what it brought."""
+    """Authenticate the client, then let its grant type's rule spend what it brought. A proof of
+    possession is judged first, so that one without a nonce costs nothing that is good once."""
     sent = form(request)
+    proof = verified_proof(provider, request.sender)
     client = authenticated_client(provider, request, sent)
     grant_type = sent.get("grant_type")
     if grant_type is None:
@@ -36,11 +39,12 @@ def token(provider: Provider, request: Request) -> Response:
         raise OAuthRefusal("unsupported_grant_type", "grant_type is not supported.")
     if grant_type not in client.grant_types:
         raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
-    return json_response(redeem(provider, request, client, sent, UNBOUND), headers=NEVER_CACHED)
+    holder = bound_to(provider, client, proof)
+    return json_response(redeem(provider, request, client, sent, holder), headers=NEVER_CACHED)
 
 
 def _authorization_code(
-    provider: Provider, request: Request, client: Client, sent: Parameters, bound_to: Confirmation
+    provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
@@ -56,6 +60,7 @@ def _authorization_code(
         sent.get("redirect_uri"),
         sent.get("code_verifier"),
         targets.aim(provider, client, _resources(sent, client, catalog), opened, now),
+        holder,
         now,
         request.origin,
     )
@@ -64,7 +69,7 @@ def _authorization_code(
         client,
         product,
         aimed.state.scope.split(),
-        bound_to,
+        holder,
         refresh,
         aimed.state.nonce,
         provider.key_ring.current(now),
@@ -75,7 +80,7 @@ def _authorization_code(
 
 
 def _refresh_token(
-    provider: Provider, request: Request, client: Client, sent: Parameters, bound_to: Confirmation
+    provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
@@ -91,6 +96,7 @@ def _refresh_token(
         _required(sent, "refresh_token"),
         claimed_scope,
         targets.aim(provider, client, _resources(sent, client, catalog), judged, now),
+        holder,
         now,
         request.origin,
     )
@@ -99,7 +105,7 @@ def _refresh_token(
         client,
         product,
         claimed_scope or aimed.state.scope.split(),
-        bound_to,
+        holder,
         refresh,
         None,
         provider.key_ring.current(now),
@@ -110,7 +116,7 @@ def _refresh_token(
 
 
 def _client_credentials(
-    provider: Provider, request: Request, client: Client, sent: Parameters, bound_to: Confirmation
+    provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
@@ -120,7 +126,7 @@ def _client_credentials(
         target.one_of(claimed) if claimed else catalog.product_of(client),
         catalog.machine_tenants.get(client.tenant_id or ""),
         client_credentials.granted_scope(client, sent.words("scope")),
-        bound_to,
+        holder,
         provider.key_ring.current(now),
         provider.secret_keys,
         provider.settings,

@@ -18,7 +18,7 @@ from idp.provider import Provider
 
 
 def exchange(
-    provider: Provider, request: Request, client: Client, sent: Parameters, bound_to: Confirmation
+    provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
     """An access token for another product, of the person whose token was handed in; bound to what
     the client proves to hold, and good no longer than the other one."""
@@ -37,7 +37,7 @@ def exchange(
         client,
         scope,
         subject.claims,
-        bound_to,
+        holder,
         provider.key_ring.current(now),
         provider.secret_keys,
         provider.settings,

@@ -14,6 +14,7 @@ from idp.oidc import pkce
 from idp.oidc.authorization_request import PROMPTS
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_metadata import GRANT_TYPES
+from idp.oidc.dpop import PROOF_ALGORITHMS
 from idp.oidc.reply_to import RESPONSE_MODES
 from idp.oidc.scopes import SCOPES
 from idp.policies import assurance
@@ -56,6 +57,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "introspection_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": list(METHODS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
+        "dpop_signing_alg_values_supported": PROOF_ALGORITHMS,
         "code_challenge_methods_supported": [pkce.METHOD],
         "prompt_values_supported": sorted(PROMPTS),
         "acr_values_supported": list(assurance.SUPPORTED),

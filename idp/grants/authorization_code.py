@@ -21,6 +21,7 @@ from idp.grants.grant_state import GrantState
 from idp.grants.target import Aim, Target
 from idp.oidc import pkce
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.confirmation import Confirmation
 from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.policies import assurance
 from idp.secret_values import SecretKeys, fingerprint, new_id, new_secret
@@ -55,6 +56,7 @@ _ISSUED = (
     "code_hash",
     "redirect_uri",
     "code_challenge",
+    "jkt",
     "code_expires_at",
     "expires_at",
 )
@@ -75,6 +77,7 @@ _SPEND = (
         refresh_hash=sa.bindparam("new_refresh_hash"),
         generation=1,
         idle_expires_at=sa.bindparam("new_idle_expires_at"),
+        jkt=sa.bindparam("new_jkt"),
     )
     .returning(_TABLE.c.id)
 )
@@ -120,6 +123,7 @@ def issue(
         code_hash=fingerprint(code),
         redirect_uri=request.claimed_redirect_uri,
         code_challenge=request.code_challenge,
+        jkt=request.dpop_jkt,
         code_expires_at=now + settings.code_lifetime,
         expires_at=_end_of(request, evidence, settings, now),
     )
@@ -161,11 +165,13 @@ def redeem(
     claimed_redirect_uri: str | None,
     claimed_verifier: str | None,
     aim: Aim,
+    holder: Confirmation,
     now: float,
     origin: Origin,
 ) -> tuple[Target, str | None]:
     """Spend the code: the grant at the product that its first access token is for, as `aim` finds
-    it before anything is spent, and a first refresh token if the client uses them.
+    it before anything is spent, and a first refresh token if the client uses them, which a public
+    client can refresh by the same key alone (RFC 9449 section 5).
 
     Losing the race for it is a replay, which ends the grant and all that it gave (RFC 6749 section
     4.1.2); only a client that proved itself and knows the verifier can cause that.
@@ -175,7 +181,7 @@ def redeem(
             state = grant_state.find_by_code(db, fingerprint(claimed_code), client, now)
             if state is None:
                 raise _invalid("unknown code")
-            _check_bindings(state, client, claimed_redirect_uri, claimed_verifier)
+            _check_bindings(state, client, claimed_redirect_uri, claimed_verifier, holder)
             if state.code_used_at is not None:
                 raise Replayed(state)
             if state.code_expires_at <= now:
@@ -184,7 +190,7 @@ def redeem(
             target = aim(db, state)
             _sign_in_at(db, state, client, now)
             handle = new_secret() if "refresh_token" in client.grant_types else None
-            _spend(db, client, state, handle, settings, now)
+            _spend(db, client, state, handle, holder, settings, now)
     except Replayed as replay:
         grant.end_replayed(database, "code.replayed", replay.state, now, origin)
         raise _invalid("the code was used before") from replay
@@ -205,6 +211,7 @@ def _spend(
     client: Client,
     state: GrantState,
     handle: str | None,
+    holder: Confirmation,
     settings: Settings,
     now: float,
 ) -> None:
@@ -216,6 +223,7 @@ def _spend(
         now=now,
         new_refresh_hash=fingerprint(handle) if handle else None,
         new_idle_expires_at=now + settings.refresh_idle_lifetime,
+        new_jkt=holder.jkt,
     )
     if spent is None:
         raise _reason_for_losing(db, client, state, now)
@@ -234,6 +242,7 @@ def _check_bindings(
     client: Client,
     claimed_redirect_uri: str | None,
     claimed_verifier: str | None,
+    holder: Confirmation,
 ) -> None:
     """Each alone is enough to refuse (security.md S07), and none of them spends the code."""
     if state.client_id != client.client_id:
@@ -242,6 +251,8 @@ def _check_bindings(
         raise _invalid("another redirect_uri")
     if not pkce.verifies(claimed_verifier, state.code_challenge):
         raise _invalid("the code_verifier does not match")
+    if state.jkt not in (None, holder.jkt):
+        raise _invalid("the code is bound to another key")
 
 
 def _invalid(detail: str) -> OAuthRefusal:

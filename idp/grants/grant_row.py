@@ -19,6 +19,9 @@ class Grant(Base):
     `consent_id` names what it rests on, and stays when that is withdrawn. What an operator has for
     the platform rests on no membership, but on the term for which they are one (`User`).
 
+    `jkt` is the key (RFC 9449) that its code is bound to, and from then on the refresh tokens of a
+    public client.
+
     `provider_key` is of the other provider that its first factor rests on alone, if it does, and
     `vouched_by` of the one that has said who it is, whatever else was proven. A second factor that
     raises and is another provider's alone was `second_factor_by` it, by `second_factor_words`.
@@ -54,6 +57,7 @@ class Grant(Base):
     code_hash: Mapped[str] = mapped_column(unique=True)
     redirect_uri: Mapped[str | None]
     code_challenge: Mapped[str | None]
+    jkt: Mapped[str | None]
     code_expires_at: Mapped[float]
     code_used_at: Mapped[float | None]
     refresh_hash: Mapped[str | None] = mapped_column(unique=True)

@@ -48,6 +48,7 @@ class GrantState(NamedTuple):
     claims: str
     redirect_uri: str | None
     code_challenge: str | None
+    jkt: str | None
     code_expires_at: float
     code_used_at: float | None
     generation: int
@@ -110,6 +111,7 @@ _OF_GRANT = (
     Grant.claims,
     Grant.redirect_uri,
     Grant.code_challenge,
+    Grant.jkt,
     Grant.code_expires_at,
     Grant.code_used_at,
     Grant.generation,

@@ -26,6 +26,7 @@ from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
 from idp.grants.grant_state import GrantState
 from idp.grants.target import Aim, Target
+from idp.oidc.confirmation import Confirmation
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
 from idp.settings import Settings
 
@@ -46,6 +47,7 @@ _ROTATE = (
         rotated_at=sa.bindparam("now"),
         grace_uses=0,
         idle_expires_at=_IDLE,
+        jkt=sa.func.coalesce(_TABLE.c.jkt, sa.bindparam("new_jkt", type_=sa.Text)),
     )
     .returning(_TABLE.c.id)
 )
@@ -119,11 +121,14 @@ def refresh(
     claimed_token: str,
     claimed_scope: tuple[str, ...],
     aim: Aim,
+    holder: Confirmation,
     now: float,
     origin: Origin,
 ) -> tuple[Target, str]:
     """The grant at the product that the access token is for (`aim`), and the refresh token to use
-    from now on. Everything it rests on is read again (security.md S19); raises invalid_grant."""
+    from now on. Everything it rests on is read again (security.md S19), and who brings a public
+    client's has to hold the key of the first proof that came with it (RFC 9449 section 5). Raises
+    invalid_grant."""
     claimed = read_token(secret_keys, claimed_token)
     if claimed is None:
         raise _invalid("not a refresh token of ours")
@@ -135,11 +140,13 @@ def refresh(
             grant.check_alive(state, client, product, providers, settings, now)
             if (state.idle_expires_at or 0.0) <= now:
                 raise _invalid("unused for too long")
+            if client.is_public and state.jkt not in (None, holder.jkt):
+                raise _invalid("bound to another key")
             if not set(claimed_scope) <= set(state.scope.split()):
                 raise OAuthRefusal("invalid_scope", "More scope than was granted.")
             target = aim(db, state)
             spend = _rotate if client.rotates_refresh_tokens else _keep
-            generation = spend(db, settings, client, state, claimed, now)
+            generation = spend(db, settings, client, state, claimed, holder, now)
     except Replayed as replay:
         grant.end_replayed(database, "refresh_token.replayed", replay.state, now, origin)
         raise _invalid("used before: the family is ended") from replay
@@ -152,6 +159,7 @@ def _rotate(
     client: Client,
     state: GrantState,
     claimed: ClaimedToken,
+    holder: Confirmation,
     now: float,
 ) -> int:
     """One write takes the generation. The immediate predecessor may come again within the grace, a
@@ -162,6 +170,7 @@ def _rotate(
         spent=claimed.generation,
         now=now,
         new_idle_expires_at=now + settings.refresh_idle_lifetime,
+        new_jkt=holder.jkt,
     ):
         return claimed.generation + 1
     grace = settings.refresh_grace if client.is_public else 0
@@ -181,6 +190,7 @@ def _keep(
     client: Client,
     state: GrantState,
     claimed: ClaimedToken,
+    holder: Confirmation,
     now: float,
 ) -> int:
     """The same token again, good for another idle lifetime."""

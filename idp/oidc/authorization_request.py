@@ -19,19 +19,20 @@ from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import RefusedRequest, ReplyTo, get_client, get_reply_to
 from idp.oidc.resource_indicators import UnknownTarget
 from idp.oidc.scopes import claims_of, scopes_of
-from idp.secret_values import SecretKeys
+from idp.secret_values import SecretKeys, decode
 from idp.tokens.subjects import person_of
 
 PARAMETERS = (
     *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce"),
     *("prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "claims", "ui_locales"),
-    *("tenant", "resource", "code_challenge", "code_challenge_method"),
+    *("tenant", "resource", "code_challenge", "code_challenge_method", "dpop_jkt"),
 )
 NOT_SUPPORTED = ("request_uri", "registration")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 PERMISSION = "permission:"
 RESOURCE = "resource:"  # a product's key, and perhaps a node of its tree
 MAX_AGE_DIGITS = 9
+THUMBPRINT_BYTES = 32
 
 HintReader = Callable[[str], str | None]
 
@@ -42,7 +43,8 @@ class AuthorizationRequest:
     `redirect_uri` in `reply_to` is the effective one, `claimed_redirect_uri` what was sent.
     `hinted_subject` is a person's id. `claims` holds the names that `id_token` and `userinfo` ask
     for; `consent_scope` what a person would have to allow; `resources` the products that tokens
-    are wanted for, none for the client's own alone."""
+    are wanted for, none for the client's own alone. Whoever redeems the code has to hold the key
+    `dpop_jkt`."""
 
     client: Client
     reply_to: ReplyTo
@@ -59,6 +61,7 @@ class AuthorizationRequest:
     tenant: str | None
     resources: tuple[ProductView, ...]
     code_challenge: str | None
+    dpop_jkt: str | None
 
     @property
     def targets(self) -> tuple[ProductView, ...]:
@@ -110,6 +113,7 @@ def parse(
             tenant=sent.get("tenant"),
             resources=resources,
             code_challenge=sent.get("code_challenge"),
+            dpop_jkt=sent.get("dpop_jkt"),
         )
     except _Fault as fault:
         raise RefusedRequest(fault.code, fault.message, reply_to) from fault
@@ -169,7 +173,17 @@ def _check_prompt(sent: Parameters, client: Client) -> None:
         raise _Fault("invalid_request", "prompt has a value that we can't honour.")
 
 
-CHECKS = (_check_repeated, _check_unsupported, _check_response_type, _check_pkce, _check_prompt)
+def _check_dpop_jkt(sent: Parameters, client: Client) -> None:
+    """RFC 9449 section 10."""
+    thumbprint = sent.get("dpop_jkt")
+    if thumbprint is not None and len(decode(thumbprint) or b"") != THUMBPRINT_BYTES:
+        raise _Fault("invalid_request", "dpop_jkt must be a SHA-256 thumbprint in base64url.")
+
+
+CHECKS = (
+    *(_check_repeated, _check_unsupported, _check_response_type),
+    *(_check_pkce, _check_prompt, _check_dpop_jkt),
+)
 
 
 def _scope(sent: Parameters, client: Client) -> tuple[str, ...]:

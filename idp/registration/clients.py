@@ -35,6 +35,7 @@ PLAIN = (
     *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
     *("subject_type", "sector_identifier_uri", "default_max_age", "refresh_token_rotation"),
+    "dpop_bound_access_tokens",
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
     "authorization_signed_response_alg",
 )

@@ -218,6 +218,7 @@ class ClientForm(Form):
         default=None, description="Of its request objects; any of them if left out."
     )
     require_signed_request_object: bool = False
+    dpop_bound_access_tokens: bool = False
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"

@@ -13,6 +13,17 @@ from werkzeug.test import TestResponse
 
 from tests.console.calling import secret_of
 from tests.console.operators_tokens import DESK, NODES, refreshed, register, signed_in
+from tests.security.protocol import code_for
+from tests.security.protocol import register as register_parties
+from tests.security.proving_possession import (
+    APP,
+    ask_machine,
+    bring,
+    made,
+    redeem_with,
+    refresh_with,
+)
+from tests.security.proving_possession import MACHINE as KEY_MACHINE
 from tests.security.second_factors import demand_a_second_factor
 from tests.world import Visitor, World, sent_back
 
@@ -144,6 +155,25 @@ def test_code_exchange_needs_three(
     second = visitor.code(client_id="payments")
     sent = statements.during(lambda: either_world.redeem(second, "payments"))
     assert len(sent) <= 2, sent
+
+
+def test_a_proof_of_possession_needs_one_more(either_world: World, statements: Counter) -> None:
+    world = either_world
+    register_parties(world, APP, KEY_MACHINE)
+    ask_machine(world, None)
+    by = made(world)
+    sent = statements.during(lambda: ask_machine(world, by))
+    assert len(sent) <= 1, sent
+    code, by = code_for(world, APP), made(world)
+    sent = statements.during(lambda: redeem_with(world, APP, code, by))
+    assert len(sent) <= 4, sent
+    tokens = redeem_with(world, APP, code_for(world, APP), made(world)).json or {}
+    token, by = tokens["access_token"], made(world, "/userinfo", "GET", tokens["access_token"])
+    sent = statements.during(lambda: bring(world, token, by))
+    assert len(sent) <= 2, sent
+    by = made(world)
+    sent = statements.during(lambda: refresh_with(world, APP, tokens["refresh_token"], by))
+    assert len(sent) <= 3, sent
 
 
 def test_single_sign_on_needs_three(visitor: Visitor, statements: Counter) -> None:

@@ -31,7 +31,7 @@ class OpenidClient:
         """Ask the library; raises Refused where it does or the provider does."""
         return self._script.call(name, party=self._party, **given)
 
-    def start(self, **parameters: str) -> SignIn:
+    def start(self, **parameters: Any) -> SignIn:
         return SignIn(**self.call("start", **{"redirect_uri": AWAY, **parameters}))
 
     def finish(self, started: SignIn, place: Place) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class OpenidClient:
         url, checks = place.url, started.checks
         return dict(self.call("finish", url=url, posted=posted, checks=checks))
 
-    def sign_in(self, visitor: Visitor, email: str = DANA, **parameters: str) -> dict[str, Any]:
+    def sign_in(self, visitor: Visitor, email: str = DANA, **parameters: Any) -> dict[str, Any]:
         """All the way, with a browser that nobody is signed in with yet."""
         started = self.start(**parameters)
         place = visitor.sign_in(visitor.open(started.url), email, PASSWORD)

@@ -1,4 +1,4 @@
-"""Who comes to the management API: by a bearer token, and by nothing that a browser sends itself.
+"""Who comes to the management API: by an access token, and by nothing that a browser sends itself.
 
 A token is meant for the product `console` (a tenant's) or `platform` (the operators'), and carries
 as scopes the permissions that it may use: what somebody may do is what their roles allow *and* the
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from flask import request
+from flask import Response, request
 
-from idp import access_tokens
+from idp import access_tokens, possession
 from idp.access_tokens import Bearer, Machine
 from idp.directory import acting, granting
 from idp.directory.acting import (
@@ -31,6 +31,7 @@ from idp.directory.products import CONSOLE, PLATFORM
 from idp.errors import BearerRefusal
 from idp.grants import claims
 from idp.operators import visits
+from idp.possession import Sender
 from idp.tokens.signed_tokens import BadToken
 from idp.web.context import catalog, now, origin, provider
 from idp.web.manage import refusals
@@ -59,6 +60,13 @@ def at_platform(*, is_reading: bool) -> AbstractContextManager[Operation]:
         raise _refused("insufficient_scope", "a tenant's token", 403)
     actor = _operator(found) if isinstance(found, Bearer) else _program(found)
     return operation(provider().database, catalog(), actor, now(), origin(), read_only=is_reading)
+
+
+def give_nonce(answer: Response) -> Response:
+    """For the next proof of whoever sends one (RFC 9449 section 9)."""
+    if "DPoP" in request.headers:
+        answer.headers.add(*possession.dpop_nonce(provider()))
+    return answer
 
 
 def _operator(found: Bearer) -> Operator:
@@ -130,7 +138,7 @@ def _granted(found: Machine) -> frozenset[str]:
 def _token(*product_keys: str) -> Bearer | Machine:
     """The live token of the request, meant for one of these products. Raises BearerRefusal."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() not in ("bearer", "dpop") or not token:
         raise _refused("", "no bearer token", 401)
     try:
         claimed = access_tokens.read_access_token(provider(), token.strip(), now())
@@ -142,6 +150,8 @@ def _token(*product_keys: str) -> Bearer | Machine:
     found = find(provider(), claimed, now())
     if found is None or found.product.key not in product_keys:
         raise _refused("invalid_token", "ended, or meant for something else", 401)
+    sender = Sender(request.method, request.path, request.headers.get("DPoP", ""))
+    possession.check_brought(provider(), sender, token.strip(), found.claims, scheme.lower())
     _note(found)
     return found
 

@@ -96,6 +96,10 @@ SECURITY = (
         *("request_object_signing_alg", CHOICE, _("Its requests are signed by")),
         *(_("Those that it signs."), ANY_ALGORITHM),
     ),
+    Field(
+        *("dpop_bound_access_tokens", SWITCH, _("Tokens are bound to its key")),
+        _("It shows with each request that it holds the key (DPoP, RFC 9449)."),
+    ),
     Field("refresh_token_rotation", SWITCH, _("Refresh tokens are spent by use")),
     Field(
         *("subject_type", CHOICE, _("What it calls people")),

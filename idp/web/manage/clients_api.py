@@ -70,6 +70,7 @@ class ClientTold(ClientLine):
     sector_identifier_uri: str | None
     request_object_signing_alg: str | None
     require_signed_request_object: bool
+    dpop_bound_access_tokens: bool
     default_max_age: int | None
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
@@ -138,6 +139,9 @@ class ChangedClient(Sent):
     )
     require_signed_request_object: bool | None = Field(
         None, description=told("Sign-ins begin by a signed request alone (RFC 9101).")
+    )
+    dpop_bound_access_tokens: bool | None = Field(
+        None, description=told("It gets tokens with a proof of possession alone (RFC 9449).")
     )
     default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
     id_token_signed_response_alg: Algorithm | None = None

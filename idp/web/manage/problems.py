@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from idp.directory.acting import RECENT, Mistake, RecentSignInNeeded, TooOften
 from idp.errors import BearerRefusal, Busy, Failure, PageRefusal, Refusal, StoreUnavailable, told
+from idp.oidc.challenges import challenges
 from idp.settings import RETRY_AFTER
 from idp.web.context import provider, request_id
 from idp.web.manage import refusals
@@ -69,7 +70,8 @@ def problem(error: Exception) -> Response:
     if isinstance(error, HTTPException) and status == 405:
         answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
     if isinstance(refusal, BearerRefusal | RecentSignInNeeded):
-        answer.headers["WWW-Authenticate"] = _challenge(refusal)
+        for challenge in _challenges(refusal):
+            answer.headers.add(*challenge)
     if isinstance(refusal, Busy | StoreUnavailable):
         answer.headers.add(*RETRY_AFTER)
     if isinstance(refusal, TooOften):
@@ -93,10 +95,10 @@ def _refusal(error: Exception) -> Refusal:
     return Failure()
 
 
-def _challenge(refusal: Refusal) -> str:
-    """RFC 6750 section 3, and RFC 9470 section 3 for a sign-in that is too old."""
-    error = f', error="{refusal.code}"' if refusal.code else ""
+def _challenges(refusal: Refusal) -> Iterable[tuple[str, str]]:
+    """With what RFC 9470 section 3 says of a sign-in that is too old."""
+    tried = request.headers.get("Authorization", "")
     if isinstance(refusal, RecentSignInNeeded):
-        error += f', max_age="{RECENT:.0f}"'
-        error += f', acr_values="{refusal.acr}"' if refusal.acr else ""
-    return f'Bearer realm="latchkey"{error}'
+        wanted = {"max_age": f"{RECENT:.0f}", "acr_values": refusal.acr or ""}
+        return challenges(tried, error=refusal.code, **wanted)
+    return challenges(tried, error=refusal.code)

@@ -5,6 +5,7 @@ import { answerCalls } from './calls.js'
 import { privateKey } from './keys.js'
 
 const relyingParties = []
+const keys = new Map()
 
 async function authentication({ method, secret, key }) {
   switch (method) {
@@ -38,20 +39,30 @@ await answerCalls({
     return relyingParties[party].serverMetadata()
   },
 
-  async start({ party, ...parameters }) {
+  // Each party that asks for it has one key, and remembers the nonces that it was given.
+  async bind({ party }) {
+    const pair = await oidc.randomDPoPKeyPair('ES256')
+    keys.set(party, { DPoP: oidc.getDPoPHandle(relyingParties[party], pair) })
+  },
+
+  async start({ party, pushed, ...parameters }) {
     const checks = {
       pkceCodeVerifier: oidc.randomPKCECodeVerifier(),
       expectedState: oidc.randomState(),
       expectedNonce: oidc.randomNonce(),
     }
-    const url = oidc.buildAuthorizationUrl(relyingParties[party], {
+    const asked = {
       scope: 'openid profile email',
       state: checks.expectedState,
       nonce: checks.expectedNonce,
       code_challenge: await oidc.calculatePKCECodeChallenge(checks.pkceCodeVerifier),
       code_challenge_method: 'S256',
       ...parameters,
-    })
+    }
+    const known = relyingParties[party]
+    const url = pushed
+      ? await oidc.buildAuthorizationUrlWithPAR(known, asked, keys.get(party))
+      : oidc.buildAuthorizationUrl(known, asked)
     return { url: url.href, checks }
   },
 
@@ -59,19 +70,21 @@ await answerCalls({
   async finish({ party, url, posted, checks }) {
     const body = posted && new URLSearchParams(posted)
     const arrived = body ? new Request(url, { method: 'POST', body }) : new URL(url)
-    return answered(await oidc.authorizationCodeGrant(relyingParties[party], arrived, checks))
+    const [known, held] = [relyingParties[party], keys.get(party)]
+    return answered(await oidc.authorizationCodeGrant(known, arrived, checks, undefined, held))
   },
 
   async refresh({ party, token, ...parameters }) {
-    return answered(await oidc.refreshTokenGrant(relyingParties[party], token, parameters))
+    const [known, held] = [relyingParties[party], keys.get(party)]
+    return answered(await oidc.refreshTokenGrant(known, token, parameters, held))
   },
 
   async clientCredentials({ party, ...parameters }) {
-    return await oidc.clientCredentialsGrant(relyingParties[party], parameters)
+    return await oidc.clientCredentialsGrant(relyingParties[party], parameters, keys.get(party))
   },
 
   async userinfo({ party, token, subject }) {
-    return await oidc.fetchUserInfo(relyingParties[party], token, subject)
+    return await oidc.fetchUserInfo(relyingParties[party], token, subject, keys.get(party))
   },
 
   async introspect({ party, token, ...parameters }) {
