@@ -42,6 +42,7 @@ from idp.web.context import (
 )
 from idp.web.context import provider as provider_of_request
 from idp.web.login import (
+    check_session,
     consent,
     enrol,
     enrol_key,
@@ -100,7 +101,7 @@ SIGN_IN_PAGES = (
     enable,
     *(profile, security, adding_factors, own_email, own_password),
     *(own_sessions, own_history, connected_products),
-    *(forgot, logout, signed_out),
+    *(forgot, logout, signed_out, check_session),
     *(new_password, not_open, passkey, password, select_account, sign_up),
     *(tenant, unlock, upstream, linked_accounts),
     *(enrol, enrol_key, recovery_codes, second_factor, second_factor_key),

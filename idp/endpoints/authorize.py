@@ -66,7 +66,9 @@ def _begin(
         if isinstance(situation.decision, Done):
             fields = outcome.from_session(provider, db, situation, now)
     if fields:
-        return outcome.reply(provider, parsed.reply_to, fields)
+        assert session
+        mended = cookies.mend_state(provider.settings, request, session.id)
+        return outcome.reply(provider, parsed.reply_to, fields, mended)
     if isinstance(situation.decision, Refused):
         return outcome.turn_back(provider, request, situation, now)
     step = situation.step

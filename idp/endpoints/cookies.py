@@ -17,8 +17,25 @@ def set_cookie(settings: Settings, name: str, value: str) -> tuple[str, str]:
     return ("Set-Cookie", f"{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}")
 
 
-def set_session(settings: Settings, secret: str) -> Headers:
-    return (set_cookie(settings, browser.cookie_name(settings.is_https), secret),)
+def set_session(settings: Settings, secret: str, session_id: str) -> Headers:
+    return (
+        set_cookie(settings, browser.cookie_name(settings.is_https), secret),
+        *_set_state(settings, session_id),
+    )
+
+
+def mend_state(settings: Settings, request: Request, session_id: str) -> Headers:
+    """A browser that has lost the state of its session, or has another's, is given it again."""
+    claimed = request.cookie(browser.state_cookie_name(settings.is_https))
+    return () if claimed == browser.browser_state(session_id) else _set_state(settings, session_id)
+
+
+def _set_state(settings: Settings, session_id: str) -> Headers:
+    """Not for us, but for the frame that products show: so scripts read it, and a frame of another
+    site has it too, where browsers let it (decision 0038)."""
+    name, state = browser.state_cookie_name(settings.is_https), browser.browser_state(session_id)
+    rule = "SameSite=None; Secure" if settings.is_https else "SameSite=Lax"
+    return (("Set-Cookie", f"{name}={state}; Path=/; {rule}"),)
 
 
 def set_device(provider: Provider, request: Request, user_id: str, now: float) -> Headers:

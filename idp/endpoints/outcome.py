@@ -13,7 +13,7 @@ from idp import audit
 from idp.database import Connection
 from idp.directory import switcher, users
 from idp.endpoints import cookies
-from idp.endpoints.messages import NO_STORE, Page, Request, Response, redirect
+from idp.endpoints.messages import NO_STORE, Headers, Page, Request, Response, redirect
 from idp.grants import authorization_code, consent
 from idp.login import attempt as attempts
 from idp.login import linking
@@ -23,6 +23,7 @@ from idp.login.steps import Asked, Done, Refused
 from idp.oidc import authorization_response
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.reply_to import ReplyTo
+from idp.oidc.session_state import session_state
 from idp.provider import Provider
 from idp.sessions import browser, logout, new_device
 from idp.sessions.browser import Evidence
@@ -46,7 +47,7 @@ def from_session(
     browser.touch(db, session, now)
     if standing.tenant_id not in (None, session.tenant_id):
         browser.enter_tenant(db, session.id, standing.tenant_id)
-    return authorization_response.success(parsed.reply_to, provider.settings.issuer, code)
+    return _success(provider, parsed, code, session.id)
 
 
 def finish(
@@ -62,8 +63,7 @@ def finish(
             _link(provider, db, request, situation, attempt, now)
         fields = _fields(provider, db, request, situation, session_id, evidence, now)
     if situation.request:
-        answer = reply(provider, situation.request.reply_to, fields)
-        return replace(answer, headers=(*answer.headers, *headers))
+        return reply(provider, situation.request.reply_to, fields, headers)
     if isinstance(situation.decision, Refused):
         return redirect("/", headers)
     return redirect(_local_target(provider, attempt, now), headers)
@@ -129,7 +129,7 @@ def _signed_in(
         device = cookies.device(provider, request)
         new_device.tell(db, provider.secret_keys, device, whole.user_id, now, request.origin)
         started = browser.start(db, whole, absolute, now, request.origin)
-    headers = cookies.set_session(provider.settings, started.secret)
+    headers = cookies.set_session(provider.settings, started.secret, started.session_id)
     headers += cookies.set_device(provider, request, whole.user_id, now)
     return started.session_id, situation.evidence, headers
 
@@ -162,7 +162,19 @@ def _fields(
     code = authorization_code.issue(
         db, parsed, evidence, session_id, standing, consent_id, provider.settings, now
     )
-    return authorization_response.success(parsed.reply_to, issuer, code)
+    return _success(provider, parsed, code, session_id)
+
+
+def _success(
+    provider: Provider, parsed: AuthorizationRequest, code: str, session_id: str
+) -> dict[str, str]:
+    state = None
+    if "openid" in parsed.scope:
+        client_id, redirect_uri = parsed.client.client_id, parsed.reply_to.redirect_uri
+        state = session_state(client_id, redirect_uri, browser.browser_state(session_id))
+    return authorization_response.success(
+        parsed.reply_to, provider.settings.issuer, code, session_state=state
+    )
 
 
 def _record_refusal(
@@ -231,15 +243,17 @@ def refuse(provider: Provider, reply_to: ReplyTo, code: str, message: str) -> Re
     return reply(provider, reply_to, fields)
 
 
-def reply(provider: Provider, reply_to: ReplyTo, fields: dict[str, str]) -> Response | Page:
+def reply(
+    provider: Provider, reply_to: ReplyTo, fields: dict[str, str], headers: Headers = ()
+) -> Response | Page:
     """OAuth 2.0 Form Post Response Mode for `form_post`, a redirect for the others. Whoever holds a
     connection does not ask for it: to sign, another one may be needed."""
     if reply_to.is_signed:
         fields = {"response": _signed(provider, reply_to, fields)}
     if reply_to.place == "form_post":
         values = {"action": reply_to.redirect_uri, "fields": list(fields.items())}
-        return Page("form_post.html", values, headers=NO_STORE)
-    return redirect(authorization_response.location(reply_to, fields))
+        return Page("form_post.html", values, headers=(*NO_STORE, *headers))
+    return redirect(authorization_response.location(reply_to, fields), headers)
 
 
 def _signed(provider: Provider, reply_to: ReplyTo, fields: dict[str, str]) -> str:

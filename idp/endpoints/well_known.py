@@ -41,6 +41,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "end_session_endpoint": f"{issuer}/logout",
+        "check_session_iframe": f"{issuer}/check_session",
         "product_switcher_endpoint": f"{issuer}/switcher",
         "scopes_supported": list(SCOPES),
         "claims_supported": list(CLAIMS),

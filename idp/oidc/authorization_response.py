@@ -14,8 +14,14 @@ JWT_LIFETIME = 120  # seconds: a minute longer than any code, for clocks
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")  # RFC 3986 section 2.3: the same when encoded
 
 
-def success(reply_to: ReplyTo, issuer: str, code: str) -> dict[str, str]:
-    return _with_state({"code": code}, reply_to, issuer)
+def success(
+    reply_to: ReplyTo, issuer: str, code: str, session_state: str | None = None
+) -> dict[str, str]:
+    """OpenID Connect Core section 3.1.2.5, Session Management section 2."""
+    fields = {"code": code}
+    if session_state:
+        fields["session_state"] = session_state
+    return _with_state(fields, reply_to, issuer)
 
 
 def error(reply_to: ReplyTo, issuer: str, code: str, description: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ from idp.policies.assurance import FEDERATED, Proofs
 from idp.secret_values import fingerprint, new_id, new_secret
 
 TOUCH_AFTER = 60.0
+STATE_CHARACTERS = 32
 
 
 class SsoSession(Base):
@@ -178,6 +179,17 @@ class Started(NamedTuple):
 def cookie_name(is_https: bool) -> str:
     """`__Host-` wherever browsers accept it (RFC 6265bis section 4.1.3.2)."""
     return "__Host-latchkey-session" if is_https else "latchkey-session"
+
+
+def state_cookie_name(is_https: bool) -> str:
+    """Of the cookie that tells the session's state to our own frame (`browser_state`)."""
+    return "__Host-latchkey-state" if is_https else "latchkey-state"
+
+
+def browser_state(session_id: str) -> str:
+    """Another one for each session, which opens nothing and names nobody: scripts of ours may read
+    it (OpenID Connect Session Management section 3.2)."""
+    return fingerprint(f"browser state {session_id}")[:STATE_CHARACTERS]
 
 
 def find(db: Connection, secret: str, idle_lifetime: float, now: float) -> BrowserSession | None:

@@ -118,10 +118,12 @@ def set_cookie(response: Response, name: str, value: str) -> None:
 
 
 def forget_session(response: Response) -> Response:
-    """Take the session's cookie away, and the one that half-finished sign-ins are bound to; the
+    """Take the session's cookies away, and the one that half-finished sign-ins are bound to; the
     session itself has ended in the database."""
     is_https = provider().settings.is_https
     for name in (browser.cookie_name(is_https), attempt.cookie_name(is_https)):
         response.delete_cookie(name, secure=is_https, httponly=True, samesite="Lax", path="/")
+    state, rule = browser.state_cookie_name(is_https), "None" if is_https else "Lax"
+    response.delete_cookie(state, secure=is_https, samesite=rule, path="/")
     g.pop("browser_secret", None)
     return response

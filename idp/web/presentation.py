@@ -22,6 +22,7 @@ from idp.web import brands
 from idp.web.context import catalog, now, provider
 
 STATIC_MAX_AGE = 3600
+SCRIPT_ALONE = "script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *"
 JUST_NOW = 10.0  # seconds, to either side
 _SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:(//[A-Za-z0-9.:\[\]-]+)?")
 
@@ -102,6 +103,11 @@ def allow_frames(uris: Iterable[str]) -> None:
     g.framed = sorted({origin_of(uri) for uri in uris} - {""})
 
 
+def let_anybody_frame() -> None:
+    """A page that shows nothing, takes nothing, and runs a script of ours."""
+    g.own_policy, g.may_be_framed = f"default-src 'none'; {SCRIPT_ALONE}", True
+
+
 def origin_of(uri: str) -> str:
     """As a source of a policy; nothing for what would not be one."""
     parts = urlsplit(uri)
@@ -119,7 +125,8 @@ def add_headers(response: Response) -> Response:
     headers = response.headers
     headers["Content-Security-Policy"] = g.get("own_policy") or _policy()
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
+    if not g.get("may_be_framed"):
+        headers["X-Frame-Options"] = "DENY"
     headers["Referrer-Policy"] = "no-referrer"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"

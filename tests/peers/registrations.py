@@ -28,6 +28,8 @@ class Ports:
     """Where the peers listen, chosen before the provider is told of them."""
 
     apache: int = field(default_factory=free_port)
+    browser_app: int = field(default_factory=free_port)
+    express: int = field(default_factory=free_port)
     logout_receiver: int = field(default_factory=free_port)
     products: dict[str, int] = field(
         default_factory=lambda: {key: free_port() for key in SAMPLE_PRODUCTS}
@@ -60,6 +62,7 @@ def public_halves(keys: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     apache = f"http://localhost:{ports.apache}"
+    apps = [f"http://{host}:{ports.browser_app}" for host in ("localhost", "127.0.0.1")]
     receiver = f"http://localhost:{ports.logout_receiver}"
     return [
         _client("peer-basic", client_secret=odd_secret_of("peer-basic"), grant_types=WITH_REFRESH),
@@ -93,6 +96,14 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
             "peer-told",
             backchannel_logout_uri=f"{receiver}/backchannel-logout",
             grant_types=WITH_REFRESH,
+        ),
+        _client(
+            "peer-browser",
+            token_endpoint_auth_method="none",
+            redirect_uris=[f"{app}/{page}" for app in apps for page in ("callback", "silent")],
+            post_logout_redirect_uris=[f"{app}/" for app in apps],
+            frontchannel_logout_uri=f"{apps[0]}/gone",
+            frontchannel_logout_session_required=True,
         ),
         _with_secret(
             "peer-apache",

@@ -65,7 +65,7 @@ def test_an_answer_may_come_as_a_jwt(either_world: World, mode: str) -> None:
         ask(visitor, KEEPING, response_mode=mode),
     ):
         claims = told(world, answer, mode)
-        assert (set(claims), claims["state"]) == ({"code", "state"}, "a-state")
+        assert (set(claims), claims["state"]) == ({"code", "session_state", "state"}, "a-state")
         assert redeem(world, KEEPING, claims["code"]).status_code == 200
 
 
@@ -89,7 +89,7 @@ def test_sec_12_a_refusal_comes_as_a_jwt_too(world: World, mode: str) -> None:
 def test_what_was_not_sent_does_not_come_back(world: World) -> None:
     register(world, KEEPING)
     answer = answer_to(world.browser(), KEEPING, response_mode="jwt", state=None)
-    assert set(told(world, answer, "jwt")) == {"code"}
+    assert set(told(world, answer, "jwt")) == {"code", "session_state"}
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)

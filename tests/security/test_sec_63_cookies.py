@@ -11,7 +11,8 @@ from tests.security.browsing import over_https, rules
 from tests.world import AMARA, BEN, PASSWORD, PRIYA, Visitor, World, request_for, sent_back
 
 SESSION, BROWSER, FORM = "latchkey-session", "latchkey-browser", "latchkey-form"
-COOKIES = (SESSION, BROWSER, FORM, "latchkey-device")
+STATE = "latchkey-state"  # read by the frame that products show, and by nothing of ours
+COOKIES = (SESSION, BROWSER, FORM, "latchkey-device", STATE)
 
 
 def cookies_of_a_visit(world: World) -> list[str]:
@@ -36,7 +37,9 @@ def test_sec_63_every_cookie_is_as_strict_as_the_scheme_allows(
     assert names == {("__Host-" if is_https else "") + name for name in COOKIES}
     for cookie in seen:
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
-        assert {"httponly", "samesite=lax", "path=/"} <= attributes
+        site = "none" if STATE in cookie and is_https else "lax"
+        assert {f"samesite={site}", "path=/"} <= attributes
+        assert ("httponly" in attributes) == (STATE not in cookie)
         assert ("secure" in attributes) == is_https
         assert not any(part.startswith("domain") for part in attributes)
         if "latchkey-device" in cookie:  # it outlives the window, and says nothing of anybody
