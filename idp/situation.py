@@ -10,7 +10,7 @@ from idp.credentials import factors
 from idp.database import Connection
 from idp.directory.products import CONSOLE
 from idp.grants import consent
-from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, PAGE, Attempt
+from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, PAGE, PUSHED_AS, Attempt
 from idp.login.counting import counting_in, vouched_by
 from idp.login.entries import entries_of
 from idp.login.next_step import next_step
@@ -86,7 +86,9 @@ def resumed(
     parsed = None
     if attempt.destination == AUTHORIZE:
         begun = Parameters(attempt.parameters, frozenset())
-        parsed = read_request(provider, Arrival(begun, is_pushed=True, is_signed=True), now)
+        pushed_as = begun.get(PUSHED_AS) or ""
+        arrival = Arrival(begun, is_pushed=True, is_signed=True, pushed_as=pushed_as)
+        parsed = read_request(provider, arrival, now)
     return assess(provider, db, parsed, attempt, session, now)
 
 

@@ -20,12 +20,12 @@ def is_handed_over(sent: Parameters) -> bool:
 
 
 def arrived(provider: Provider, sent: Parameters, now: float) -> Arrival:
-    """Raises PageRefusal, or RefusedRequest. A pushed request is spent by it."""
+    """Raises PageRefusal, or RefusedRequest."""
     request_uri = sent.get("request_uri") or ""
     if pushed_request.is_one(request_uri):
-        client_id = sent.get("client_id") or ""
-        pushed = pushed_request.take(provider.ephemeral, request_uri, client_id, now)
-        return Arrival(pushed, is_pushed=True, is_signed=True)
+        key = pushed_request.key_of(request_uri, sent.get("client_id") or "")
+        pushed = pushed_request.read(provider.ephemeral, key, now)
+        return Arrival(pushed, is_pushed=True, is_signed=True, pushed_as=key)
     token = sent.get("request")
     if token is None:
         return Arrival(sent)

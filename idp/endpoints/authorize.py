@@ -63,7 +63,12 @@ def _begin(
     with provider.database.connection(durable=False) as db:
         session = _find_session(provider, db, request, now)
         situation = assess(provider, db, parsed, None, session, now)
-        if isinstance(situation.decision, Done):
+        is_done = isinstance(situation.decision, Done)
+        if is_done and not parsed.pushed_as:
+            fields = outcome.from_session(provider, db, situation, now)
+    if is_done and parsed.pushed_as:
+        outcome.spend_pushed(provider, parsed, now)
+        with provider.database.connection(durable=False) as db:
             fields = outcome.from_session(provider, db, situation, now)
     if fields:
         assert session
@@ -76,6 +81,8 @@ def _begin(
     if "none" in parsed.prompt:
         return outcome.refuse(provider, parsed.reply_to, step.error, step.words)
     asked = {name: sent.values[name] for name in PARAMETERS if name in sent.values}
+    if parsed.pushed_as:
+        asked[attempts.PUSHED_AS] = parsed.pushed_as
     if not attempts.fits(asked):
         sentence = "The parameters together are larger than a sign-in keeps."
         return outcome.refuse(provider, parsed.reply_to, "invalid_request", sentence)

@@ -20,7 +20,7 @@ from idp.login import linking
 from idp.login.attempt import Attempt
 from idp.login.next_step import next_step
 from idp.login.steps import Asked, Done, Refused
-from idp.oidc import authorization_response
+from idp.oidc import authorization_response, pushed_request
 from idp.oidc.authorization_request import AuthorizationRequest
 from idp.oidc.reply_to import ReplyTo
 from idp.oidc.session_state import session_state
@@ -55,6 +55,8 @@ def finish(
 ) -> Response | Page:
     """Spend the attempt, start or renew the session, and send the browser where it was going."""
     attempts.spend(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
+    if situation.request and situation.request.pushed_as:
+        spend_pushed(provider, situation.request, now)
     if _must_not_begin_a_session(situation, now):
         return turn_back(provider, request, situation, now)
     with provider.database.transaction() as db:
@@ -67,6 +69,12 @@ def finish(
     if isinstance(situation.decision, Refused):
         return redirect("/", headers)
     return redirect(_local_target(provider, attempt, now), headers)
+
+
+def spend_pushed(provider: Provider, parsed: AuthorizationRequest, now: float) -> None:
+    """Raises PageRefusal where another browser, or another tab, was faster."""
+    lifetime = provider.settings.attempt_lifetime
+    pushed_request.spend(provider.ephemeral, parsed.pushed_as, lifetime, now)
 
 
 def _link(

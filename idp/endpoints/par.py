@@ -56,7 +56,8 @@ def _key_of(provider: Provider, proof: Proof, claimed_jkt: str | None) -> str:
 
 
 def _check(provider: Provider, arrival: Arrival) -> None:
-    if not attempts.fits(arrival.parameters.values):
+    kept = {**arrival.parameters.values, attempts.PUSHED_AS: pushed_request.key_of("", "")}
+    if not attempts.fits(kept):
         sentence = "The parameters together are larger than a sign-in keeps."
         raise OAuthRefusal("invalid_request", sentence)
     try:

@@ -22,6 +22,7 @@ LAUNCH = "launch"
 PAGE = "page"
 CONSOLE_PAGE = "console"
 INVITATION = "invitation"
+PUSHED_AS = "pushed_as"  # beside the parameters of a request that was pushed
 MAX_KEPT = 6 * 1024  # letters of parameters and target
 
 

@@ -62,6 +62,7 @@ class AuthorizationRequest:
     resources: tuple[ProductView, ...]
     code_challenge: str | None
     dpop_jkt: str | None
+    pushed_as: str
 
     @property
     def targets(self) -> tuple[ProductView, ...]:
@@ -73,11 +74,12 @@ class AuthorizationRequest:
 class Arrival:
     """What a client asks, and how it came: handed in by its client (`is_pushed`, RFC 9126), in a
     request object (`is_signed`, RFC 9101), or as it stands. What was pushed or has begun was judged
-    when it was, and `is_signed` too."""
+    when it was, and `is_signed` too. `pushed_as` is what it is kept by (`pushed_request.py`)."""
 
     parameters: Parameters
     is_pushed: bool = False
     is_signed: bool = False
+    pushed_as: str = ""
 
 
 def parse(
@@ -114,6 +116,7 @@ def parse(
             resources=resources,
             code_challenge=sent.get("code_challenge"),
             dpop_jkt=sent.get("dpop_jkt"),
+            pushed_as=arrival.pushed_as,
         )
     except _Fault as fault:
         raise RefusedRequest(fault.code, fault.message, reply_to) from fault

@@ -82,13 +82,61 @@ def test_sec_29_it_is_good_once(either_world: World) -> None:
     assert is_over(bring(world.browser(), KEEPING, request_uri))
 
 
-def test_sec_29_of_20_browsers_at_once_one_gets_on(either_world: World) -> None:
+def test_sec_29_of_20_who_are_signed_in_and_bring_it_at_once_one_gets_a_code(
+    either_world: World,
+) -> None:
+    world = either_world
+    register(world, KEEPING)
+    visitor = world.browser()
+    sign_in(visitor, bring(visitor, KEEPING, named(world, KEEPING)))
+    request_uri = named(world, KEEPING)
+    answers = at_once([partial(bring, visitor, KEEPING, request_uri)] * 20)
+    assert sorted(answer.status_code for answer in answers) == [303, *[400] * 19]
+    assert sum("code=" in answer.headers.get("Location", "") for answer in answers) == 1
+
+
+def test_sec_29_it_may_be_loaded_again_until_it_is_answered(either_world: World) -> None:
+    """FAPI 2.0 Security Profile section 5.3.2.2: what looks ahead for somebody, or a page that is
+    loaded again, ends nothing; and what has begun goes on after its minute."""
     world = either_world
     register(world, KEEPING)
     request_uri = named(world, KEEPING)
-    visitors = [world.browser() for _ in range(20)]
-    answers = at_once([partial(bring, visitor, KEEPING, request_uri) for visitor in visitors])
-    assert sorted(answer.status_code for answer in answers) == [303, *[400] * 19]
+    first, second = world.browser(), world.browser()
+    pages = [first.follow(bring(each, KEEPING, request_uri)) for each in (first, first)]
+    other = second.follow(bring(second, KEEPING, request_uri))
+    world.clock.move(61)
+    assert "code" in sent_back(first.follow(first.submit(pages[0], email=AMARA, password=PASSWORD)))
+    late = second.follow(second.submit(other, email=AMARA, password=PASSWORD))
+    assert is_over(late)
+    assert first.follow(first.submit(pages[1], email=AMARA, password=PASSWORD)).status_code == 400
+
+
+def test_sec_29_who_comes_too_late_with_it_is_not_signed_in(world: World) -> None:
+    register(world, KEEPING)
+    request_uri = named(world, KEEPING)
+    first, second = world.browser(), world.browser()
+    other = second.follow(bring(second, KEEPING, request_uri))
+    sign_in(first, bring(first, KEEPING, request_uri))
+    second.follow(second.submit(other, email=AMARA, password=PASSWORD))
+    silent = urlencode({**asked_by(KEEPING), "prompt": "none"})
+    assert sent_back(second.get(f"/authorize?{silent}"))["error"] == "login_required"
+
+
+def test_sec_29_who_turns_back_has_answered_it_too(world: World) -> None:
+    register(world, ASKING)
+    visitor = world.browser()
+    request_uri = named(world, ASKING)
+    page = visitor.follow(bring(visitor, ASKING, request_uri))
+    question = visitor.follow(visitor.submit(page, email=AMARA, password=PASSWORD))
+    sent = sent_back(visitor.follow(visitor.submit(question, decision="deny")))
+    assert sent["error"] == "access_denied"
+    assert is_over(bring(visitor, ASKING, request_uri))
+
+
+def test_sec_29_a_client_can_t_say_by_itself_that_it_has_pushed(world: World) -> None:
+    register(world, PUSHING)
+    query = urlencode({**asked_by(PUSHING), "pushed_as": "pushed:" + "0" * 64})
+    assert sent_back(world.browser().get(f"/authorize?{query}"))["error"] == "invalid_request"
 
 
 def test_sec_29_another_client_finds_nothing_and_spends_nothing(either_world: World) -> None:
