@@ -19,6 +19,7 @@ from idp.settings import Settings
 from idp.tokens.signed_tokens import ID_TOKEN, BadToken, TokenReader
 from idp.tokens.signing_keys import KeyRing, load_key_ring
 from idp.tokens.subjects import person_of
+from idp.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,12 @@ class Provider:
     key_ring: Versioned[KeyRing]
     tokens: TokenReader
     upstreams: Upstreams
+    turns: Turns
     clock: Callable[[], float]
 
 
 def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Provider:
-    keys = secret_keys(settings.keys_dir)
+    keys, turns = secret_keys(settings.keys_dir), Turns()
     database = Database(settings.database_url, settings.database_pool, keys.seal)
     retention = float(max(settings.access_token_lifetime, settings.id_token_lifetime))
     return Provider(
@@ -50,7 +52,8 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         catalog=Versioned(database, lambda: _catalog(database)),
         key_ring=Versioned(database, lambda: load_key_ring(database, keys, retention)),
         tokens=TokenReader(),
-        upstreams=Upstreams(settings.reachable_networks),
+        upstreams=Upstreams(settings.reachable_networks, turns),
+        turns=turns,
         clock=clock,
     )
 

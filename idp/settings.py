@@ -57,6 +57,7 @@ class Settings:
     code_lifetime: int = 60
     pushed_request_lifetime: int = 60
     require_pushed_authorization_requests: bool = False
+    fetch_request_uris: bool = False
     access_token_lifetime: int = 600
     id_token_lifetime: int = 600
     refresh_idle_lifetime: int = 14 * 86400

@@ -60,6 +60,7 @@ class Client(Base):
     subject_type: Mapped[str] = mapped_column(default="public", server_default="public")
     sector_identifier_uri: Mapped[str | None]
     request_object_signing_alg: Mapped[str | None]
+    request_uris: Mapped[list[str]] = mapped_column(JsonText, default=list, server_default="[]")
     require_signed_request_object: Mapped[bool] = mapped_column(
         default=False, server_default=sa.false()
     )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from idp import outgoing
 from idp.directory.clients import Client
 from idp.errors import PageRefusal, Refusal, told
 from idp.oidc import pushed_request, request_object
 from idp.oidc.authorization_request import Arrival
-from idp.oidc.parameters import Parameters
+from idp.oidc.parameters import MAX_TOKEN, Parameters
 from idp.oidc.reply_to import RefusedRequest, find_named_reply_to, get_client
 from idp.oidc.request_object import RequestObjectRefusal
+from idp.outgoing import Unreachable
 from idp.provider import Provider
+from idp.turns import NoTurn
 
+PATIENCE = 4.0
+ACCEPTED = {"Accept": "application/oauth-authz-req+jwt, application/jwt"}
 UNSOUND = told("The product asked for this sign-in in a way that we can't check.")
 
 
 def is_handed_over(sent: Parameters) -> bool:
     """Whether what the client asks does not stand in the parameters themselves."""
-    return bool(sent.get("request") or pushed_request.is_one(sent.get("request_uri") or ""))
+    return bool(sent.get("request") or sent.get("request_uri"))
 
 
 def arrived(provider: Provider, sent: Parameters, now: float) -> Arrival:
@@ -27,17 +32,41 @@ def arrived(provider: Provider, sent: Parameters, now: float) -> Arrival:
         pushed = pushed_request.read(provider.ephemeral, key, now)
         return Arrival(pushed, is_pushed=True, is_signed=True, pushed_as=key)
     token = sent.get("request")
-    if token is None:
+    if token is None and not (request_uri and provider.settings.fetch_request_uris):
         return Arrival(sent)
     client = get_client(sent, provider.catalog.current(now))
     try:
-        if request_uri:
+        if token and request_uri:
             sentence = "request and request_uri exclude each other."
             raise RequestObjectRefusal(sentence, code="invalid_request")
+        token = token or _fetched(provider, client, request_uri)
         opened = request_object.verify(token, client, provider.settings.issuer, now)
     except RequestObjectRefusal as refusal:
         raise _where_it_is_told(refusal, sent, client) from refusal
     return Arrival(opened, is_signed=True)
+
+
+def _fetched(provider: Provider, client: Client, request_uri: str) -> str:
+    """From an address that the client has registered, anew each time, so that a fragment, which
+    tells versions apart, has nothing to say (OpenID Connect Core section 6.2). Raises
+    RequestObjectRefusal."""
+    address = request_uri.partition("#")[0]
+    if address not in {each.partition("#")[0] for each in client.request_uris}:
+        sentence = "request_uri is none that the client has registered."
+        raise RequestObjectRefusal(sentence, code=pushed_request.CODE)
+    networks = provider.settings.reachable_networks
+    try:
+        with provider.turns.wait_for(f"client {client.client_id}"):
+            answer = outgoing.ask(
+                *(address, networks), headers=ACCEPTED, most=MAX_TOKEN + 1, deadline=PATIENCE
+            )
+    except (NoTurn, Unreachable) as problem:
+        sentence = "Nothing could be fetched from request_uri."
+        raise RequestObjectRefusal(sentence, str(problem), pushed_request.CODE) from problem
+    if answer.status != 200 or len(answer.body) > MAX_TOKEN or not answer.body.isascii():
+        sentence = f"request_uri answers {answer.status}, or with no JWT."
+        raise RequestObjectRefusal(sentence, code=pushed_request.CODE)
+    return answer.body.decode().strip()
 
 
 def _where_it_is_told(refusal: RequestObjectRefusal, sent: Parameters, client: Client) -> Refusal:

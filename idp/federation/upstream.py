@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from threading import BoundedSemaphore
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
@@ -21,7 +19,8 @@ import orjson
 from idp import outgoing
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.outgoing import NO_HEADERS, Unreachable
-from idp.settings import UPSTREAM_THREADS, Networks
+from idp.settings import Networks
+from idp.turns import NoTurn, Turns
 
 PATIENCE = 4.0
 MOST_BYTES = 64 * 1024
@@ -30,8 +29,6 @@ MOST_ERROR = 64
 FRESH_FOR = 3600.0
 UNKNOWN_KEY_AFTER = 60.0
 AFTER_TROUBLE = 10.0
-AT_ONCE, LINE_WAIT = 2, 0.5
-FOR_ONE = UPSTREAM_THREADS - 1  # at once and in line, so that one that is slow stops no other
 ADDRESS = re.compile(r"[\w.~:/?\[\]@!$&'()*+,;=%-]{1,2048}", re.ASCII)  # RFC 3986, no fragment
 WELL_KNOWN = "/.well-known/openid-configuration"
 
@@ -86,11 +83,9 @@ class Patience:
 class Upstreams:
     """Of one process; what it knows of each is an hour old at most."""
 
-    def __init__(self, allowed: Networks) -> None:
+    def __init__(self, allowed: Networks, turns: Turns) -> None:
         self._allowed = allowed
-        self._threads = BoundedSemaphore(UPSTREAM_THREADS)
-        self._lines: dict[str, BoundedSemaphore] = {}
-        self._rooms: dict[str, BoundedSemaphore] = {}
+        self._turns = turns
         self._metadata: dict[str, _Kept] = {}
         self._keys: dict[str, _Kept] = {}
         self._trouble: dict[str, float] = {}
@@ -157,13 +152,15 @@ class Upstreams:
             raise Away("it did not answer just now")
         asked = {"Accept": "application/json", **headers}
         try:
-            with self._turn(upstream.tenant_id or upstream.issuer):
+            with self._turns.wait_for(upstream.tenant_id or upstream.issuer):  # of one company, all
                 answer = outgoing.ask(
                     *(uri, self._allowed, fields),
                     headers=asked,
                     most=MOST_BYTES + 1,
                     deadline=patience.left,
                 )
+        except NoTurn as problem:
+            raise Away(str(problem)) from problem
         except Unreachable as problem:
             self._trouble[upstream.issuer] = now
             raise Away(str(problem)) from problem
@@ -172,26 +169,6 @@ class Upstreams:
         if answer.status != 200:
             raise Refused(answer.status, _error_of(answer.body))
         return _object(answer.body)
-
-    @contextmanager
-    def _turn(self, whose: str) -> Iterator[None]:
-        """Of a company, whatever providers it has, or of a provider of the platform's. Raises Away
-        where too many wait already."""
-        line = self._lines.setdefault(whose, BoundedSemaphore(FOR_ONE))
-        room = self._rooms.setdefault(whose, BoundedSemaphore(AT_ONCE))
-        with _place(self._threads), _place(line), _place(room, LINE_WAIT):
-            yield
-
-
-@contextmanager
-def _place(places: BoundedSemaphore, seconds: float = 0.0) -> Iterator[None]:
-    """Raises Away where none is free by then."""
-    if not places.acquire(timeout=seconds):
-        raise Away("too many are waiting for others")
-    try:
-        yield
-    finally:
-        places.release()
 
 
 def _with_secret(

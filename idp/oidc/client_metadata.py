@@ -29,6 +29,7 @@ TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
 NOT_PUBLIC = ("client_credentials", TOKEN_EXCHANGE)
 MAX_URI = 2048
+MAX_REQUEST_URI = 512
 DEFAULT_PORTS = {"http": 80, "https": 443}
 NO_SHARED_KEYS = (
     "client_secret_jwt would be checked by the secret itself, and we keep its hash alone:"
@@ -62,6 +63,7 @@ class ClientMetadata:
     subject_type: str = subjects.PUBLIC
     sector_identifier_uri: str | None = None
     request_object_signing_alg: str | None = None
+    request_uris: Sequence[str] = ()
     require_signed_request_object: bool = False
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "ES256"
@@ -195,6 +197,17 @@ def _place(uri: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
+def _check_request_uris(metadata: ClientMetadata) -> None:
+    """A fragment is no part of the address: it tells versions apart (OpenID Connect Core section
+    6.2)."""
+    for uri in metadata.request_uris:
+        if len(uri) > MAX_REQUEST_URI:
+            sentence = f"An address has more than {MAX_REQUEST_URI} characters."
+            raise MetadataRefusal("request_uris", sentence)
+        _check_uri("request_uris", uri.partition("#")[0], may_be_private=False)
+        _split("request_uris", uri)
+
+
 def _check_uri(member: str, uri: str, may_be_private: bool) -> None:
     """Absolute and exact: no fragment, wildcard or user; https, or http on loopback; a scheme of
     its own, with a dot in it, only for a native application (RFC 8252 section 7.1)."""
@@ -254,7 +267,13 @@ def _check_keys(metadata: ClientMetadata) -> None:
 
 CHECKS = (
     *(_check_client_id, _check_choices, _check_public),
-    *(_check_redirect_uris, _check_own_uris, _check_frontchannel, _check_sector),
+    *(
+        _check_redirect_uris,
+        _check_own_uris,
+        _check_request_uris,
+        _check_frontchannel,
+        _check_sector,
+    ),
     *(_check_scope, _check_keys),
 )
 

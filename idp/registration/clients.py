@@ -33,7 +33,7 @@ PLAIN = (
     *("backchannel_logout_uri", "backchannel_logout_session_required"),
     *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
     *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
-    *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
+    *("token_endpoint_auth_signing_alg", "request_object_signing_alg", "request_uris"),
     *("subject_type", "sector_identifier_uri", "default_max_age", "refresh_token_rotation"),
     "dpop_bound_access_tokens",
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),

@@ -217,6 +217,9 @@ class ClientForm(Form):
     request_object_signing_alg: Algorithm | None = Field(
         default=None, description="Of its request objects; any of them if left out."
     )
+    request_uris: list[str] = Field(
+        default=[], description="Its request objects are there; fetched only if the operator lets."
+    )
     require_signed_request_object: bool = False
     dpop_bound_access_tokens: bool = False
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")

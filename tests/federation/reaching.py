@@ -8,6 +8,7 @@ import requests
 
 from idp.directory.upstream_providers import UpstreamProvider as Known
 from idp.federation.upstream import Metadata, Patience, Tokens, Upstreams
+from idp.turns import Turns
 from tests.federation.party import BACK, query_of, sent_to
 from tests.machine.upstream import UpstreamProvider
 from tests.machine.upstream.keys import challenge_of
@@ -23,7 +24,8 @@ class Reaching:
 
     def __init__(self, provider: UpstreamProvider, upstreams: Upstreams | None = None) -> None:
         self.provider = provider
-        self.upstreams = upstreams or Upstreams(HERE)
+        self.turns = Turns()
+        self.upstreams = upstreams or Upstreams(HERE, self.turns)
         self.known = Known("one", "One", provider.issuer, provider.client_id, "sealed")
 
     def metadata(self, now: float = NOW, seconds: float = LONG) -> Metadata:

@@ -17,6 +17,7 @@ from idp.federation.upstream import (
     Patience,
     Upstreams,
 )
+from idp.turns import Turns
 from tests.federation.party import BACK
 from tests.federation.reaching import NOW, Reaching
 from tests.machine.upstream import Fault, UpstreamProvider, running_upstream
@@ -102,7 +103,7 @@ def test_who_answers_badly_is_asked_again(there: Reaching) -> None:
 
 def test_nobody_inside_is_asked(there: Reaching) -> None:
     with pytest.raises(Away, match="NotAllowed"):
-        Reaching(there.provider, Upstreams(())).metadata()
+        Reaching(there.provider, Upstreams((), Turns())).metadata()
     assert there.provider.asked["discovery"] == 0
 
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from idp.federation import upstream as reaching
-from idp.federation.upstream import AT_ONCE, FOR_ONE, Away, Metadata
+from idp import turns
+from idp.federation.upstream import Away, Metadata
 from idp.settings import UPSTREAM_THREADS
+from idp.turns import AT_ONCE, FOR_ONE
 from tests.federation.party import BACK
 from tests.federation.reaching import LONG, NOW, Reaching
 from tests.machine.upstream import Fault, running_upstream
@@ -47,7 +48,7 @@ class Crowd:
             self.one.provider.is_quiet_within(0.01)
 
     def places_taken(self) -> int:
-        return UPSTREAM_THREADS - self.one.upstreams._threads._value
+        return UPSTREAM_THREADS - self.one.turns.threads._value
 
     def let_go(self) -> None:
         """Who hangs is cut off; who asks from now on gets an answer."""
@@ -68,12 +69,12 @@ def crowd() -> Iterator[Crowd]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who stands in line stays there."""
-    monkeypatch.setattr(reaching, "LINE_WAIT", FOR_EVER)
+    monkeypatch.setattr(turns, "LINE_WAIT", FOR_EVER)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reaching, "LINE_WAIT", 0.01)
+    monkeypatch.setattr(turns, "LINE_WAIT", 0.01)
 
 
 def is_turned_away(asking: Future[Metadata]) -> bool:

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from idp.federation.upstream import AT_ONCE, Patience
+from idp.federation.upstream import Patience
 from idp.settings import UPSTREAM_THREADS
+from idp.turns import AT_ONCE
 from tests.federation.known import known_to
 from tests.federation.signing_in import RETURN, come_back, leave, link, returned, sent_to, sign_in
 from tests.machine.upstream.faults import Fault, faults_of

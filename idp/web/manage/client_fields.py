@@ -97,6 +97,10 @@ SECURITY = (
         *(_("Those that it signs."), ANY_ALGORITHM),
     ),
     Field(
+        *("request_uris", LINES, _("Where its signed requests are")),
+        _("One address on each line. They are fetched only if the platform is set up for it."),
+    ),
+    Field(
         *("dpop_bound_access_tokens", SWITCH, _("Tokens are bound to its key")),
         _("It shows with each request that it holds the key (DPoP, RFC 9449)."),
     ),

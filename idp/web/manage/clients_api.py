@@ -69,6 +69,7 @@ class ClientTold(ClientLine):
     subject_type: str
     sector_identifier_uri: str | None
     request_object_signing_alg: str | None
+    request_uris: list[str]
     require_signed_request_object: bool
     dpop_bound_access_tokens: bool
     default_max_age: int | None
@@ -136,6 +137,11 @@ class ChangedClient(Sent):
     )
     request_object_signing_alg: Algorithm | None = Field(
         None, description=told("Of its request objects. Any of them, if null.")
+    )
+    request_uris: list[str] | None = Field(
+        None,
+        max_length=50,
+        description=told("Where its request objects are, if the operator lets them be fetched."),
     )
     require_signed_request_object: bool | None = Field(
         None, description=told("Sign-ins begin by a signed request alone (RFC 9101).")

@@ -1,0 +1,45 @@
+"""Whose turn it is to wait for somebody else's server: of the threads that answer few are held, and
+fewer for each of those waited for, so that one that is slow stops no other (security.md R12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+
+from idp.settings import UPSTREAM_THREADS
+
+AT_ONCE, LINE_WAIT = 2, 0.5
+FOR_ONE = UPSTREAM_THREADS - 1  # at once and in line
+
+
+class NoTurn(Exception):
+    """Too many wait already."""
+
+
+class Turns:
+    """Of one process."""
+
+    def __init__(self) -> None:
+        self.threads = BoundedSemaphore(UPSTREAM_THREADS)
+        self._lines: dict[str, BoundedSemaphore] = {}
+        self._rooms: dict[str, BoundedSemaphore] = {}
+
+    @contextmanager
+    def wait_for(self, whom: str) -> Iterator[None]:
+        """Raises NoTurn."""
+        line = self._lines.setdefault(whom, BoundedSemaphore(FOR_ONE))
+        room = self._rooms.setdefault(whom, BoundedSemaphore(AT_ONCE))
+        with _place(self.threads), _place(line), _place(room, LINE_WAIT):
+            yield
+
+
+@contextmanager
+def _place(places: BoundedSemaphore, seconds: float = 0.0) -> Iterator[None]:
+    """Raises NoTurn where none is free by then."""
+    if not places.acquire(timeout=seconds):
+        raise NoTurn("too many are waiting for others")
+    try:
+        yield
+    finally:
+        places.release()

@@ -1,0 +1,198 @@
+"""S29: a request object is fetched where the operator lets it, and from a registered address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from werkzeug.test import TestResponse
+
+from idp.endpoints import arrivals
+from idp.errors import SetupMistake
+from tests.security.browsing import reopened
+from tests.security.protocol import Party, is_page_of_ours, redeem, register
+from tests.security.test_sec_29_request_objects import sign_in, signed, signing
+from tests.world import Visitor, World, sent_back
+
+NOT_THERE = "/nowhere"
+
+
+class Host(ThreadingHTTPServer):
+    """The client's own, on loopback; `bodies` by path, and the paths that were `asked` for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.bodies: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.let_go = Event()
+
+    def address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Host
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        if self.path == "/hangs":
+            self.server.let_go.wait()
+        moved = self.path == "/moved"
+        self.send_response(302 if moved else 404 if self.path == NOT_THERE else 200)
+        self.send_header("Location", self.server.address("/sound"))
+        self.end_headers()
+        self.wfile.write(self.server.bodies.get(self.path, self.server.bodies["/sound"]))
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    running = Host()
+    thread = Thread(target=running.serve_forever, args=(0.01,))
+    thread.start()
+    yield running
+    running.let_go.set()
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+PATHS = ("/sound", "/sound#one", "/moved", NOT_THERE, "/large", "/binary", "/hangs", "/forged")
+
+
+@pytest.fixture
+def party(host: Host) -> Party:
+    return signing("refers", request_uris=[host.address(path) for path in PATHS])
+
+
+@pytest.fixture
+def fetching(world: World, host: Host, party: Party) -> Iterator[World]:
+    opened = reopened(world, replace(world.settings, fetch_request_uris=True))
+    register(opened, party)
+    token = signed(opened, party)
+    host.bodies = {
+        "/sound": token.encode() + b"\n",
+        "/large": token.encode() + b"A" * 20_000,
+        "/binary": b"\xff" + token.encode(),
+        "/forged": signed(opened, party, aud="https://evil.example").encode(),
+    }
+    yield opened
+    opened.held.database.close()
+
+
+def bring(visitor: Visitor, party: Party, request_uri: str, **beside: str) -> TestResponse:
+    fields = {"client_id": party.client_id, "request_uri": request_uri, **beside}
+    return visitor.get("/authorize?" + urlencode(fields))
+
+
+@pytest.mark.parametrize("fragment", ["", "#one", "#another"])
+def test_a_request_may_be_fetched(fetching: World, host: Host, party: Party, fragment: str) -> None:
+    """Once for a sign-in, whatever version its fragment says."""
+    visitor = fetching.browser()
+    sent = sign_in(visitor, bring(visitor, party, host.address("/sound") + fragment, state="x"))
+    assert sent["state"] == "signed-state"
+    assert redeem(fetching, party, sent["code"]).status_code == 200
+    assert host.asked == ["/sound"]
+
+
+def test_sec_29_none_is_fetched_unless_the_operator_lets_it(
+    world: World, host: Host, party: Party
+) -> None:
+    register(world, party)
+    beside = {"redirect_uri": party.redirect_uri}
+    sent = sent_back(bring(world.browser(), party, host.address("/sound"), **beside))
+    assert sent["error"] == "request_uri_not_supported"
+    assert host.asked == []
+    told = world.get("/.well-known/openid-configuration").json or {}
+    assert told["request_uri_parameter_supported"] is False
+
+
+def test_sec_29_only_what_is_registered_is_asked_for(
+    fetching: World, host: Host, party: Party
+) -> None:
+    visitor = fetching.browser()
+    told = fetching.get("/.well-known/openid-configuration").json or {}
+    assert told["request_uri_parameter_supported"] is told["require_request_uri_registration"]
+    sound = host.address("/sound")
+    for unknown in (
+        *(f"{sound}/", f"{sound}?", f"{sound}?x=1", sound.upper(), f" {sound}", f"{sound}\n"),
+        *(sound.replace("127.0.0.1", "localhost"), sound.replace("http", "https")),
+        *(host.address("/other"), "https://evil.example/r", "file:///etc/passwd", "urn:x", "#one"),
+    ):
+        answer = bring(visitor, party, unknown, redirect_uri=party.redirect_uri)
+        assert sent_back(answer)["error"] == "invalid_request_uri", unknown
+        assert is_page_of_ours(bring(visitor, party, unknown)), unknown
+    assert host.asked == []
+
+
+def test_sec_29_another_clients_address_is_not_ones_own(
+    fetching: World, host: Host, party: Party
+) -> None:
+    other = signing("refers-not")
+    register(fetching, other)
+    assert is_page_of_ours(bring(fetching.browser(), other, host.address("/sound")))
+    assert host.asked == []
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/moved", "invalid_request_uri"),
+        (NOT_THERE, "invalid_request_uri"),
+        ("/large", "invalid_request_uri"),
+        ("/binary", "invalid_request_uri"),
+        ("/hangs", "invalid_request_uri"),
+        ("/forged", "invalid_request_object"),
+    ],
+)
+def test_sec_71_what_is_fetched_is_small_and_soon_there_and_leads_nowhere_else(
+    fetching: World,
+    host: Host,
+    party: Party,
+    path: str,
+    error: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if path == "/hangs":
+        monkeypatch.setattr(arrivals, "PATIENCE", 0.2)
+    beside = {"redirect_uri": party.redirect_uri}
+    sent = sent_back(bring(fetching.browser(), party, host.address(path), **beside))
+    assert sent["error"] == error
+    assert host.asked == [path]
+
+
+def test_sec_71_an_address_inside_is_not_reached(fetching: World, host: Host, party: Party) -> None:
+    inside = reopened(fetching, replace(fetching.settings, outgoing_networks=""))
+    assert is_page_of_ours(bring(inside.browser(), party, host.address("/sound")))
+    assert host.asked == []
+    inside.held.database.close()
+
+
+def test_sec_29_a_form_makes_us_ask_nobody_yet(fetching: World, host: Host, party: Party) -> None:
+    visitor = fetching.browser()
+    fields = {"client_id": party.client_id, "request_uri": host.address("/sound")}
+    answer = visitor.client.post("/authorize", data=fields)
+    assert host.asked == []
+    assert "code" in sign_in(visitor, answer)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("http://refers.example/r", "ftp://refers.example/r", "com.example.app:/r", "/r", ""),
+        *("https://a@refers.example/r", "https://refers.example/*", "https:///r"),
+        *("https://refers.example/" + "r" * 500, "https://refers.example/r#\x00"),
+    ],
+)
+def test_sec_29_where_they_are_is_an_address_of_https(world: World, uri: str) -> None:
+    with pytest.raises(SetupMistake, match="request_uris"):
+        register(world, signing("refers", request_uris=[uri]))
