@@ -24,10 +24,13 @@ from idp.directory import (
     importing,
     memberships,
 )
+from idp.directory.clients import Client
 from idp.directory.operating import NOBODY, operation
 from idp.errors import StoreUnavailable
 from idp.grants import ending
 from idp.login import password_reminders, resetting, sign_up
+from idp.oidc import encrypted_responses
+from idp.oidc.encrypted_responses import NotEncryptable, encrypted
 from idp.operators import health
 from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
@@ -152,7 +155,7 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
     claims = logout.logout_token_claims(
         held.settings.issuer, client, message.payload, held.secret_keys, now
     )
-    token = mint(key, LOGOUT_TOKEN, claims)
+    token = _for_product(client, mint(key, LOGOUT_TOKEN, claims))
     try:
         allowed = held.settings.reachable_networks
         status = post_form(client.backchannel_logout_uri, {"logout_token": token}, allowed)
@@ -162,6 +165,14 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
         raise Undelivered("the product refused it: 400", refused=True)
     if status not in (200, 204):
         raise Undelivered(f"the product answered {status}")
+
+
+def _for_product(client: Client, token: str) -> str:
+    """Encrypted as its ID tokens are (Back-Channel Logout 1.0 section 2.4)."""
+    try:
+        return encrypted(client, encrypted_responses.ID_TOKEN, token)
+    except NotEncryptable as problem:
+        raise Undelivered(problem.detail) from problem
 
 
 def write_event_letters(held: Provider, message: Message, now: float) -> None:

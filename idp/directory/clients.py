@@ -67,6 +67,18 @@ class Client(Base):
     dpop_bound_access_tokens: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
+    id_token_encrypted_response_alg: Mapped[str | None]
+    id_token_encrypted_response_enc: Mapped[str | None]
+    authorization_encrypted_response_alg: Mapped[str | None]
+    authorization_encrypted_response_enc: Mapped[str | None]
+    userinfo_signed_response_alg: Mapped[str | None]
+    userinfo_encrypted_response_alg: Mapped[str | None]
+    userinfo_encrypted_response_enc: Mapped[str | None]
+    introspection_signed_response_alg: Mapped[str] = mapped_column(
+        default="RS256", server_default="RS256"
+    )
+    introspection_encrypted_response_alg: Mapped[str | None]
+    introspection_encrypted_response_enc: Mapped[str | None]
     access_token_signed_response_alg: Mapped[str] = mapped_column(default="ES256")
     authorization_signed_response_alg: Mapped[str] = mapped_column(
         default="RS256", server_default="RS256"

@@ -8,16 +8,19 @@ from idp.access_tokens import find_by_claims, find_machine, read_access_token
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.endpoints.clients import confidential_client, form
-from idp.endpoints.messages import Request, Response, json_response
+from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal
 from idp.grants import claims, grant, grant_state, refresh_token
+from idp.oidc import encrypted_responses
 from idp.oidc.confirmation import token_type
+from idp.oidc.encrypted_responses import encrypted
 from idp.provider import Provider
 from idp.secret_values import fingerprint
-from idp.tokens.signed_tokens import BadToken
+from idp.tokens.signed_tokens import INTROSPECTION, BadToken, mint
 from idp.tokens.subjects import subject_of
 
 INACTIVE = {"active": False}
+MEDIA_TYPE = f"application/{INTROSPECTION}"
 
 
 def introspect(provider: Provider, request: Request) -> Response:
@@ -31,7 +34,26 @@ def introspect(provider: Provider, request: Request) -> Response:
     described = _refresh_token(provider, client, product, token) or _of_tenant(
         client, _access_token(provider, product, token)
     )
+    if _asks_for_jwt(request):
+        return _signed(provider, client, described or INACTIVE)
     return json_response(described or INACTIVE)
+
+
+def _asks_for_jwt(request: Request) -> bool:
+    """RFC 9701 section 4."""
+    accepted = request.header("accept").lower().split(",")
+    return any(each.partition(";")[0].strip() == MEDIA_TYPE for each in accepted)
+
+
+def _signed(provider: Provider, client: Client, described: dict[str, Any]) -> Response:
+    """RFC 9701 section 5: what is said of the token stands one level below what is said of this
+    answer, which is for its caller alone and no token itself."""
+    now = provider.clock()
+    key = provider.key_ring.current(now).signer(client.introspection_signed_response_alg, now)
+    claimed = {"iss": provider.settings.issuer, "aud": client.client_id, "iat": int(now)}
+    token = mint(key, INTROSPECTION, {**claimed, "token_introspection": described})
+    body = encrypted(client, encrypted_responses.INTROSPECTION, token)
+    return Response(200, (("Content-Type", MEDIA_TYPE), *NO_STORE), body.encode())
 
 
 def _of_tenant(client: Client, described: dict[str, Any] | None) -> dict[str, Any] | None:

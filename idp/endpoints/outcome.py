@@ -22,6 +22,7 @@ from idp.login.next_step import next_step
 from idp.login.steps import Asked, Done, Refused
 from idp.oidc import authorization_response, pushed_request
 from idp.oidc.authorization_request import AuthorizationRequest
+from idp.oidc.encrypted_responses import AUTHORIZATION, encrypted
 from idp.oidc.reply_to import ReplyTo
 from idp.oidc.session_state import session_state
 from idp.provider import Provider
@@ -268,4 +269,5 @@ def _signed(provider: Provider, reply_to: ReplyTo, fields: dict[str, str]) -> st
     now = provider.clock()
     alg = reply_to.client.authorization_signed_response_alg
     signer = provider.key_ring.current(now).signer(alg, now)
-    return mint(signer, RESPONSE, authorization_response.jwt_claims(reply_to, fields, now))
+    token = mint(signer, RESPONSE, authorization_response.jwt_claims(reply_to, fields, now))
+    return encrypted(reply_to.client, AUTHORIZATION, token)

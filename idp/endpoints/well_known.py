@@ -21,6 +21,7 @@ from idp.policies import assurance
 from idp.provider import Provider
 from idp.settings import Settings
 from idp.tokens import subjects
+from idp.tokens.encrypted_tokens import CONTENT_ALGORITHMS, KEY_ALGORITHMS
 from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import SIGNATURE_ALGORITHMS
 
@@ -52,6 +53,16 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "subject_types_supported": list(subjects.TYPES),
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "authorization_signing_alg_values_supported": list(ALGORITHMS),
+        "authorization_encryption_alg_values_supported": list(KEY_ALGORITHMS),
+        "authorization_encryption_enc_values_supported": list(CONTENT_ALGORITHMS),
+        "id_token_encryption_alg_values_supported": list(KEY_ALGORITHMS),
+        "id_token_encryption_enc_values_supported": list(CONTENT_ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_encryption_alg_values_supported": list(KEY_ALGORITHMS),
+        "userinfo_encryption_enc_values_supported": list(CONTENT_ALGORITHMS),
+        "introspection_signing_alg_values_supported": list(ALGORITHMS),
+        "introspection_encryption_alg_values_supported": list(KEY_ALGORITHMS),
+        "introspection_encryption_enc_values_supported": list(CONTENT_ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": CONFIDENTIAL_METHODS,

@@ -12,7 +12,9 @@ from idp.directory.products import OPAQUE
 from idp.grants import claims
 from idp.grants.target import Target
 from idp.grants.token_exchange import ACCESS_TOKEN_TYPE, acting
+from idp.oidc import encrypted_responses
 from idp.oidc.confirmation import Confirmation, token_type
+from idp.oidc.encrypted_responses import encrypted
 from idp.secret_values import SecretKeys, encode
 from idp.settings import Settings
 from idp.tokens import opaque_tokens
@@ -47,7 +49,8 @@ def for_grant(
         id_claims["at_hash"] = at_hash(response["access_token"], alg)
         if nonce is not None:
             id_claims["nonce"] = nonce
-        response["id_token"] = mint(ring.signer(alg, now), ID_TOKEN, id_claims)
+        id_token = mint(ring.signer(alg, now), ID_TOKEN, id_claims)
+        response["id_token"] = encrypted(client, encrypted_responses.ID_TOKEN, id_token)
     return response
 
 

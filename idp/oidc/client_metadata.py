@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from joserfc.jwk import KeySet
+
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.products import BUILT_IN
 from idp.errors import OAuthRefusal
 from idp.oidc.client_authentication import METHODS
+from idp.oidc.encrypted_responses import RESPONSES, algorithms_for
 from idp.settings import LOOPBACK_HOSTS
 from idp.tokens import subjects
+from idp.tokens.encrypted_tokens import CONTENT_ALGORITHMS, KEY_ALGORITHMS, find_key
 from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import problem_of
 
@@ -34,6 +38,13 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 NO_SHARED_KEYS = (
     "client_secret_jwt would be checked by the secret itself, and we keep its hash alone:"
     " private_key_jwt does the same without anything that we could lose."
+)
+
+SIGNED_BY = (
+    *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
+    *("id_token_signed_response_alg", "access_token_signed_response_alg"),
+    *("authorization_signed_response_alg", "userinfo_signed_response_alg"),
+    "introspection_signed_response_alg",
 )
 
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
@@ -68,6 +79,16 @@ class ClientMetadata:
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "ES256"
     authorization_signed_response_alg: str = "RS256"
+    authorization_encrypted_response_alg: str | None = None
+    authorization_encrypted_response_enc: str | None = None
+    id_token_encrypted_response_alg: str | None = None
+    id_token_encrypted_response_enc: str | None = None
+    userinfo_signed_response_alg: str | None = None
+    userinfo_encrypted_response_alg: str | None = None
+    userinfo_encrypted_response_enc: str | None = None
+    introspection_signed_response_alg: str = "RS256"
+    introspection_encrypted_response_alg: str | None = None
+    introspection_encrypted_response_enc: str | None = None
 
 
 class MetadataRefusal(OAuthRefusal):
@@ -125,15 +146,7 @@ def _check_choices(metadata: ClientMetadata) -> None:
         ("application_type", metadata.application_type, APPLICATION_TYPES),
         ("token_endpoint_auth_method", metadata.token_endpoint_auth_method, METHODS),
         ("subject_type", metadata.subject_type, subjects.TYPES),
-        ("token_endpoint_auth_signing_alg", metadata.token_endpoint_auth_signing_alg, ALGORITHMS),
-        ("request_object_signing_alg", metadata.request_object_signing_alg, ALGORITHMS),
-        ("id_token_signed_response_alg", metadata.id_token_signed_response_alg, ALGORITHMS),
-        ("access_token_signed_response_alg", metadata.access_token_signed_response_alg, ALGORITHMS),
-        (
-            "authorization_signed_response_alg",
-            metadata.authorization_signed_response_alg,
-            ALGORITHMS,
-        ),
+        *((member, getattr(metadata, member), ALGORITHMS) for member in SIGNED_BY),
         *(("grant_types", grant_type, GRANT_TYPES) for grant_type in metadata.grant_types),
     )
     for member, value, allowed in choices:
@@ -257,12 +270,35 @@ def _check_scope(metadata: ClientMetadata) -> None:
 
 
 def _check_keys(metadata: ClientMetadata) -> None:
-    """Who has to sign has keys; whoever has a secret may have some too, for request objects."""
+    """Who has to sign has keys; whoever has a secret may have some too, for request
+    objects or to be encrypted to."""
     is_needed = metadata.token_endpoint_auth_method == "private_key_jwt"
     if metadata.jwks is not None:
         check_jwks(metadata.jwks)
     elif is_needed or metadata.require_signed_request_object:
         raise MetadataRefusal("jwks", "A client that has to sign needs keys.")
+
+
+def _check_encryption(metadata: ClientMetadata) -> None:
+    """`enc` goes with an `alg` (OpenID Connect Registration section 2), and `alg` with a key that
+    can be encrypted to by it."""
+    for response in RESPONSES:
+        alg, enc = algorithms_for(metadata, response)
+        member = f"{response}_encrypted_response"
+        if alg is not None and alg not in KEY_ALGORITHMS:
+            raise MetadataRefusal(f"{member}_alg", f"{alg!r} is none of {KEY_ALGORITHMS}.")
+        if enc is not None and enc not in CONTENT_ALGORITHMS:
+            raise MetadataRefusal(f"{member}_enc", f"{enc!r} is none of {CONTENT_ALGORITHMS}.")
+        if enc and not alg:
+            raise MetadataRefusal(f"{member}_enc", "It needs an alg beside it.")
+        if alg and not _has_key_for(metadata, alg):
+            raise MetadataRefusal("jwks", f"No key in it can be encrypted to by {alg}.")
+
+
+def _has_key_for(metadata: ClientMetadata, alg: str) -> bool:
+    if metadata.jwks is None:
+        return False
+    return find_key(KeySet.import_key_set({"keys": metadata.jwks["keys"]}), alg) is not None
 
 
 CHECKS = (
@@ -274,7 +310,7 @@ CHECKS = (
         _check_frontchannel,
         _check_sector,
     ),
-    *(_check_scope, _check_keys),
+    *(_check_scope, _check_keys, _check_encryption),
 )
 
 

@@ -38,6 +38,11 @@ PLAIN = (
     "dpop_bound_access_tokens",
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
     "authorization_signed_response_alg",
+    *("id_token_encrypted_response_alg", "id_token_encrypted_response_enc"),
+    *("userinfo_signed_response_alg", "introspection_signed_response_alg"),
+    *("authorization_encrypted_response_alg", "authorization_encrypted_response_enc"),
+    *("userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc"),
+    *("introspection_encrypted_response_alg", "introspection_encrypted_response_enc"),
 )
 STAYS = told("A client stays where it was registered. Register another one.")
 

@@ -73,6 +73,8 @@ AuthMethod = Annotated[
     Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
     BeforeValidator(_auth_method),
 ]
+KeyAlgorithm = Literal["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"]
+ContentAlgorithm = Literal["A128CBC-HS256", "A128GCM", "A256GCM"]
 FreshMinutes = Annotated[int, Field(ge=LEAST_MINUTES, le=MOST_MINUTES)]
 ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
 
@@ -226,6 +228,22 @@ class ClientForm(Form):
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"
     authorization_signed_response_alg: Algorithm = "RS256"
+    id_token_encrypted_response_alg: KeyAlgorithm | None = Field(
+        default=None, description="Encrypted to a key of `jwks` by it; signed alone if left out."
+    )
+    id_token_encrypted_response_enc: ContentAlgorithm | None = None
+    authorization_encrypted_response_alg: KeyAlgorithm | None = None
+    authorization_encrypted_response_enc: ContentAlgorithm | None = None
+    userinfo_signed_response_alg: Algorithm | None = Field(
+        default=None, description="JSON that nobody signed if left out."
+    )
+    userinfo_encrypted_response_alg: KeyAlgorithm | None = None
+    userinfo_encrypted_response_enc: ContentAlgorithm | None = None
+    introspection_signed_response_alg: Algorithm = Field(
+        default="RS256", description="Of what it asks for as a JWT (RFC 9701)."
+    )
+    introspection_encrypted_response_alg: KeyAlgorithm | None = None
+    introspection_encrypted_response_enc: ContentAlgorithm | None = None
     refresh_token_rotation: bool = False
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Public keys that others have given us, by which they sign (RFC 7517)."""
+"""Public keys that others have given us: by which they sign, or to which we encrypt (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from idp.secret_values import decode
+from idp.tokens import encrypted_tokens
 
 PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 RSA_BITS = range(2048, 8193)
@@ -33,16 +34,17 @@ SIGNATURES = _registry()
 
 
 def problem_of(key: object) -> str:
-    """What is wrong with a key, or nothing: public, and RSA of 2048 bits or more, P-256, Ed25519.
-    What it says never repeats the key, which may be private."""
+    """What is wrong with a key, or nothing: public, and RSA of 2048 bits or more, P-256, Ed25519 to
+    sign by, or X25519 to be encrypted to. What it says never repeats the key, which may be
+    private."""
     if not isinstance(key, dict):
         return "is not an object"
     if key.get("kty") not in ("RSA", "EC", "OKP"):
         return "is not of kty RSA, EC or OKP"
     if PRIVATE_MEMBERS.intersection(key):
         return "is private: register the public half, and treat this one as known to others"
-    if key.get("use", "sig") != "sig":
-        return "is not for signatures"
+    if key.get("use", "sig") not in ("sig", "enc"):
+        return "has a use that is neither sig nor enc"
     if key["kty"] == "RSA" and _bits(key.get("n")) not in RSA_BITS:
         return f"must have {RSA_BITS.start} bits or more"
     return _problem_of_numbers(key)
@@ -56,12 +58,14 @@ def _bits(number: object) -> int:
 def _problem_of_numbers(key: dict[str, Any]) -> str:
     """Read it by what will read it when something is signed by it."""
     try:
-        public = KeySet.import_key_set({"keys": [key]}).keys[0].raw_value
+        [read] = KeySet.import_key_set({"keys": [key]}).keys
     except (JoseError, ValueError, KeyError):  # KeyError: a curve of no name it knows
         return "can't be read"
-    allowed = _algorithms_of(public)
+    by_use = {"sig": _algorithms_of(read.raw_value), "enc": encrypted_tokens.algorithms_of(read)}
+    uses = [key["use"]] if "use" in key else list(by_use)
+    allowed = [alg for use in uses for alg in by_use[use]]
     if not allowed:
-        return "is on a curve other than P-256 and Ed25519"
+        return "is on a curve other than P-256, Ed25519 to sign by, and X25519 to be encrypted to"
     if key.get("alg", allowed[0]) not in allowed:
         return f"has an alg that is none of {', '.join(allowed)}"
     return ""

@@ -30,6 +30,8 @@ RESPONSE = "JWT"  # of an authorization: it has no `sub`, so nobody takes it for
 LOGOUT_TOKEN = "logout+jwt"
 TENANT_ENDING = "tenant-ending+jwt"  # read by others; none of our endpoints takes one
 AUDIT_STATEMENT = "audit-statement+jwt"
+INTROSPECTION = "token-introspection+jwt"  # RFC 9701 section 5
+USERINFO = ""  # has no typ, so that no reader of ID tokens takes it for one (RFC 8725 section 3.11)
 
 MANDATORY = {
     ACCESS_TOKEN: ("sub", "aud", "client_id", "jti", "scope"),  # RFC 9068 section 2.2
@@ -80,7 +82,7 @@ def _der_ecdsa(raw: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def _header(kid: str, alg: str, typ: str) -> str:
-    return encode(orjson.dumps({"alg": alg, "kid": kid, "typ": typ}))
+    return encode(orjson.dumps({"alg": alg, "kid": kid, **({"typ": typ} if typ else {})}))
 
 
 def mint(key: KeyView, typ: str, claims: dict[str, Any]) -> str:

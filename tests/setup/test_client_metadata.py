@@ -194,6 +194,7 @@ def public(key: RSAKey | ECKey | OKPKey, **members: Any) -> dict[str, Any]:
 RSA = RSAKey.generate_key(2048)
 P256 = ECKey.generate_key("P-256")
 ED25519 = OKPKey.generate_key("Ed25519")
+X25519 = OKPKey.generate_key("X25519")
 
 
 @pytest.mark.parametrize("key", [RSA, P256, ED25519])
@@ -232,8 +233,14 @@ def weak_rsa() -> dict[str, Any]:
         weak_rsa(),
         {"kty": "RSA", "e": "AQAB", "n": "w" + "A" * 1366},
         public(ECKey.generate_key("P-384")),
-        public(OKPKey.generate_key("X25519")),
-        public(P256, use="enc"),
+        public(ECKey.generate_key("P-384"), use="enc"),
+        public(X25519, use="sig"),
+        public(X25519, alg="EdDSA"),
+        public(ED25519, use="enc"),
+        public(P256, use="enc", alg="ES256"),
+        public(P256, use="sig", alg="ECDH-ES"),
+        public(RSA, use="enc", alg="RSA1_5"),
+        public(RSA, use="tls"),
         public(ED25519, alg="ES256"),
         public(RSA, alg="ES256"),
         public(RSA, alg="HS256"),
@@ -296,3 +303,39 @@ def test_a_frame_is_nowhere_else(uri: str) -> None:
     assert refused(WEB, frontchannel_logout_uri=uri).member == "frontchannel_logout_uri"
     native = replace(NATIVE, redirect_uris=["com.example.app:/callback"])
     assert refused(native, frontchannel_logout_uri=uri).member == "frontchannel_logout_uri"
+
+
+TO_ENCRYPT_TO = [
+    ("RSA-OAEP-256", public(RSA)),
+    ("RSA-OAEP-256", public(RSA, use="enc", alg="RSA-OAEP-256")),
+    ("ECDH-ES", public(P256, use="enc")),
+    ("ECDH-ES+A256KW", public(X25519)),
+]
+
+
+@pytest.mark.parametrize("answer", ["id_token", "userinfo", "introspection", "authorization"])
+@pytest.mark.parametrize(("alg", "key"), TO_ENCRYPT_TO)
+def test_an_answer_is_encrypted_to_a_key_that_fits(
+    answer: str, alg: str, key: dict[str, Any]
+) -> None:
+    member = f"{answer}_encrypted_response"
+    given: dict[str, Any] = {"jwks": {"keys": [key]}, f"{member}_alg": alg}
+    check_client_metadata(replace(WEB, **given))
+    check_client_metadata(replace(WEB, **{**given, f"{member}_enc": "A256GCM"}))
+    assert refused(WEB, **{**given, "jwks": None}).member == "jwks"
+    for other in (public(RSA, use="sig"), public(P256, alg="ES256"), public(ED25519)):
+        assert refused(WEB, **{**given, "jwks": {"keys": [other]}}).member == "jwks"
+    for weak in ("RSA1_5", "RSA-OAEP", "PBES2-HS256+A128KW", "dir", "A256KW", "none", ""):
+        assert refused(WEB, **{**given, f"{member}_alg": weak}).member == f"{member}_alg"
+    for enc in ("A192GCM", "A128CBC", "none", "DEF"):
+        changed = {**given, f"{member}_enc": enc}
+        assert refused(WEB, **changed).member == f"{member}_enc"
+    alone = {"jwks": {"keys": [key]}, f"{member}_enc": "A256GCM"}
+    assert refused(WEB, **alone).member == f"{member}_enc"
+
+
+@pytest.mark.parametrize("alg", ["none", "HS256", "ES512", ""])
+def test_userinfo_and_introspection_are_signed_by_keys_that_we_have(alg: str) -> None:
+    for member in ("userinfo_signed_response_alg", "introspection_signed_response_alg"):
+        changed: dict[str, Any] = {member: alg}
+        assert refused(WEB, **changed).member == member

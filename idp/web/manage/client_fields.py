@@ -13,6 +13,7 @@ from idp.directory.clients import Client
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_metadata import APPLICATION_TYPES, GRANT_TYPES
 from idp.tokens import subjects
+from idp.tokens.encrypted_tokens import CONTENT_ALGORITHMS, KEY_ALGORITHMS
 from idp.tokens.key_pairs import ALGORITHMS
 from idp.web.manage import filled_in
 
@@ -115,7 +116,19 @@ SECURITY = (
         _("An address whose host stands for all clients that share those names."),
     ),
     Field("default_max_age", NUMBER, _("Sign-in at most so many seconds old")),
+)
+ANY_KEY_ALGORITHM, ANY_CONTENT_ALGORITHM = ("", *KEY_ALGORITHMS), ("", *CONTENT_ALGORITHMS)
+TO_ITS_KEY = _("To one of its public keys; open, if nothing is chosen.")
+ANSWERS = (
     Field("id_token_signed_response_alg", CHOICE, _("ID tokens are signed by"), "", ALGORITHMS),
+    Field(
+        *("id_token_encrypted_response_alg", CHOICE, _("ID tokens are encrypted by")),
+        *(TO_ITS_KEY, ANY_KEY_ALGORITHM),
+    ),
+    Field(
+        *("id_token_encrypted_response_enc", CHOICE, _("Their content by")),
+        *("", ANY_CONTENT_ALGORITHM),
+    ),
     Field(
         *("access_token_signed_response_alg", CHOICE, _("Access tokens are signed by")),
         *("", ALGORITHMS),
@@ -124,13 +137,46 @@ SECURITY = (
         *("authorization_signed_response_alg", CHOICE, _("Answers to a sign-in are signed by")),
         *(_("Those that it asks for as a JWT (JARM)."), ALGORITHMS),
     ),
+    Field(
+        *("authorization_encrypted_response_alg", CHOICE, _("And are encrypted by")),
+        *(TO_ITS_KEY, ANY_KEY_ALGORITHM),
+    ),
+    Field(
+        *("authorization_encrypted_response_enc", CHOICE, _("Their content by")),
+        *("", ANY_CONTENT_ALGORITHM),
+    ),
+    Field(
+        *("userinfo_signed_response_alg", CHOICE, _("Userinfo is signed by")),
+        *(_("Plain JSON, if nothing is chosen."), ("", *ALGORITHMS)),
+    ),
+    Field(
+        *("userinfo_encrypted_response_alg", CHOICE, _("Userinfo is encrypted by")),
+        *(TO_ITS_KEY, ANY_KEY_ALGORITHM),
+    ),
+    Field(
+        *("userinfo_encrypted_response_enc", CHOICE, _("Its content by")),
+        *("", ANY_CONTENT_ALGORITHM),
+    ),
+    Field(
+        *("introspection_signed_response_alg", CHOICE, _("Introspection is signed by")),
+        *(_("Where it asks for a JWT (RFC 9701)."), ALGORITHMS),
+    ),
+    Field(
+        *("introspection_encrypted_response_alg", CHOICE, _("Introspection is encrypted by")),
+        *(TO_ITS_KEY, ANY_KEY_ALGORITHM),
+    ),
+    Field(
+        *("introspection_encrypted_response_enc", CHOICE, _("Its content by")),
+        *("", ANY_CONTENT_ALGORITHM),
+    ),
 )
 SECTIONS = (
     (_("About it"), ABOUT),
     (_("Signing in and out"), SIGN_IN),
     (_("Security"), SECURITY),
+    (_("What it is given"), ANSWERS),
 )
-FIELDS = (*ABOUT, *SIGN_IN, *SECURITY)
+FIELDS = (*ABOUT, *SIGN_IN, *SECURITY, *ANSWERS)
 DEFAULTS: dict[str, Any] = {
     "grant_types": ["authorization_code"],
     "scope": "openid profile email",
@@ -140,6 +186,7 @@ DEFAULTS: dict[str, Any] = {
     "id_token_signed_response_alg": "RS256",
     "access_token_signed_response_alg": "ES256",
     "authorization_signed_response_alg": "RS256",
+    "introspection_signed_response_alg": "RS256",
 }
 
 

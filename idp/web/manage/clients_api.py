@@ -28,6 +28,9 @@ Grant = Literal[
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ]
+KeyAlgorithm = Literal["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"]
+ContentAlgorithm = Literal["A128CBC-HS256", "A128GCM", "A256GCM"]
+TO_ITS_KEY = told("To one of its public keys; open, if null.")
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
 
 
@@ -76,6 +79,16 @@ class ClientTold(ClientLine):
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
     authorization_signed_response_alg: str
+    id_token_encrypted_response_alg: str | None
+    id_token_encrypted_response_enc: str | None
+    authorization_encrypted_response_alg: str | None
+    authorization_encrypted_response_enc: str | None
+    userinfo_signed_response_alg: str | None
+    userinfo_encrypted_response_alg: str | None
+    userinfo_encrypted_response_enc: str | None
+    introspection_signed_response_alg: str
+    introspection_encrypted_response_alg: str | None
+    introspection_encrypted_response_enc: str | None
     refresh_token_rotation: bool
     created_at: Moment
 
@@ -155,6 +168,20 @@ class ChangedClient(Sent):
     authorization_signed_response_alg: Algorithm | None = Field(
         None, description=told("Of the answers to a sign-in that it asks for as a JWT.")
     )
+    id_token_encrypted_response_alg: KeyAlgorithm | None = Field(None, description=TO_ITS_KEY)
+    id_token_encrypted_response_enc: ContentAlgorithm | None = None
+    authorization_encrypted_response_alg: KeyAlgorithm | None = Field(None, description=TO_ITS_KEY)
+    authorization_encrypted_response_enc: ContentAlgorithm | None = None
+    userinfo_signed_response_alg: Algorithm | None = Field(
+        None, description=told("Plain JSON, if null.")
+    )
+    userinfo_encrypted_response_alg: KeyAlgorithm | None = Field(None, description=TO_ITS_KEY)
+    userinfo_encrypted_response_enc: ContentAlgorithm | None = None
+    introspection_signed_response_alg: Algorithm | None = Field(
+        None, description=told("Where it asks for a JWT (RFC 9701).")
+    )
+    introspection_encrypted_response_alg: KeyAlgorithm | None = Field(None, description=TO_ITS_KEY)
+    introspection_encrypted_response_enc: ContentAlgorithm | None = None
     refresh_token_rotation: bool | None = None
 
 
