@@ -44,6 +44,7 @@ from idp.web.context import provider as provider_of_request
 from idp.web.login import (
     check_session,
     consent,
+    device,
     enrol,
     enrol_key,
     forgot,
@@ -97,7 +98,7 @@ PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
 THREADS_WITHOUT_BODIES = 2
 SIGN_IN_PAGES = (
-    *(brands, home, inbox, consent, invitation),
+    *(brands, home, inbox, consent, device, invitation),
     enable,
     *(profile, security, adding_factors, own_email, own_password),
     *(own_sessions, own_history, connected_products),

@@ -92,8 +92,11 @@ CONCERNS: Mapping[str, Concern] = {
     "email.changed": _ACTOR,
     "email.given_back": _concern(About.ACTOR, Reader.PERSON),
     "profile.changed": _ACTOR,
+    # The letter of `consent.given` goes out with it.
+    "device.allowed": _ACTOR,
     # A client that repeats itself does the same as a thief, far more often.
     "code.replayed": _ACTOR,
+    "device_code.replayed": _ACTOR,
     "refresh_token.replayed": _ACTOR,
     "token.revoked": _ACTOR,
     "token.exchanged": _ACTOR,

@@ -17,6 +17,7 @@ from idp.database import Database
 from idp.directory.imports import PeopleImport
 from idp.directory.join_requests import HAS_LAPSED, JoinRequest
 from idp.ephemeral import EphemeralValue
+from idp.grants.decoupled import DecoupledRequest
 from idp.grants.grant_row import Grant, RevokedToken
 from idp.limits import AttemptLimit
 from idp.login.email_move import EmailChange
@@ -40,6 +41,7 @@ _EXPIRED = (
     sa.delete(JoinRequest).where(HAS_LAPSED),
 )
 _SPENT = (
+    sa.delete(DecoupledRequest).where(DecoupledRequest.expires_at <= _NOW - DAY),
     sa.delete(SentCode).where(SentCode.expires_at <= _NOW - DAY),
     sa.delete(EmailChange).where(EmailChange.created_at <= _LONG_AGO),
     sa.delete(TemporaryPassword).where(TemporaryPassword.expires_at <= _NOW - DAY),

@@ -27,6 +27,7 @@ BOUNDS = {
     "tries_per_tenant": (10, 10**6),
     "access_token_lifetime": (60, 3600),
     "pushed_request_lifetime": (5, 599),
+    "device_code_lifetime": (60, 1800),
 }
 UPSTREAM_THREADS = 4  # that wait for other providers, at most
 SPARE_THREADS = 2  # that neither a flood of sign-ins nor other providers hold
@@ -58,6 +59,7 @@ class Settings:
     pushed_request_lifetime: int = 60
     require_pushed_authorization_requests: bool = False
     fetch_request_uris: bool = False
+    device_code_lifetime: int = 600
     access_token_lifetime: int = 600
     id_token_lifetime: int = 600
     refresh_idle_lifetime: int = 14 * 86400

@@ -10,7 +10,7 @@ from idp.credentials import factors
 from idp.database import Connection
 from idp.directory.products import CONSOLE
 from idp.grants import consent
-from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, PAGE, PUSHED_AS, Attempt
+from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, DECOUPLED, PAGE, PUSHED_AS, Attempt
 from idp.login.counting import counting_in, vouched_by
 from idp.login.entries import entries_of
 from idp.login.next_step import next_step
@@ -27,7 +27,13 @@ from idp.login.steps import (
     ToProve,
     step_of,
 )
-from idp.oidc.authorization_request import Arrival, AuthorizationRequest, parse
+from idp.oidc.authorization_request import (
+    Arrival,
+    AuthorizationRequest,
+    HintReader,
+    parse,
+    parse_decoupled,
+)
 from idp.oidc.parameters import Parameters
 from idp.policies.assurance import Proofs
 from idp.provider import Provider, read_id_token
@@ -68,27 +74,38 @@ class Judged(NamedTuple):
 
 def read_request(provider: Provider, arrival: Arrival, now: float) -> AuthorizationRequest:
     """Raises PageRefusal or RefusedRequest."""
+    must_be_pushed = provider.settings.require_pushed_authorization_requests
+    catalog, read_hint = provider.catalog.current(now), _hint_reader(provider, now)
+    keys = provider.secret_keys
+    return parse(arrival, catalog, keys, read_hint, must_be_pushed=must_be_pushed)
 
+
+def read_decoupled(provider: Provider, sent: Parameters, now: float) -> AuthorizationRequest:
+    """Raises PageRefusal or OAuthRefusal."""
+    catalog, read_hint = provider.catalog.current(now), _hint_reader(provider, now)
+    return parse_decoupled(sent, catalog, provider.secret_keys, read_hint)
+
+
+def _hint_reader(provider: Provider, now: float) -> HintReader:
     def subject_of(hint: str) -> str | None:
         claims = read_id_token(provider, hint, now)
         return None if claims is None else str(claims["sub"])
 
-    must_be_pushed = provider.settings.require_pushed_authorization_requests
-    catalog = provider.catalog.current(now)
-    keys = provider.secret_keys
-    return parse(arrival, catalog, keys, subject_of, must_be_pushed=must_be_pushed)
+    return subject_of
 
 
 def resumed(
     provider: Provider, db: Connection, attempt: Attempt, session: BrowserSession | None, now: float
 ) -> Situation:
-    """Of a sign-in that has begun. Raises RefusedRequest where its client has changed since."""
-    parsed = None
+    """Of a sign-in that has begun. Raises RefusedRequest, and where no browser brought the request
+    OAuthRefusal, if its client has changed since."""
+    parsed, begun = None, Parameters(attempt.parameters, frozenset())
     if attempt.destination == AUTHORIZE:
-        begun = Parameters(attempt.parameters, frozenset())
         pushed_as = begun.get(PUSHED_AS) or ""
         arrival = Arrival(begun, is_pushed=True, is_signed=True, pushed_as=pushed_as)
         parsed = read_request(provider, arrival, now)
+    elif attempt.destination == DECOUPLED:
+        parsed = read_decoupled(provider, begun, now)
     return assess(provider, db, parsed, attempt, session, now)
 
 

@@ -13,7 +13,9 @@ from idp.provider import Provider
 
 AUDIT_WINDOW = 60.0
 AUDITED_REFUSALS = 20
-ADDRESSED_BY = {"/par": ("/par", "/token")}  # RFC 9126 section 2
+ADDRESSED_BY = {  # RFC 9126 section 2, RFC 8628 section 3.1
+    path: (path, "/token") for path in ("/par", "/device_authorization")
+}
 
 
 def form(request: Request) -> Parameters:

@@ -9,12 +9,11 @@ import re
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from idp import audit
 from idp.database import Connection
-from idp.directory import switcher, users
-from idp.endpoints import cookies
+from idp.directory import switcher
+from idp.endpoints import choices, cookies, decision_here
 from idp.endpoints.messages import NO_STORE, Headers, Page, Request, Response, redirect
-from idp.grants import authorization_code, consent
+from idp.grants import authorization_code
 from idp.login import attempt as attempts
 from idp.login import linking
 from idp.login.attempt import Attempt
@@ -64,6 +63,9 @@ def finish(
         session_id, evidence, headers = _signed_in(provider, db, request, situation, now)
         if attempt.linking and isinstance(situation.decision, Done):
             _link(provider, db, request, situation, attempt, now)
+        if attempt.destination == attempts.DECOUPLED:
+            page = decision_here.take(provider, db, request, situation, session_id, evidence, now)
+            return redirect(page, headers)
         fields = _fields(provider, db, request, situation, session_id, evidence, now)
     if situation.request:
         return reply(provider, situation.request.reply_to, fields, headers)
@@ -104,12 +106,14 @@ def turn_back(
     provider: Provider, request: Request, situation: Situation, now: float
 ) -> Response | Page:
     """To the client, with the reason; or home, where none asked."""
-    parsed, decision = situation.request, situation.decision
+    parsed, decision, attempt = situation.request, situation.decision, situation.attempt
     assert isinstance(decision, Refused)
     if parsed is None:
         return redirect("/")
     with provider.database.transaction() as db:
-        _record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
+        choices.record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
+        if attempt and attempt.destination == attempts.DECOUPLED:
+            return redirect(decision_here.deny(db, attempt, now))
     return refuse(provider, parsed.reply_to, decision.error, decision.message)
 
 
@@ -158,16 +162,11 @@ def _fields(
         return {}
     issuer = provider.settings.issuer
     if isinstance(decision, Refused):
-        _record_refusal(db, request, parsed, evidence.user_id, decision, now)
+        choices.record_refusal(db, request, parsed, evidence.user_id, decision, now)
         return authorization_response.error(
             parsed.reply_to, issuer, decision.error, decision.message
         )
-    assert isinstance(decision, Done) and decision.standing
-    standing = decision.standing
-    _remember_tenant(db, request, situation, evidence.user_id, now)
-    consent_id = _given_consent(db, request, situation, evidence.user_id, now)
-    if standing.tenant_id is not None:
-        browser.enter_tenant(db, session_id, standing.tenant_id)
+    standing, consent_id = choices.write_down(db, request, situation, session_id, evidence, now)
     code = authorization_code.issue(
         db, parsed, evidence, session_id, standing, consent_id, provider.settings, now
     )
@@ -183,53 +182,6 @@ def _success(
         state = session_state(client_id, redirect_uri, browser.browser_state(session_id))
     return authorization_response.success(
         parsed.reply_to, provider.settings.issuer, code, session_state=state
-    )
-
-
-def _record_refusal(
-    db: Connection,
-    request: Request,
-    parsed: AuthorizationRequest,
-    user_id: str | None,
-    decision: Refused,
-    now: float,
-) -> None:
-    audit.record(
-        db,
-        "sign_in.refused",
-        now,
-        request.origin,
-        actor=user_id,
-        client=parsed.client.client_id,
-        reason=decision.message,
-    )
-
-
-def _remember_tenant(
-    db: Connection, request: Request, situation: Situation, user_id: str, now: float
-) -> None:
-    chosen = situation.proven.chosen_tenant_id
-    if chosen:
-        users.remember_tenant(db, user_id, chosen)
-        audit.record(db, "tenant.chosen", now, request.origin, actor=user_id, tenant=chosen)
-
-
-def _given_consent(
-    db: Connection, request: Request, situation: Situation, user_id: str, now: float
-) -> str | None:
-    """The consent that the code rests on: what was given on the way is written down."""
-    proven, parsed, decision = situation.proven, situation.request, situation.decision
-    assert parsed and isinstance(decision, Done) and decision.standing
-    if not proven.consent_is_fresh:
-        return decision.consent_id
-    return consent.give(
-        db,
-        user_id,
-        decision.standing,
-        parsed.client.client_id,
-        proven.consented,
-        now,
-        request.origin,
     )
 
 

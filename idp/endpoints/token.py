@@ -12,9 +12,16 @@ from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.endpoints.token_exchange import exchange
 from idp.errors import OAuthRefusal
-from idp.grants import authorization_code, client_credentials, refresh_token, target, token_response
+from idp.grants import (
+    authorization_code,
+    client_credentials,
+    decoupled,
+    refresh_token,
+    target,
+    token_response,
+)
 from idp.oidc import resource_indicators
-from idp.oidc.client_metadata import TOKEN_EXCHANGE
+from idp.oidc.client_metadata import DEVICE_CODE, TOKEN_EXCHANGE
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.parameters import Parameters
 from idp.oidc.resource_indicators import UnknownTarget
@@ -115,6 +122,41 @@ def _refresh_token(
     )
 
 
+def _device_code(
+    provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
+) -> dict[str, Any]:
+    now = provider.clock()
+    catalog = provider.catalog.current(now)
+    product = catalog.product_of(client)
+    aimed, refresh = decoupled.redeem(
+        provider.database,
+        provider.secret_keys,
+        provider.settings,
+        client,
+        product,
+        catalog.providers,
+        DEVICE_CODE,
+        _required(sent, "device_code"),
+        targets.aim(provider, client, _resources(sent, client, catalog), judged, now),
+        holder,
+        now,
+        request.origin,
+    )
+    return token_response.for_grant(
+        aimed,
+        client,
+        product,
+        aimed.state.scope.split(),
+        holder,
+        refresh,
+        aimed.state.nonce,
+        provider.key_ring.current(now),
+        provider.secret_keys,
+        provider.settings,
+        now,
+    )
+
+
 def _client_credentials(
     provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
@@ -156,4 +198,5 @@ GRANTS: dict[
     "refresh_token": _refresh_token,
     "client_credentials": _client_credentials,
     TOKEN_EXCHANGE: exchange,
+    DEVICE_CODE: _device_code,
 }

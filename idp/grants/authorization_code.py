@@ -95,10 +95,35 @@ def issue(
 ) -> str:
     """A code of 256 bits, good once within `code_lifetime` seconds. `consent_id` is what it rests
     on, None where nobody had to be asked."""
-    code, elsewhere = new_secret(), assurance.second_elsewhere(evidence.proofs)
+    code = new_secret()
+    open_grant(
+        *(db, request, evidence, session_id, standing, consent_id, settings, now),
+        grant_id=new_id(),
+        code=code,
+        code_expires_at=now + settings.code_lifetime,
+    )
+    return code
+
+
+def open_grant(
+    db: Connection,
+    request: AuthorizationRequest,
+    evidence: Evidence,
+    session_id: str,
+    standing: AnyStanding,
+    consent_id: str | None,
+    settings: Settings,
+    now: float,
+    *,
+    grant_id: str,
+    code: str,
+    code_expires_at: float,
+) -> None:
+    """The grant, of which nothing has been given yet."""
+    elsewhere = assurance.second_elsewhere(evidence.proofs)
     db.run(
         _ISSUE,
-        id=new_id(),
+        id=grant_id,
         client_id=request.client.client_id,
         user_id=evidence.user_id,
         membership_id=standing.membership_id,
@@ -124,10 +149,9 @@ def issue(
         redirect_uri=request.claimed_redirect_uri,
         code_challenge=request.code_challenge,
         jkt=request.dpop_jkt,
-        code_expires_at=now + settings.code_lifetime,
-        expires_at=_end_of(request, evidence, settings, now),
+        code_expires_at=code_expires_at,
+        expires_at=_end_of(request, evidence, settings, code_expires_at, now),
     )
-    return code
 
 
 def _asked_of(request: AuthorizationRequest) -> str:
@@ -143,7 +167,11 @@ def _asked_of(request: AuthorizationRequest) -> str:
 
 
 def _end_of(
-    request: AuthorizationRequest, evidence: Evidence, settings: Settings, now: float
+    request: AuthorizationRequest,
+    evidence: Evidence,
+    settings: Settings,
+    code_expires_at: float,
+    now: float,
 ) -> float:
     """The last moment that anything of the grant can be good: offline, the refresh token's own
     limit; else the session's; without a refresh token, that of one access token."""
@@ -151,7 +179,7 @@ def _end_of(
         return now + settings.refresh_absolute_lifetime
     if "refresh_token" in request.client.grant_types:
         return evidence.auth_time + settings.session_absolute_lifetime
-    return now + settings.code_lifetime + settings.access_token_lifetime
+    return code_expires_at + settings.access_token_lifetime
 
 
 def redeem(
@@ -181,19 +209,40 @@ def redeem(
             state = grant_state.find_by_code(db, fingerprint(claimed_code), client, now)
             if state is None:
                 raise _invalid("unknown code")
-            _check_bindings(state, client, claimed_redirect_uri, claimed_verifier, holder)
-            if state.code_used_at is not None:
-                raise Replayed(state)
-            if state.code_expires_at <= now:
-                raise _invalid("the code has expired")
-            grant.check_alive(state, client, product, providers, settings, now)
-            target = aim(db, state)
-            _sign_in_at(db, state, client, now)
-            handle = new_secret() if "refresh_token" in client.grant_types else None
-            _spend(db, client, state, handle, holder, settings, now)
+            _check_bindings(state, client, claimed_redirect_uri, claimed_verifier)
+            return first_tokens(
+                *(db, secret_keys, settings, client, product, providers, state, aim, holder, now)
+            )
     except Replayed as replay:
         grant.end_replayed(database, "code.replayed", replay.state, now, origin)
         raise _invalid("the code was used before") from replay
+
+
+def first_tokens(
+    db: Connection,
+    secret_keys: SecretKeys,
+    settings: Settings,
+    client: Client,
+    product: ProductView,
+    providers: IdentityProviders,
+    state: GrantState,
+    aim: Aim,
+    holder: Confirmation,
+    now: float,
+) -> tuple[Target, str | None]:
+    """Spend the grant's code. Raises Replayed or invalid_grant, and whatever `aim` does before
+    anything is spent."""
+    if state.jkt not in (None, holder.jkt):
+        raise _invalid("the code is bound to another key")
+    if state.code_used_at is not None:
+        raise Replayed(state)
+    if state.code_expires_at <= now:
+        raise _invalid("the code has expired")
+    grant.check_alive(state, client, product, providers, settings, now)
+    target = aim(db, state)
+    _sign_in_at(db, state, client, now)
+    handle = new_secret() if "refresh_token" in client.grant_types else None
+    _spend(db, client, state, handle, holder, settings, now)
     return target, refresh_token.encode_token(secret_keys, handle, 1) if handle else None
 
 
@@ -242,7 +291,6 @@ def _check_bindings(
     client: Client,
     claimed_redirect_uri: str | None,
     claimed_verifier: str | None,
-    holder: Confirmation,
 ) -> None:
     """Each alone is enough to refuse (security.md S07), and none of them spends the code."""
     if state.client_id != client.client_id:
@@ -251,8 +299,6 @@ def _check_bindings(
         raise _invalid("another redirect_uri")
     if not pkce.verifies(claimed_verifier, state.code_challenge):
         raise _invalid("the code_verifier does not match")
-    if state.jkt not in (None, holder.jkt):
-        raise _invalid("the code is bound to another key")
 
 
 def _invalid(detail: str) -> OAuthRefusal:

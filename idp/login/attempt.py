@@ -18,6 +18,7 @@ from idp.policies.assurance import FEDERATED, UPSTREAM_SECOND, Proof, Proofs
 from idp.secret_values import fingerprint, is_same, new_secret
 
 AUTHORIZE = "authorize"
+DECOUPLED = "decoupled"
 LAUNCH = "launch"
 PAGE = "page"
 CONSOLE_PAGE = "console"
@@ -28,13 +29,14 @@ MAX_KEPT = 6 * 1024  # letters of parameters and target
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """`destination` is AUTHORIZE (with the request's `parameters`), LAUNCH (`target` is a product's
-    key), INVITATION (`target` is its token), PAGE or CONSOLE_PAGE (`target` is a path of ours; the
-    console's has the `tenant`, the `max_age` and the `acr` that its page asks for as `parameters`,
-    one of the account's its `max_age` and `own_level`). `user_id` proved `proven`, by method, and
-    got their first second factor `first_enrolled_at`; `chosen_by` chose the rest: a choice counts
-    for the one who made it alone. `to_allow` is what the consent page shows (of `ask_to_allow`),
-    and `consented` what of that was allowed.
+    """`destination` is AUTHORIZE (with the request's `parameters`), DECOUPLED (the same, and the
+    request is found by `target`), LAUNCH (`target` is a product's key), INVITATION (`target` is its
+    token), PAGE or CONSOLE_PAGE (`target` is a path of ours; the console's has the `tenant`, the
+    `max_age` and the `acr` that its page asks for as `parameters`, one of the account's its
+    `max_age` and `own_level`). `user_id` proved `proven`, by method, and got their first second
+    factor `first_enrolled_at`; `chosen_by` chose the rest: a choice counts for the one who made it
+    alone. `to_allow` is what the consent page shows (of `ask_to_allow`), and `consented` what of
+    that was allowed.
     `linking` is an account at another provider that waits to be linked (`linking.py`).
     `began_as` is the id without any proof, `left` one whose proof has moved on."""
 

@@ -46,7 +46,7 @@ from idp.directory import (
 )
 from idp.errors import SetupMistake
 from idp.federation import linked_accounts
-from idp.grants import consent, grant_row, reset_requests
+from idp.grants import consent, decoupled, grant_row, reset_requests
 from idp.login import email_move, password_reminders
 from idp.operators import ending
 from idp.schema_version import HEAD, check_current, current_revision, usable
@@ -64,7 +64,7 @@ TABLES = (
     *(branding, catalog, clients, domains, imports),
     *(former_addresses, invitations, join_requests, memberships, person_words, sign_up_links),
     *(products, roles, tenants, users),
-    *(consent, grant_row, reset_requests, browser, client_sessions, signing_keys),
+    *(consent, decoupled, grant_row, reset_requests, browser, client_sessions, signing_keys),
     *(ending, operator_visits, email_move, identity_providers, linked_accounts),
 )
 LOCK = 0x1A7C

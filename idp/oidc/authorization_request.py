@@ -7,13 +7,14 @@ What is at fault before client and redirect URI are proven is told to the person
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
+from idp.errors import OAuthRefusal
 from idp.oidc import pkce, resource_indicators
 from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import RefusedRequest, ReplyTo, get_client, get_reply_to
@@ -28,6 +29,13 @@ PARAMETERS = (
     *("tenant", "resource", "code_challenge", "code_challenge_method", "dpop_jkt"),
 )
 NOT_SUPPORTED = ("request_uri", "registration")
+OF_BROWSERS = frozenset(
+    {
+        *("redirect_uri", "response_type", "response_mode", "state", "prompt"),
+        *("code_challenge", "code_challenge_method"),
+    }
+)
+DECOUPLED_PARAMETERS = tuple(name for name in PARAMETERS if name not in OF_BROWSERS)
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 PERMISSION = "permission:"
 RESOURCE = "resource:"  # a product's key, and perhaps a node of its tree
@@ -62,7 +70,7 @@ class AuthorizationRequest:
     resources: tuple[ProductView, ...]
     code_challenge: str | None
     dpop_jkt: str | None
-    pushed_as: str
+    pushed_as: str = ""
 
     @property
     def targets(self) -> tuple[ProductView, ...]:
@@ -98,28 +106,53 @@ def parse(
         _check_arrival(arrival, client, must_be_pushed)
         for check in CHECKS:
             check(sent, client)
-        resources = _resources(sent, client, catalog)
-        return AuthorizationRequest(
-            client=client,
-            reply_to=reply_to,
-            claimed_redirect_uri=sent.get("redirect_uri"),
-            scope=_scope(sent, client),
-            nonce=sent.get("nonce"),
-            prompt=frozenset(sent.words("prompt")),
-            max_age=_max_age(sent, client),
-            hinted_subject=_hinted_subject(sent, client, keys, read_hint),
-            essential_acr=_acr(sent, is_essential=True),
-            acr_values=(*sent.words("acr_values"), *_acr(sent, is_essential=False)),
-            claims=_claim_names(sent, client),
-            consent_scope=_consent_scope(sent, client, resources),
-            tenant=sent.get("tenant"),
-            resources=resources,
-            code_challenge=sent.get("code_challenge"),
-            dpop_jkt=sent.get("dpop_jkt"),
-            pushed_as=arrival.pushed_as,
-        )
+        read = _read(sent, client, catalog, reply_to, keys, read_hint)
+        return replace(read, pushed_as=arrival.pushed_as)
     except _Fault as fault:
         raise RefusedRequest(fault.code, fault.message, reply_to) from fault
+
+
+def parse_decoupled(
+    sent: Parameters, catalog: Catalog, keys: SecretKeys, read_hint: HintReader
+) -> AuthorizationRequest:
+    """What came by no browser, of DECOUPLED_PARAMETERS. It is asked of the person in any case (RFC
+    8628 section 5.4), and answered to what polls alone. Raises PageRefusal or OAuthRefusal."""
+    client = get_client(sent, catalog)
+    nowhere = ReplyTo(client, redirect_uri="", state=None)
+    try:
+        read = _read(sent, client, catalog, nowhere, keys, read_hint)
+    except _Fault as fault:
+        raise OAuthRefusal(fault.code, fault.message) from fault
+    return replace(read, prompt=frozenset({"consent"}))
+
+
+def _read(
+    sent: Parameters,
+    client: Client,
+    catalog: Catalog,
+    reply_to: ReplyTo,
+    keys: SecretKeys,
+    read_hint: HintReader,
+) -> AuthorizationRequest:
+    resources = _resources(sent, client, catalog)
+    return AuthorizationRequest(
+        client=client,
+        reply_to=reply_to,
+        claimed_redirect_uri=sent.get("redirect_uri"),
+        scope=_scope(sent, client),
+        nonce=sent.get("nonce"),
+        prompt=frozenset(sent.words("prompt")),
+        max_age=_max_age(sent, client),
+        hinted_subject=_hinted_subject(sent, client, keys, read_hint),
+        essential_acr=_acr(sent, is_essential=True),
+        acr_values=(*sent.words("acr_values"), *_acr(sent, is_essential=False)),
+        claims=_claim_names(sent, client),
+        consent_scope=_consent_scope(sent, client, resources),
+        tenant=sent.get("tenant"),
+        resources=resources,
+        code_challenge=sent.get("code_challenge"),
+        dpop_jkt=sent.get("dpop_jkt"),
+    )
 
 
 class _Fault(Exception):

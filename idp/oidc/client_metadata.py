@@ -29,8 +29,12 @@ from idp.tokens.others_keys import problem_of
 CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
 SCOPE_WORD = r"[a-z0-9:._-]+"
 APPLICATION_TYPES = ("web", "native")
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
+GRANT_TYPES = (
+    *("authorization_code", "refresh_token", "client_credentials"),
+    *(DEVICE_CODE, TOKEN_EXCHANGE),
+)
 NOT_PUBLIC = ("client_credentials", TOKEN_EXCHANGE)
 MAX_URI = 2048
 MAX_REQUEST_URI = 512

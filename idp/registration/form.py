@@ -28,6 +28,13 @@ from idp.policies.password_rules import HISTORY, MIN_ALNUM, MIN_LENGTH
 from idp.policies.second_factor_terms import LEAST_MINUTES, MOST_MINUTES
 from idp.policies.sessions import ABSOLUTE, IDLE
 
+GrantType = Literal[
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+]
 MIN_CLIENT_SECRET = 32
 MAX_AGE = 366 * 86400
 
@@ -182,14 +189,7 @@ class ClientForm(Form):
     jwks_file: str | None = Field(default=None, min_length=1)
     redirect_uris: list[str] = []
     post_logout_redirect_uris: list[str] = []
-    grant_types: list[
-        Literal[
-            "authorization_code",
-            "refresh_token",
-            "client_credentials",
-            "urn:ietf:params:oauth:grant-type:token-exchange",
-        ]
-    ] = ["authorization_code"]
+    grant_types: list[GrantType] = ["authorization_code"]
     scope: Annotated[
         str, StringConstraints(pattern=f"^({SCOPE_WORD}( {SCOPE_WORD})*)?$", max_length=1000)
     ] = "openid profile email"

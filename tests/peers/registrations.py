@@ -72,6 +72,13 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
         *(_with_secret(f"peer-{alg.lower()}", **_both_tokens_by(alg)) for alg in ALGORITHMS),
         _client("peer-public", token_endpoint_auth_method="none", grant_types=WITH_REFRESH),
         _client(
+            "peer-device",
+            token_endpoint_auth_method="none",
+            grant_types=["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+            redirect_uris=[],
+            post_logout_redirect_uris=[],
+        ),
+        _client(
             "peer-key",
             token_endpoint_auth_method="private_key_jwt",
             jwks=public_halves(keys),

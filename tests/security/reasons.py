@@ -9,7 +9,6 @@ from __future__ import annotations
 FEDERATION = (
     "Of another provider we take a sign-in: nothing that it says later ends a session of ours."
 )
-MORE_GRANTS = "This grant arrives with issue 6; the endpoint refuses it today, as S10 tests."
 
 REASONS = {
     "S06: 200 at once on four workers": (
@@ -24,7 +23,6 @@ REASONS = {
         "There is one issuer for all companies; which company a token is for is a claim in it,"
         " and that is what S12 tests instead."
     ),
-    "S17: device": MORE_GRANTS,
     "S18: another tenant's endpoint": (
         "One token endpoint serves every company, so that there is no other one to try; that a"
         " refresh stays in its company is tested."
@@ -34,6 +32,5 @@ REASONS = {
         " people out; S19 tests that a refresh goes on, and that a disabled person's does not."
     ),
     "S19: a link to another identity provider": FEDERATION,
-    "S28": MORE_GRANTS,
     "S31: incoming": FEDERATION,
 }

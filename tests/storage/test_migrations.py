@@ -118,7 +118,17 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) ->
 # No log of before the migration has one that begins so.
 YOUNGER_TAGS = (
     *("account.", "person.account_", "person.admitted", "sign_in.federated"),
-    *("console.refused", "email.", "factor.", "join.", "passkey.", "password.", "profile."),
+    *(
+        "console.refused",
+        "device.",
+        "device_code.",
+        "email.",
+        "factor.",
+        "join.",
+        "passkey.",
+        "password.",
+        "profile.",
+    ),
     *(
         "recovery_codes.",
         "second_factor.",

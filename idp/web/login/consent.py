@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from idp.credentials.networks import network_of
 from idp.directory.clients import Client
 from idp.errors import PageRefusal
-from idp.login.attempt import Attempt
+from idp.grants import decoupled
+from idp.login.attempt import DECOUPLED, Attempt
 from idp.secret_values import fingerprint
-from idp.web.context import catalog
+from idp.web.context import catalog, now, origin, provider
 from idp.web.login import step
 from idp.web.scope_words import place, words_of
 
@@ -25,7 +28,9 @@ def show() -> Response | str:
     client, person = step.client_of(attempt), step.who(attempt)
     if person is None or client is None or not _is_asked(attempt, person):
         return step.back_to_authorize(attempt)
-    redirect_uri = attempt.parameters.get("redirect_uri") or client.redirect_uris[0]
+    elsewhere = _elsewhere(attempt)
+    if attempt.destination == DECOUPLED and elsewhere is None:
+        return redirect("/device/over", 303)
     return render_template(
         "login/consent.html",
         action="/login/consent",
@@ -36,7 +41,8 @@ def show() -> Response | str:
         tenant=attempt.to_allow["tenant_name"],
         person=person,
         scopes=[_described(word, client) for word in sorted(attempt.to_allow["scope"], key=place)],
-        redirect_host=urlsplit(redirect_uri).netloc or redirect_uri,
+        elsewhere=elsewhere,
+        redirect_host=None if elsewhere else _redirect_host(attempt, client),
         not_me_url=step.page_url("password", attempt, other="1"),
     )
 
@@ -57,6 +63,25 @@ def submit() -> Response:
         return step.back_to_authorize(attempt)
     allowed = attempt.to_allow
     return step.proceed(attempt.choose(person.id, consented=allowed, turned_back=False))
+
+
+def _redirect_host(attempt: Attempt, client: Client) -> str:
+    redirect_uri = attempt.parameters.get("redirect_uri") or client.redirect_uris[0]
+    return urlsplit(redirect_uri).netloc or redirect_uri
+
+
+def _elsewhere(attempt: Attempt) -> dict[str, Any] | None:
+    """What a person can tell their own device by: its code, and when and from where it asked."""
+    if attempt.destination != DECOUPLED:
+        return None
+    with provider().database.connection() as db:
+        pending = decoupled.find(db, attempt.target, attempt.browser, now())
+    return pending and {
+        "user_code": attempt.parameters["user_code"],
+        "at": pending.created_at,
+        "address": pending.address,
+        "is_near": network_of(pending.address) == network_of(origin().address),
+    }
 
 
 def _is_asked(attempt: Attempt, person: step.Who) -> bool:

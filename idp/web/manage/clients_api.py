@@ -11,6 +11,7 @@ from idp.directory.operating import Operation
 from idp.errors import told
 from idp.operators import clients
 from idp.operators.clients import Saved, Wanted
+from idp.registration.form import GrantType
 from idp.secret_values import fingerprint
 from idp.web.context import provider
 from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
@@ -22,12 +23,6 @@ CLIENTS = f"{PLATFORM}/clients"
 CLIENT = f"{CLIENTS}/<client_id>"
 NEEDS = "products.manage"
 
-Grant = Literal[
-    "authorization_code",
-    "refresh_token",
-    "client_credentials",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-]
 KeyAlgorithm = Literal["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"]
 ContentAlgorithm = Literal["A128CBC-HS256", "A128GCM", "A256GCM"]
 TO_ITS_KEY = told("To one of its public keys; open, if null.")
@@ -122,7 +117,7 @@ class ChangedClient(Sent):
     )
     redirect_uris: list[str] | None = Field(None, max_length=50)
     post_logout_redirect_uris: list[str] | None = Field(None, max_length=50)
-    grant_types: list[Grant] | None = None
+    grant_types: list[GrantType] | None = None
     scope: str | None = Field(None, max_length=1000)
     permissions: list[str] | None = Field(None, max_length=200)
     resources: dict[str, list[str]] | None = Field(

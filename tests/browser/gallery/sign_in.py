@@ -49,6 +49,38 @@ STEP: dict[str, Any] = {
     "not_me_url": "/login?other=1",
 }
 
+CONSENT: dict[str, Any] = STEP | {
+    "product": CONNECTIONS,
+    "client_name": "Ledgerline",
+    "tenant": NORTHWIND["name"],
+    "shown": "a-mark",
+    "redirect_host": "app.ledgerline.example",
+    "scopes": [
+        {
+            "name": "openid",
+            "title": "Know who you are",
+            "description": "Your name and e-mail address",
+        },
+        {
+            "name": "offline_access",
+            "title": "Stay connected while you are away",
+            "description": "",
+        },
+        {
+            "name": "loans:read",
+            "title": "Read loans",
+            "description": "Balances and schedules, without changing them",
+        },
+    ],
+}
+
+DEVICE: dict[str, Any] = {
+    "action": "/answer",
+    "user_code": "",
+    "is_filled_in": False,
+    "errors": None,
+}
+
 WRONG_DETAILS = "We could not sign you in. Check your details, or reset your password."
 
 SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -152,34 +184,37 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "errors": {"tenant": "Choose a company to continue."},
         },
     ),
-    "consent": (
+    "consent": ("login/consent.html", CONSENT),
+    "consent-device": (
         "login/consent.html",
-        STEP
+        CONSENT
         | {
-            "product": CONNECTIONS,
-            "client_name": "Ledgerline",
-            "tenant": NORTHWIND["name"],
-            "shown": "a-mark",
-            "redirect_host": "app.ledgerline.example",
-            "scopes": [
-                {
-                    "name": "openid",
-                    "title": "Know who you are",
-                    "description": "Your name and e-mail address",
-                },
-                {
-                    "name": "offline_access",
-                    "title": "Stay connected while you are away",
-                    "description": "",
-                },
-                {
-                    "name": "loans:read",
-                    "title": "Read loans",
-                    "description": "Balances and schedules, without changing them",
-                },
-            ],
+            "client_name": "Ledgerline till",
+            "redirect_host": None,
+            "elsewhere": {
+                "user_code": "WDJB-MJHT",
+                "at": NOW - 120,
+                "address": "203.0.113.66",
+                "is_near": False,
+            },
         },
     ),
+    "device": ("login/device.html", DEVICE),
+    "device-filled-in": (
+        "login/device.html",
+        DEVICE | {"user_code": "WDJB-MJHT", "is_filled_in": True},
+    ),
+    "device-wrong": (
+        "login/device.html",
+        DEVICE
+        | {
+            "user_code": "WDJB-MJHX",
+            "errors": {
+                "user_code": "This code is wrong or too old. Ask your device for another one."
+            },
+        },
+    ),
+    "device-allowed": ("login/device_decided.html", {"outcome": "allowed"}),
     "refused": (
         "login/refused.html",
         {

@@ -172,6 +172,7 @@ def test_signing_in_works_without_javascript(gallery, scriptless):
         ("tenant", "Continue", "tenant", "northwind"),
         ("consent", "Allow", "decision", "allow"),
         ("consent", "Do not allow", "decision", "deny"),
+        ("device-filled-in", "Continue", "user_code", "WDJB-MJHT"),
         ("sign-out", "Sign out", "decision", "sign_out"),
         ("sign-out", "Stay signed in", "decision", "stay"),
         ("sign-out", "Sign out", "state", "xyz"),

@@ -74,6 +74,17 @@ await answerCalls({
     return answered(await oidc.authorizationCodeGrant(known, arrived, checks, undefined, held))
   },
 
+  async startDevice({ party, ...parameters }) {
+    return await oidc.initiateDeviceAuthorization(relyingParties[party], parameters)
+  },
+
+  // Each as often as it was told, and all at the same time; a refusal by the provider's word.
+  async pollDevices({ party, told }) {
+    const poll = (each) => oidc.pollDeviceAuthorizationGrant(relyingParties[party], each)
+    const ends = await Promise.allSettled(told.map(poll))
+    return ends.map(({ value, reason }) => (value ? answered(value) : { error: reason.error }))
+  },
+
   async refresh({ party, token, ...parameters }) {
     const [known, held] = [relyingParties[party], keys.get(party)]
     return answered(await oidc.refreshTokenGrant(known, token, parameters, held))
