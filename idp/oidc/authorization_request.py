@@ -19,7 +19,7 @@ from idp.oidc import pkce, resource_indicators
 from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import RefusedRequest, ReplyTo, get_client, get_reply_to
 from idp.oidc.resource_indicators import UnknownTarget
-from idp.oidc.scopes import claims_of, scopes_of
+from idp.oidc.scopes import OFFLINE_ACCESS, claims_of, scopes_of
 from idp.secret_values import SecretKeys, decode
 from idp.tokens.subjects import person_of
 
@@ -224,8 +224,11 @@ CHECKS = (
 
 def _scope(sent: Parameters, client: Client) -> tuple[str, ...]:
     """Scopes that the client is not registered for are left out (OpenID Connect Core section
-    3.1.2.1); none left is an error."""
-    allowed = client.scope.split()
+    3.1.2.1), and offline access where nothing could be refreshed by it (section 11); none left is
+    an error."""
+    allowed = set(client.scope.split())
+    if "refresh_token" not in client.grant_types:
+        allowed.discard(OFFLINE_ACCESS)
     scope = tuple(word for word in sent.words("scope") if word in allowed)
     if not scope:
         raise _Fault("invalid_scope", "No scope that this client may ask for was requested.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.security.protocol import answer_to, of_people, redeem, register
 from tests.world import AMARA, DANA, PASSWORD, PRIYA, World, claims_of, sent_back
 
 HOUR = 3600.0
@@ -33,6 +34,20 @@ def test_offline_access_is_no_session_and_outlives_it(world: World) -> None:
     given = world.browser().tokens(AMARA, scope="openid offline_access")
     world.clock.move(25 * HOUR)
     assert world.refresh(given["refresh_token"]).status_code == 200
+
+
+def test_offline_access_is_none_where_nothing_is_refreshed(world: World) -> None:
+    """It would only keep an access token alive after the sign-out (OpenID Connect Core section
+    11)."""
+    once = of_people("once", grant_types=["authorization_code"])
+    register(world, once)
+    visitor = world.browser()
+    code = sent_back(answer_to(visitor, once, scope="openid offline_access"))["code"]
+    given = dict(redeem(world, once, code).json or {})
+    assert given["scope"] == "openid"
+    assert world.userinfo(given["access_token"]).status_code == 200
+    visitor.submit(visitor.get("/logout"), decision="sign_out")
+    assert world.userinfo(given["access_token"]).status_code == 401
 
 
 def give_to(world: World, slug: str) -> None:

@@ -63,6 +63,7 @@ def public_halves(keys: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     apache = f"http://localhost:{ports.apache}"
     apps = [f"http://{host}:{ports.browser_app}" for host in ("localhost", "127.0.0.1")]
+    express = f"http://localhost:{ports.express}"
     receiver = f"http://localhost:{ports.logout_receiver}"
     return [
         _client("peer-basic", client_secret=odd_secret_of("peer-basic"), grant_types=WITH_REFRESH),
@@ -111,6 +112,13 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
             post_logout_redirect_uris=[f"{app}/" for app in apps],
             frontchannel_logout_uri=f"{apps[0]}/gone",
             frontchannel_logout_session_required=True,
+        ),
+        _with_secret(
+            "peer-express",
+            redirect_uris=[f"{express}/callback"],
+            post_logout_redirect_uris=[f"{express}/signed-out"],
+            backchannel_logout_uri=f"{express}/backchannel-logout",
+            backchannel_logout_session_required=True,
         ),
         _with_secret(
             "peer-apache",
