@@ -37,7 +37,7 @@ from tests.peers.visitor import Visitor
 from tests.world import ADDRESSES, AMARA, PASSWORD, PRIYA, World, apply_demo, claims_of
 
 ROOT = Path(__file__).parents[2]
-README, INTEGRATE, OPERATE, SECURITY, CONSOLE = (
+README, INTEGRATE, OPERATE, SECURITY, CONSOLE, CONFORMANCE = (
     (ROOT / name).read_text()
     for name in (
         "README.md",
@@ -45,6 +45,7 @@ README, INTEGRATE, OPERATE, SECURITY, CONSOLE = (
         "docs/operate.md",
         "docs/security.md",
         "docs/console.md",
+        "docs/conformance.md",
     )
 )
 PAGES = [
@@ -351,6 +352,18 @@ def test_every_decision_is_numbered_in_turn() -> None:
     for number, page in enumerate(decisions, start=1):
         assert page.name.startswith(f"{number:04}-")
         assert page.read_text().startswith(f"# {number}. ")
+
+
+def test_every_module_has_a_test_that_is_there() -> None:
+    """Whatever docs/conformance.md names as a test is one."""
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", CONFORMANCE))
+    assert len(named) > 20
+    assert sorted(named - tests_of("flows") - tests_of("security") - tests_of("peers")) == []
+
+
+def tests_of(folder: str) -> set[str]:
+    files = (ROOT / "tests" / folder).glob("test_*.py")
+    return {name for path in files for name in re.findall(r"def (test_\w+)\(", path.read_text())}
 
 
 def test_every_promise_has_its_proof_and_every_proof_its_promise() -> None:
