@@ -42,6 +42,15 @@ class ClientRefusal(OAuthRefusal):
         self.client_id = client_id
 
 
+class MetadataRefusal(OAuthRefusal):
+    """One member is not acceptable (RFC 7591 section 3.2.2); `member` names it."""
+
+    def __init__(self, member: str, message: str) -> None:
+        code = "invalid_redirect_uri" if member == "redirect_uris" else "invalid_client_metadata"
+        super().__init__(code, message, f"{member}: {message}")
+        self.member = member
+
+
 class BearerRefusal(OAuthRefusal):
     """A bearer token was missing or not good enough (RFC 6750 section 3.1)."""
 

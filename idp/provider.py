@@ -13,6 +13,7 @@ from idp.directory.catalog import Catalog, Versioned, load_catalog
 from idp.directory.identity_providers import load_identity_providers
 from idp.ephemeral import Ephemeral, ephemeral
 from idp.federation.upstream import Upstreams
+from idp.oidc.software_statement import Issuers, read_issuers
 from idp.sealed import Sealed
 from idp.secret_values import SecretKeys, secret_keys
 from idp.settings import Settings
@@ -36,6 +37,7 @@ class Provider:
     tokens: TokenReader
     upstreams: Upstreams
     turns: Turns
+    software_issuers: Issuers
     clock: Callable[[], float]
 
 
@@ -54,6 +56,7 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         tokens=TokenReader(),
         upstreams=Upstreams(settings.reachable_networks, turns),
         turns=turns,
+        software_issuers=read_issuers(settings.software_issuers),
         clock=clock,
     )
 

@@ -60,6 +60,8 @@ class Settings:
     require_pushed_authorization_requests: bool = False
     fetch_request_uris: bool = False
     device_code_lifetime: int = 600
+    open_registration: str = ""
+    software_issuers: str = ""
     access_token_lifetime: int = 600
     id_token_lifetime: int = 600
     refresh_idle_lifetime: int = 14 * 86400

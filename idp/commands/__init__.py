@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": ("idp.commands.serve", "worker"),
     "db": ("idp.commands.database", "db"),
     "keys": ("idp.commands.keys", "keys"),
+    "registration-tokens": ("idp.commands.registration", "registration_tokens"),
     "apply": ("idp.commands.setup", "apply"),
     "seed": ("idp.commands.seed", "seed"),
     "export": ("idp.commands.setup", "export"),

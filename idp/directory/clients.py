@@ -21,7 +21,7 @@ class Client(Base):
 
     `first_party` needs no consent. `refresh_token_rotation` is for confidential clients; a public
     client's refresh tokens always rotate (RFC 9700 section 4.14.2). `subject_type` is a word of
-    `tokens/subjects.py`.
+    `tokens/subjects.py`. `information` is for people: members of RFC 7591, some in more languages.
     """
 
     __tablename__ = "clients"
@@ -65,6 +65,10 @@ class Client(Base):
         default=False, server_default=sa.false()
     )
     dpop_bound_access_tokens: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    default_acr_values: Mapped[list[str]] = mapped_column(
+        JsonText, default=list, server_default="[]"
+    )
+    information: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict, server_default="{}")
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
     id_token_encrypted_response_alg: Mapped[str | None]

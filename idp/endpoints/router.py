@@ -20,6 +20,7 @@ from idp.endpoints.device import device_authorization
 from idp.endpoints.introspect import introspect
 from idp.endpoints.messages import NO_STORE, Headers, Page, Request, Response, json_response
 from idp.endpoints.par import push
+from idp.endpoints.register import CONFIGURATION, configure, register
 from idp.endpoints.revoke import revoke
 from idp.endpoints.switcher import switcher
 from idp.endpoints.token import token
@@ -76,12 +77,14 @@ ROUTES = {
     "/authorize": Route(authorize, ("GET", "POST"), NOBODY),
     "/par": Route(push, ("POST",), OUR_CLIENTS, gives_nonce=True),
     "/device_authorization": Route(device_authorization, ("POST",), OUR_CLIENTS),
+    "/register": Route(register, ("POST",), NOBODY),
     "/token": Route(token, ("POST",), OUR_CLIENTS, gives_nonce=True),
     "/userinfo": Route(userinfo, ("GET", "POST"), OUR_CLIENTS, gives_nonce=True),
     "/switcher": Route(switcher, ("GET",), OUR_CLIENTS, gives_nonce=True),
     "/introspect": Route(introspect, ("POST",), NOBODY),
     "/revoke": Route(revoke, ("POST",), OUR_CLIENTS),
 }
+BELOW = {CONFIGURATION: Route(configure, ("GET", "PUT", "DELETE"), NOBODY)}
 
 log = structlog.get_logger("endpoints")
 
@@ -106,7 +109,7 @@ class Router:
         environ[REQUEST_ID] = new_id()
         # What a request claims to have reached decides nothing, and may be no host at all.
         environ["HTTP_HOST"], environ["wsgi.url_scheme"] = self._host, self._scheme
-        route = ROUTES.get(environ.get("PATH_INFO", ""))
+        route = _route(environ.get("PATH_INFO", ""))
         refusal = _unreadable(environ) if _is_for_people(route) else None
         if refusal:
             return self._pages(_without_what_is_refused(environ, refusal), start_response)
@@ -170,6 +173,12 @@ class Router:
             return self._provider.catalog.current(self._provider.clock()).web_origins
         except StoreUnavailable:
             return frozenset()
+
+
+def _route(path: str) -> Route | None:
+    return ROUTES.get(path) or next(
+        (route for beginning, route in BELOW.items() if path.startswith(beginning)), None
+    )
 
 
 class TooLarge(OAuthRefusal):
@@ -242,7 +251,7 @@ def _header_name(variable: str) -> str:
 
 
 def _body(environ: Environ) -> bytes:
-    if environ["REQUEST_METHOD"] != "POST":
+    if environ["REQUEST_METHOD"] not in ("POST", "PUT"):
         return b""
     if _has_no_length(environ):
         raise OAuthRefusal("invalid_request", "The request can't be read.", "no length", 411)

@@ -145,7 +145,7 @@ def _read(
         max_age=_max_age(sent, client),
         hinted_subject=_hinted_subject(sent, client, keys, read_hint),
         essential_acr=_acr(sent, is_essential=True),
-        acr_values=(*sent.words("acr_values"), *_acr(sent, is_essential=False)),
+        acr_values=_wished_acr(sent, client),
         claims=_claim_names(sent, client),
         consent_scope=_consent_scope(sent, client, resources),
         tenant=sent.get("tenant"),
@@ -285,6 +285,12 @@ def _acr(sent: Parameters, *, is_essential: bool) -> tuple[str, ...]:
         return ()
     values = asked.get("values") or ([asked["value"]] if "value" in asked else [])
     return tuple(str(value) for value in values)
+
+
+def _wished_acr(sent: Parameters, client: Client) -> tuple[str, ...]:
+    """The client's own where the request names none at all."""
+    wished = (*sent.words("acr_values"), *_acr(sent, is_essential=False))
+    return wished or (() if _acr(sent, is_essential=True) else tuple(client.default_acr_values))
 
 
 def _hinted_subject(

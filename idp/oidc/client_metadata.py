@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from joserfc.jwk import KeySet
 
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.products import BUILT_IN
-from idp.errors import OAuthRefusal
+from idp.errors import MetadataRefusal
+from idp.oidc.client_addresses import MAX_URI, PRINTABLE, check_uri, split_uri
 from idp.oidc.client_authentication import METHODS
+from idp.oidc.client_information import check_information
 from idp.oidc.encrypted_responses import RESPONSES, algorithms_for
-from idp.settings import LOOPBACK_HOSTS
 from idp.tokens import subjects
 from idp.tokens.encrypted_tokens import CONTENT_ALGORITHMS, KEY_ALGORITHMS, find_key
 from idp.tokens.key_pairs import ALGORITHMS
@@ -36,13 +37,13 @@ GRANT_TYPES = (
     *(DEVICE_CODE, TOKEN_EXCHANGE),
 )
 NOT_PUBLIC = ("client_credentials", TOKEN_EXCHANGE)
-MAX_URI = 2048
 MAX_REQUEST_URI = 512
 DEFAULT_PORTS = {"http": 80, "https": 443}
 NO_SHARED_KEYS = (
     "client_secret_jwt would be checked by the secret itself, and we keep its hash alone:"
     " private_key_jwt does the same without anything that we could lose."
 )
+MAX_KEYS = 50
 
 SIGNED_BY = (
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
@@ -52,8 +53,6 @@ SIGNED_BY = (
 )
 
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
-_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,8 @@ class ClientMetadata:
     backchannel_logout_uri: str | None = None
     frontchannel_logout_uri: str | None = None
     require_pkce: bool = True
+    default_acr_values: Sequence[str] = ()
+    information: Mapping[str, Any] = field(default_factory=dict)
     subject_type: str = subjects.PUBLIC
     sector_identifier_uri: str | None = None
     request_object_signing_alg: str | None = None
@@ -93,15 +94,6 @@ class ClientMetadata:
     introspection_signed_response_alg: str = "RS256"
     introspection_encrypted_response_alg: str | None = None
     introspection_encrypted_response_enc: str | None = None
-
-
-class MetadataRefusal(OAuthRefusal):
-    """One member is not acceptable (RFC 7591 section 3.2.2); `member` names it."""
-
-    def __init__(self, member: str, message: str) -> None:
-        code = "invalid_redirect_uri" if member == "redirect_uris" else "invalid_client_metadata"
-        super().__init__(code, message, f"{member}: {message}")
-        self.member = member
 
 
 def check_client_metadata(
@@ -175,9 +167,9 @@ def _check_redirect_uris(metadata: ClientMetadata) -> None:
         raise MetadataRefusal("redirect_uris", "authorization_code needs at least one.")
     is_native = metadata.application_type == "native"
     for uri in metadata.redirect_uris:
-        _check_uri("redirect_uris", uri, is_native)
+        check_uri("redirect_uris", uri, is_native)
     for uri in metadata.post_logout_redirect_uris:
-        _check_uri("post_logout_redirect_uris", uri, is_native)
+        check_uri("post_logout_redirect_uris", uri, is_native)
 
 
 def _check_own_uris(metadata: ClientMetadata) -> None:
@@ -188,7 +180,7 @@ def _check_own_uris(metadata: ClientMetadata) -> None:
         ("frontchannel_logout_uri", metadata.frontchannel_logout_uri),
     ):
         if uri is not None:
-            _check_uri(member, uri, may_be_private=False)
+            check_uri(member, uri, may_be_private=False)
 
 
 def _check_sector(metadata: ClientMetadata) -> None:
@@ -221,50 +213,18 @@ def _check_request_uris(metadata: ClientMetadata) -> None:
         if len(uri) > MAX_REQUEST_URI:
             sentence = f"An address has more than {MAX_REQUEST_URI} characters."
             raise MetadataRefusal("request_uris", sentence)
-        _check_uri("request_uris", uri.partition("#")[0], may_be_private=False)
-        _split("request_uris", uri)
+        check_uri("request_uris", uri.partition("#")[0], may_be_private=False)
+        split_uri("request_uris", uri)
 
 
-def _check_uri(member: str, uri: str, may_be_private: bool) -> None:
-    """Absolute and exact: no fragment, wildcard or user; https, or http on loopback; a scheme of
-    its own, with a dot in it, only for a native application (RFC 8252 section 7.1)."""
-    parts = _split(member, uri)
-    if "#" in uri:
-        raise MetadataRefusal(member, f"{uri} has a fragment.")
-    if "*" in uri:
-        raise MetadataRefusal(member, f"{uri} has a wildcard; addresses are compared exactly.")
-    if parts.scheme in ("http", "https"):
-        _check_host(member, uri, parts)
-    elif not may_be_private:
-        raise MetadataRefusal(member, f"{uri} must begin with https://.")
-    elif not _PRIVATE_SCHEME.fullmatch(uri.partition(":")[0]):
-        raise MetadataRefusal(
-            member, f"The scheme of {uri} must be a domain backwards, like com.example.app."
-        )
+def _check_information(metadata: ClientMetadata) -> None:
+    check_information(metadata.information)
 
 
-def _split(member: str, uri: str) -> SplitResult:
-    """What a browser and we would read differently is refused, so what is checked is what counts.
-    It may hold a password, so it is not repeated before that is known."""
-    if not _PRINTABLE.fullmatch(uri) or "\\" in uri or len(uri) > MAX_URI:
-        raise MetadataRefusal(member, "An address holds a character that has to be escaped.")
-    try:
-        parts = urlsplit(uri)
-        _ = parts.port
-    except ValueError as problem:
-        raise MetadataRefusal(member, "An address can't be read.") from problem
-    if "@" in parts.netloc:
-        raise MetadataRefusal(member, "An address names a user.")
-    if not parts.scheme:
-        raise MetadataRefusal(member, f"{uri} is not an absolute address.")
-    return parts
-
-
-def _check_host(member: str, uri: str, parts: SplitResult) -> None:
-    if not parts.hostname:
-        raise MetadataRefusal(member, f"{uri} names no host.")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        raise MetadataRefusal(member, f"{uri} must be https; http is for loopback only.")
+def _check_classes(metadata: ClientMetadata) -> None:
+    for name in metadata.default_acr_values:
+        if not PRINTABLE.fullmatch(name) or len(name) > MAX_URI:
+            raise MetadataRefusal("default_acr_values", "It must be a list of words.")
 
 
 def _check_scope(metadata: ClientMetadata) -> None:
@@ -307,13 +267,8 @@ def _has_key_for(metadata: ClientMetadata, alg: str) -> bool:
 
 CHECKS = (
     *(_check_client_id, _check_choices, _check_public),
-    *(
-        _check_redirect_uris,
-        _check_own_uris,
-        _check_request_uris,
-        _check_frontchannel,
-        _check_sector,
-    ),
+    *(_check_redirect_uris, _check_own_uris, _check_request_uris, _check_frontchannel),
+    *(_check_sector, _check_information, _check_classes),
     *(_check_scope, _check_keys, _check_encryption),
 )
 
@@ -321,8 +276,9 @@ CHECKS = (
 def check_jwks(jwks: Mapping[str, Any]) -> None:
     """Public keys only (`problem_of`)."""
     keys = jwks.get("keys")
-    if not isinstance(keys, list) or not keys:
-        raise MetadataRefusal("jwks", "It must be an object with a list of keys.")
+    if not isinstance(keys, list) or not 0 < len(keys) <= MAX_KEYS:
+        sentence = f"It must be an object with a list of keys, {MAX_KEYS} at most."
+        raise MetadataRefusal("jwks", sentence)
     for position, key in enumerate(keys):
         problem = problem_of(key)
         if problem:

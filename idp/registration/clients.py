@@ -14,13 +14,9 @@ from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client
 from idp.directory.products import Permission, Product
-from idp.errors import FormMistake, SetupMistake, told
-from idp.oidc.client_metadata import (
-    ClientMetadata,
-    MetadataRefusal,
-    check_client_metadata,
-    check_resources,
-)
+from idp.directory.registrations import ClientRegistration
+from idp.errors import FormMistake, MetadataRefusal, SetupMistake, told
+from idp.oidc.client_metadata import ClientMetadata, check_client_metadata, check_resources
 from idp.registration.changes import Change, Edit
 from idp.registration.client_secrets import SecretKeeper, apply_secret
 from idp.registration.form import ClientForm
@@ -34,7 +30,8 @@ PLAIN = (
     *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
     *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg", "request_uris"),
-    *("subject_type", "sector_identifier_uri", "default_max_age", "refresh_token_rotation"),
+    *("subject_type", "sector_identifier_uri", "default_acr_values", "information"),
+    *("default_max_age", "refresh_token_rotation"),
     "dpop_bound_access_tokens",
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
     "authorization_signed_response_alg",
@@ -120,6 +117,7 @@ def _read_keys(path: Path, client_id: str) -> dict[str, Any]:
 
 def _check(session: Session, client: Client) -> None:
     """The client as it will be, stated and left alone together."""
+    _check_third_party(session, client)
     metadata = ClientMetadata(
         **{field.name: getattr(client, field.name) for field in fields(ClientMetadata)}
     )
@@ -138,6 +136,13 @@ def _trees(session: Session) -> dict[str, frozenset[str]]:
     for product, node in session.execute(sa.select(Permission.product_key, Permission.key)):
         nodes[product].add(node)
     return {key: frozenset(each) for key, each in nodes.items()}
+
+
+def _check_third_party(session: Session, client: Client) -> None:
+    """Whoever registered it themselves can send its people elsewhere."""
+    if client.first_party and session.get(ClientRegistration, client.client_id) is not None:
+        sentence = told("A client that registered itself is never ours.")
+        raise FormMistake(f"client {client.client_id}", "first_party", sentence)
 
 
 def _thumbprints(jwks: Mapping[str, Any] | None) -> list[str] | None:

@@ -224,6 +224,13 @@ class ClientForm(Form):
     )
     require_signed_request_object: bool = False
     dpop_bound_access_tokens: bool = False
+    default_acr_values: list[str] = Field(
+        default=[], description="Classes that it wishes for where a request names none."
+    )
+    information: dict[str, Any] = Field(
+        default={},
+        description="For people: client_uri, logo_uri, policy_uri, tos_uri, contacts, …",
+    )
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from idp import delivery, worker
-from idp.oidc.client_metadata import ClientMetadata, MetadataRefusal, check_client_metadata
+from idp.errors import MetadataRefusal
+from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
 from idp.sessions.logout import MESSAGE
 from idp.tokens import subjects
 from tests.security.protocol import (

@@ -7,12 +7,9 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from idp.directory.claim_names import RESERVED_NAMES
+from idp.errors import MetadataRefusal
 from idp.grants import claims
-from idp.oidc.client_metadata import (
-    ClientMetadata,
-    MetadataRefusal,
-    check_client_metadata,
-)
+from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
 from idp.oidc.scopes import SCOPES
 
 WEB = ClientMetadata("loans", redirect_uris=["https://loans.example/callback"])

@@ -26,7 +26,7 @@ MAY_BE_ABSENT = {
     *("tenant", "initiate_login_uri", "backchannel_logout_uri"),
     *("frontchannel_logout_uri", "sector_identifier_uri"),
 }
-EMPTY = {"resources": "{}"}  # of JSON fields that can't be absent
+EMPTY = {"resources": "{}", "information": "{}"}  # of JSON fields that can't be absent
 
 
 class Field(NamedTuple):
@@ -43,6 +43,10 @@ class Field(NamedTuple):
 ABOUT = (
     Field("client_name", LINE, _("Name")),
     Field("tenant", LINE, _("Short name of the tenant"), _("Only for a machine of one tenant.")),
+    Field(
+        *("information", JSON, _("For people")),
+        _("Addresses of its own pages, as JSON: client_uri, policy_uri, tos_uri."),
+    ),
     Field("first_party", SWITCH, _("Ours: nobody is asked for consent")),
 )
 SIGN_IN = (
@@ -114,6 +118,10 @@ SECURITY = (
     Field(
         *("sector_identifier_uri", LINE, _("Its sector")),
         _("An address whose host stands for all clients that share those names."),
+    ),
+    Field(
+        *("default_acr_values", LINES, _("How strong its sign-ins are")),
+        _("Classes that it wishes for where a request names none, one on each line."),
     ),
     Field("default_max_age", NUMBER, _("Sign-in at most so many seconds old")),
 )

@@ -70,6 +70,8 @@ class ClientTold(ClientLine):
     request_uris: list[str]
     require_signed_request_object: bool
     dpop_bound_access_tokens: bool
+    default_acr_values: list[str]
+    information: dict[str, Any]
     default_max_age: int | None
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
@@ -156,6 +158,14 @@ class ChangedClient(Sent):
     )
     dpop_bound_access_tokens: bool | None = Field(
         None, description=told("It gets tokens with a proof of possession alone (RFC 9449).")
+    )
+    default_acr_values: list[str] | None = Field(
+        None,
+        max_length=20,
+        description=told("Classes that it wishes for where a request names none."),
+    )
+    information: dict[str, Any] | None = Field(
+        None, description=told("For people: client_uri, logo_uri, policy_uri, tos_uri, contacts.")
     )
     default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
     id_token_signed_response_alg: Algorithm | None = None
