@@ -94,6 +94,7 @@ def test_n6_what_each_product_answered_is_seen_by_the_person_and_by_their_admin(
     deliver(world)
     told = browser.get("/logout/done").text
     assert "Not every product has confirmed it." in told
+    assert "Tried 1 time, trying again <time" in told
     danas, admins = world.browser(), world.browser()
     page = f"/manage/northwind/people/{member_id(world, DANA)}"
     seen = [danas.enter("/account/sessions", DANA).text, admins.enter(page, AMARA).text]

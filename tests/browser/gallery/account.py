@@ -55,6 +55,7 @@ SIGN_OUTS = [
                 "product_key": "payments",
                 "status": "pending",
                 "attempts": 3,
+                "again_at": NOW + 20.0,
             },
             {
                 "client_name": "Connections",

@@ -59,6 +59,12 @@ def when(at: float) -> Markup:
     )
 
 
+def in_time(at: float) -> Markup:
+    moment = datetime.fromtimestamp(at, UTC)
+    words = '<time datetime="{}">in {} seconds</time>'
+    return Markup(words).format(moment.isoformat(), int(at - NOW))
+
+
 class Pseudo(NullTranslations):
     """Marks whatever was translated, so that what was forgotten stands out."""
 
@@ -97,7 +103,7 @@ def create_gallery(language: str = "en") -> Flask:
         LANGUAGES[language](), newstyle=True
     )
     app.jinja_env.globals.update(icon_paths=icon_paths, get_locale=get_locale)
-    app.jinja_env.filters.update(when=when, in_time=when)
+    app.jinja_env.filters.update(when=when, in_time=in_time)
 
     @app.get("/<scene>")
     def show(scene: str) -> Response:
