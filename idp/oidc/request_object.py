@@ -77,7 +77,7 @@ def _time(claims: dict[str, Any], name: str, is_needed: bool) -> float | None:
     value = claims.get(name)
     if value is None and not is_needed:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, int | float):
         raise RequestObjectRefusal(f"The request object has no {name}, or none that is a number.")
     return value
 

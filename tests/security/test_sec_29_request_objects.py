@@ -147,8 +147,10 @@ def test_sec_29_nothing_that_it_leaves_out_is_made_up_for_beside_it(asked: World
     ):
         beside = asked_by(SIGNS)
         beside.pop("client_id")
-        answer = bring(visitor, SIGNS, signed(asked, SIGNS, **{name: None}), **beside)
-        assert (sent_back(answer)["error"], sent_back(answer)["state"]) == (error, "signed-state")
+        token = signed(asked, SIGNS, **{name: None})
+        told = sent_back(bring(visitor, SIGNS, token, **beside))
+        assert (told["error"], told["state"]) == (error, "signed-state")
+        assert is_refused(post_as(asked, SIGNS, "/par", request=token, **beside), error)
 
 
 def test_sec_29_the_client_that_brings_it_is_the_one_that_signed_it(asked: World) -> None:

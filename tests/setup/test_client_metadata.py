@@ -11,6 +11,7 @@ from idp.errors import MetadataRefusal
 from idp.grants import claims
 from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
 from idp.oidc.scopes import SCOPES
+from idp.registration.form import ClientForm
 
 WEB = ClientMetadata("loans", redirect_uris=["https://loans.example/callback"])
 NATIVE = replace(WEB, application_type="native", token_endpoint_auth_method="none")
@@ -336,3 +337,25 @@ def test_userinfo_and_introspection_are_signed_by_keys_that_we_have(alg: str) ->
     for member in ("userinfo_signed_response_alg", "introspection_signed_response_alg"):
         changed: dict[str, Any] = {member: alg}
         assert refused(WEB, **changed).member == member
+
+
+def test_a_shared_key_that_we_would_have_to_keep_is_refused_in_clear_words() -> None:
+    refusal = refused(WEB, token_endpoint_auth_method="client_secret_jwt")
+    assert refusal.member == "token_endpoint_auth_method"
+    assert "private_key_jwt does the same" in refusal.public_message
+    described = {"client_id": "loans-web", "client_name": "Loans", "product": "loans"}
+    with pytest.raises(ValueError, match="private_key_jwt does the same"):
+        ClientForm.model_validate({**described, "token_endpoint_auth_method": "client_secret_jwt"})
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "token_endpoint_auth_signing_alg",
+        "request_object_signing_alg",
+        "authorization_signed_response_alg",
+    ],
+)
+@pytest.mark.parametrize("alg", ["none", "HS256", "RS1", ""])
+def test_an_algorithm_that_proves_nothing_can_not_be_registered(member: str, alg: str) -> None:
+    assert refused(WEB, **{member: alg}).member == member
