@@ -12,6 +12,8 @@ from idp.credentials import sign_up_links
 from idp.grants import revoked_tokens
 from idp.retention import DAY, KEEP_SPENT
 from idp.sessions import logout
+from tests.security.device_flow import TELEVISION, codes
+from tests.security.protocol import register
 from tests.world import START, World
 
 LATER = START + 200 * DAY
@@ -127,3 +129,13 @@ def test_the_audit_and_the_directory_are_never_swept(
 def test_sweeping_twice_takes_nothing_more(either_world: World, tokens: dict[str, Any]) -> None:
     assert sweep(either_world, LATER) > 0
     assert sweep(either_world, LATER) == 0
+
+
+def test_a_device_that_nobody_let_in_is_kept_for_a_day(either_world: World) -> None:
+    """Until then it hears that it is too late, and not that it was never there."""
+    register(either_world, TELEVISION)
+    told = codes(either_world, TELEVISION)
+    over = either_world.clock() + told["expires_in"]
+    for late, left in ((DAY - 1, 1), (DAY, 0)):
+        sweep(either_world, over + late)
+        assert count(either_world, "decoupled_requests") == left

@@ -10,6 +10,8 @@ import pytest
 from joserfc.jwk import ECKey
 
 from idp.oidc.client_authentication import ASSERTION_TYPE
+from idp.oidc.client_metadata import DEVICE_CODE
+from tests.security import proving_possession as possession
 from tests.security.browsing import at_once
 from tests.security.device_flow import (
     STRANGE,
@@ -258,6 +260,21 @@ def test_sec_27_an_assertion_may_be_for_the_issuer_or_either_endpoint(world: Wor
         signed = assertion(world, signing, aud=ISSUER + path, header={"alg": "ES256"})
         form = {"client_assertion": signed, "client_assertion_type": ASSERTION_TYPE}
         assert world.post("/device_authorization", None, **form).status_code == status, path
+
+
+def test_sec_07_a_device_that_has_named_its_key_needs_it(world: World) -> None:
+    """RFC 9449 section 10, for what is redeemed without a browser."""
+    register(world, TELEVISION)
+    told = codes(world, TELEVISION, dpop_jkt=possession.KEY.thumbprint())
+    allow(world, told["user_code"])
+    form = {"grant_type": DEVICE_CODE, "device_code": told["device_code"]}
+    for by in (None, possession.made(world, key=possession.OTHER)):
+        answer = possession.send(world, TELEVISION, "/token", by, **form)
+        assert is_refused(answer, "invalid_grant")
+    answer = possession.send(world, TELEVISION, "/token", possession.made(world), **form)
+    given = dict(answer.json or {})
+    assert given["token_type"] == "DPoP"
+    assert is_refused(refresh(world, TELEVISION, given["refresh_token"]), "invalid_grant")
 
 
 def test_sec_28_one_network_gets_so_many_codes_without_proof(

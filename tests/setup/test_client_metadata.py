@@ -9,12 +9,13 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.errors import MetadataRefusal
 from idp.grants import claims
-from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
+from idp.oidc.client_metadata import DEVICE_CODE, ClientMetadata, check_client_metadata
 from idp.oidc.scopes import SCOPES
 from idp.registration.form import ClientForm
 
 WEB = ClientMetadata("loans", redirect_uris=["https://loans.example/callback"])
 NATIVE = replace(WEB, application_type="native", token_endpoint_auth_method="none")
+DEVICE = ClientMetadata("till", token_endpoint_auth_method="none", grant_types=[DEVICE_CODE])
 MACHINE = ClientMetadata("batch", grant_types=["client_credentials"], scope="payouts")
 
 
@@ -24,7 +25,7 @@ def refused(metadata: ClientMetadata, **changed: Any) -> MetadataRefusal:
     return caught.value
 
 
-@pytest.mark.parametrize("metadata", [WEB, NATIVE, MACHINE])
+@pytest.mark.parametrize("metadata", [WEB, NATIVE, MACHINE, DEVICE])
 def test_an_ordinary_client_is_accepted(metadata: ClientMetadata) -> None:
     check_client_metadata(metadata)
 
