@@ -1,8 +1,10 @@
 """Proof of possession: whoever asks for a bound token, or brings one, shows that they hold the key
-(RFC 9449). Each proof is used once: one conditional write, which outlives a restart."""
+by a proof (DPoP, RFC 9449), or by the certificate of their connection (RFC 8705). Each proof is
+used once: one conditional write, which outlives a restart."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -10,29 +12,44 @@ from idp import used_once
 from idp.directory.clients import Client
 from idp.errors import BearerRefusal, OAuthRefusal
 from idp.oidc import dpop
+from idp.oidc.client_certificate import ClientCertificate, read_certificate
 from idp.oidc.confirmation import Confirmation, confirmation_of
 from idp.oidc.dpop import BAD_PROOF, Proof
 from idp.provider import Provider
 
 
 class Sender(NamedTuple):
-    """How a request came: its method, its path, and its `DPoP` header, empty if there is none."""
+    """How a request came: its method, its path, and the `header` of a name, empty if there is
+    none."""
 
     method: str
     path: str
-    proof: str
+    header: Callable[[str], str]
+
+
+def certificate_of(provider: Provider, sender: Sender) -> ClientCertificate | None:
+    """Of the client's connection, where a proxy of ours tells of it."""
+    settings = provider.settings
+    if not settings.client_certificate_header:
+        return None
+    shown = sender.header(settings.client_certificate_header.lower())
+    verified = settings.client_certificate_verified_header.lower()
+    return read_certificate(shown, sender.header(verified)) if shown else None
 
 
 def verified_proof(provider: Provider, sender: Sender, ath: str | None = None) -> Proof | None:
     """None where none was sent. Raises OAuthRefusal; nothing is spent yet."""
-    if not sender.proof:
+    claimed = sender.header("dpop")
+    if not claimed:
         return None
+    settings = provider.settings
+    origins = (settings.issuer, settings.mtls_url) if settings.mtls_url else (settings.issuer,)
     return dpop.verify_proof(
-        sender.proof,
+        claimed,
         provider.secret_keys,
         provider.clock(),
         expected_htm=sender.method,
-        expected_htu=provider.settings.issuer + quote(sender.path),
+        expected_htu=[origin + quote(sender.path) for origin in origins],
         expected_ath=ath,
     )
 
@@ -49,15 +66,22 @@ def spend(provider: Provider, proof: Proof) -> None:
             raise OAuthRefusal(BAD_PROOF, "The DPoP proof was used before.")
 
 
-def bound_to(provider: Provider, client: Client, proof: Proof | None) -> Confirmation:
+def bound_to(
+    provider: Provider, sender: Sender, client: Client, proof: Proof | None
+) -> Confirmation:
     """What the client's new tokens will be bound to, with its proof spent. Raises OAuthRefusal for
-    a client that is registered for bound tokens alone and has shown no key (section 5.2)."""
-    if proof is None:
-        if client.dpop_bound_access_tokens:
-            raise OAuthRefusal(BAD_PROOF, "This client has to send a DPoP proof.")
-        return Confirmation()
-    spend(provider, proof)
-    return Confirmation(jkt=proof.jkt)
+    a client that is registered for bound tokens alone and has shown no key (RFC 9449 section 5.2),
+    or no certificate (RFC 8705 section 3.4)."""
+    if proof is None and client.dpop_bound_access_tokens:
+        raise OAuthRefusal(BAD_PROOF, "This client has to send a DPoP proof.")
+    certificate = None
+    if client.tls_client_certificate_bound_access_tokens:
+        certificate = certificate_of(provider, sender)
+        if certificate is None:
+            raise OAuthRefusal("invalid_request", "This client has to show its certificate.")
+    if proof is not None:
+        spend(provider, proof)
+    return Confirmation(proof and proof.jkt, certificate and certificate.thumbprint)
 
 
 def check_brought(
@@ -68,6 +92,11 @@ def check_brought(
     bound = confirmation_of(claims)
     if (scheme == "dpop") != bool(bound.jkt):
         raise BearerRefusal("invalid_token", "The token is not of that type.", f"as {scheme}")
+    if bound.x5t is not None:
+        certificate = certificate_of(provider, sender)
+        if certificate is None or certificate.thumbprint != bound.x5t:
+            sentence = "The token is bound to another certificate."
+            raise BearerRefusal("invalid_token", sentence)
     if bound.jkt is None:
         return
     try:

@@ -51,6 +51,9 @@ class Settings:
     workers: int = 1
     threads: int = 12
     trusted_proxies: str = ""
+    client_certificate_header: str = ""
+    client_certificate_verified_header: str = ""
+    mtls_url: str = ""
     database_pool: int = 8
     log_level: str = "INFO"
     demo_inbox: bool = False
@@ -119,6 +122,7 @@ class Settings:
             raise SetupMistake(f"LATCHKEY_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}.")
         if "*" in self.trusted_proxies:
             raise SetupMistake("LATCHKEY_TRUSTED_PROXIES must name addresses or networks, not *.")
+        self._check_client_certificates()
         if self.is_https and (
             self.argon2_memory_kib < ARGON2_FLOOR_KIB or self.argon2_time_cost < 2
         ):
@@ -175,6 +179,20 @@ class Settings:
                 " be known to every product before it signs, and each process learns of it within"
                 " a second."
             )
+
+    def _check_client_certificates(self) -> None:
+        names = (self.client_certificate_header, self.client_certificate_verified_header)
+        if not all(re.fullmatch(r"[A-Za-z0-9-]*", name) for name in names):
+            raise SetupMistake("LATCHKEY_CLIENT_CERTIFICATE_… must be the names of headers.")
+        if names[0] and not self.trusted_proxies:
+            raise SetupMistake(
+                "LATCHKEY_CLIENT_CERTIFICATE_HEADER is believed from proxies alone that"
+                " LATCHKEY_TRUSTED_PROXIES names."
+            )
+        if not names[0] and (names[1] or self.mtls_url):
+            raise SetupMistake("LATCHKEY_CLIENT_CERTIFICATE_HEADER has to say who tells of them.")
+        if self.mtls_url and not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+", self.mtls_url):
+            raise SetupMistake(f"LATCHKEY_MTLS_URL must be an https origin: {self.mtls_url!r}")
 
     def _check_networks(self) -> None:
         try:

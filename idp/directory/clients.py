@@ -69,6 +69,14 @@ class Client(Base):
         JsonText, default=list, server_default="[]"
     )
     information: Mapped[dict[str, Any]] = mapped_column(JsonText, default=dict, server_default="{}")
+    tls_client_auth_subject_dn: Mapped[str | None]
+    tls_client_auth_san_dns: Mapped[str | None]
+    tls_client_auth_san_uri: Mapped[str | None]
+    tls_client_auth_san_ip: Mapped[str | None]
+    tls_client_auth_san_email: Mapped[str | None]
+    tls_client_certificate_bound_access_tokens: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false()
+    )
     default_max_age: Mapped[int | None]
     id_token_signed_response_alg: Mapped[str] = mapped_column(default="RS256")
     id_token_encrypted_response_alg: Mapped[str | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp import audit, used_once
+from idp import audit, possession, used_once
 from idp.directory.clients import Client
 from idp.endpoints.messages import FORM, Request
 from idp.errors import ClientRefusal, OAuthRefusal
@@ -45,6 +45,7 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
             request.header("authorization"),
             provider.catalog.current(now),
             (issuer, *(issuer + path for path in ADDRESSED_BY.get(request.path, (request.path,)))),
+            possession.certificate_of(provider, request.sender),
             now,
         )
         _spend_assertion(provider, found)

@@ -33,7 +33,7 @@ class Request:
 
     @property
     def sender(self) -> Sender:
-        return Sender(self.method, self.path, self.header("dpop"))
+        return Sender(self.method, self.path, self.header)
 
     @property
     def is_form(self) -> bool:

@@ -46,7 +46,7 @@ def token(provider: Provider, request: Request) -> Response:
         raise OAuthRefusal("unsupported_grant_type", "grant_type is not supported.")
     if grant_type not in client.grant_types:
         raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
-    holder = bound_to(provider, client, proof)
+    holder = bound_to(provider, request.sender, client, proof)
     return json_response(redeem(provider, request, client, sent, holder), headers=NEVER_CACHED)
 
 

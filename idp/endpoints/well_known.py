@@ -10,7 +10,7 @@ import orjson
 
 from idp.endpoints.messages import Headers, Request, Response
 from idp.grants.claims import CLAIMS
-from idp.oidc import pkce
+from idp.oidc import client_certificate, pkce
 from idp.oidc.authorization_request import PROMPTS
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_metadata import GRANT_TYPES
@@ -26,13 +26,16 @@ from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import SIGNATURE_ALGORITHMS
 
 DISCOVERY_MAX_AGE = 3600
-CONFIDENTIAL_METHODS = [method for method in METHODS if method != "none"]
+ALIASED = (
+    *("token", "revocation", "introspection", "userinfo"),
+    *("pushed_authorization_request", "device_authorization"),
+)
 
 
 def metadata(settings: Settings) -> dict[str, Any]:
     """What a client needs to know; nothing in it comes from a request (security.md S13)."""
-    issuer = settings.issuer
-    return {
+    issuer, methods = settings.issuer, _methods(settings)
+    told = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "pushed_authorization_request_endpoint": f"{issuer}/par",
@@ -65,11 +68,11 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "introspection_signing_alg_values_supported": list(ALGORITHMS),
         "introspection_encryption_alg_values_supported": list(KEY_ALGORITHMS),
         "introspection_encryption_enc_values_supported": list(CONTENT_ALGORITHMS),
-        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": CONFIDENTIAL_METHODS,
+        "introspection_endpoint_auth_methods_supported": methods[:-1],
         "introspection_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
         "dpop_signing_alg_values_supported": PROOF_ALGORITHMS,
         "code_challenge_methods_supported": [pkce.METHOD],
@@ -89,6 +92,30 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "frontchannel_logout_supported": True,
         "frontchannel_logout_session_supported": True,
     }
+    return told | _of_certificates(settings, told)
+
+
+def _methods(settings: Settings) -> list[str]:
+    """`none` is the last. Certificates can be shown where a proxy tells of them alone."""
+    lacking: set[str] = set()
+    if not settings.client_certificate_header:
+        lacking.update(client_certificate.METHODS)
+    if not settings.client_certificate_verified_header:
+        lacking.add(client_certificate.BY_AUTHORITY)
+    return [method for method in METHODS if method not in lacking]
+
+
+def _of_certificates(settings: Settings, told: dict[str, Any]) -> dict[str, Any]:
+    """RFC 8705 sections 3.3 and 5."""
+    if not settings.client_certificate_header:
+        return {}
+    mine: dict[str, Any] = {"tls_client_certificate_bound_access_tokens": True}
+    if settings.mtls_url:
+        names = [f"{each}_endpoint" for each in ALIASED]
+        mine["mtls_endpoint_aliases"] = {
+            name: settings.mtls_url + told[name].removeprefix(settings.issuer) for name in names
+        }
+    return mine
 
 
 @lru_cache(maxsize=4)

@@ -78,6 +78,7 @@ _SPEND = (
         generation=1,
         idle_expires_at=sa.bindparam("new_idle_expires_at"),
         jkt=sa.bindparam("new_jkt"),
+        x5t=sa.bindparam("new_x5t"),
     )
     .returning(_TABLE.c.id)
 )
@@ -273,6 +274,7 @@ def _spend(
         new_refresh_hash=fingerprint(handle) if handle else None,
         new_idle_expires_at=now + settings.refresh_idle_lifetime,
         new_jkt=holder.jkt,
+        new_x5t=holder.x5t,
     )
     if spent is None:
         raise _reason_for_losing(db, client, state, now)

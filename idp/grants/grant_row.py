@@ -20,7 +20,7 @@ class Grant(Base):
     the platform rests on no membership, but on the term for which they are one (`User`).
 
     `jkt` is the key (RFC 9449) that its code is bound to, and from then on the refresh tokens of a
-    public client.
+    public client; these may be bound to a certificate too (`x5t`, RFC 8705).
 
     `provider_key` is of the other provider that its first factor rests on alone, if it does, and
     `vouched_by` of the one that has said who it is, whatever else was proven. A second factor that
@@ -58,6 +58,7 @@ class Grant(Base):
     redirect_uri: Mapped[str | None]
     code_challenge: Mapped[str | None]
     jkt: Mapped[str | None]
+    x5t: Mapped[str | None]
     code_expires_at: Mapped[float]
     code_used_at: Mapped[float | None]
     refresh_hash: Mapped[str | None] = mapped_column(unique=True)

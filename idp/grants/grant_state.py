@@ -49,6 +49,7 @@ class GrantState(NamedTuple):
     redirect_uri: str | None
     code_challenge: str | None
     jkt: str | None
+    x5t: str | None
     code_expires_at: float
     code_used_at: float | None
     generation: int
@@ -112,6 +113,7 @@ _OF_GRANT = (
     Grant.redirect_uri,
     Grant.code_challenge,
     Grant.jkt,
+    Grant.x5t,
     Grant.code_expires_at,
     Grant.code_used_at,
     Grant.generation,

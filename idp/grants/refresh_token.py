@@ -48,6 +48,7 @@ _ROTATE = (
         grace_uses=0,
         idle_expires_at=_IDLE,
         jkt=sa.func.coalesce(_TABLE.c.jkt, sa.bindparam("new_jkt", type_=sa.Text)),
+        x5t=sa.func.coalesce(_TABLE.c.x5t, sa.bindparam("new_x5t", type_=sa.Text)),
     )
     .returning(_TABLE.c.id)
 )
@@ -140,8 +141,8 @@ def refresh(
             grant.check_alive(state, client, product, providers, settings, now)
             if (state.idle_expires_at or 0.0) <= now:
                 raise _invalid("unused for too long")
-            if client.is_public and state.jkt not in (None, holder.jkt):
-                raise _invalid("bound to another key")
+            if client.is_public and not _is_held(state, holder):
+                raise _invalid("bound to another key or certificate")
             if not set(claimed_scope) <= set(state.scope.split()):
                 raise OAuthRefusal("invalid_scope", "More scope than was granted.")
             target = aim(db, state)
@@ -151,6 +152,10 @@ def refresh(
         grant.end_replayed(database, "refresh_token.replayed", replay.state, now, origin)
         raise _invalid("used before: the family is ended") from replay
     return target, encode_token(secret_keys, claimed.handle, generation)
+
+
+def _is_held(state: GrantState, holder: Confirmation) -> bool:
+    return state.jkt in (None, holder.jkt) and state.x5t in (None, holder.x5t)
 
 
 def _rotate(
@@ -171,6 +176,7 @@ def _rotate(
         now=now,
         new_idle_expires_at=now + settings.refresh_idle_lifetime,
         new_jkt=holder.jkt,
+        new_x5t=holder.x5t,
     ):
         return claimed.generation + 1
     grace = settings.refresh_grace if client.is_public else 0

@@ -18,11 +18,17 @@ from joserfc.errors import JoseError
 from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
 from idp.errors import ClientRefusal, OAuthRefusal
+from idp.oidc import client_certificate
+from idp.oidc.client_certificate import ClientCertificate, check_certificate
 from idp.oidc.client_keys import BadSignature, verify_signed
 from idp.oidc.parameters import Parameters
 from idp.secret_values import fingerprint, is_same
 
-METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+METHODS = (
+    *("client_secret_basic", "client_secret_post", "private_key_jwt"),
+    *client_certificate.METHODS,
+    "none",
+)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_TYPES = ("", "jwt", "client-authentication+jwt")
 MAX_ASSERTION_LIFETIME = 300
@@ -53,6 +59,7 @@ def authenticate(
     authorization: str,
     catalog: Catalog,
     audiences: Sequence[str],
+    certificate: ClientCertificate | None,
     now: float,
 ) -> Authenticated:
     """Raises ClientRefusal, with why for the log, or OAuthRefusal for a request that no client may
@@ -62,14 +69,22 @@ def authenticate(
     if client is None:
         raise ClientRefusal(f"unknown client {claimed.client_id[:80]!r}")
     try:
-        return _check(client, claimed, audiences, now)
+        return _check(client, claimed, audiences, certificate, now)
     except ClientRefusal as refusal:
         raise ClientRefusal(refusal.detail, client.client_id) from refusal
 
 
 def _check(
-    client: Client, claimed: _Claimed, audiences: Sequence[str], now: float
+    client: Client,
+    claimed: _Claimed,
+    audiences: Sequence[str],
+    certificate: ClientCertificate | None,
+    now: float,
 ) -> Authenticated:
+    """Who proves itself by its connection sends its name alone (RFC 8705 section 2)."""
+    if claimed.method == "none" and client.token_endpoint_auth_method in client_certificate.METHODS:
+        check_certificate(client, certificate)
+        return Authenticated(client)
     if claimed.method != client.token_endpoint_auth_method:
         raise ClientRefusal(f"{client.client_id} registered another method than {claimed.method}")
     if claimed.method == "private_key_jwt":

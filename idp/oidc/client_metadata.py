@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,8 +19,10 @@ from joserfc.jwk import KeySet
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.products import BUILT_IN
 from idp.errors import MetadataRefusal
+from idp.oidc import client_certificate
 from idp.oidc.client_addresses import MAX_URI, PRINTABLE, check_uri, split_uri
 from idp.oidc.client_authentication import METHODS
+from idp.oidc.client_certificate import certificates_in, distinguished
 from idp.oidc.client_information import check_information
 from idp.oidc.encrypted_responses import RESPONSES, algorithms_for
 from idp.tokens import subjects
@@ -38,6 +41,10 @@ GRANT_TYPES = (
 )
 NOT_PUBLIC = ("client_credentials", TOKEN_EXCHANGE)
 MAX_REQUEST_URI = 512
+CERTIFICATE_NAMES = (
+    *("tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri"),
+    *("tls_client_auth_san_ip", "tls_client_auth_san_email"),
+)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 NO_SHARED_KEYS = (
     "client_secret_jwt would be checked by the secret itself, and we keep its hash alone:"
@@ -81,6 +88,11 @@ class ClientMetadata:
     request_object_signing_alg: str | None = None
     request_uris: Sequence[str] = ()
     require_signed_request_object: bool = False
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
     id_token_signed_response_alg: str = "RS256"
     access_token_signed_response_alg: str = "ES256"
     authorization_signed_response_alg: str = "RS256"
@@ -265,11 +277,27 @@ def _has_key_for(metadata: ClientMetadata, alg: str) -> bool:
     return find_key(KeySet.import_key_set({"keys": metadata.jwks["keys"]}), alg) is not None
 
 
+def _check_certificate(metadata: ClientMetadata) -> None:
+    """RFC 8705 sections 2.1.2 and 2.2.2: one name, or the certificates themselves."""
+    method = metadata.token_endpoint_auth_method
+    named = [member for member in CERTIFICATE_NAMES if getattr(metadata, member)]
+    if len(named) != (1 if method == client_certificate.BY_AUTHORITY else 0):
+        sentence = "tls_client_auth needs exactly one name of its certificate, others have none."
+        raise MetadataRefusal((named or CERTIFICATE_NAMES)[-1], sentence)
+    try:
+        distinguished(metadata.tls_client_auth_subject_dn or "")
+        ip_address(metadata.tls_client_auth_san_ip or "::")
+    except ValueError as problem:
+        raise MetadataRefusal(named[0], "It can't be read.") from problem
+    if method == client_certificate.BY_ITSELF and not certificates_in(metadata.jwks):
+        raise MetadataRefusal("jwks", "A key needs an x5c with the client's certificate.")
+
+
 CHECKS = (
     *(_check_client_id, _check_choices, _check_public),
     *(_check_redirect_uris, _check_own_uris, _check_request_uris, _check_frontchannel),
     *(_check_sector, _check_information, _check_classes),
-    *(_check_scope, _check_keys, _check_encryption),
+    *(_check_scope, _check_keys, _check_encryption, _check_certificate),
 )
 
 

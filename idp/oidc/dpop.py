@@ -8,6 +8,7 @@ those of every other.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -60,15 +61,16 @@ def verify_proof(
     now: float,
     *,
     expected_htm: str,
-    expected_htu: str,
+    expected_htu: Collection[str],
     expected_ath: str | None = None,
 ) -> Proof:
-    """By every check of section 4.3. `expected_ath` is the hash of the access token that it comes
-    with. Raises OAuthRefusal: `use_dpop_nonce` for a proof that lacks nothing else."""
+    """By every check of section 4.3. `expected_htu` are the addresses that it can have reached, and
+    `expected_ath` is the hash of the access token that it comes with. Raises OAuthRefusal:
+    `use_dpop_nonce` for a proof that lacks nothing else."""
     key, claims = _signed_by_its_key(claimed)
     if claims.get("htm") != expected_htm:
         raise _bad("made for another method")
-    if not _is_same_address(claims.get("htu"), expected_htu):
+    if not any(_is_same_address(claims.get("htu"), each) for each in expected_htu):
         raise _bad("made for another address")
     if expected_ath is not None and claims.get("ath") != expected_ath:
         raise _bad("made for another access token")

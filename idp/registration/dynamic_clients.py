@@ -19,7 +19,11 @@ from idp.directory.clients import Client
 from idp.directory.registrations import ClientRegistration, Terms
 from idp.errors import FormMistake, MetadataRefusal
 from idp.oidc.client_information import INFORMATION
-from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
+from idp.oidc.client_metadata import (
+    CERTIFICATE_NAMES,
+    ClientMetadata,
+    check_client_metadata,
+)
 from idp.registration.changes import Change
 from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
 from idp.registration.clients import apply_clients
@@ -44,6 +48,7 @@ MEMBERS = (
     "request_uris",
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
     *("require_signed_request_object", "dpop_bound_access_tokens"),
+    *(*CERTIFICATE_NAMES, "tls_client_certificate_bound_access_tokens"),
 )
 OURS = (
     *("client_id", "product", "tenant", "status", "client_secret", "client_secret_file"),

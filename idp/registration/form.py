@@ -77,7 +77,14 @@ Uri = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", ma
 ProviderKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
 AuthMethod = Annotated[
-    Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+    Literal[
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
+        "none",
+    ],
     BeforeValidator(_auth_method),
 ]
 KeyAlgorithm = Literal["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"]
@@ -231,6 +238,14 @@ class ClientForm(Form):
         default={},
         description="For people: client_uri, logo_uri, policy_uri, tos_uri, contacts, …",
     )
+    tls_client_auth_subject_dn: str | None = Field(
+        default=None, description="For tls_client_auth: one of these five names its certificate."
+    )
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    tls_client_certificate_bound_access_tokens: bool = False
     default_max_age: int | None = Field(default=None, ge=0, le=MAX_AGE, description="Seconds.")
     id_token_signed_response_alg: Algorithm = "RS256"
     access_token_signed_response_alg: Algorithm = "ES256"

@@ -156,8 +156,16 @@ def test_every_page_is_documented(world: World) -> None:
     assert set(table(CONSOLE, "Every address")) == console
 
 
+WITH_CERTIFICATES = Settings(
+    trusted_proxies="127.0.0.1",
+    client_certificate_header="X-Cert",
+    client_certificate_verified_header="X-Verify",
+    mtls_url="https://mtls.id.example",
+)
+
+
 def test_every_member_of_the_metadata_is_documented() -> None:
-    documented, told = table(INTEGRATE, "Discovery"), metadata(Settings())
+    documented, told = table(INTEGRATE, "Discovery"), metadata(WITH_CERTIFICATES)
     assert set(documented) == set(told)
     for name, value in told.items():
         row = " ".join(documented[name])

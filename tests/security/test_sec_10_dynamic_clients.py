@@ -41,6 +41,7 @@ DEFAULTS = {
     "introspection_signed_response_alg": "RS256",
     "request_uris": [],
     "dpop_bound_access_tokens": False,
+    "tls_client_certificate_bound_access_tokens": False,
     "require_signed_request_object": False,
     "require_pushed_authorization_requests": False,
     "response_types": ["code"],

@@ -32,7 +32,7 @@ def is_accepted(desk: Desk, secret: str) -> bool:
     sent = parameters.parse(f"client_id=loans-web&client_secret={secret}")
     catalog = desk.provider.catalog.current(desk.now)
     try:
-        authenticate(sent, "", catalog, (), desk.now)
+        authenticate(sent, "", catalog, (), None, desk.now)
     except ClientRefusal:
         return False
     return True

@@ -150,7 +150,7 @@ def _token(*product_keys: str) -> Bearer | Machine:
     found = find(provider(), claimed, now())
     if found is None or found.product.key not in product_keys:
         raise _refused("invalid_token", "ended, or meant for something else", 401)
-    sender = Sender(request.method, request.path, request.headers.get("DPoP", ""))
+    sender = Sender(request.method, request.path, lambda name: request.headers.get(name, ""))
     possession.check_brought(provider(), sender, token.strip(), found.claims, scheme.lower())
     _note(found)
     return found

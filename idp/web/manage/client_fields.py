@@ -24,7 +24,9 @@ LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (
 ANY_ALGORITHM = ("", *ALGORITHMS)
 MAY_BE_ABSENT = {
     *("tenant", "initiate_login_uri", "backchannel_logout_uri"),
-    *("frontchannel_logout_uri", "sector_identifier_uri"),
+    *("frontchannel_logout_uri", "sector_identifier_uri", "tls_client_auth_subject_dn"),
+    *("tls_client_auth_san_dns", "tls_client_auth_san_uri"),
+    *("tls_client_auth_san_ip", "tls_client_auth_san_email"),
 }
 EMPTY = {"resources": "{}", "information": "{}"}  # of JSON fields that can't be absent
 
@@ -109,6 +111,19 @@ SECURITY = (
         *("dpop_bound_access_tokens", SWITCH, _("Tokens are bound to its key")),
         _("It shows with each request that it holds the key (DPoP, RFC 9449)."),
     ),
+    Field(
+        *("tls_client_certificate_bound_access_tokens", SWITCH),
+        _("Tokens are bound to its certificate"),
+        _("They are good with the certificate that it connects with alone (RFC 8705)."),
+    ),
+    Field(
+        *("tls_client_auth_subject_dn", LINE, _("Name of its certificate")),
+        _("For tls_client_auth: exactly one of these five."),
+    ),
+    Field("tls_client_auth_san_dns", LINE, _("Or a host in it")),
+    Field("tls_client_auth_san_uri", LINE, _("Or an address (URI) in it")),
+    Field("tls_client_auth_san_ip", LINE, _("Or an IP address in it")),
+    Field("tls_client_auth_san_email", LINE, _("Or an e-mail address in it")),
     Field("refresh_token_rotation", SWITCH, _("Refresh tokens are spent by use")),
     Field(
         *("subject_type", CHOICE, _("What it calls people")),

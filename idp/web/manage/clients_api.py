@@ -72,6 +72,12 @@ class ClientTold(ClientLine):
     dpop_bound_access_tokens: bool
     default_acr_values: list[str]
     information: dict[str, Any]
+    tls_client_auth_subject_dn: str | None
+    tls_client_auth_san_dns: str | None
+    tls_client_auth_san_uri: str | None
+    tls_client_auth_san_ip: str | None
+    tls_client_auth_san_email: str | None
+    tls_client_certificate_bound_access_tokens: bool
     default_max_age: int | None
     id_token_signed_response_alg: str
     access_token_signed_response_alg: str
@@ -108,7 +114,15 @@ class ChangedClient(Sent):
     tenant: str | None = Field(None, max_length=63, description=told("A machine's own company."))
     application_type: Literal["web", "native"] | None = None
     token_endpoint_auth_method: (
-        Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] | None
+        Literal[
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "tls_client_auth",
+            "self_signed_tls_client_auth",
+            "none",
+        ]
+        | None
     ) = None
     token_endpoint_auth_signing_alg: Algorithm | None = Field(
         None, description=told("Of its assertions. Any of them, if null.")
@@ -166,6 +180,16 @@ class ChangedClient(Sent):
     )
     information: dict[str, Any] | None = Field(
         None, description=told("For people: client_uri, logo_uri, policy_uri, tos_uri, contacts.")
+    )
+    tls_client_auth_subject_dn: str | None = Field(
+        None, max_length=1000, description=told("The name in its certificate (RFC 4514).")
+    )
+    tls_client_auth_san_dns: str | None = Field(None, max_length=255)
+    tls_client_auth_san_uri: str | None = Field(None, max_length=2048)
+    tls_client_auth_san_ip: str | None = Field(None, max_length=45)
+    tls_client_auth_san_email: str | None = Field(None, max_length=320)
+    tls_client_certificate_bound_access_tokens: bool | None = Field(
+        None, description=told("Its tokens are good with its certificate alone (RFC 8705).")
     )
     default_max_age: int | None = Field(None, ge=0, le=10**9, description=told("Seconds."))
     id_token_signed_response_alg: Algorithm | None = None
