@@ -91,6 +91,7 @@ from idp.web.manage import health as platform_health
 from idp.web.manage import keys as signing_keys
 from idp.web.manage import operators as platform_operators
 from idp.web.manage import products as operated_products
+from idp.web.manage import registration_tokens as operated_registration_tokens
 from idp.web.manage import tenants as operated_tenants
 from idp.web.manage import visits as operator_visits
 
@@ -131,6 +132,7 @@ CONSOLE_PAGES = (
     operated_products,
     signing_keys,
     platform_operators,
+    operated_registration_tokens,
     platform_health,
     audit_log,
     operator_visits,

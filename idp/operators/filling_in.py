@@ -28,6 +28,9 @@ SENTENCES = {
     "default_max_age": told("Give a number of seconds."),
     "second_factor_minutes": told("Give a number of minutes, from 1 to 1,440, or nothing."),
     "password_max_age_days": told("Give a number of days, from 30 to 730, or nothing."),
+    "redirect_hosts": told("Give hosts like app.example or *.app.example, or * for any."),
+    "uses": told("Give a number of clients, from 1 to 10,000."),
+    "hours": told("Give a number of hours, from 1 to 8,784."),
     "scope": told("Give words with single spaces between them."),
 }
 

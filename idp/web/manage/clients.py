@@ -17,7 +17,7 @@ from idp.directory.acting import Mistake
 from idp.directory.clients import Client
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
-from idp.operators import clients, products
+from idp.operators import clients, products, registration_tokens
 from idp.operators.clients import Saved, Wanted
 from idp.registration.client_secrets import WITH_SECRET
 from idp.web.context import provider
@@ -153,6 +153,7 @@ def _page(operation: Operation, client: Client, **values: Any) -> str:
         has_secrets=client.token_endpoint_auth_method in WITH_SECRET,
         overlaps=clients.OVERLAP_HOURS,
         may_change=clients.may_change(operation, client),
+        registration=registration_tokens.find_registration(operation, client.client_id),
         **values,
     )
 

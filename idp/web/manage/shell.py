@@ -87,7 +87,7 @@ OPERATOR_PAGES: tuple[Entry, ...] = (
     ),
     Entry(
         *("/clients", _("Clients"), _("What signs people in or calls as a machine")),
-        *("plug-connected", ("products.manage",)),
+        *("plug-connected", ("products.manage",), ("/registration-tokens",)),
     ),
     Entry(
         *("/keys", _("Signing keys"), _("What tokens are signed by; rotate and revoke")),
