@@ -367,10 +367,15 @@ def test_every_module_has_a_test_that_is_there() -> None:
     """Whatever docs/conformance.md names as a test is one."""
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", CONFORMANCE))
     assert len(named) > 20
-    assert sorted(named - tests_of("flows") - tests_of("security") - tests_of("peers")) == []
+    assert (
+        sorted(
+            named - names_of_tests("flows") - names_of_tests("security") - names_of_tests("peers")
+        )
+        == []
+    )
 
 
-def tests_of(folder: str) -> set[str]:
+def names_of_tests(folder: str) -> set[str]:
     files = (ROOT / "tests" / folder).glob("test_*.py")
     return {name for path in files for name in re.findall(r"def (test_\w+)\(", path.read_text())}
 
