@@ -236,7 +236,10 @@ def _asked_by_product(provider: Provider, parsed: AuthorizationRequest, now: flo
         is_platform=product.is_platform and provider.settings.operator_second_factor,
         scope=parsed.consent_scope,
         client_tenant_id=parsed.client.tenant_id,
-        needs_consent=not parsed.client.first_party or "consent" in parsed.prompt,
+        details=parsed.details_text,
+        needs_consent=not parsed.client.first_party
+        or "consent" in parsed.prompt
+        or bool(parsed.details),
     )
 
 

@@ -8,7 +8,7 @@ decides at its own sign-in, with the proofs that the grant rests on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from idp.credentials import password
@@ -17,7 +17,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.grants import grant_state, target
 from idp.grants.grant_state import GrantState
-from idp.grants.target import Aim, Target
+from idp.grants.target import Aim, Target, Wanted
 from idp.login.entries import entries_of
 from idp.login.next_step import next_step
 from idp.login.steps import Asked, Done, PasswordState, Proven, Refused, step_of
@@ -30,20 +30,19 @@ OF_GRANT = Lifetimes(math.inf, math.inf)  # how long one lasts is `grant.why_dea
 NOT_OPEN = "The person's roles do not open that product."
 
 
-def aim(
-    provider: Provider, client: Client, claimed: Sequence[ProductView], judge: Judge, now: float
-) -> Aim:
+def aim(provider: Provider, client: Client, wanted: Wanted, judge: Judge, now: float) -> Aim:
     """Where the token of a grant goes. Its client's own product was judged with the grant, and any
     other is by `judge`, which raises invalid_target."""
     catalog = provider.catalog.current(now)
 
     def found(db: Connection, state: GrantState) -> Target:
-        product = target.chosen(state, client, claimed, catalog)
+        product = target.chosen(state, client, wanted.products, catalog)
+        details = target.details_of(state, client, product, wanted.details)
         if product.key == client.product_key:
-            return Target(state, state, product)
+            return Target(state, state, product, None, details)
         bound = target.bound_of(state, client, product)
         there = judge(provider, db, state, client, product, now)
-        return Target(state, there, product, bound)
+        return Target(state, there, product, bound, details)
 
     return found
 

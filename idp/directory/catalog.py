@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Base, Connection, Database
-from idp.directory import clients, tenants
+from idp.directory import clients, details_types, tenants
 from idp.directory.clients import Client, ClientSecret
+from idp.directory.details_types import DetailsType
 from idp.directory.products import JWT, Permission, Product
 from idp.directory.tenants import Tenant
 from idp.directory.upstream_providers import IdentityProviders
@@ -109,6 +110,7 @@ class ProductView:
     refuses_federated: bool = False
     access_token_format: str = JWT
     permission_names: Mapping[str, str] = field(default_factory=dict)
+    details_types: Mapping[str, DetailsType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,4 +204,5 @@ def _view(product: sa.Row[Any], permissions: dict[str, str]) -> ProductView:
         refuses_federated=product.refuses_federated,
         access_token_format=product.access_token_format,
         permission_names=permissions,
+        details_types=details_types.read(product.authorization_details_types),
     )

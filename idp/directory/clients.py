@@ -17,7 +17,8 @@ DISABLED = "disabled"
 class Client(Base):
     """`scope` is what it may ask for. `permissions` are a machine's own, of its product's tree, and
     `resources` the other products that it may have tokens for, by key, with the nodes of their
-    trees that those may carry.
+    trees that those may carry; `authorization_details_types` what it may ask people to allow one by
+    one (RFC 9396).
 
     `first_party` needs no consent. `refresh_token_rotation` is for confidential clients; a public
     client's refresh tokens always rotate (RFC 9700 section 4.14.2). `subject_type` is a word of
@@ -42,6 +43,9 @@ class Client(Base):
     permissions: Mapped[list[str]] = mapped_column(JsonText, default=list)
     resources: Mapped[dict[str, list[str]]] = mapped_column(
         JsonText, default=dict, server_default="{}"
+    )
+    authorization_details_types: Mapped[list[str]] = mapped_column(
+        JsonText, default=list, server_default="[]"
     )
     first_party: Mapped[bool] = mapped_column(default=False)
     initiate_login_uri: Mapped[str | None]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from idp.columns import JsonText
 from idp.database import Base
 
 CONSOLE = "console"
@@ -22,7 +25,8 @@ class Product(Base):
     people without an account may open one on their way to it. Its sign-in offers the
     `identity_providers`, by key, separated by spaces; one that `refuses_federated` asks whoever
     came by another provider for a proof of our own. Its API takes access tokens of one
-    `access_token_format`."""
+    `access_token_format`. `authorization_details_types` are what people allow one by one
+    (`details_types`)."""
 
     __tablename__ = "products"
 
@@ -43,6 +47,10 @@ class Product(Base):
     identity_providers: Mapped[str] = mapped_column(default="", server_default="")
     refuses_federated: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     access_token_format: Mapped[str] = mapped_column(default=JWT, server_default=JWT)
+
+    authorization_details_types: Mapped[list[dict[str, Any]]] = mapped_column(
+        JsonText, default=list, server_default="[]"
+    )
 
     permissions: Mapped[list[Permission]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="Permission.position"

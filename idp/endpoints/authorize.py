@@ -140,6 +140,7 @@ def _show(
             decision.standing.tenant_id,
             decision.standing.tenant_name,
             situation.request.consent_scope,
+            situation.request.details_text,
         )
         attempts.save(provider.ephemeral, attempt, provider.settings.attempt_lifetime, now)
     query = urlencode({"attempt": attempt.id})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from idp.access_tokens import find_by_claims, find_machine, read_access_token
+from idp.access_tokens import Bearer, find_by_claims, find_machine, read_access_token
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.endpoints.clients import confidential_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal
 from idp.grants import claims, grant, grant_state, refresh_token
+from idp.grants.grant_state import DETAILS
 from idp.oidc import encrypted_responses
+from idp.oidc.authorization_details import may_have
 from idp.oidc.confirmation import token_type
 from idp.oidc.encrypted_responses import encrypted
 from idp.provider import Provider
@@ -82,11 +84,19 @@ def _persons_token(
     return {
         **claimed,
         **claims.standing(found.state, found.client, product, found.bound),
+        **_details(found),
         "sub": subject_of(provider.secret_keys, found.client, found.state.user_id),
         "scope": " ".join(found.scope),
         "active": True,
         "token_type": token_type(claimed),
     }
+
+
+def _details(found: Bearer) -> dict[str, Any]:
+    """What the person allowed one by one, of what the client may still have (RFC 9396)."""
+    if DETAILS not in found.claims:
+        return {}
+    return {DETAILS: may_have(found.claims[DETAILS], found.client, found.product)}
 
 
 def _machine_token(

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from idp import targets
-from idp.directory.catalog import Catalog, ProductView
+from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
+from idp.directory.details_types import UnfitDetails
 from idp.endpoints.clients import authenticated_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.endpoints.token_exchange import exchange
@@ -20,7 +21,8 @@ from idp.grants import (
     target,
     token_response,
 )
-from idp.oidc import resource_indicators
+from idp.grants.target import Wanted
+from idp.oidc import authorization_details, resource_indicators
 from idp.oidc.client_metadata import DEVICE_CODE, TOKEN_EXCHANGE
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.parameters import Parameters
@@ -66,7 +68,7 @@ def _authorization_code(
         _required(sent, "code"),
         sent.get("redirect_uri"),
         sent.get("code_verifier"),
-        targets.aim(provider, client, _resources(sent, client, catalog), opened, now),
+        targets.aim(provider, client, _wanted(sent, client, catalog), opened, now),
         holder,
         now,
         request.origin,
@@ -102,7 +104,7 @@ def _refresh_token(
         catalog.providers,
         _required(sent, "refresh_token"),
         claimed_scope,
-        targets.aim(provider, client, _resources(sent, client, catalog), judged, now),
+        targets.aim(provider, client, _wanted(sent, client, catalog), judged, now),
         holder,
         now,
         request.origin,
@@ -137,7 +139,7 @@ def _device_code(
         catalog.providers,
         DEVICE_CODE,
         _required(sent, "device_code"),
-        targets.aim(provider, client, _resources(sent, client, catalog), judged, now),
+        targets.aim(provider, client, _wanted(sent, client, catalog), judged, now),
         holder,
         now,
         request.origin,
@@ -162,10 +164,11 @@ def _client_credentials(
 ) -> dict[str, Any]:
     now = provider.clock()
     catalog = provider.catalog.current(now)
-    claimed = _resources(sent, client, catalog)
+    target.check_without_details(sent)
+    products = _wanted(sent, client, catalog).products
     return token_response.for_machine(
         client,
-        target.one_of(claimed) if claimed else catalog.product_of(client),
+        target.one_of(products) if products else catalog.product_of(client),
         catalog.machine_tenants.get(client.tenant_id or ""),
         client_credentials.granted_scope(client, sent.words("scope")),
         holder,
@@ -176,12 +179,16 @@ def _client_credentials(
     )
 
 
-def _resources(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductView, ...]:
+def _wanted(sent: Parameters, client: Client, catalog: Catalog) -> Wanted:
+    """Raises invalid_target, or invalid_authorization_details."""
     try:
-        return resource_indicators.named(sent, client, catalog)
+        products = resource_indicators.named(sent, client, catalog)
+        return Wanted(products, authorization_details.read(sent))
     except UnknownTarget as problem:
         detail = f"resource {problem}"
         raise target.invalid("The client may have no token for that resource.", detail) from problem
+    except UnfitDetails as problem:
+        raise OAuthRefusal(authorization_details.CODE, str(problem)) from problem
 
 
 def _required(sent: Parameters, name: str) -> str:

@@ -24,6 +24,7 @@ def exchange(
     the client proves to hold, and good no longer than the other one."""
     now = provider.clock()
     claimed = token_exchange.claimed_subject(sent)
+    target.check_without_details(sent)
     product = token_exchange.claimed_target(sent, client, provider.catalog.current(now))
     subject = find_access_token(provider, claimed)
     if subject is None:

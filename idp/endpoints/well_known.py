@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from idp.endpoints.messages import Headers, Request, Response
+from idp.errors import StoreUnavailable
 from idp.grants.claims import CLAIMS
 from idp.oidc import client_certificate, pkce
 from idp.oidc.authorization_request import PROMPTS
@@ -32,7 +33,7 @@ ALIASED = (
 )
 
 
-def metadata(settings: Settings) -> dict[str, Any]:
+def metadata(settings: Settings, details_types: tuple[str, ...] = ()) -> dict[str, Any]:
     """What a client needs to know; nothing in it comes from a request (security.md S13)."""
     issuer, methods = settings.issuer, _methods(settings)
     told = {
@@ -79,6 +80,7 @@ def metadata(settings: Settings) -> dict[str, Any]:
         "prompt_values_supported": sorted(PROMPTS),
         "acr_values_supported": list(assurance.SUPPORTED),
         "ui_locales_supported": ["en", "es"],
+        "authorization_details_types_supported": list(details_types),
         "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(SIGNATURE_ALGORITHMS),
@@ -119,8 +121,8 @@ def _of_certificates(settings: Settings, told: dict[str, Any]) -> dict[str, Any]
 
 
 @lru_cache(maxsize=4)
-def _encoded_metadata(settings: Settings) -> tuple[bytes, str]:
-    body = orjson.dumps(metadata(settings))
+def _encoded_metadata(settings: Settings, details_types: tuple[str, ...]) -> tuple[bytes, str]:
+    body = orjson.dumps(metadata(settings, details_types))
     return body, f'"{sha256(body).hexdigest()[:32]}"'
 
 
@@ -133,8 +135,17 @@ def _headers(etag: str, max_age: int) -> Headers:
     )
 
 
+def _details_types(provider: Provider) -> tuple[str, ...]:
+    """Of all products (RFC 9396 section 10); none while that has never been known."""
+    try:
+        products = provider.catalog.last_known(provider.clock()).products.values()
+    except StoreUnavailable:
+        return ()
+    return tuple(sorted(name for product in products for name in product.details_types))
+
+
 def discovery(provider: Provider, request: Request) -> Response:
-    body, etag = _encoded_metadata(provider.settings)
+    body, etag = _encoded_metadata(provider.settings, _details_types(provider))
     return _cacheable(request, body, etag, DISCOVERY_MAX_AGE)
 
 

@@ -17,7 +17,7 @@ from idp.errors import OAuthRefusal
 from idp.grants import grant, grant_state, refresh_token
 from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
-from idp.grants.grant_state import GrantState
+from idp.grants.grant_state import DETAILS, GrantState
 from idp.grants.target import Aim, Target
 from idp.oidc import pkce
 from idp.oidc.authorization_request import AuthorizationRequest
@@ -164,6 +164,8 @@ def _asked_of(request: AuthorizationRequest) -> str:
     if request.resources:
         usable = request.client.resources
         asked["resources"] = {each.key: usable.get(each.key, []) for each in request.resources}
+    if request.details:
+        asked[DETAILS] = request.details
     return orjson.dumps(asked).decode() if asked else ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.operator_standing import OperatorStanding
-from idp.grants.grant_state import GrantState
+from idp.grants.grant_state import DETAILS, GrantState
 from idp.grants.target import Target
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.scopes import claims_of
@@ -85,6 +85,7 @@ def access_token(
         "grant_id": state.id,
         **confirmation.claim,
         **_authentication(state),
+        **({DETAILS: target.details} if target.details else {}),
         **standing(state, client, product, target.bound),
     }
 

@@ -71,7 +71,7 @@ def why_dead(
         return reason
     if client.tenant_id not in (None, state.standing.tenant_id):
         return "the client is another tenant's"
-    if not client.first_party and state.consented is None:
+    if state.consented is None and (state.has_details or not client.first_party):
         return "what the person allowed is withdrawn, or was never asked"
     if not state.scope:
         return "the client has no scope of it any more"

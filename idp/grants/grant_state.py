@@ -21,6 +21,8 @@ from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 
+DETAILS = "authorization_details"
+
 
 class GrantState(NamedTuple):
     """A grant with everything that decides whether it still counts, and what it tells. `scope` and
@@ -74,10 +76,15 @@ class GrantState(NamedTuple):
     standing: AnyStanding
 
     @property
+    def has_details(self) -> bool:
+        return f'"{DETAILS}":' in self.claims
+
+    @property
     def asked(self) -> dict[str, Any]:
         """What was asked for beyond the scope: single claims for the `id_token` and the `userinfo`;
         the `permissions` that another's client may use; the `resources` that tokens may be for, by
-        the keys of products in their order, with the nodes that the client may use there."""
+        the keys of products in their order, with the nodes that the client may use there; and what
+        the person allowed one by one (DETAILS, RFC 9396)."""
         return dict(orjson.loads(self.claims)) if self.claims else {}
 
 

@@ -7,25 +7,36 @@ asks for a token, it is the first that it named at the authorization endpoint, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from idp.database import Connection
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.errors import OAuthRefusal
-from idp.grants.grant_state import GrantState
+from idp.grants.grant_state import DETAILS, GrantState
+from idp.oidc import authorization_details
+from idp.oidc.parameters import Parameters
 from idp.oidc.resource_indicators import CODE, may_call
 
 
 class Target(NamedTuple):
     """The grant, and `there` the same as the person stands at the `product` that a token is for.
-    One for another product than the client's own carries no node of its tree but of `bound`."""
+    One for another product than the client's own carries no node of its tree but of `bound`. The
+    `details` are what the person allowed of it one by one (RFC 9396)."""
 
     state: GrantState
     there: GrantState
     product: ProductView
     bound: frozenset[str] | None = None
+    details: Sequence[Mapping[str, Any]] = ()
+
+
+class Wanted(NamedTuple):
+    """What the client names when it asks for a token; nothing for what is usual."""
+
+    products: Sequence[ProductView] = ()
+    details: Sequence[Mapping[str, Any]] = ()
 
 
 Aim = Callable[[Connection, GrantState], Target]
@@ -55,6 +66,29 @@ def bound_of(state: GrantState, client: Client, product: ProductView) -> frozens
     for, of what it was registered for when the person came (security.md S30)."""
     granted = state.asked.get("resources", {}).get(product.key, ())
     return frozenset(granted).intersection(client.resources.get(product.key, ()))
+
+
+def details_of(
+    state: GrantState,
+    client: Client,
+    product: ProductView,
+    claimed: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """What a token for the product carries: what was claimed, or else all that it may. Raises
+    invalid_authorization_details for what was not granted just so (RFC 9396 section 6)."""
+    if not (claimed or state.has_details):
+        return []
+    granted = authorization_details.may_have(state.asked.get(DETAILS, ()), client, product)
+    if not all(each in granted for each in claimed):
+        raise OAuthRefusal(authorization_details.CODE, "The person did not allow these details.")
+    return [each for each in granted if each in claimed] if claimed else granted
+
+
+def check_without_details(sent: Parameters) -> None:
+    """Where nobody has said yes to any. Raises invalid_authorization_details."""
+    if sent.get(DETAILS):
+        sentence = "People allow details at the authorization endpoint, and nobody does here."
+        raise OAuthRefusal(authorization_details.CODE, sentence)
 
 
 def invalid(sentence: str, detail: str = "") -> OAuthRefusal:

@@ -10,6 +10,7 @@ from idp.directory.catalog import ProductView
 from idp.directory.clients import Client
 from idp.directory.products import OPAQUE
 from idp.grants import claims
+from idp.grants.grant_state import DETAILS
 from idp.grants.target import Target
 from idp.grants.token_exchange import ACCESS_TOKEN_TYPE, acting
 from idp.oidc import encrypted_responses
@@ -41,6 +42,8 @@ def for_grant(
     access_claims = claims.access_token(target, client, words, confirmation, keys, settings, now)
     access_token = _access_token(client, target.product, access_claims, ring, keys, now)
     response = response_with(access_token, access_claims)
+    if target.details:
+        response[DETAILS] = target.details
     if refresh_token:
         response["refresh_token"] = refresh_token
     if "openid" in words:

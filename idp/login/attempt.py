@@ -95,15 +95,21 @@ class Attempt:
         )
 
     def ask_to_allow(
-        self, user_id: str, tenant_id: str | None, tenant_name: str, scope: frozenset[str]
+        self,
+        user_id: str,
+        tenant_id: str | None,
+        tenant_name: str,
+        scope: frozenset[str],
+        details: str = "",
     ) -> Attempt:
         """Kept from the moment it is asked: a yes gives what was shown, whatever has changed in the
-        meantime. The platform is no tenant."""
+        meantime. The platform is no tenant. `details` are JSON (RFC 9396)."""
         shown = {
             "user_id": user_id,
             "tenant_id": tenant_id,
             "tenant_name": tenant_name,
             "scope": sorted(scope),
+            "details": details,
         }
         return replace(self, to_allow=shown)
 

@@ -220,9 +220,11 @@ def _entry(entries: Sequence[Entry], asked: Asked, proven: Proven) -> Entry | No
 
 def _has_consented(asked: Asked, proven: Proven, entry: Entry) -> bool:
     """A yes is for one company: the one that the page named. `prompt=consent` wants it given again,
-    in this attempt."""
+    in this attempt, and so do details, which are of one transaction (RFC 9396)."""
     if proven.consent_is_fresh:
         is_for_it = proven.consented_tenant_id == entry.standing.tenant_id
-        return is_for_it and asked.scope <= proven.consented
+        is_all = asked.scope <= proven.consented and asked.details == proven.consented_details
+        return is_for_it and is_all
     allowed = proven.allowed.get(entry.standing.rests_on)
-    return "consent" not in asked.prompt and allowed is not None and asked.scope <= allowed.scope
+    is_remembered = "consent" not in asked.prompt and not asked.details
+    return is_remembered and allowed is not None and asked.scope <= allowed.scope

@@ -36,6 +36,7 @@ def proven_so_far(
         account_confirmed=attempt.account_confirmed,
         chosen_tenant_id=attempt.tenant_id or None,
         consented=frozenset(attempt.consented.get("scope", [])),
+        consented_details=attempt.consented.get("details", ""),
         consent_is_fresh=bool(attempt.consented),
         consented_tenant_id=attempt.consented.get("tenant_id"),
         turned_back=attempt.turned_back,

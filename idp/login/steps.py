@@ -54,8 +54,9 @@ class Asked:
     """What the request and the product ask, and the `targets`: other products that tokens are
     wanted for, whose rules hold as well. Without a `product`, signing in is all there is: as well
     as the person's own companies want it, and with `own_level` by a second factor of theirs if they
-    have one; `is_own_page` where that is for what is the person's own alone. `acr_values` are
-    a wish, of which the least is met if that can be."""
+    have one; `is_own_page` where that is for what is the person's own alone. `acr_values` are a
+    wish, of which the least is met if that can be. A yes to `details`, as JSON, is for this request
+    alone."""
 
     product: ProductView | None = None
     targets: tuple[ProductView, ...] = ()
@@ -71,6 +72,7 @@ class Asked:
     is_operators_page: bool = False
     is_platform: bool = False
     scope: frozenset[str] = frozenset()
+    details: str = ""
     needs_consent: bool = False
 
     @property
@@ -130,6 +132,7 @@ class Proven:
     left_tenants: frozenset[str] = frozenset()
     last_tenant_id: str | None = None
     consented: frozenset[str] = frozenset()
+    consented_details: str = ""
     consent_is_fresh: bool = False
     consented_tenant_id: str | None = None
     allowed: Mapping[str, Allowed] = field(default_factory=dict)

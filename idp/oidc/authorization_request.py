@@ -14,8 +14,9 @@ import orjson
 
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
+from idp.directory.details_types import UnfitDetails
 from idp.errors import OAuthRefusal
-from idp.oidc import pkce, resource_indicators
+from idp.oidc import authorization_details, pkce, resource_indicators
 from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import RefusedRequest, ReplyTo, get_client, get_reply_to
 from idp.oidc.resource_indicators import UnknownTarget
@@ -26,7 +27,8 @@ from idp.tokens.subjects import person_of
 PARAMETERS = (
     *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce"),
     *("prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "claims", "ui_locales"),
-    *("tenant", "resource", "code_challenge", "code_challenge_method", "dpop_jkt"),
+    *("tenant", "resource", "authorization_details"),
+    *("code_challenge", "code_challenge_method", "dpop_jkt"),
 )
 NOT_SUPPORTED = ("request_uri", "registration")
 OF_BROWSERS = frozenset(
@@ -51,8 +53,8 @@ class AuthorizationRequest:
     `redirect_uri` in `reply_to` is the effective one, `claimed_redirect_uri` what was sent.
     `hinted_subject` is a person's id. `claims` holds the names that `id_token` and `userinfo` ask
     for; `consent_scope` what a person would have to allow; `resources` the products that tokens
-    are wanted for, none for the client's own alone. Whoever redeems the code has to hold the key
-    `dpop_jkt`."""
+    are wanted for, none for the client's own alone; `details` what a person allows one by one.
+    Whoever redeems the code has to hold the key `dpop_jkt`."""
 
     client: Client
     reply_to: ReplyTo
@@ -68,9 +70,15 @@ class AuthorizationRequest:
     consent_scope: frozenset[str]
     tenant: str | None
     resources: tuple[ProductView, ...]
+    details: tuple[dict[str, Any], ...]
     code_challenge: str | None
     dpop_jkt: str | None
     pushed_as: str = ""
+
+    @property
+    def details_text(self) -> str:
+        """As JSON, which is the same for the same details; empty for none."""
+        return orjson.dumps(self.details).decode() if self.details else ""
 
     @property
     def targets(self) -> tuple[ProductView, ...]:
@@ -150,6 +158,7 @@ def _read(
         consent_scope=_consent_scope(sent, client, resources),
         tenant=sent.get("tenant"),
         resources=resources,
+        details=_details(sent, client, resources, catalog),
         code_challenge=sent.get("code_challenge"),
         dpop_jkt=sent.get("dpop_jkt"),
     )
@@ -250,6 +259,16 @@ def _resources(sent: Parameters, client: Client, catalog: Catalog) -> tuple[Prod
     except UnknownTarget as problem:
         sentence = "The client may not ask for tokens for that resource."
         raise _Fault(resource_indicators.CODE, sentence) from problem
+
+
+def _details(
+    sent: Parameters, client: Client, resources: tuple[ProductView, ...], catalog: Catalog
+) -> tuple[dict[str, Any], ...]:
+    products = resources or (catalog.product_of(client),)
+    try:
+        return authorization_details.requested(sent, client, products, catalog)
+    except UnfitDetails as problem:
+        raise _Fault(authorization_details.CODE, str(problem)) from problem
 
 
 def _consent_scope(

@@ -77,6 +77,7 @@ class ClientMetadata:
     scope: str = "openid profile email"
     permissions: Sequence[str] = ()
     resources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    authorization_details_types: Sequence[str] = ()
     initiate_login_uri: str | None = None
     backchannel_logout_uri: str | None = None
     frontchannel_logout_uri: str | None = None
@@ -134,6 +135,18 @@ def check_resources(
         for node in nodes:
             if node not in trees[key]:
                 raise MetadataRefusal("resources", f"{node!r} is not in the tree of {key!r}.")
+
+
+def check_details_types(
+    metadata: ClientMetadata, product_key: str, known: Mapping[str, AbstractSet[str]]
+) -> None:
+    """Of its own product, and of those that it may call (RFC 9396 section 10). Raises
+    MetadataRefusal. `known` are the types of all products, by their keys."""
+    within = {each for key in (product_key, *metadata.resources) for each in known.get(key, ())}
+    for name in metadata.authorization_details_types:
+        if name not in within:
+            member = "authorization_details_types"
+            raise MetadataRefusal(member, f"{name!r} is of no product that it may call.")
 
 
 def _check_client_id(metadata: ClientMetadata) -> None:

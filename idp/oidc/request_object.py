@@ -90,13 +90,14 @@ def _parameters(claims: dict[str, Any]) -> dict[str, str]:
 
 
 READ = (*PARAMETERS, *NOT_SUPPORTED)
+JSON_OF: dict[str, type] = {"claims": dict, "authorization_details": list}
 
 
 def _text(name: str, value: object) -> str:
     """As `Parameters` keep it. Numbers, objects and lists stay what they are (RFC 9101 4)."""
     if name in MAY_REPEAT and isinstance(value, list) and all(isinstance(v, str) for v in value):
         value = "\n".join(value)
-    if name == "claims" and isinstance(value, dict):
+    if isinstance(value, JSON_OF.get(name, ())):
         value = orjson.dumps(value).decode()
     if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)

@@ -16,7 +16,12 @@ from idp.directory.clients import Client
 from idp.directory.products import Permission, Product
 from idp.directory.registrations import ClientRegistration
 from idp.errors import FormMistake, MetadataRefusal, SetupMistake, told
-from idp.oidc.client_metadata import ClientMetadata, check_client_metadata, check_resources
+from idp.oidc.client_metadata import (
+    ClientMetadata,
+    check_client_metadata,
+    check_details_types,
+    check_resources,
+)
 from idp.registration.changes import Change, Edit
 from idp.registration.client_secrets import SecretKeeper, apply_secret
 from idp.registration.form import ClientForm
@@ -25,7 +30,7 @@ from idp.registration.tenants import find_tenant
 PLAIN = (
     *("client_name", "status", "application_type", "token_endpoint_auth_method"),
     *("redirect_uris", "post_logout_redirect_uris", "grant_types", "scope", "permissions"),
-    *("resources", "first_party", "initiate_login_uri"),
+    *("resources", "authorization_details_types", "first_party", "initiate_login_uri"),
     *("backchannel_logout_uri", "backchannel_logout_session_required"),
     *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
     *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
@@ -127,6 +132,7 @@ def _check(session: Session, client: Client) -> None:
     try:
         check_client_metadata(metadata, trees[client.product_key])
         check_resources(metadata, client.product_key, trees)
+        check_details_types(metadata, client.product_key, _details_types(session))
     except MetadataRefusal as refusal:
         place = f"client {client.client_id}"
         raise FormMistake(place, refusal.member, refusal.public_message) from refusal
@@ -145,6 +151,13 @@ def _check_third_party(session: Session, client: Client) -> None:
     if client.first_party and session.get(ClientRegistration, client.client_id) is not None:
         sentence = told("A client that registered itself is never ours.")
         raise FormMistake(f"client {client.client_id}", "first_party", sentence)
+
+
+def _details_types(session: Session) -> dict[str, frozenset[str]]:
+    return {
+        product.key: frozenset(each["type"] for each in product.authorization_details_types)
+        for product in session.scalars(sa.select(Product))
+    }
 
 
 def _thumbprints(jwks: Mapping[str, Any] | None) -> list[str] | None:

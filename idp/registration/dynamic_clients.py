@@ -56,6 +56,7 @@ OURS = (
         "jwks_file",
         "permissions",
         "resources",
+        "authorization_details_types",
         "first_party",
         "require_pkce",
         "refresh_token_rotation",

@@ -6,6 +6,7 @@ it is made. Lists are given whole. Nothing is ever deleted for not being named.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -68,6 +69,7 @@ Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,120}$")]
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,500}$")]
 ProductKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
 PermissionKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._:-]{0,63}$")]
+DetailsTypeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.:-]{0,63}$")]
 ClientId = Annotated[str, StringConstraints(pattern=f"^{CLIENT_ID}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 RoleKey = Annotated[
@@ -134,6 +136,47 @@ class PasswordAgeForm(Form):
         return self
 
 
+class DetailsFieldForm(Form):
+    """What one authorization detail says, in one place of it."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+    title: Line = Field(description="As people read it.")
+    kind: Literal["text", "amount", "list"] = Field(
+        default="text", description="An amount is like 100.00; a list is of texts."
+    )
+    required: bool = True
+    choices: list[Line] = Field(default=[], max_length=50, description="Of a text: one of these.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.name == "type":
+            raise ValueError("every type has this field already")
+        if self.choices and self.kind != "text":
+            raise ValueError("choices are given for a text")
+        return self
+
+
+class DetailsTypeForm(Form):
+    """A type of authorization details (RFC 9396), which people allow one by one."""
+
+    type: DetailsTypeName
+    title: Line
+    sentence: Words = Field(description="For people, with {name} where a required field goes.")
+    fields: list[DetailsFieldForm] = Field(min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        names = [field.name for field in self.fields]
+        if len(set(names)) != len(names):
+            raise ValueError("two fields have one name")
+        named = {field.name for field in self.fields if field.required and field.kind != "list"}
+        if not set(re.findall(r"\{([^{}]*)\}", self.sentence)) <= named:
+            raise ValueError("sentence names what is no required text or amount")
+        if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", self.sentence)):
+            raise ValueError("sentence has a brace that names nothing")
+        return self
+
+
 class ProductForm(PasswordAgeForm):
     key: ProductKey
     name: Line
@@ -167,6 +210,16 @@ class ProductForm(PasswordAgeForm):
         description="Opaque ones can be read by nobody but us.",
     )
     permissions: list[PermissionForm] = []
+    authorization_details_types: list[DetailsTypeForm] = Field(
+        default=[], max_length=20, description="What people allow one by one."
+    )
+
+    @model_validator(mode="after")
+    def _types_apart(self) -> Self:
+        names = [each.type for each in self.authorization_details_types]
+        if len(set(names)) != len(names):
+            raise ValueError("authorization_details_types has a type twice")
+        return self
 
 
 class ClientForm(Form):
@@ -204,6 +257,9 @@ class ClientForm(Form):
     resources: dict[ProductKey, list[PermissionKey]] = Field(
         default={},
         description="Other products that it may have tokens for, and the nodes that they carry.",
+    )
+    authorization_details_types: list[DetailsTypeName] = Field(
+        default=[], description="What it may ask people to allow one by one."
     )
     first_party: bool = Field(default=False, description="True asks no one for consent.")
     initiate_login_uri: str | None = None

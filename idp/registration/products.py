@@ -46,6 +46,8 @@ def _apply(session: Session, form: ProductForm, now: float) -> list[Change]:
     if edit.is_new or "launch_client" in form.model_fields_set:
         edit.note("launch_client", product.launch_client_id, form.launch_client)
         product.launch_client_id = form.launch_client
+    if edit.is_new or "authorization_details_types" in form.model_fields_set:
+        _set_details_types(session, edit, form)
     if edit.is_new or "permissions" in form.model_fields_set:
         before = {node.key for node in product.permissions}
         _set_tree(edit, product, form.permissions)
@@ -103,6 +105,18 @@ def _set_identity_providers(
         "identity_providers", (product.identity_providers or "").split(), form.identity_providers
     )
     product.identity_providers = " ".join(form.identity_providers)
+
+
+def _set_details_types(session: Session, edit: Edit, form: ProductForm) -> None:
+    """A type is one product's: a request names types, and no products (RFC 9396 section 2)."""
+    stated = [each.model_dump() for each in form.authorization_details_types]
+    wanted = {each["type"] for each in stated}
+    for other in session.scalars(sa.select(Product).where(Product.key != form.key)):
+        for each in other.authorization_details_types:
+            if each["type"] in wanted:
+                words = f"{each['type']} is a type of {other.key} already."
+                raise FormMistake(f"product {form.key}", "authorization_details_types", words)
+    edit.set("authorization_details_types", stated)
 
 
 class _Node(NamedTuple):

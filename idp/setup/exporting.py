@@ -108,6 +108,7 @@ def _product(row: Product) -> dict[str, Any]:
             "password_max_age_since": row.password_max_age_since,
             "identity_providers": row.identity_providers.split(),
             "permissions": _tree(row.permissions, None),
+            "authorization_details_types": row.authorization_details_types,
         }
     )
 

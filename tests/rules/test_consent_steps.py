@@ -51,6 +51,24 @@ ROWS = {
         TWO,
         ToAllow(OFFICER),
     ),
+    "details are asked again": (
+        replace(ASKED, needs_consent=True, details='[{"type":"payment"}]'),
+        allowed("m-north", "openid"),
+        ONE,
+        ToAllow(ADMIN),
+    ),
+    "and a yes is to the very ones": (
+        replace(ASKED, needs_consent=True, details='[{"type":"payment"}]'),
+        replace(CONSENTED, consented_tenant_id="t-north", consented_details='[{"type":"payment"}]'),
+        ONE,
+        Done(ADMIN),
+    ),
+    "and to no others": (
+        replace(ASKED, needs_consent=True, details='[{"type":"payment"}]'),
+        replace(CONSENTED, consented_tenant_id="t-north", consented_details='[{"type":"loan"}]'),
+        ONE,
+        ToAllow(ADMIN),
+    ),
     "prompt=consent asks again": (
         replace(ASKED, needs_consent=True, prompt=frozenset({"consent"})),
         allowed("m-north", "openid"),

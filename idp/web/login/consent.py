@@ -15,6 +15,7 @@ from idp.errors import PageRefusal
 from idp.grants import decoupled
 from idp.login.attempt import DECOUPLED, Attempt
 from idp.secret_values import fingerprint
+from idp.web import details_words
 from idp.web.context import catalog, now, origin, provider
 from idp.web.login import step
 from idp.web.scope_words import place, words_of
@@ -41,6 +42,7 @@ def show() -> Response | str:
         tenant=attempt.to_allow["tenant_name"],
         person=person,
         scopes=[_described(word, client) for word in sorted(attempt.to_allow["scope"], key=place)],
+        details=details_words.told(orjson.loads(attempt.to_allow["details"] or "[]"), catalog()),
         elsewhere=elsewhere,
         redirect_host=None if elsewhere else _redirect_host(attempt, client),
         not_me_url=step.page_url("password", attempt, other="1"),

@@ -24,7 +24,9 @@ from idp.login.steps import Step, ToProve
 from idp.policies.assurance import PASSKEY, RECOVERY, SECURITY_KEY, TOTP
 from idp.situation import Situation
 from idp.web import requirement_words
-from idp.web.context import now, origin, provider
+from idp.web.context import catalog, now, origin, provider
+from idp.web.details_words import ToldDetails
+from idp.web.details_words import told as told_details
 from idp.web.login import step
 from idp.web.login.step import Who
 
@@ -133,6 +135,11 @@ def _first(methods: list[str], theirs: dict[str, Factor]) -> str:
     return max(lasting, key=lambda each: theirs[each].last_used_at or 0.0)
 
 
+def _details(found: Situation) -> list[ToldDetails]:
+    """What comes after it is for: whoever proves themselves knows it."""
+    return told_details(found.request.details, catalog()) if found.request else []
+
+
 def _send(challenge: Challenge) -> Response:
     """The same answer, whether there was room for one more or not (security.md S52)."""
     held = provider()
@@ -191,6 +198,7 @@ def page(
         destination=challenge.theirs[challenge.chosen].label or challenge.person.email,
         wait=int(sent_code.RESEND_AFTER),
         before_enrolling=challenge.asked.before_enrolling,
+        details=_details(challenge.situation),
         reasons=requirement_words.reasons(challenge.asked.requirement),
         party=settings.relying_party_id if challenge.chosen in KEYS else "",
         others=[

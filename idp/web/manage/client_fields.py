@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import orjson
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 
@@ -78,6 +77,10 @@ SIGN_IN = (
     Field(
         *("resources", JSON, _("Other products that it may call")),
         _("By key, with the permissions that its tokens carry there, as JSON."),
+    ),
+    Field(
+        *("authorization_details_types", LINES, _("What it may ask people to allow one by one")),
+        _("Types of its product, or of one that it may call. One on each line."),
     ),
 )
 SECURITY = (
@@ -216,12 +219,9 @@ DEFAULTS: dict[str, Any] = {
 def of_client(client: Client, tenant: str | None) -> dict[str, Any]:
     """What the form shows of a client."""
     values = {field.name: getattr(client, field.name, None) for field in FIELDS}
-    documents = {field.name: _text(values[field.name]) for field in FIELDS if field.kind == JSON}
+    names = [field.name for field in FIELDS if field.kind == JSON]
+    documents = {name: filled_in.written(values[name]) for name in names}
     return {**values, **documents, "tenant": tenant}
-
-
-def _text(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if value else ""
 
 
 def typed(form: MultiDict[str, str]) -> dict[str, Any]:
@@ -254,12 +254,6 @@ def _value(field: Field, shown: Any) -> Any:
     if field.kind == NUMBER:
         return filled_in.number_or_nothing(text)
     if field.kind == JSON:
-        return _json(text or EMPTY.get(field.name, ""))
+        text = text or EMPTY.get(field.name, "")
+        return filled_in.document(text) if text else None
     return None if not text and field.name in MAY_BE_ABSENT else text
-
-
-def _json(text: str) -> Any:
-    try:
-        return orjson.loads(text) if text else None
-    except orjson.JSONDecodeError:
-        return text

@@ -56,6 +56,7 @@ class ClientTold(ClientLine):
     scope: str
     permissions: list[str]
     resources: dict[str, list[str]]
+    authorization_details_types: list[str]
     first_party: bool
     initiate_login_uri: str | None
     backchannel_logout_uri: str | None
@@ -138,6 +139,11 @@ class ChangedClient(Sent):
     permissions: list[str] | None = Field(None, max_length=200)
     resources: dict[str, list[str]] | None = Field(
         None, description=told("Other products that it may call, with its permissions there.")
+    )
+    authorization_details_types: list[str] | None = Field(
+        None,
+        max_length=50,
+        description=told("Types of authorization details (RFC 9396) that it may ask for."),
     )
     first_party: bool | None = Field(None, description=told("Ours: nobody is asked for consent."))
     initiate_login_uri: str | None = Field(None, max_length=2048)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
 
 
 def whole_number(claimed: str) -> int | None:
@@ -17,6 +20,19 @@ def number_or_nothing(claimed: str) -> int | str | None:
     text = claimed.strip()
     number = whole_number(text)
     return (text or None) if number is None else number
+
+
+def document(claimed: str) -> Any:
+    """JSON. What is none stays text, which a form then refuses."""
+    try:
+        return orjson.loads(claimed)
+    except orjson.JSONDecodeError:
+        return claimed
+
+
+def written(value: Any) -> str:
+    """JSON to be changed by a person; nothing for what is empty."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if value else ""
 
 
 def day(claimed: str, after: int = 0) -> float | None:

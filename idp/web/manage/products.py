@@ -23,6 +23,7 @@ PLAIN = ("name", "description", "color", "icon")
 ABSENT = ("resource", "launch_client")
 SWITCHES = ("second_factor", "sign_up")
 CHOICES = ("access_token_format",)
+DETAILS_TYPES = "authorization_details_types"
 NUMBERS = ("second_factor_minutes", "password_max_age_days")
 
 
@@ -64,6 +65,7 @@ def edit(operation: Operation, key: str) -> Answer:
     product = products.get_product(operation, key)
     shown = (*PLAIN, "resource", *SWITCHES, *CHOICES, *NUMBERS)
     filled = {name: getattr(product, name) for name in shown}
+    filled[DETAILS_TYPES] = filled_in.written(product.authorization_details_types)
     return _form(operation, product, {**filled, "launch_client": product.launch_client_id}, {})
 
 
@@ -152,6 +154,7 @@ def _filled() -> dict[str, Any]:
     typed = (*PLAIN, *ABSENT, *NUMBERS)
     texts = {name: request.form.get(name, "").strip() for name in typed}
     chosen = {name: request.form[name] for name in CHOICES if name in request.form}
+    texts[DETAILS_TYPES] = request.form.get(DETAILS_TYPES, "").strip()
     return {**texts, **chosen, **{name: bool(request.form.get(name)) for name in SWITCHES}}
 
 
@@ -159,7 +162,8 @@ def _values(filled: dict[str, Any]) -> dict[str, Any]:
     """A ProductForm's: an empty address or number is none."""
     numbers = {name: filled_in.number_or_nothing(filled[name]) for name in NUMBERS}
     absent = {name: filled[name] or None for name in ABSENT}
-    return {**filled, **absent, **numbers}
+    types = filled_in.document(filled[DETAILS_TYPES] or "[]")
+    return {**filled, **absent, **numbers, DETAILS_TYPES: types}
 
 
 def _node(*names: str) -> dict[str, str]:

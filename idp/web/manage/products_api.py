@@ -48,6 +48,7 @@ class ProductTold(ProductLine):
     second_factor_minutes: int | None
     password_max_age_days: int | None
     access_token_format: str
+    authorization_details_types: list[dict[str, Any]]
     permissions: list[Node]
 
 
@@ -83,6 +84,11 @@ class ChangedProduct(Sent):
         ge=LEAST_DAYS,
         le=MOST_DAYS,
         description=told("An older password has to be changed first; null for no limit."),
+    )
+    authorization_details_types: list[dict[str, Any]] | None = Field(
+        None,
+        max_length=20,
+        description=told("What people allow one by one (RFC 9396), as in a set-up file."),
     )
     access_token_format: Literal["jwt", "opaque"] | None = Field(
         None, description=told("Opaque access tokens can be read by nobody but us.")
