@@ -11,7 +11,7 @@ from urllib.parse import quote
 from idp import used_once
 from idp.directory.clients import Client
 from idp.errors import BearerRefusal, OAuthRefusal
-from idp.oidc import dpop
+from idp.oidc import dpop, fapi
 from idp.oidc.client_certificate import ClientCertificate, read_certificate
 from idp.oidc.confirmation import Confirmation, confirmation_of
 from idp.oidc.dpop import BAD_PROOF, Proof
@@ -59,8 +59,11 @@ def dpop_nonce(provider: Provider) -> tuple[str, str]:
     return "DPoP-Nonce", dpop.nonce(provider.secret_keys, provider.clock())
 
 
-def spend(provider: Provider, proof: Proof) -> None:
-    """Raises OAuthRefusal for all but the first of those who bring it."""
+def spend(provider: Provider, client: Client | None, proof: Proof) -> None:
+    """Raises OAuthRefusal for all but the first of those who bring it, and for one by an algorithm
+    that the client's profile does not have."""
+    if client and not fapi.may_sign(client.profile, proof.alg):
+        raise OAuthRefusal(BAD_PROOF, f"The client's profile does not have {proof.alg}.")
     with provider.database.connection(durable=False) as db:
         if not used_once.spend(db, proof.name, proof.expires_at):
             raise OAuthRefusal(BAD_PROOF, "The DPoP proof was used before.")
@@ -80,7 +83,7 @@ def bound_to(
         if certificate is None:
             raise OAuthRefusal("invalid_request", "This client has to show its certificate.")
     if proof is not None:
-        spend(provider, proof)
+        spend(provider, client, proof)
     return Confirmation(proof and proof.jkt, certificate and certificate.thumbprint)
 
 
@@ -105,6 +108,11 @@ def check_brought(
             raise OAuthRefusal(BAD_PROOF, "A DPoP proof is needed.")
         if proof.jkt != bound.jkt:
             raise OAuthRefusal("invalid_token", "The token is bound to another key.")
-        spend(provider, proof)
+        spend(provider, _client_of(provider, claims), proof)
     except OAuthRefusal as refusal:
         raise BearerRefusal(refusal.code, refusal.public_message, refusal.detail) from refusal
+
+
+def _client_of(provider: Provider, claims: dict[str, object]) -> Client | None:
+    clients = provider.catalog.current(provider.clock()).clients
+    return clients.get(str(claims.get("client_id")))

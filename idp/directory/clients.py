@@ -22,7 +22,8 @@ class Client(Base):
 
     `first_party` needs no consent. `refresh_token_rotation` is for confidential clients; a public
     client's refresh tokens always rotate (RFC 9700 section 4.14.2). `subject_type` is a word of
-    `tokens/subjects.py`. `information` is for people: members of RFC 7591, some in more languages.
+    `tokens/subjects.py`, and `profile` one of `oidc/fapi.py`. `information` is for people: members
+    of RFC 7591, some in more languages.
     """
 
     __tablename__ = "clients"
@@ -39,6 +40,7 @@ class Client(Base):
     redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
     post_logout_redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
     grant_types: Mapped[list[str]] = mapped_column(JsonText, default=list)
+    profile: Mapped[str | None]
     scope: Mapped[str] = mapped_column(default="openid profile email")
     permissions: Mapped[list[str]] = mapped_column(JsonText, default=list)
     resources: Mapped[dict[str, list[str]]] = mapped_column(

@@ -43,15 +43,15 @@ def _arrival(provider: Provider, sent: Parameters, client: Client, proof: Proof 
     asked = {n: values[n] for n in (*PARAMETERS, *NOT_SUPPORTED) if n in values}
     asked["client_id"] = client.client_id
     if proof is not None:
-        asked["dpop_jkt"] = _key_of(provider, proof, asked.get("dpop_jkt"))
+        asked["dpop_jkt"] = _key_of(provider, client, proof, asked.get("dpop_jkt"))
     return Arrival(Parameters(asked, frozenset()), is_pushed=True, is_signed=bool(signed))
 
 
-def _key_of(provider: Provider, proof: Proof, claimed_jkt: str | None) -> str:
+def _key_of(provider: Provider, client: Client, proof: Proof, claimed_jkt: str | None) -> str:
     """What the code will be bound to (RFC 9449 section 10.1)."""
     if claimed_jkt not in (None, "", proof.jkt):
         raise OAuthRefusal("invalid_request", "dpop_jkt is not the key of the DPoP proof.")
-    spend(provider, proof)
+    spend(provider, client, proof)
     return proof.jkt
 
 

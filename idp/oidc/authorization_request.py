@@ -16,9 +16,9 @@ from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.directory.details_types import UnfitDetails
 from idp.errors import OAuthRefusal
-from idp.oidc import authorization_details, pkce, resource_indicators
+from idp.oidc import authorization_details, fapi, pkce, resource_indicators
 from idp.oidc.parameters import Parameters
-from idp.oidc.reply_to import RefusedRequest, ReplyTo, get_client, get_reply_to
+from idp.oidc.reply_to import SIGNED, RefusedRequest, ReplyTo, get_client, get_reply_to
 from idp.oidc.resource_indicators import UnknownTarget
 from idp.oidc.scopes import OFFLINE_ACCESS, claims_of, scopes_of
 from idp.secret_values import SecretKeys, decode
@@ -218,6 +218,15 @@ def _check_prompt(sent: Parameters, client: Client) -> None:
         raise _Fault("invalid_request", "prompt has a value that we can't honour.")
 
 
+def _check_profile(sent: Parameters, client: Client) -> None:
+    """FAPI 2.0 Security Profile section 5.3.2.2, FAPI 2.0 Message Signing section 5.4.1."""
+    if client.profile is not None and sent.get("redirect_uri") is None:
+        raise _Fault("invalid_request", "redirect_uri is missing.")
+    mode = sent.get("response_mode") or ""
+    if client.profile == fapi.MESSAGE_SIGNING and not mode.endswith(SIGNED):
+        raise _Fault("invalid_request", "response_mode must be jwt: answers have to be signed.")
+
+
 def _check_dpop_jkt(sent: Parameters, client: Client) -> None:
     """RFC 9449 section 10."""
     thumbprint = sent.get("dpop_jkt")
@@ -227,7 +236,7 @@ def _check_dpop_jkt(sent: Parameters, client: Client) -> None:
 
 CHECKS = (
     *(_check_repeated, _check_unsupported, _check_response_type),
-    *(_check_pkce, _check_prompt, _check_dpop_jkt),
+    *(_check_pkce, _check_prompt, _check_dpop_jkt, _check_profile),
 )
 
 

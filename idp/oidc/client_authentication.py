@@ -63,7 +63,7 @@ def authenticate(
     now: float,
 ) -> Authenticated:
     """Raises ClientRefusal, with why for the log, or OAuthRefusal for a request that no client may
-    make. `audiences` are our names (RFC 7523)."""
+    make. `audiences` are our names (RFC 7523), the issuer first."""
     claimed = _claimed(sent, authorization)
     client = catalog.clients.get(claimed.client_id)
     if client is None:
@@ -168,7 +168,7 @@ def _check_assertion(
     expires_at, jti = claims.get("exp"), claims.get("jti")
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise ClientRefusal("the assertion is not by and about the client")
-    if not _is_for_us(claims.get("aud"), audiences):
+    if not _is_for_us(client, claims.get("aud"), audiences):
         raise ClientRefusal("the assertion is for somebody else")
     if not isinstance(expires_at, int) or not now < expires_at <= now + MAX_ASSERTION_LIFETIME:
         raise ClientRefusal("the assertion has no exp within five minutes")
@@ -192,7 +192,11 @@ def _signed_claims(client: Client, assertion: str) -> dict[str, Any]:
     return claims
 
 
-def _is_for_us(audience: object, audiences: Sequence[str]) -> bool:
+def _is_for_us(client: Client, audience: object, audiences: Sequence[str]) -> bool:
+    """A client of a profile names the issuer, and that as a string alone (FAPI 2.0 Security Profile
+    section 5.3.2.1)."""
+    if client.profile is not None:
+        return audience == audiences[0]
     single = audience[0] if isinstance(audience, list) and len(audience) == 1 else audience
     return isinstance(single, str) and single in audiences
 

@@ -10,6 +10,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.directory.clients import Client
+from idp.oidc import fapi
 from idp.tokens.others_keys import SIGNATURES
 
 
@@ -36,6 +37,8 @@ def verify_signed(client: Client, token: str, registered_alg: str | None) -> Sig
     except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
         # In ASCII: it may quote the header, where JSON can hold what no text can.
         raise BadSignature(f"signature: {problem!a}") from problem
+    if not fapi.may_sign(client.profile, header["alg"]):
+        raise BadSignature("by an algorithm that the client's profile does not have")
     if registered_alg not in (None, header["alg"]):
         raise BadSignature("by another algorithm than the registered one")
     if not isinstance(claims, dict):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from joserfc.jwk import KeySet
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.products import BUILT_IN
 from idp.errors import MetadataRefusal
-from idp.oidc import client_certificate
+from idp.oidc import client_certificate, fapi
 from idp.oidc.client_addresses import MAX_URI, PRINTABLE, check_uri, split_uri
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_certificate import certificates_in, distinguished
@@ -67,6 +68,7 @@ class ClientMetadata:
     """In the words of RFC 7591 and ours (`directory/clients.py`), with what holds when unsaid."""
 
     client_id: str
+    profile: str | None = None
     application_type: str = "web"
     token_endpoint_auth_method: str = "client_secret_basic"
     token_endpoint_auth_signing_alg: str | None = None
@@ -84,6 +86,10 @@ class ClientMetadata:
     require_pkce: bool = True
     default_acr_values: Sequence[str] = ()
     information: Mapping[str, Any] = field(default_factory=dict)
+    require_pushed_authorization_requests: bool = False
+    dpop_bound_access_tokens: bool = False
+    tls_client_certificate_bound_access_tokens: bool = False
+    refresh_token_rotation: bool = False
     subject_type: str = subjects.PUBLIC
     sector_identifier_uri: str | None = None
     request_object_signing_alg: str | None = None
@@ -164,6 +170,7 @@ def _check_choices(metadata: ClientMetadata) -> None:
     if metadata.token_endpoint_auth_method == "client_secret_jwt":
         raise MetadataRefusal("token_endpoint_auth_method", NO_SHARED_KEYS)
     choices: tuple[tuple[str, str | None, Sequence[str]], ...] = (
+        ("profile", metadata.profile, fapi.PROFILES),
         ("application_type", metadata.application_type, APPLICATION_TYPES),
         ("token_endpoint_auth_method", metadata.token_endpoint_auth_method, METHODS),
         ("subject_type", metadata.subject_type, subjects.TYPES),
@@ -306,11 +313,20 @@ def _check_certificate(metadata: ClientMetadata) -> None:
         raise MetadataRefusal("jwks", "A key needs an x5c with the client's certificate.")
 
 
+def _check_profile(metadata: ClientMetadata) -> None:
+    if metadata.profile is None:
+        return
+    found = fapi.find_contradiction(metadata.profile, partial(getattr, metadata))
+    if found:
+        raise MetadataRefusal(*found)
+
+
 CHECKS = (
     *(_check_client_id, _check_choices, _check_public),
     *(_check_redirect_uris, _check_own_uris, _check_request_uris, _check_frontchannel),
     *(_check_sector, _check_information, _check_classes),
     *(_check_scope, _check_keys, _check_encryption, _check_certificate),
+    _check_profile,
 )
 
 

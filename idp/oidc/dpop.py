@@ -42,10 +42,11 @@ _RULES.max_header_length = MAX_PROOF_BYTES
 
 
 class Proof(NamedTuple):
-    """`jkt` is the thumbprint of its key (RFC 7638), and `name` what may be used once, until
-    `expires_at`."""
+    """`jkt` is the thumbprint of its key (RFC 7638), `alg` what that signed by, and `name` what may
+    be used once, until `expires_at`."""
 
     jkt: str
+    alg: str
     name: str
     expires_at: float
 
@@ -67,7 +68,7 @@ def verify_proof(
     """By every check of section 4.3. `expected_htu` are the addresses that it can have reached, and
     `expected_ath` is the hash of the access token that it comes with. Raises OAuthRefusal:
     `use_dpop_nonce` for a proof that lacks nothing else."""
-    key, claims = _signed_by_its_key(claimed)
+    alg, key, claims = _signed_by_its_key(claimed)
     if claims.get("htm") != expected_htm:
         raise _bad("made for another method")
     if not any(_is_same_address(claims.get("htu"), each) for each in expected_htu):
@@ -85,7 +86,7 @@ def verify_proof(
         sentence = "The DPoP proof needs the nonce that comes with this answer."
         raise OAuthRefusal(NONCE_WANTED, sentence)
     jkt = key.thumbprint()
-    return Proof(jkt, f"dpop {jkt} {jti}", issued_at + MAX_AGE + MAX_AHEAD)
+    return Proof(jkt, alg, f"dpop {jkt} {jti}", issued_at + MAX_AGE + MAX_AHEAD)
 
 
 def hash_of(access_token: str) -> str:
@@ -93,7 +94,7 @@ def hash_of(access_token: str) -> str:
     return encode(sha256(access_token.encode()).digest())
 
 
-def _signed_by_its_key(claimed: str) -> tuple[RSAKey | ECKey | OKPKey, dict[str, Any]]:
+def _signed_by_its_key(claimed: str) -> tuple[str, RSAKey | ECKey | OKPKey, dict[str, Any]]:
     """The key is what the proof is about, and proves nothing of itself. Nothing else in the header
     is read (security.md S33). Two proofs in one request are none: they can't be read as one."""
     if len(claimed) > MAX_PROOF_BYTES:
@@ -108,7 +109,7 @@ def _signed_by_its_key(claimed: str) -> tuple[RSAKey | ECKey | OKPKey, dict[str,
         raise _bad(f"signature: {problem!a}") from problem
     if not isinstance(claims, dict):
         raise _bad("the payload is no object")
-    return key, claims
+    return opened.headers()["alg"], key, claims
 
 
 def _key_in(header: object) -> RSAKey | ECKey | OKPKey:

@@ -35,8 +35,7 @@ class RequestObjectRefusal(Refusal):
 
 def verify(token: str, client: Client, issuer: str, now: float) -> Parameters:
     """The parameters in it. Raises RequestObjectRefusal unless it is this client's, for us, and of
-    now. A client that must sign its requests has them end: `exp` and `nbf` bound each (FAPI 2.0
-    Message Signing section 5.3.1)."""
+    now."""
     try:
         typ, claims = verify_signed(client, token, client.request_object_signing_alg)
     except BadSignature as problem:
@@ -45,7 +44,7 @@ def verify(token: str, client: Client, issuer: str, now: float) -> Parameters:
     if typ not in TYPES:
         raise RequestObjectRefusal("The typ of the request object is not oauth-authz-req+jwt.")
     _check_parties(claims, client, issuer)
-    _check_times(claims, now, must_end=client.require_signed_request_object)
+    _check_times(claims, now, must_end=_must_end(client))
     return Parameters(_parameters(claims), frozenset())
 
 
@@ -59,6 +58,12 @@ def _check_parties(claims: dict[str, Any], client: Client, issuer: str) -> None:
         raise RequestObjectRefusal("sub makes a client assertion of it (RFC 9101 section 10.8).")
     if audience != issuer and not (isinstance(audience, list) and issuer in audience):
         raise RequestObjectRefusal("aud of the request object is not the issuer.")
+
+
+def _must_end(client: Client) -> bool:
+    """Of a client that must sign its requests, or of a profile, `exp` and `nbf` bound each (FAPI
+    2.0 Message Signing section 5.3.1)."""
+    return client.require_signed_request_object or client.profile is not None
 
 
 def _check_times(claims: dict[str, Any], now: float, *, must_end: bool) -> None:

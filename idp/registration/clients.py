@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from idp.directory.clients import Client
 from idp.directory.products import Permission, Product
 from idp.directory.registrations import ClientRegistration
 from idp.errors import FormMistake, MetadataRefusal, SetupMistake, told
+from idp.oidc import fapi
 from idp.oidc.client_metadata import (
     ClientMetadata,
     check_client_metadata,
@@ -28,7 +30,7 @@ from idp.registration.form import ClientForm
 from idp.registration.tenants import find_tenant
 
 PLAIN = (
-    *("client_name", "status", "application_type", "token_endpoint_auth_method"),
+    *("client_name", "status", "profile", "application_type", "token_endpoint_auth_method"),
     *("redirect_uris", "post_logout_redirect_uris", "grant_types", "scope", "permissions"),
     *("resources", "authorization_details_types", "first_party", "initiate_login_uri"),
     *("backchannel_logout_uri", "backchannel_logout_session_required"),
@@ -65,6 +67,9 @@ def _apply(session: Session, form: ClientForm, keeper: SecretKeeper, now: float)
     _set_owners(session, edit, client, form)
     for column, value in form.stated(PLAIN, edit.is_new).items():
         edit.set(column, value)
+    for column, value in fapi.settled(client.profile, partial(getattr, client)).items():
+        if column not in form.model_fields_set:
+            edit.set(column, value)
     before = client.jwks
     _set_keys(client, form, keeper.base_dir)
     _check(session, client)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from idp.directory.clients import Client
 from idp.directory.registrations import ClientRegistration, Terms
 from idp.errors import FormMistake, MetadataRefusal
+from idp.oidc import fapi
 from idp.oidc.client_information import INFORMATION
 from idp.oidc.client_metadata import (
     CERTIFICATE_NAMES,
@@ -33,7 +34,7 @@ from idp.secret_values import fingerprint, new_id, new_secret
 
 # What of a ClientForm a client may say of itself: whatever is not here it can't.
 MEMBERS = (
-    *("client_name", "application_type", "redirect_uris", "post_logout_redirect_uris"),
+    *("client_name", "profile", "application_type", "redirect_uris", "post_logout_redirect_uris"),
     *("grant_types", "scope", "token_endpoint_auth_method", "jwks"),
     *("subject_type", "sector_identifier_uri", "initiate_login_uri", "backchannel_logout_uri"),
     *("backchannel_logout_session_required", "frontchannel_logout_uri"),
@@ -91,20 +92,26 @@ def asked_for(claimed: Mapping[str, Any], terms: Terms, client_id: str) -> Clien
     members = {name: sent.get(name, unsaid.get(name, _default(name))) for name in MEMBERS}
     information = {name: sent[name] for name in sent if name.partition("#")[0] in INFORMATION}
     information |= {name: sent[name] for name in sent if name.startswith("client_name#")}
-    form = _form(
-        {
-            **members,
-            "client_id": client_id,
-            "product": terms.product,
-            "information": information,
-            "require_pkce": policy.require_pkce or members["token_endpoint_auth_method"] == "none",
-        }
-    )
+    values = {
+        **members,
+        "client_id": client_id,
+        "product": terms.product,
+        "information": information,
+        "require_pkce": policy.require_pkce or members["token_endpoint_auth_method"] == "none",
+    }
+    values |= _settled(values, sent)
+    form = _form(values)
     _check_response_types(sent, form)
     names = (each.name for each in fields(ClientMetadata))
     check_client_metadata(ClientMetadata(**{name: getattr(form, name) for name in names}))
-    policy.check({**members, **information})
+    policy.check({**{name: values[name] for name in MEMBERS}, **information})
     return form
+
+
+def _settled(values: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What its profile says where the client does not."""
+    settled = fapi.settled(values["profile"], lambda name: values.get(name, _default(name)))
+    return {name: value for name, value in settled.items() if name not in sent}
 
 
 def _default(name: str) -> Any:

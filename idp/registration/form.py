@@ -230,6 +230,9 @@ class ClientForm(Form):
     product: ProductKey
     tenant: Slug | None = Field(default=None, description="A machine's own tenant.")
     status: Literal["active", "disabled"] = "active"
+    profile: Literal["fapi2_security", "fapi2_message_signing"] | None = Field(
+        default=None, description="Settles all that it demands where nothing else is said."
+    )
     application_type: Literal["web", "native"] = "web"
     token_endpoint_auth_method: AuthMethod = "client_secret_basic"
     client_secret: ClientSecret | None = Field(

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 
 from idp.directory.clients import Client
+from idp.oidc import fapi
 from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_metadata import APPLICATION_TYPES, GRANT_TYPES
 from idp.tokens import subjects
@@ -84,6 +85,11 @@ SIGN_IN = (
     ),
 )
 SECURITY = (
+    Field(
+        *("profile", CHOICE, _("Profile")),
+        _("FAPI 2.0. Choosing it sets below what it demands, and nothing else is taken from then."),
+        ("", *fapi.PROFILES),
+    ),
     Field("token_endpoint_auth_method", CHOICE, _("How it proves itself"), "", METHODS),
     Field(
         *("token_endpoint_auth_signing_alg", CHOICE, _("Its assertions are signed by")),
@@ -238,9 +244,12 @@ def typed(form: MultiDict[str, str]) -> dict[str, Any]:
     return shown
 
 
-def values(shown: dict[str, Any]) -> dict[str, Any]:
-    """A ClientForm's. What can't be read stays text, which the form then refuses."""
-    return {field.name: _value(field, shown[field.name]) for field in FIELDS}
+def values(shown: dict[str, Any], profile_before: str | None = None) -> dict[str, Any]:
+    """A ClientForm's. What can't be read stays text, which the form then refuses. A profile that
+    has just been chosen says more than the fields that stood there with it."""
+    read = {field.name: _value(field, shown[field.name]) for field in FIELDS}
+    is_chosen = read["profile"] in fapi.PROFILES and read["profile"] != profile_before
+    return {**read, **fapi.settled(read["profile"], read.get)} if is_chosen else read
 
 
 def _value(field: Field, shown: Any) -> Any:

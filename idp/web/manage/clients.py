@@ -82,7 +82,7 @@ def change(operation: Operation, client_id: str) -> Answer:
     client = clients.get_client(operation, client_id)
     filled = client_fields.typed(request.form)
     owners = {"product": client.product_key, "tenant": _slug(operation, client)}
-    values = {**client_fields.values(filled), **owners}
+    values = {**client_fields.values(filled, client.profile), **owners}
     try:
         saved = clients.change(operation, client, values)
     except Mistake as mistake:

@@ -46,6 +46,7 @@ class ClientTold(ClientLine):
 
     id: str
     tenant_id: str | None
+    profile: str | None
     application_type: str
     token_endpoint_auth_method: str
     token_endpoint_auth_signing_alg: str | None
@@ -113,6 +114,10 @@ class ChangedClient(Sent):
 
     client_name: str | None = Field(None, max_length=120)
     tenant: str | None = Field(None, max_length=63, description=told("A machine's own company."))
+    profile: Literal["fapi2_security", "fapi2_message_signing"] | None = Field(
+        None,
+        description=told("FAPI 2.0: it settles all that it demands where nothing else is said."),
+    )
     application_type: Literal["web", "native"] | None = None
     token_endpoint_auth_method: (
         Literal[
