@@ -86,7 +86,7 @@ SIGN_IN = (
 )
 SECURITY = (
     Field(
-        *("profile", CHOICE, _("Profile")),
+        *("profile", CHOICE, _("Security profile")),
         _("FAPI 2.0. Choosing it sets below what it demands, and nothing else is taken from then."),
         ("", *fapi.PROFILES),
     ),
