@@ -182,8 +182,12 @@ class Settings:
 
     def _check_client_certificates(self) -> None:
         names = (self.client_certificate_header, self.client_certificate_verified_header)
-        if not all(re.fullmatch(r"[A-Za-z0-9-]*", name) for name in names):
-            raise SetupMistake("LATCHKEY_CLIENT_CERTIFICATE_… must be the names of headers.")
+        if not all(re.fullmatch(r"[A-Za-z0-9]*", name) for name in names):
+            # WSGI tells X-Cert and X_Cert by one name, and a proxy that sets one may pass the other
+            raise SetupMistake(
+                "LATCHKEY_CLIENT_CERTIFICATE_… must be names of headers without a hyphen: letters"
+                " and digits."
+            )
         if names[0] and not self.trusted_proxies:
             raise SetupMistake(
                 "LATCHKEY_CLIENT_CERTIFICATE_HEADER is believed from proxies alone that"

@@ -28,6 +28,8 @@ METHODS = (BY_AUTHORITY, BY_ITSELF)
 VERIFIED = "SUCCESS"  # as nginx and Apache say it
 NAMES = {"EMAILADDRESS": NameOID.EMAIL_ADDRESS, "E": NameOID.EMAIL_ADDRESS}
 
+# What a certificate raises that is made in another way than we know: some of it is read late.
+_UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 _ATTRIBUTE = re.compile(r"(^|(?<!\\)[,+])\s*([A-Za-z]+)\s*=")
 
 DistinguishedName = list[frozenset[tuple[str, str]]]
@@ -50,7 +52,7 @@ def read_certificate(header: str, verified: str) -> ClientCertificate | None:
     try:
         structured = header.startswith(":") and header.endswith(":")  # RFC 9440 section 2.1
         der = _der(header[1:-1]) if structured else _from_pem(header)
-    except ValueError:
+    except _UNREADABLE:
         return None
     return ClientCertificate(der, verified == VERIFIED)
 
@@ -69,7 +71,11 @@ def check_certificate(client: Client, certificate: ClientCertificate | None) -> 
         return
     if not certificate.is_verified:
         raise ClientRefusal("no proxy has checked the certificate's chain")
-    if not _is_named(client, x509.load_der_x509_certificate(certificate.der)):
+    try:
+        is_named = _is_named(client, x509.load_der_x509_certificate(certificate.der))
+    except _UNREADABLE as problem:
+        raise ClientRefusal(f"the certificate can't be read: {problem!a}") from problem
+    if not is_named:
         raise ClientRefusal("the certificate is for another name than the registered one")
 
 
@@ -79,7 +85,7 @@ def certificates_in(jwks: Mapping[str, Any] | None) -> list[bytes]:
     for key in (jwks or {}).get("keys", ()):
         try:
             found.append(_der(key["x5c"][0]))
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, *_UNREADABLE):
             continue
     return found
 
@@ -113,7 +119,7 @@ def _alternatives(
 ) -> list[str]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return []
     return [normal(value) for value in extension.value.get_values_for_type(kind)]
 

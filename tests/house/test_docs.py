@@ -158,8 +158,8 @@ def test_every_page_is_documented(world: World) -> None:
 
 WITH_CERTIFICATES = Settings(
     trusted_proxies="127.0.0.1",
-    client_certificate_header="X-Cert",
-    client_certificate_verified_header="X-Verify",
+    client_certificate_header="XCert",
+    client_certificate_verified_header="XVerify",
     mtls_url="https://mtls.id.example",
 )
 

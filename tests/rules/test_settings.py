@@ -31,8 +31,8 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "outgoing_networks": ("10.0.0.0/8", "10.0.0.0/8"),
         "argon2_slots": ("1", 1),
         "argon2_queue": ("3", 3),
-        "client_certificate_header": ("X-Cert", "X-Cert"),
-        "client_certificate_verified_header": ("X-Verify", "X-Verify"),
+        "client_certificate_header": ("XCert", "XCert"),
+        "client_certificate_verified_header": ("XVerify", "XVerify"),
         "mtls_url": ("https://mtls.id.example", "https://mtls.id.example"),
         "webauthn_rp_id": ("localhost", "localhost"),
         "webauthn_origins": ("http://localhost:8010", "http://localhost:8010"),
@@ -40,7 +40,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
     for field in fields(Settings):
         text, value = sound.get(field.name) or other[str(field.type)]
         beside = {"LATCHKEY_TRUSTED_PROXIES": "10.0.0.1"}
-        beside |= {"LATCHKEY_CLIENT_CERTIFICATE_HEADER": "Client-Cert"}
+        beside |= {"LATCHKEY_CLIENT_CERTIFICATE_HEADER": "ClientCert"}
         read = settings_from({**beside, f"LATCHKEY_{field.name.upper()}": text})
         assert getattr(read, field.name) == value, field.name
 

@@ -21,7 +21,7 @@ from tests.security.protocol import CODE_AND_REFRESH, EVERY_SCOPE, Party
 if TYPE_CHECKING:
     from tests.world import World
 
-CERTIFICATE, VERIFY = "X-Client-Cert", "X-Client-Verify"
+CERTIFICATE, VERIFY = "XClientCert", "XClientVerify"
 SUBJECT = "CN=reports,O=Northwind  Lending,C=US"
 
 

@@ -3,6 +3,7 @@ proxy that is believed, and what is bound to it is of use with it alone."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from werkzeug.test import Client, TestResponse
 
 from idp.app import behind_proxies
 from idp.errors import MetadataRefusal, SetupMistake
+from idp.oidc.client_certificate import certificates_in
 from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
 from idp.oidc.confirmation import confirmation_of
 from idp.settings import settings_from
@@ -99,6 +101,25 @@ def test_sec_27_without_the_registered_certificate_nobody_is_a_client(tls: World
     for headers in rows:
         for party in (NAMED, ITSELF, *ALTERNATIVES):
             assert is_refused(ask(tls, party, headers), "invalid_client", 401), headers
+
+
+@pytest.mark.parametrize(
+    ("sound", "strange", "party"),
+    [
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", ITSELF),  # version 2
+        (b"\x82\x19reports", b"\xa3\x19reports", ALTERNATIVES[0]),  # the name is an x400Address
+        (b"\x0c\x07reports", b"\x03\x07reports", NAMED),  # the name is bits
+    ],
+)
+def test_sec_27_a_strange_certificate_is_nobodys(
+    tls: World, sound: bytes, strange: bytes, party: Party
+) -> None:
+    der = der_of(OWN).replace(sound, strange)
+    assert der != der_of(OWN)
+    encoded = base64.b64encode(der).decode()
+    answer = ask(tls, party, {CERTIFICATE: f":{encoded}:", VERIFY: "SUCCESS"})
+    assert is_refused(answer, "invalid_client", 401)
+    assert [each for each in certificates_in({"keys": [{"x5c": [encoded]}]}) if each != der] == []
 
 
 def test_sec_27_a_name_counts_where_its_chain_was_checked_alone(tls: World) -> None:
@@ -257,15 +278,17 @@ def test_a_certificate_is_registered_by_its_key() -> None:
 
 
 def test_sec_27_headers_are_believed_from_named_proxies_alone_or_not_at_all() -> None:
-    header = {"LATCHKEY_CLIENT_CERTIFICATE_HEADER": "Client-Cert"}
+    header = {"LATCHKEY_CLIENT_CERTIFICATE_HEADER": "ClientCert"}
     proxies = {"LATCHKEY_TRUSTED_PROXIES": "10.0.0.1"}
     settings_from({**header, **proxies})
     settings_from({**header, **proxies, "LATCHKEY_MTLS_URL": "https://mtls.id.example:8443"})
     for wrong in (
         header,
         {**proxies, "LATCHKEY_MTLS_URL": "https://mtls.id.example"},
-        {**proxies, "LATCHKEY_CLIENT_CERTIFICATE_VERIFIED_HEADER": "X-Verify"},
+        {**proxies, "LATCHKEY_CLIENT_CERTIFICATE_VERIFIED_HEADER": "XVerify"},
         {**proxies, "LATCHKEY_CLIENT_CERTIFICATE_HEADER": "Client Cert"},
+        {**proxies, "LATCHKEY_CLIENT_CERTIFICATE_HEADER": "Client-Cert"},  # Client_Cert is the same
+        {**proxies, **header, "LATCHKEY_CLIENT_CERTIFICATE_VERIFIED_HEADER": "X-Verify"},
         *(
             {**header, **proxies, "LATCHKEY_MTLS_URL": url}
             for url in ("http://mtls.id.example", "https://mtls.id.example/", "https://a@b", "x")
