@@ -4,6 +4,7 @@ that registered itself (RFC 7592 section 2)."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from idp.endpoints.bearer import claimed_token
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import BearerRefusal, MetadataRefusal, OAuthRefusal
 from idp.oidc import sector_identifier
+from idp.oidc.client_metadata import CLIENT_ID
 from idp.oidc.software_statement import verify_statement
 from idp.outgoing import Unreachable
 from idp.provider import Provider
@@ -137,8 +139,9 @@ def _own(rows: Session, db: Connection, request: Request) -> _Own:
     client_id, token = request.path.removeprefix(CONFIGURATION), _token(request)
     if not token:
         raise BearerRefusal("", "The registration access token is needed.")
-    status = registrations.find_status(db, client_id, fingerprint(token))
-    if status is None:
+    is_name = re.fullmatch(CLIENT_ID, client_id)
+    status = is_name and registrations.find_status(db, client_id, fingerprint(token))
+    if not status:
         raise _unknown_token()
     if status != clients.ACTIVE:
         raise OAuthRefusal("access_denied", "The client is disabled.", client_id, 403)

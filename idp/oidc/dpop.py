@@ -105,7 +105,8 @@ def _signed_by_its_key(claimed: str) -> tuple[str, RSAKey | ECKey | OKPKey, dict
         if not jws.validate_compact(opened, key, registry=_RULES):
             raise _bad("another signature")
         claims = orjson.loads(opened.payload or b"")
-    except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
+    except (JoseError, ValueError, TypeError, RecursionError) as problem:
+        # TypeError: `crit` is no list of text. RecursionError: a list in a list, a thousand times.
         raise _bad(f"signature: {problem!a}") from problem
     if not isinstance(claims, dict):
         raise _bad("the payload is no object")

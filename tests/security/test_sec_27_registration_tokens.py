@@ -106,6 +106,11 @@ def test_what_is_registered_is_read_without_its_secret(either_world: World) -> N
     assert answer.json == {n: v for n, v in told.items() if n != "client_secret"}
 
 
+def test_sec_27_what_can_be_no_client_id_is_nobodys(postgres_world: World) -> None:
+    for name in ("%00", "a%00b", "%ff", "a" * 5000):
+        assert is_unknown(sent(postgres_world, "GET", f"/register/{name}", "x" * 43))
+
+
 def test_sec_27_nobody_but_the_client_reaches_it(world: World) -> None:
     token = initial_token(world)
     told, other = registered(world, token), registered(world, token)

@@ -185,6 +185,9 @@ def test_sec_36_what_is_no_proof_at_all_costs_little(machine_world: World) -> No
         answer = ask_machine(world, by)
         if by.strip():
             assert is_invalid_proof(answer, by[:80])
+    for deep in ("[" * 2900 + "]" * 2900, '{"":' * 950 + "1" + "}" * 950):
+        whole = f'{{"typ":"dpop+jwt","alg":"ES256","jwk":{deep}}}'
+        assert is_invalid_proof(ask_machine(world, f"{encode(whole.encode())}.{payload}.x"))
     tampered = segment({**claims_of(sound), "htu": f"{ISSUER}/token"})
     assert is_invalid_proof(ask_machine(world, f"{header}.{tampered}x.{signature}"))
 
