@@ -111,13 +111,16 @@ def test_the_page_sends_nobody_where_no_product_has_registered(world: World) -> 
         assert 'id="onward"' not in page.text
 
 
-def test_whoever_is_signed_in_again_has_no_frames(world: World) -> None:
-    """They would end what has begun since."""
-    visitor, _ = signed_into(world, PLAIN)
+def test_whoever_is_signed_in_next_sees_nothing_of_it(world: World) -> None:
+    """Frames would end what has begun since, and receipts name what another person has opened."""
+    visitor, _ = signed_into(world, BOTH)
     signed_out(visitor)
-    assert frames(visitor.get("/logout/done"))
+    page = visitor.get("/logout/done")
+    assert frames(page)
+    assert "row-main" in page.text
     visitor.tokens(BEN)
-    assert frames(visitor.get("/logout/done")) == []
+    page = visitor.get("/logout/done")
+    assert (page.status_code, page.headers["Location"], frames(page)) == (303, "/", [])
     asked = {"client_id": "lms", "post_logout_redirect_uri": BACK}
     assert visitor.get("/logout/done?" + urlencode(asked)).headers["Location"] == BACK
 

@@ -25,13 +25,16 @@ blueprint = Blueprint("signed_out", __name__)
 
 @blueprint.get(SIGNED_OUT)
 def show() -> Response | str:
-    """Of the session that has ended last in this browser. What asked for the end is read again, so
-    nobody is sent anywhere that their product has not registered."""
+    """Of the session that has ended last in this browser, until somebody signs in there, who may be
+    another person. What asked for the end is read again, so nobody is sent anywhere that their
+    product has not registered."""
     asked, ended = logout_asked.read(), session.get(ENDED_SESSION, "")
+    onward = asked.location()
+    if current_session():
+        return redirect(onward or "/", 303)
     with provider().database.connection() as db:
         receipts = logout.receipts(db, ended) if ended else []
-        framed = [] if current_session() else in_frames(db, ended)
-    onward = asked.location()
+        framed = in_frames(db, ended)
     if onward and not framed:
         return redirect(onward, 303)
     frames = [_address(client, signed_in) for client, signed_in in framed]
