@@ -56,6 +56,7 @@ TAGS = {
     "email.given_back": "A person's old address was given back by its link; what came since ended.",
     "profile.changed": "A person changed their name, language or time zone.",
     "device.allowed": "A person let another device of theirs sign in as them.",
+    "device_code.unknown": "Somebody entered a code that no device shows, or another browser has.",
     "device_code.replayed": "A device code was used again; what it had given is dead.",
     "code.replayed": "An authorization code was used again; what it had given is dead.",
     "refresh_token.replayed": "A spent refresh token was used again; its whole family is dead.",

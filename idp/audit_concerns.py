@@ -94,6 +94,7 @@ CONCERNS: Mapping[str, Concern] = {
     "profile.changed": _ACTOR,
     # The letter of `consent.given` goes out with it.
     "device.allowed": _ACTOR,
+    "device_code.unknown": _ACTOR,
     # A client that repeats itself does the same as a thief, far more often.
     "code.replayed": _ACTOR,
     "device_code.replayed": _ACTOR,

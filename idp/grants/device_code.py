@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from idp import limits
+from idp import audit, limits
 from idp.audit import Origin
 from idp.credentials.networks import network_of
 from idp.credentials.tries import WINDOW, TooManyTries
@@ -122,7 +122,10 @@ def enter(
     if lacking is not None:
         raise TooManyTries(network) if lacking == 0 else _too_many(user_id)
     found = decoupled.take_up(db, _name_hash(keys, user_code), browser, now)
-    for key, _most, _window in rations if found else ():
+    if found is None:
+        audit.record(db, "device_code.unknown", now, origin, actor=user_id)
+        return None
+    for key, _most, _window in rations:
         limits.give_back_ration(db, key, now)
     return found
 

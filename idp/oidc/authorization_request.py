@@ -128,6 +128,7 @@ def parse_decoupled(
     client = get_client(sent, catalog)
     nowhere = ReplyTo(client, redirect_uri="", state=None)
     try:
+        _check_dpop_jkt(sent, client)
         read = _read(sent, client, catalog, nowhere, keys, read_hint)
     except _Fault as fault:
         raise OAuthRefusal(fault.code, fault.message) from fault

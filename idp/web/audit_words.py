@@ -86,6 +86,7 @@ WORDS: dict[str, Any] = {
     "email.given_back": _("Old e-mail address given back"),
     "profile.changed": _("Profile changed"),
     "device.allowed": _("Another device let in"),
+    "device_code.unknown": _("Wrong code of a device entered"),
     "code.replayed": _("Code used a second time"),
     "device_code.replayed": _("Device code used a second time"),
     "refresh_token.replayed": _("Refresh token used a second time"),

@@ -231,6 +231,7 @@ IN_VAIN: list[tuple[Party, dict[str, str | None], str, int]] = [
     (TELEVISION, {"max_age": "soon"}, "invalid_request", 400),
     (TELEVISION, {"claims": "{"}, "invalid_request", 400),
     (TELEVISION, {"id_token_hint": "no-token"}, "invalid_request", 400),
+    (TELEVISION, {"dpop_jkt": "no-thumbprint"}, "invalid_request", 400),
     (TELEVISION, {"nonce": "n" * 4000, "tenant": "t" * 3000}, "invalid_request", 400),
 ]
 

@@ -119,6 +119,19 @@ def test_sec_28_a_network_guesses_twenty_times(either_world: World) -> None:
     assert wrong(near, 1) == {422}
 
 
+def test_sec_84_each_wrong_code_is_written_down_without_it(world: World) -> None:
+    register(world, TELEVISION)
+    code = codes(world, TELEVISION)["user_code"]
+    assert wrong(from_network(world, NEAR), 25) == {422, 429}
+    signed_in = from_network(world, FAR)
+    signed_in.code(AMARA)
+    assert wrong(signed_in, 1) == {422}
+    enter(signed_in, code)
+    events = world.audit("device_code.unknown")
+    assert [bool(event.get("actor")) for event in events] == [*[False] * 20, True]
+    assert "BBBB" not in str(events)
+
+
 def test_sec_28_thirty_guesses_at_once_are_twenty(either_world: World) -> None:
     visitors = [from_network(either_world, NEAR) for _ in range(30)]
     pages = [visitor.get("/device") for visitor in visitors]
