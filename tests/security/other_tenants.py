@@ -28,6 +28,7 @@ from idp.web.manage.api_nouns import NOUNS
 from idp.web.manage.problems import PREFIX
 from tests.console.administering import administering
 from tests.console.calling import Caller
+from tests.security.registering import initial_token
 from tests.world import AMARA, BEN, HANA, VICTOR, World
 
 OURS, THEIRS = "northwind", "harbor"
@@ -67,6 +68,7 @@ THINGS = {
     "short": "SELECT substr(secret_hash, 1, 16) FROM client_secrets WHERE client_id = 'lms'",
     "key": "SELECT key FROM products WHERE key = 'connections'",
     "node": "SELECT key FROM permissions WHERE key = 'connections.read'",
+    "name": "SELECT name FROM initial_access_tokens",
     "kid": "SELECT kid FROM signing_keys ORDER BY kid",
     "user_id": "SELECT id FROM users WHERE email = :email",
     "slug": "SELECT slug FROM tenants WHERE slug = :slug",
@@ -138,6 +140,7 @@ class TwoCompanies:
     things: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        initial_token(self.world)
         for email, tenant in ((BEN, OURS), (INGRID, THEIRS)):
             self.world.browser().tokens(email, tenant=tenant)
         self._let_an_operator_visit()
