@@ -93,6 +93,12 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
             request_object_signing_alg="PS256",
             authorization_signed_response_alg="ES256",
         ),
+        _client(
+            "peer-fapi",
+            profile="fapi2_message_signing",
+            jwks=public_halves({alg: key for alg, key in keys.items() if alg != "RS256"}),
+            grant_types=WITH_REFRESH,
+        ),
         _with_secret(
             "peer-machine",
             grant_types=["client_credentials"],
