@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 
 from idp.directory.acting import Forbidden, Mistake, NotFound, RecentSignInNeeded
 from idp.operators import clients
@@ -308,6 +310,28 @@ def test_a_secret_is_shown_once_and_never_again(world: World) -> None:
     assert len(re.findall(r'class="secret-text">', rotated.text)) == 1
     assert secret not in rotated.text
     assert secret not in str(world.audit())
+
+
+def test_a_profile_that_is_chosen_says_more_than_what_stood_beside_it(world: World) -> None:
+    """The form's own defaults are none of FAPI's. Once it is chosen, they are refused."""
+    browser = operator(world)
+    page = browser.get("/operate/clients/new?product=lms")
+    key = ECKey.generate_key("P-256").as_dict(private=False)
+    fields = filled(page.text, "Bank") | {
+        "profile": "fapi2_security",
+        "redirect_uris": "https://wiki.example/callback",
+        "jwks": json.dumps({"keys": [key]}),
+    }
+    assert fields["id_token_signed_response_alg"] == ["RS256"]
+    assert post(browser, page.text, "/operate/clients/new", fields).status_code == 303
+    page = browser.get("/operate/clients/wiki/edit")
+    fields = form_of(page.text, "form")
+    told = fields["token_endpoint_auth_method"], fields["id_token_signed_response_alg"]
+    assert told == (["private_key_jwt"], ["ES256"])
+    fields["id_token_signed_response_alg"] = ["RS256"]
+    answer = post(browser, page.text, "/operate/clients/wiki/edit", fields)
+    assert answer.status_code == 422
+    assert 'href="#id_token_signed_response_alg"' in answer.text
 
 
 def test_what_can_not_be_taken_stands_beside_its_field(world: World) -> None:

@@ -167,5 +167,10 @@ def test_signed_requests_may_go_with_plain_answers(bank: World) -> None:
     visitor = bank.browser()
     sent = sent_back(finish(visitor, begin(visitor, name, PLAIN_ANSWERS)))
     assert (sent["iss"], "code" in sent) == (ISSUER, True)
-    unbounded = request_object(bank, PLAIN_ANSWERS, exp=None)
-    assert is_refused(push_signed(bank, unbounded, PLAIN_ANSWERS), "invalid_request_object")
+
+
+def test_whoever_of_the_security_profile_signs_bounds_it_too(bank: World) -> None:
+    signed = request_object(bank, OTHER, OTHER.key)
+    assert push_signed(bank, signed, OTHER).status_code == 201
+    unbounded = request_object(bank, OTHER, OTHER.key, exp=None)
+    assert is_refused(push_signed(bank, unbounded, OTHER), "invalid_request_object")
