@@ -27,7 +27,13 @@ from idp.oidc.client_certificate import certificates_in, distinguished
 from idp.oidc.client_information import check_information
 from idp.oidc.encrypted_responses import RESPONSES, algorithms_for
 from idp.tokens import subjects
-from idp.tokens.encrypted_tokens import CONTENT_ALGORITHMS, KEY_ALGORITHMS, find_key
+from idp.tokens.encrypted_tokens import (
+    CONTENT_ALGORITHMS,
+    KEY_ALGORITHMS,
+    USUAL_CONTENT_ALGORITHM,
+    NoUsableKey,
+    encrypt,
+)
 from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import problem_of
 
@@ -294,7 +300,12 @@ def _check_encryption(metadata: ClientMetadata) -> None:
 def _has_key_for(metadata: ClientMetadata, alg: str) -> bool:
     if metadata.jwks is None:
         return False
-    return find_key(KeySet.import_key_set({"keys": metadata.jwks["keys"]}), alg) is not None
+    keys = KeySet.import_key_set({"keys": metadata.jwks["keys"]})
+    try:
+        encrypt("tried", keys, alg, USUAL_CONTENT_ALGORITHM, is_token=False)
+    except NoUsableKey:
+        return False
+    return True
 
 
 def _check_certificate(metadata: ClientMetadata) -> None:

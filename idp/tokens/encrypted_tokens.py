@@ -32,7 +32,7 @@ def encrypt(content: str, keys: KeySet, alg: str, enc: str, *, is_token: bool) -
         header["kid"] = key.kid
     try:
         return jwe.encrypt_compact(header, content, key, algorithms=[alg, enc])
-    except JoseError as problem:
+    except (JoseError, ValueError) as problem:  # ValueError: a point that no secret comes of
         raise NoUsableKey(f"{alg}: {problem!a}") from problem
 
 

@@ -14,6 +14,8 @@ from werkzeug.test import TestResponse
 
 from idp import worker
 from idp.delivery import Undelivered
+from idp.errors import MetadataRefusal
+from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
 from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import SIGNATURES
 from tests.security.browsing import claims_of, header_of
@@ -175,6 +177,16 @@ def test_sec_25_without_a_key_to_encrypt_to_nothing_is_sent_in_the_clear(world: 
         assert is_refused(introspected(world, party, token), "server_error", 500)
         answer = redeem(world, party, code_for(world, party))
         assert is_refused(answer, "server_error", 500)
+
+
+def test_sec_25_a_key_that_nothing_can_be_encrypted_to_is_not_registered() -> None:
+    alg = {"id_token_encrypted_response_alg": "ECDH-ES"}
+    own: dict[str, Any] = {"redirect_uris": ["https://a.example/cb"], **alg}
+    key = OKPKey.generate_key("X25519").as_dict(private=False)
+    check_client_metadata(ClientMetadata("one", **own, jwks={"keys": [key]}))
+    for unfit in ({"x": "A" * 43}, {"key_ops": ["verify"]}):  # a point of low order, another use
+        with pytest.raises(MetadataRefusal):
+            check_client_metadata(ClientMetadata("one", **own, jwks={"keys": [{**key, **unfit}]}))
 
 
 def test_sec_25_the_answer_to_a_sign_in_is_encrypted_where_it_is_a_jwt(world: World) -> None:
