@@ -8,10 +8,26 @@ from collections.abc import Sequence
 import orjson
 
 from idp.errors import MetadataRefusal
+from idp.oidc.client_metadata import DEVICE_CODE, ClientMetadata
+from idp.settings import LOOPBACK_HOSTS
+from idp.tokens import subjects
 
 MEMBER = "sector_identifier_uri"
 LARGEST = 64 * 1024
 PATIENCE = 4.0
+
+
+def check_stranger(metadata: ClientMetadata) -> None:
+    """Whoever registers itself shows that it is of a sector by what it is told there alone, so it
+    may have no grant that is told elsewhere, and no sector that every machine is. Raises
+    MetadataRefusal."""
+    if metadata.subject_type == subjects.PUBLIC:
+        return
+    if DEVICE_CODE in metadata.grant_types:
+        raise MetadataRefusal("subject_type", "pairwise is not for clients that poll for tokens.")
+    sectors = subjects.sectors_of(metadata.sector_identifier_uri, metadata.redirect_uris)
+    if metadata.sector_identifier_uri is None and sectors & LOOPBACK_HOSTS:
+        raise MetadataRefusal(MEMBER, "pairwise needs it where redirect_uris are on loopback.")
 
 
 def check_sector(document: bytes, redirect_uris: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from idp.oidc.client_metadata import (
     ClientMetadata,
     check_client_metadata,
 )
+from idp.oidc.sector_identifier import check_stranger
 from idp.registration.changes import Change
 from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
 from idp.registration.clients import apply_clients
@@ -103,7 +104,9 @@ def asked_for(claimed: Mapping[str, Any], terms: Terms, client_id: str) -> Clien
     form = _form(values)
     _check_response_types(sent, form)
     names = (each.name for each in fields(ClientMetadata))
-    check_client_metadata(ClientMetadata(**{name: getattr(form, name) for name in names}))
+    metadata = ClientMetadata(**{name: getattr(form, name) for name in names})
+    check_client_metadata(metadata)
+    check_stranger(metadata)
     policy.check({**{name: values[name] for name in MEMBERS}, **information})
     return form
 

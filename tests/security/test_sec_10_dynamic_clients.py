@@ -90,7 +90,7 @@ def party_of(told: dict[str, Any]) -> Party:
 
 FULL = {
     "application_type": "native",
-    "redirect_uris": ["http://127.0.0.1/cb"],
+    "redirect_uris": ["https://app.example/native"],
     "post_logout_redirect_uris": ["https://app.example/bye"],
     "grant_types": ["refresh_token", "authorization_code"],
     "response_types": ["code"],
@@ -99,7 +99,7 @@ FULL = {
     "initiate_login_uri": "https://app.example/start",
     "backchannel_logout_uri": "https://app.example/logout",
     "backchannel_logout_session_required": True,
-    "frontchannel_logout_uri": "http://127.0.0.1/out",
+    "frontchannel_logout_uri": "https://app.example/out",
     "frontchannel_logout_session_required": True,
     "require_pushed_authorization_requests": True,
     "default_max_age": 600,
@@ -126,7 +126,7 @@ FULL = {
 
 
 def test_every_member_that_is_known_is_kept_and_what_is_not_is_left_out(world: World) -> None:
-    token = initial_token(world, redirect_hosts=[*HOSTS, "127.0.0.1"])
+    token = initial_token(world, redirect_hosts=HOSTS)
     unknown = {"favourite_colour": "blue", "tls_client_auth_subject_dn": None, "logo_uri#!": "x"}
     told = registered(world, token, **FULL, favourite_colour=unknown)
     assert {name: told.get(name) for name in FULL} == FULL

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.oidc.client_metadata import DEVICE_CODE
 from tests.security.browsing import reopened
 from tests.security.protocol import is_refused
 from tests.security.registering import HOSTS, at_own, initial_token, post, registered
@@ -85,6 +86,34 @@ def test_sec_71_who_is_listed_joins_the_sector(world: World, sector: str) -> Non
     for elsewhere in ("http://localhost:1/x", "ftp://127.0.0.1/x", "http://app.example/x"):
         assert joining(world, token, elsewhere).status_code == 400
     assert len(Sector.asked) == listed  # nothing is asked for what is refused anyway
+
+
+def test_sec_71_no_stranger_joins_a_sector_where_nothing_shows_it_to_be_of_it(
+    world: World, sector: str
+) -> None:
+    """Codes go to the redirect URIs' host alone, but not what a device polls for; and everybody is
+    at loopback."""
+    grants = ["authorization_code", DEVICE_CODE]
+    token = initial_token(world, redirect_hosts=["*"], grant_types=grants)
+    public: dict[str, Any] = {"application_type": "native", "redirect_uris": URIS[:1]}
+    for polling in (grants, [DEVICE_CODE]):
+        pairwise = {**public, "grant_types": polling, "subject_type": "pairwise"}
+        assert is_refused(post(world, token, pairwise), "invalid_client_metadata")
+        listed = {**pairwise, "sector_identifier_uri": f"{sector}/all.json"}
+        assert is_refused(post(world, token, listed), "invalid_client_metadata")
+        assert post(world, token, {**public, "grant_types": polling}).status_code == 201
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        native = {**public, "redirect_uris": [f"http://{host}/cb"]}
+        everywhere = {**native, "subject_type": "pairwise"}
+        assert is_refused(post(world, token, everywhere), "invalid_client_metadata"), host
+        assert post(world, token, native).status_code == 201
+    own = registered(world, token, subject_type="pairwise")
+    assert at_own(world, own, "PUT", {**own_members(own), "grant_types": grants}).status_code == 400
+
+
+def own_members(told: dict[str, Any]) -> dict[str, Any]:
+    """What a client sends to keep what it has."""
+    return {name: told[name] for name in ("client_id", "redirect_uris", "subject_type")}
 
 
 def test_sec_71_it_is_asked_again_at_each_change(world: World, sector: str) -> None:
