@@ -22,6 +22,7 @@ from idp.directory import clients, details_types, tenants
 from idp.directory.clients import Client, ClientSecret
 from idp.directory.details_types import DetailsType
 from idp.directory.products import JWT, Permission, Product
+from idp.directory.registrations import ClientRegistration
 from idp.directory.tenants import Tenant
 from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import StoreUnavailable
@@ -115,13 +116,15 @@ class ProductView:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Products in their order, clients by id, the slugs of the tenants that have machines, and the
-    identity providers. A disabled client is not here, nor one of a suspended tenant."""
+    """Products in their order, clients by id, the slugs of the tenants that have machines, the
+    identity providers, and which clients registered themselves. A disabled client is not here, nor
+    one of a suspended tenant."""
 
     products: dict[str, ProductView]
     clients: dict[str, Client]
     machine_tenants: dict[str, str]
     providers: IdentityProviders
+    self_registered: frozenset[str]
 
     def product_of(self, client: Client) -> ProductView:
         return self.products[client.product_key]
@@ -160,6 +163,7 @@ _CLIENTS = (
     )
 )
 _SECRETS = sa.select(ClientSecret.__table__)
+_SELF_REGISTERED = sa.select(ClientRegistration.client_id)
 _MACHINE_TENANTS = sa.select(Tenant.id, Tenant.slug).join(Client, Client.tenant_id == Tenant.id)
 
 
@@ -181,6 +185,7 @@ def load_catalog(database: Database, providers: IdentityProviders) -> Catalog:
             clients={client.client_id: client for client in found},
             machine_tenants={row.id: row.slug for row in rows.execute(_MACHINE_TENANTS)},
             providers=providers,
+            self_registered=frozenset(rows.scalars(_SELF_REGISTERED)),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from idp.access_tokens import Bearer, find_by_claims, find_machine, read_access_token
-from idp.directory.catalog import ProductView
+from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.endpoints.clients import confidential_client, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
@@ -32,9 +32,10 @@ def introspect(provider: Provider, request: Request) -> Response:
     token = sent.get("token")
     if token is None:
         raise OAuthRefusal("invalid_request", "token is missing.")
-    product = provider.catalog.current(provider.clock()).product_of(client)
-    described = _refresh_token(provider, client, product, token) or _of_tenant(
-        client, _access_token(provider, product, token)
+    catalog = provider.catalog.current(provider.clock())
+    product = catalog.product_of(client)
+    described = _refresh_token(provider, client, product, token) or _for_caller(
+        catalog, client, _access_token(provider, product, token)
     )
     if _asks_for_jwt(request):
         return _signed(provider, client, described or INACTIVE)
@@ -58,9 +59,14 @@ def _signed(provider: Provider, client: Client, described: dict[str, Any]) -> Re
     return Response(200, (("Content-Type", MEDIA_TYPE), *NO_STORE), body.encode())
 
 
-def _of_tenant(client: Client, described: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A client that belongs to a tenant learns of no other tenant's tokens (security.md S25)."""
-    if described and client.tenant_id not in (None, described.get("tenant_id")):
+def _for_caller(
+    catalog: Catalog, client: Client, described: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """A client that belongs to a tenant learns of no other tenant's tokens (security.md S25), and
+    one that registered itself, which nobody made an API of the product, of its own alone."""
+    if described is None or client.tenant_id not in (None, described.get("tenant_id")):
+        return None
+    if client.client_id in catalog.self_registered and described["client_id"] != client.client_id:
         return None
     return described
 

@@ -23,6 +23,7 @@ from tests.security.protocol import (
     segment,
     tokens_for,
 )
+from tests.security.registering import initial_token, registered
 from tests.world import AMARA, ISSUER, PRIYA, World, claims_of
 
 OF_NORTHWIND = Party(
@@ -155,6 +156,21 @@ def test_sec_25_a_token_without_openid_is_not_for_userinfo(world: World):
     assert claims_of(token)["aud"] == "urn:product:lms"
     assert is_refused(world.userinfo(token), "insufficient_scope", 403)
     assert world.introspect(token)["active"]
+
+
+def test_sec_25_who_registered_itself_learns_of_its_own_tokens_alone(world: World):
+    """It is a client of the product, and none of its APIs."""
+    grants = ["authorization_code", "client_credentials"]
+    register(world, MACHINE)
+    initial = initial_token(world, grant_types=grants, scope="openid loans.read")
+    told = registered(world, initial, grant_types=grants)
+    proof = world.basic(told["client_id"], told["client_secret"])
+    others = [world.browser().tokens()["access_token"], machine_token(world, MACHINE)]
+    own = world.post("/token", proof, grant_type="client_credentials").json or {}
+    for token in others:
+        assert world.introspect(token)["active"]
+        assert world.post("/introspect", proof, token=token).json == INACTIVE
+    assert (world.post("/introspect", proof, token=own["access_token"]).json or {})["active"]
 
 
 def test_sec_25_a_token_that_has_expired_is_none(world: World):
