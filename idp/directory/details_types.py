@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 TEXT, AMOUNT, LIST = KINDS = ("text", "amount", "list")
 AMOUNTS = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?")
-TEXTS = re.compile(r"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]{1,200}")
+TEXTS = re.compile(r"[^\u115f\u1160\u2800\u3164\uffa0]{1,200}")  # nor what looks like a space
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # Unicode's categories
 MOST_ITEMS = 20
 
 Details = Mapping[str, Any]
@@ -91,9 +93,15 @@ def _value(field: DetailsField, claimed: object) -> Any:
 
 
 def _text(field: DetailsField, claimed: object) -> str:
-    """No character that could write over what stands beside it on the page."""
+    """No character that is not seen on the page, or could write over what stands beside it; spaces
+    as a page has them, one at a time."""
     pattern = AMOUNTS if field.kind == AMOUNT else TEXTS
-    if not isinstance(claimed, str) or not pattern.fullmatch(claimed):
+    if (
+        not isinstance(claimed, str)
+        or not pattern.fullmatch(claimed)
+        or claimed != " ".join(claimed.split())
+        or INVISIBLE.intersection(map(category, claimed))
+    ):
         raise UnfitDetails(f"{field.name} can't be read as {field.kind}.")
     if field.choices and claimed not in field.choices:
         raise UnfitDetails(f"{field.name} is none of {', '.join(field.choices)}.")
