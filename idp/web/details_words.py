@@ -11,7 +11,8 @@ from idp.directory.details_types import Details, DetailsType
 
 
 class ToldDetails(NamedTuple):
-    """`sentence` says it in one; `fields` are all that there is, by their titles."""
+    """`sentence` says it in one; `fields` are all that there is, by their titles, and of a list one
+    for each text: two lists never look alike."""
 
     title: str
     sentence: str
@@ -30,11 +31,14 @@ def told(details: Iterable[Details], catalog: Catalog) -> list[ToldDetails]:
 
 def _told(details: Details, product: str, known: DetailsType) -> ToldDetails:
     fields = [
-        (field.title, _text(details[field.name])) for field in known.fields if field.name in details
+        (field.title, text)
+        for field in known.fields
+        if field.name in details
+        for text in _texts(details[field.name])
     ]
     sentence = re.sub(r"\{([^{}]+)\}", lambda named: str(details[named[1]]), known.sentence)
     return ToldDetails(known.title, sentence or known.title, product, fields)
 
 
-def _text(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else ", ".join(value)
+def _texts(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
