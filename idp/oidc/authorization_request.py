@@ -371,5 +371,7 @@ def _is_claim_request(value: object) -> bool:
         return True
     if not isinstance(value, Mapping) or not isinstance(value.get("essential", False), bool):
         return False
+    if isinstance(value.get("value"), dict | list):
+        return False
     values = value.get("values", [])
     return isinstance(values, list) and all(isinstance(v, str) for v in values)

@@ -103,9 +103,17 @@ def _text(name: str, value: object) -> str:
     if name in MAY_REPEAT and isinstance(value, list) and all(isinstance(v, str) for v in value):
         value = "\n".join(value)
     if isinstance(value, JSON_OF.get(name, ())):
-        value = orjson.dumps(value).decode()
+        value = _json(value)
     if name == "max_age" and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or len(value) > MAX_VALUE or "\x00" in value:
         raise RequestObjectRefusal(f"{name} in the request object is no text, or too long.")
     return value
+
+
+def _json(value: object) -> str | None:
+    """None for what is nested more deeply than anything that we read."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 from urllib.parse import urlencode
 
@@ -193,6 +194,7 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"max_age": 1.5},
     {"max_age": {}},
     {"claims": ["sub"]},
+    {"claims": reduce(lambda inner, _: {"a": inner}, range(400), {})},
     {"prompt": False},
 )
 

@@ -55,6 +55,8 @@ LONG = {
     "ten thousand scopes": " ".join(f"s{n}" for n in range(10_000)),
     "ten thousand languages": " ".join(f"l{n}" for n in range(10_000)),
     "deep claims": '{"id_token":' + "[" * 2000 + "]" * 2000 + "}",
+    "deep sub claims": '{"id_token":{"sub":{"value":' + "[" * 1000 + "]" * 1000 + "}}}",
+    "deep acr claims": '{"id_token":{"acr":{"value":' + "[" * 1000 + "]" * 1000 + "}}}",
     "wide claims": '{"id_token":{' + ",".join(f'"c{n}":null' for n in range(500)) + "}}",
     "redirect_uri": "http://localhost:8001/callback" + "/.." * 5000,
     "a pathological redirect_uri": "http://[" + "::" * 1000 + "]:99999999999/@@@@@",
@@ -68,7 +70,7 @@ LONG = {
 NAMES = {
     "ten thousand scopes": "scope",
     "ten thousand languages": "ui_locales",
-    "deep claims": "claims",
+    **dict.fromkeys(("deep claims", "deep sub claims", "deep acr claims"), "claims"),
     "wide claims": "claims",
     "a pathological redirect_uri": "redirect_uri",
 }
