@@ -34,8 +34,7 @@ def verify_signed(client: Client, token: str, registered_alg: str | None) -> Sig
         opened = jws.deserialize_compact(token, public_keys(client), registry=SIGNATURES)
         claims = orjson.loads(opened.payload or b"")
         header = opened.headers()
-    except (JoseError, ValueError, TypeError, RecursionError) as problem:
-        # TypeError: `crit` is no list of text. RecursionError: a list in a list, a thousand times.
+    except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
         # In ASCII: it may quote the header, where JSON can hold what no text can.
         raise BadSignature(f"signature: {problem!a}") from problem
     if not fapi.may_sign(client.profile, header["alg"]):

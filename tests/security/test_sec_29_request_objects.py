@@ -200,11 +200,6 @@ WRONG: tuple[dict[str, Any], ...] = (
 )
 
 
-def test_sec_74_a_header_that_nests_too_deeply_is_no_signature(asked: World) -> None:
-    deep = encode(b'{"alg":"ES256","x":' + b"[" * 5000 + b"]" * 5000 + b"}")
-    assert is_page_of_ours(bring(asked.browser(), SIGNS, f"{deep}.e30.e30"))
-
-
 def test_sec_29_what_is_wrong_with_it_is_told_to_its_client_alone(asked: World) -> None:
     """At the address beside it, if that is the client's, or on a page."""
     visitor = asked.browser()
