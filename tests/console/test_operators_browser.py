@@ -119,7 +119,7 @@ def test_keys_are_rotated_and_both_secrets_work_until_the_time(served: World, pa
     old = served.secret(MACHINE)
     enter(page, served, "/operate/keys")
     press(page, "Rotate now")
-    expect(page.get_by_role("status")).to_contain_text("4 keys have been made.")
+    expect(page.get_by_role("status")).to_contain_text("5 keys have been made.")
     look_at(page)
     page.get_by_role("link", name="Revoke").first.click()
     look_at(page)

@@ -40,6 +40,7 @@ def sign_in(page: Page, address: str) -> dict[str, Any]:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(re.compile(re.escape(f"{address}/callback")))
+    page.wait_for_load_state()
     user: dict[str, Any] = page.evaluate("signedIn.then((user) => ({...user}))")
     return user
 
