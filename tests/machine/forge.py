@@ -8,6 +8,7 @@ log)`. Whoever is born of it is a single thread with what a new one would hold, 
 from __future__ import annotations
 
 import array
+import atexit
 import ctypes
 import importlib
 import json
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from idp.commands import all_kept, main
-from tests.machine.processes import start_server
+from tests.machine.processes import start_server, stop_server
 
 MESSAGE = 64 * 1024
 IMPORTED = ("idp.commands.serve", "idp.app", "idp.worker", "granian.server")
@@ -75,6 +76,7 @@ class Forge:
             number = theirs.fileno()
             program = [sys.executable, "-m", "tests.machine.forge", str(number)]
             self._process = start_server(program, log, pass_fds=[number])
+        atexit.register(self._close)
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Forged:
         """`idp` with these arguments and this environment alone, writing to `log`."""
@@ -88,6 +90,10 @@ class Forge:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
         self._line.sendmsg([json.dumps(question).encode()], [rights] if descriptors else [])
         return int(self._line.recv(MESSAGE))
+
+    def _close(self) -> None:
+        self._line.close()
+        stop_server(self._process, signal.SIGTERM)
 
 
 @cache

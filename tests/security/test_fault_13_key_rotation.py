@@ -3,6 +3,7 @@ emergency every product that keeps to the rules has let go of the key within a m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -32,6 +33,7 @@ from tests.world import ADDRESSES, World, apply_demo
 
 HALF_AN_HOUR, STEP = 1800, 15
 EMERGENCY = 60
+TRIES = 100
 
 
 @dataclass
@@ -189,11 +191,13 @@ class Load:
         return answer.json(), int(answer.headers["Cache-Control"].rpartition("=")[2])
 
     def _ask(self, method: str, path: str, **more: Any) -> requests.Response:
-        """Once more where the process that was killed had it."""
-        try:
-            return requests.request(method, self._issuer + path, timeout=30, **more)
-        except requests.ConnectionError:
-            return requests.request(method, self._issuer + path, timeout=30, **more)
+        """Again where the process that was killed had it: for a moment it goes on being given
+        connections."""
+        for _ in range(TRIES):
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.request(method, self._issuer + path, timeout=30, **more)
+            self._stop.wait(0.05)
+        raise AssertionError(f"{path} is not answered any more")
 
 
 def test_fault_13_on_real_processes_fifty_rotations_at_once_make_one_key(hurried: Town) -> None:
