@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from idp import targets
-from idp.directory.catalog import Catalog
+from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.directory.details_types import UnfitDetails
 from idp.endpoints.clients import authenticated_client, form
@@ -21,7 +21,7 @@ from idp.grants import (
     target,
     token_response,
 )
-from idp.grants.target import Wanted
+from idp.grants.target import Target, Wanted
 from idp.oidc import authorization_details, resource_indicators
 from idp.oidc.client_metadata import DEVICE_CODE, TOKEN_EXCHANGE
 from idp.oidc.confirmation import Confirmation
@@ -73,19 +73,8 @@ def _authorization_code(
         now,
         request.origin,
     )
-    return token_response.for_grant(
-        aimed,
-        client,
-        product,
-        aimed.state.scope.split(),
-        holder,
-        refresh,
-        aimed.state.nonce,
-        provider.key_ring.current(now),
-        provider.secret_keys,
-        provider.settings,
-        now,
-    )
+    scope = aimed.state.scope.split()
+    return _tokens(provider, client, product, aimed, scope, holder, refresh, aimed.state.nonce, now)
 
 
 def _refresh_token(
@@ -109,19 +98,8 @@ def _refresh_token(
         now,
         request.origin,
     )
-    return token_response.for_grant(
-        aimed,
-        client,
-        product,
-        claimed_scope or aimed.state.scope.split(),
-        holder,
-        refresh,
-        None,
-        provider.key_ring.current(now),
-        provider.secret_keys,
-        provider.settings,
-        now,
-    )
+    scope = claimed_scope or aimed.state.scope.split()
+    return _tokens(provider, client, product, aimed, scope, holder, refresh, None, now)
 
 
 def _device_code(
@@ -144,14 +122,23 @@ def _device_code(
         now,
         request.origin,
     )
+    scope = aimed.state.scope.split()
+    return _tokens(provider, client, product, aimed, scope, holder, refresh, aimed.state.nonce, now)
+
+
+def _tokens(
+    provider: Provider,
+    client: Client,
+    product: ProductView,
+    aimed: Target,
+    scope: Iterable[str],
+    holder: Confirmation,
+    refresh: str | None,
+    nonce: str | None,
+    now: float,
+) -> dict[str, Any]:
     return token_response.for_grant(
-        aimed,
-        client,
-        product,
-        aimed.state.scope.split(),
-        holder,
-        refresh,
-        aimed.state.nonce,
+        *(aimed, client, product, scope, holder, refresh, nonce),
         provider.key_ring.current(now),
         provider.secret_keys,
         provider.settings,
