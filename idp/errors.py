@@ -6,11 +6,21 @@ is committed. `public_message` may be shown to anybody; `detail` goes to the log
 
 from __future__ import annotations
 
+import re
+
+_UNTOLD = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+
 
 def told(sentence: str) -> str:
     """Marks a sentence for people, where a rule says it: the languages know it, and the page that
     shows it translates it. Placeholders are filled in before, so use none."""
     return sentence
+
+
+def described(sentence: str) -> str:
+    """As an `error_description` (RFC 6749 section 5.2): ASCII without quotation marks, backslashes
+    and control characters, whatever of the request the sentence repeats."""
+    return _UNTOLD.sub("?", sentence)
 
 
 class Refusal(Exception):

@@ -76,7 +76,7 @@ def bound_to(
     a client that is registered for bound tokens alone and has shown no key (RFC 9449 section 5.2),
     or no certificate (RFC 8705 section 3.4)."""
     if proof is None and client.dpop_bound_access_tokens:
-        raise OAuthRefusal(BAD_PROOF, "This client has to send a DPoP proof.")
+        raise OAuthRefusal("invalid_request", "This client has to send a DPoP proof.")
     certificate = None
     if client.tls_client_certificate_bound_access_tokens:
         certificate = certificate_of(provider, sender)

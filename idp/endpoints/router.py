@@ -33,6 +33,7 @@ from idp.errors import (
     PageRefusal,
     Refusal,
     StoreUnavailable,
+    described,
 )
 from idp.oidc.challenges import challenges
 from idp.possession import dpop_nonce
@@ -269,7 +270,7 @@ def _refused(route: Route, refusal: Refusal, environ: Environ) -> Response | Pag
         values = {"refusal": refusal, "request_id": environ[REQUEST_ID]}
         return Page("error.html", values, refusal.status, (*NO_STORE, *away))
     challenge = _challenge(refusal, environ.get("HTTP_AUTHORIZATION", ""))
-    error = {"error": refusal.code, "error_description": refusal.public_message}
+    error = {"error": refusal.code, "error_description": described(refusal.public_message)}
     body = error if refusal.code else {}
     return json_response(body, refusal.status, (*NO_STORE, *away, *challenge))
 

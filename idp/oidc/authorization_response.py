@@ -7,6 +7,7 @@ import re
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
+from idp.errors import described
 from idp.oidc.reply_to import ReplyTo
 
 JWT_LIFETIME = 120  # seconds: a minute longer than any code, for clocks
@@ -26,7 +27,8 @@ def success(
 
 def error(reply_to: ReplyTo, issuer: str, code: str, description: str) -> dict[str, str]:
     """OpenID Connect Core section 3.1.2.6."""
-    return _with_state({"error": code, "error_description": description}, reply_to, issuer)
+    fields = {"error": code, "error_description": described(description)}
+    return _with_state(fields, reply_to, issuer)
 
 
 def _with_state(fields: dict[str, str], reply_to: ReplyTo, issuer: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import structlog
 
 from idp.database import Base
 from tests.fuzz.wire import SCRIPT, Got, Sent, send
+from tests.security.protocol import DESCRIPTION
 from tests.world import World
 
 PASSING = {"audit_chains", "audit_events", "ephemeral_values", "attempt_limits"}
@@ -24,7 +25,6 @@ ERROR_CODES = {
     "unauthorized_client",
     "unsupported_grant_type",
 }
-DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")  # RFC 6749 section 5.2
 ONLY_STATUS = {204, 405}
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EVERY_SCOPE = "openid profile email offline_access"
 CODE_AND_REFRESH = ["authorization_code", "refresh_token"]
+DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")  # RFC 6749 section 5.2
 
 Answer = TypeVar("Answer")
 
@@ -213,6 +214,7 @@ def is_refused(answer: TestResponse, error: str, status: int = 400) -> bool:
     told = answer.json if answer.is_json else {}
     found = (answer.status_code, set(told or {}), (told or {}).get("error"))
     assert found == (status, {"error", "error_description"}, error), (found, answer.text[:500])
+    assert DESCRIPTION.fullmatch((told or {})["error_description"]), answer.text
     return True
 
 

@@ -237,10 +237,10 @@ def test_a_confidential_client_may_change_its_key(world_of_keys: World, party: A
 def test_sec_18_who_is_registered_for_bound_tokens_gets_no_other(world_of_keys: World) -> None:
     world = world_of_keys
     code = code_for(world, STRICT)
-    assert is_refused(redeem_with(world, STRICT, code, None), "invalid_dpop_proof")
+    assert is_refused(redeem_with(world, STRICT, code, None), "invalid_request")
     told = redeem_with(world, STRICT, code, made(world)).json or {}
     without = refresh_with(world, STRICT, told["refresh_token"], None)
-    assert is_refused(without, "invalid_dpop_proof")
+    assert is_refused(without, "invalid_request")
     assert refresh_with(world, STRICT, told["refresh_token"], made(world)).status_code == 200
 
 

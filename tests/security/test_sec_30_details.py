@@ -15,6 +15,7 @@ from tests.credentials.proving import code_of, enrol_app
 from tests.flows.test_second_factor_pages import enter
 from tests.security.elsewhere import LMS, PAYMENTS, READS, ask_for, redeemed, refreshed, token
 from tests.security.protocol import (
+    DESCRIPTION,
     Party,
     asked_by,
     is_refused,
@@ -119,6 +120,7 @@ WRONG: dict[str, Any] = {
     "a type that is no text": [{**RENT, "type": ["payment"]}],
     "an unknown type": [{"type": "other"}],
     "an unknown field": [{**RENT, "hidden": "x"}],
+    "one that no answer may repeat": [{**RENT, 'say "it" and \\ é': "x"}],
     "a field too few": [{"type": "payment", "amount": "1", "currency": "EUR"}],
     "a number": [{**RENT, "amount": 100}],
     "an amount that is none": [{**RENT, "amount": "1e9"}],
@@ -154,6 +156,7 @@ def test_sec_30_what_is_not_of_its_type_is_refused_everywhere(shop: World):
         text = details if isinstance(details, str) else json.dumps(details)
         told = sent_back(ask(visitor, BUYING, text))
         assert (told["error"], "code" in told) == ("invalid_authorization_details", False), what
+        assert DESCRIPTION.fullmatch(told["error_description"]), what
         asked: dict[str, Any] = {**asked_by(BUYING), "resource": [LMS, PAYMENTS]}
         pushed = post_as(shop, BUYING, "/par", **asked, authorization_details=text)
         assert is_refused(pushed, "invalid_authorization_details"), what
