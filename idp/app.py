@@ -13,6 +13,7 @@ from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 
 from idp import logs
 from idp.directory import document_kinds, people_file
+from idp.draining import ending_connections
 from idp.endpoints.bodies import Bodies
 from idp.endpoints.messages import Page
 from idp.endpoints.router import (
@@ -150,7 +151,7 @@ def serve_app() -> WsgiApp:
     )
     bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES, settings.port)
     bodies.watch()
-    return bodies
+    return ending_connections(bodies)
 
 
 def behind_proxies(app: WsgiApp, trusted: str, told: Iterable[str] = ()) -> WsgiApp:

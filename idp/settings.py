@@ -50,6 +50,9 @@ class Settings:
     port: int = 8000
     workers: int = 1
     threads: int = 12
+    operations_host: str = "127.0.0.1"
+    operations_port: int = 0
+    drain: int = 5
     trusted_proxies: str = ""
     client_certificate_header: str = ""
     client_certificate_verified_header: str = ""

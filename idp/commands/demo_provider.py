@@ -28,7 +28,7 @@ def serve_demo() -> None:
     _furnish(held, addresses)
     sys.stdout.write(_people(held, addresses))
     _end_output()
-    start_server(settings.host, settings.port, settings.workers, settings.threads)
+    start_server(settings)
 
 
 def _furnish(held: Provider, addresses: dict[str, str]) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import gc
 import signal
 import threading
+from functools import partial
+from typing import Any
 
 import click
 
 from idp import migrations
 from idp.commands import all_kept
+from idp.draining import DRAINING
+from idp.operations.port import port_of_server, port_of_worker
 from idp.provider import Provider, provider
-from idp.settings import settings_from
+from idp.settings import Settings, settings_from
 from idp.tokens import signing_keys
 
 
@@ -20,7 +24,9 @@ def serve() -> None:
     """Serve the provider (settings: LATCHKEY_HOST, _PORT, _WORKERS, _THREADS)."""
     settings = settings_from()
     prepare(provider(settings))
-    start_server(settings.host, settings.port, settings.workers, settings.threads)
+    DRAINING.share()
+    with port_of_server(settings):
+        start_server(settings)
 
 
 @click.command()
@@ -36,6 +42,7 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    port_of_worker(settings, held)
     outbox_worker.run(held, stop)
 
 
@@ -49,28 +56,40 @@ def prepare(held: Provider) -> None:
     held.database.close()
 
 
-def start_server(host: str, port: int, workers: int, threads: int) -> None:
+def start_server(settings: Settings) -> None:
     """The application is imported before the workers are forked, so that they share its memory,
     and frozen, so that they go on sharing it when they collect their garbage. HTTP/1.1 alone:
     what a request could switch to costs a fifth of a small answer."""
     with all_kept():
         from granian.constants import HTTPModes, Interfaces
         from granian.log import LogLevels
-        from granian.server import Server
+        from granian.server.mp import MPServer
 
         import idp.app  # noqa: F401
 
+    class Draining(MPServer):
+        """At SIGTERM it serves on until whoever looks for a server that is ready has gone
+        elsewhere. A second signal is not waited for."""
+
+        def signal_handler_interrupt(self, number: int, *frame: Any) -> None:
+            stop = partial(super().signal_handler_interrupt, number, *frame)
+            if number != signal.SIGTERM or not settings.operations_port or DRAINING.has_begun:
+                stop()
+                return
+            DRAINING.begin()
+            threading.Timer(settings.drain, stop).start()
+
     gc.freeze()
-    Server(
+    Draining(
         "idp.app:serve_app",
         factory=True,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
-        address=host,
-        port=port,
-        workers=workers,
-        blocking_threads=threads,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
         backlog=1024,
         log_level=LogLevels.warning,
         workers_kill_timeout=30,

@@ -141,7 +141,7 @@ def town(
     running.stop()
 
 
-def started(folder: Path, **where: str) -> RunningProvider:
+def started(folder: Path, **where: Any) -> RunningProvider:
     settings: dict[str, Any] = {"threads": THREADS, "refresh_grace": GRACE, **where}
     settings |= {"tries_per_network": 10**6, "tries_per_tenant": 10**6}  # all come from here
     return start_provider(folder, furnish, workers=WORKERS, **settings)
