@@ -10,7 +10,7 @@ from idp.directory.clients import Client
 from idp.grants import claims, grant, grant_state, revoked_tokens, target, token_exchange
 from idp.grants.grant_state import GrantState
 from idp.oidc.resource_indicators import may_call
-from idp.provider import Provider
+from idp.provider import Provider, catalog_with
 from idp.tokens import opaque_tokens
 from idp.tokens.signed_tokens import ACCESS_TOKEN, BadToken
 
@@ -75,7 +75,7 @@ def find_access_token(provider: Provider, token: str) -> Bearer | None:
 def find_by_claims(provider: Provider, claimed: dict[str, Any], now: float) -> Bearer | None:
     """The same for a token whose claims were read already. It has to be meant for the product that
     its client belongs to, or for one that the client may call (security.md S25)."""
-    catalog = provider.catalog.current(now)
+    catalog = catalog_with(provider, claimed["client_id"], now)
     client = catalog.clients.get(claimed["client_id"])
     if client is None or "grant_id" not in claimed:
         return None
@@ -166,7 +166,7 @@ def read_access_token(provider: Provider, token: str, now: float) -> dict[str, A
 def find_machine(provider: Provider, claimed: dict[str, Any], now: float) -> Machine | None:
     """A client_credentials token: no grant, so what can end it is a revocation, or that its client
     is not any more what it was made for."""
-    catalog = provider.catalog.current(now)
+    catalog = catalog_with(provider, claimed["client_id"], now)
     client = catalog.clients.get(claimed["client_id"])
     if client is None or "grant_id" in claimed or "client_credentials" not in client.grant_types:
         return None

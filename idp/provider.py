@@ -65,6 +65,13 @@ def _catalog(database: Database) -> Catalog:
     return load_catalog(database, load_identity_providers(database))
 
 
+def catalog_with(held: Provider, client_id: str, now: float) -> Catalog:
+    """At most a second old, and of this moment where it does not have that client: it may have been
+    registered just now, and by another process. Nobody who registers is told to wait."""
+    known = held.catalog.current(now)
+    return known if client_id in known.clients else held.catalog.newest(now)
+
+
 def read_id_token(held: Provider, token: str, now: float) -> dict[str, Any] | None:
     """The claims of an ID token of ours, used as a hint: an expired one will do. `sub` is the
     person's id, whatever they were called to its client."""

@@ -36,7 +36,7 @@ from idp.oidc.authorization_request import (
 )
 from idp.oidc.parameters import Parameters
 from idp.policies.assurance import Proofs
-from idp.provider import Provider, read_id_token
+from idp.provider import Provider, catalog_with, read_id_token
 from idp.sessions.browser import BrowserSession, Evidence
 
 
@@ -75,14 +75,16 @@ class Judged(NamedTuple):
 def read_request(provider: Provider, arrival: Arrival, now: float) -> AuthorizationRequest:
     """Raises PageRefusal or RefusedRequest."""
     must_be_pushed = provider.settings.require_pushed_authorization_requests
-    catalog, read_hint = provider.catalog.current(now), _hint_reader(provider, now)
+    client_id = arrival.parameters.get("client_id") or ""
+    catalog, read_hint = catalog_with(provider, client_id, now), _hint_reader(provider, now)
     keys = provider.secret_keys
     return parse(arrival, catalog, keys, read_hint, must_be_pushed=must_be_pushed)
 
 
 def read_decoupled(provider: Provider, sent: Parameters, now: float) -> AuthorizationRequest:
     """Raises PageRefusal or OAuthRefusal."""
-    catalog, read_hint = provider.catalog.current(now), _hint_reader(provider, now)
+    catalog = catalog_with(provider, sent.get("client_id") or "", now)
+    read_hint = _hint_reader(provider, now)
     return parse_decoupled(sent, catalog, provider.secret_keys, read_hint)
 
 

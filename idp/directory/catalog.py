@@ -62,13 +62,17 @@ class Versioned(Generic[Loaded]):
         self._value: Loaded | None = None
 
     def current(self, now: float) -> Loaded:
-        """At most a second old. Raises StoreUnavailable rather than serve an older one. Whoever may
-        look holds a connection, so that nobody waits for the lock and keeps the last of them."""
+        """At most a second old. Raises StoreUnavailable rather than serve an older one."""
         value = self._value
         if value is not None and abs(now - self._checked_at) < FRESH_FOR:
             return value
+        return self.newest(now, FRESH_FOR)
+
+    def newest(self, now: float, fresh_for: float = 0.0) -> Loaded:
+        """As it is now, or was `fresh_for` seconds ago at most. Whoever may look holds a
+        connection, so that nobody waits for the lock and keeps the last of them."""
         with self._database.connection() as db, self._lock:
-            return self._refreshed(db, now)
+            return self._refreshed(db, now, fresh_for)
 
     def last_known(self, now: float) -> Loaded:
         """The same, but an older one while the database is away: for what is true without it."""
@@ -79,8 +83,8 @@ class Versioned(Generic[Loaded]):
                 raise
             return self._value
 
-    def _refreshed(self, db: Connection, now: float) -> Loaded:
-        if self._value is None or abs(now - self._checked_at) >= FRESH_FOR:
+    def _refreshed(self, db: Connection, now: float, fresh_for: float) -> Loaded:
+        if self._value is None or abs(now - self._checked_at) >= fresh_for:
             row = db.row(_READ_VERSION)
             version = int(row[0]) if row else 0
             if self._value is None or version != self._version:

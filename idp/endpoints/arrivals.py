@@ -11,7 +11,7 @@ from idp.oidc.parameters import MAX_TOKEN, Parameters
 from idp.oidc.reply_to import RefusedRequest, find_named_reply_to, get_client
 from idp.oidc.request_object import RequestObjectRefusal
 from idp.outgoing import Unreachable
-from idp.provider import Provider
+from idp.provider import Provider, catalog_with
 from idp.turns import NoTurn
 
 PATIENCE = 4.0
@@ -34,7 +34,7 @@ def arrived(provider: Provider, sent: Parameters, now: float) -> Arrival:
     token = sent.get("request")
     if token is None and not (request_uri and provider.settings.fetch_request_uris):
         return Arrival(sent)
-    client = get_client(sent, provider.catalog.current(now))
+    client = get_client(sent, catalog_with(provider, sent.get("client_id") or "", now))
     try:
         if token and request_uri:
             sentence = "request and request_uri exclude each other."

@@ -9,7 +9,7 @@ from idp.errors import ClientRefusal, OAuthRefusal
 from idp.oidc import client_authentication, parameters
 from idp.oidc.client_authentication import Authenticated
 from idp.oidc.parameters import Malformed, Parameters
-from idp.provider import Provider
+from idp.provider import Provider, catalog_with
 
 AUDIT_WINDOW = 60.0
 AUDITED_REFUSALS = 20
@@ -43,7 +43,7 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
         found = client_authentication.authenticate(
             sent,
             request.header("authorization"),
-            provider.catalog.current(now),
+            lambda client_id: catalog_with(provider, client_id, now).clients.get(client_id),
             (issuer, *(issuer + path for path in ADDRESSED_BY.get(request.path, (request.path,)))),
             possession.certificate_of(provider, request.sender),
             now,

@@ -6,7 +6,7 @@ An assertion is verified here; that its `jti` was not used before is the endpoin
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
@@ -15,7 +15,6 @@ import orjson
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
 from idp.errors import ClientRefusal, OAuthRefusal
 from idp.oidc import client_certificate
@@ -57,7 +56,7 @@ class _Claimed:
 def authenticate(
     sent: Parameters,
     authorization: str,
-    catalog: Catalog,
+    find_client: Callable[[str], Client | None],
     audiences: Sequence[str],
     certificate: ClientCertificate | None,
     now: float,
@@ -65,7 +64,7 @@ def authenticate(
     """Raises ClientRefusal, with why for the log, or OAuthRefusal for a request that no client may
     make. `audiences` are our names (RFC 7523), the issuer first."""
     claimed = _claimed(sent, authorization)
-    client = catalog.clients.get(claimed.client_id)
+    client = find_client(claimed.client_id)
     if client is None:
         raise ClientRefusal(f"unknown client {claimed.client_id[:80]!r}")
     try:

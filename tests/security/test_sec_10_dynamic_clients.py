@@ -14,6 +14,7 @@ from idp.oidc.parameters import Parameters
 from idp.registration.clients import PLAIN
 from idp.registration.dynamic_clients import MEMBERS, OURS
 from idp.registration.form import ClientForm
+from tests.security.browsing import reopened
 from tests.security.protocol import Party, answer_to, asked_by, is_refused
 from tests.security.registering import (
     HOSTS,
@@ -82,6 +83,18 @@ def test_it_signs_people_in_who_are_asked_first(world: World) -> None:
         [],
         [],
     )
+
+
+def test_it_is_known_to_every_process_at_once(world: World) -> None:
+    token, other = initial_token(world), reopened(world, world.settings)
+    other.held.catalog.current(world.clock())
+    told = post(world, token, SOUND).json or {}
+    assert "Allow An app?" in answer_to(other.browser(), party_of(told)).text
+    told = post(world, token, SOUND).json or {}
+    headers = other.basic(told["client_id"], told["client_secret"])
+    answer = other.post("/token", headers, grant_type="client_credentials")
+    assert is_refused(answer, "unauthorized_client", 400)
+    other.held.database.close()
 
 
 def party_of(told: dict[str, Any]) -> Party:

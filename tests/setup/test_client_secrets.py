@@ -30,9 +30,9 @@ def client(**fields: Any) -> dict[str, Any]:
 
 def is_accepted(desk: Desk, secret: str) -> bool:
     sent = parameters.parse(f"client_id=loans-web&client_secret={secret}")
-    catalog = desk.provider.catalog.current(desk.now)
+    find_client = desk.provider.catalog.current(desk.now).clients.get
     try:
-        authenticate(sent, "", catalog, (), None, desk.now)
+        authenticate(sent, "", find_client, (), None, desk.now)
     except ClientRefusal:
         return False
     return True
