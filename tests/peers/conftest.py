@@ -1,6 +1,6 @@
 """One provider for all of other people's clients, and somebody to sign in with them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +10,11 @@ from idp.provider import Provider
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.peers.node_process import NodeProcess
 from tests.peers.registrations import Ports, new_client_keys, registrations
+from tests.peers.relying_party import RelyingParty
 from tests.peers.visitor import Visitor
 from tests.world import apply_demo
+
+Register = Callable[..., RelyingParty]
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +65,11 @@ def oauth4webapi() -> Iterator[NodeProcess]:
     script = NodeProcess("oauth4webapi.js")
     yield script
     script.stop()
+
+
+@pytest.fixture
+def oauth4webapi_as(oauth4webapi: NodeProcess, provider: RunningProvider) -> Register:
+    def known_as(client_id: str, **known: Any) -> RelyingParty:
+        return RelyingParty(oauth4webapi, provider.issuer, client_id, **known)
+
+    return known_as

@@ -12,6 +12,17 @@ SIGNED_OUT = "https://peer.example/signed-out"
 ALGORITHMS = ("RS256", "ES256", "PS256", "Ed25519")
 SAMPLE_PRODUCTS = ("lms", "payments", "connections")
 WITH_REFRESH = ["authorization_code", "refresh_token"]
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ENCRYPTED_BY = "RSA-OAEP-256"
+SEALED = {
+    f"{answer}_{member}": value
+    for answer in ("id_token", "userinfo", "authorization", "introspection")
+    for member, value in (
+        ("signed_response_alg", "ES256"),
+        ("encrypted_response_alg", ENCRYPTED_BY),
+        ("encrypted_response_enc", "A256GCM"),
+    )
+}
 
 
 def secret_of(client_id: str) -> str:
@@ -42,12 +53,13 @@ class Ports:
 
 
 def new_client_keys() -> dict[str, dict[str, Any]]:
-    """Private keys of a client that signs its assertions, by algorithm."""
+    """Private keys of a client that signs its assertions, by algorithm, and one to encrypt to."""
     made: dict[str, RSAKey | ECKey | OKPKey] = {
         "RS256": RSAKey.generate_key(2048),
         "ES256": ECKey.generate_key("P-256"),
         "PS256": RSAKey.generate_key(2048),
         "Ed25519": OKPKey.generate_key("Ed25519"),
+        ENCRYPTED_BY: RSAKey.generate_key(2048),
     }
     return {
         alg: {**key.as_dict(private=True), "alg": alg, "kid": f"{alg}-of-a-peer"}
@@ -55,8 +67,8 @@ def new_client_keys() -> dict[str, dict[str, Any]]:
     }
 
 
-def public_halves(keys: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    held: Any = {"keys": list(keys.values())}
+def public_halves(keys: dict[str, dict[str, Any]], *algorithms: str) -> dict[str, Any]:
+    held: Any = {"keys": [keys[alg] for alg in algorithms]}
     return dict(KeySet.import_key_set(held).as_dict(private=False))
 
 
@@ -82,13 +94,13 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
         _client(
             "peer-key",
             token_endpoint_auth_method="private_key_jwt",
-            jwks=public_halves(keys),
+            jwks=public_halves(keys, *ALGORITHMS),
             grant_types=[*WITH_REFRESH, "client_credentials"],
             scope="openid profile email loans:read",
         ),
         _with_secret(
             "peer-signs",
-            jwks=public_halves(keys),
+            jwks=public_halves(keys, *ALGORITHMS),
             require_signed_request_object=True,
             request_object_signing_alg="PS256",
             authorization_signed_response_alg="ES256",
@@ -96,8 +108,23 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
         _client(
             "peer-fapi",
             profile="fapi2_message_signing",
-            jwks=public_halves({alg: key for alg, key in keys.items() if alg != "RS256"}),
+            jwks=public_halves(keys, "ES256", "PS256", "Ed25519"),
             grant_types=WITH_REFRESH,
+        ),
+        _client(
+            "peer-sealed",
+            token_endpoint_auth_method="private_key_jwt",
+            jwks=public_halves(keys, "ES256", ENCRYPTED_BY),
+            grant_types=WITH_REFRESH,
+            **SEALED,
+        ),
+        _with_secret(
+            "peer-calls-on",
+            grant_types=[TOKEN_EXCHANGE],
+            scope="profile",
+            resources={"payments": ["payouts.read"]},
+            redirect_uris=[],
+            post_logout_redirect_uris=[],
         ),
         _with_secret(
             "peer-machine",

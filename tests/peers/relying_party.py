@@ -1,4 +1,4 @@
-"""One client of openid-client's: what a test asks of it, and the way through the browser."""
+"""One client by a library of Node's: what a test asks of it, and the way through the browser."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -20,12 +20,21 @@ class SignIn:
     checks: dict[str, Any]
 
 
-class OpenidClient:
-    """Discovers the provider when it is made, with what it was registered with."""
+class RelyingParty:
+    """Discovers the provider when it is made, with what it was registered with; or registers there
+    `first`."""
 
-    def __init__(self, script: NodeProcess, issuer: str, client_id: str, **known: Any) -> None:
+    def __init__(
+        self,
+        script: NodeProcess,
+        issuer: str,
+        client_id: str = "",
+        *,
+        first: str = "discover",
+        **known: Any,
+    ) -> None:
         self._script = script
-        self._party = script.call("discover", issuer=issuer, client_id=client_id, **known)
+        self._party = script.call(first, issuer=issuer, client_id=client_id, **known)
 
     def call(self, name: str, **given: Any) -> Any:
         """Ask the library; raises Refused where it does or the provider does."""

@@ -7,33 +7,33 @@ import pytest
 from tests.machine.provider_process import RunningProvider
 from tests.peers.node_process import NodeProcess, Refused
 from tests.peers.registrations import ALGORITHMS, AWAY, SIGNED_OUT, odd_secret_of, secret_of
-from tests.peers.relying_party import OpenidClient, header_of
+from tests.peers.relying_party import RelyingParty, header_of
 from tests.peers.visitor import Place
 from tests.world import BEN, DANA, PASSWORD
 
 
 @pytest.fixture
-def client(openid_client: NodeProcess, provider: RunningProvider) -> OpenidClient:
+def client(openid_client: NodeProcess, provider: RunningProvider) -> RelyingParty:
     """The library's own default would be the secret in the body (see below)."""
     secret = odd_secret_of("peer-basic")
-    return OpenidClient(
+    return RelyingParty(
         openid_client, provider.issuer, "peer-basic", method="client_secret_basic", secret=secret
     )
 
 
 @pytest.fixture
 def register(openid_client: NodeProcess, provider: RunningProvider) -> Any:
-    def discover(client_id: str, **known: Any) -> OpenidClient:
-        return OpenidClient(openid_client, provider.issuer, client_id, **known)
+    def discover(client_id: str, **known: Any) -> RelyingParty:
+        return RelyingParty(openid_client, provider.issuer, client_id, **known)
 
     return discover
 
 
 @pytest.fixture
-def asks_consent(register: Any) -> OpenidClient:
+def asks_consent(register: Any) -> RelyingParty:
     """Not first-party, so each person is asked."""
     name = "peer-asks-consent"
-    made: OpenidClient = register(name, method="client_secret_basic", secret=secret_of(name))
+    made: RelyingParty = register(name, method="client_secret_basic", secret=secret_of(name))
     return made
 
 

@@ -18,7 +18,7 @@ from idp.secret_values import new_id
 from tests.machine.provider_process import RunningProvider
 from tests.peers.node_process import NodeProcess, Refused
 from tests.peers.registrations import odd_secret_of, secret_of
-from tests.peers.relying_party import OpenidClient
+from tests.peers.relying_party import RelyingParty
 from tests.peers.visitor import Visitor
 from tests.world import DANA, claims_of
 
@@ -31,8 +31,8 @@ PARTIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def register(openid_client: NodeProcess, provider: RunningProvider) -> Any:
-    def discover(client_id: str) -> OpenidClient:
-        return OpenidClient(openid_client, provider.issuer, client_id, **PARTIES[client_id])
+    def discover(client_id: str) -> RelyingParty:
+        return RelyingParty(openid_client, provider.issuer, client_id, **PARTIES[client_id])
 
     return discover
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.machine.provider_process import RunningProvider
 from tests.peers.node_process import NodeProcess, Refused
-from tests.peers.relying_party import OpenidClient
+from tests.peers.relying_party import RelyingParty
 from tests.peers.visitor import Visitor
 from tests.world import DANA, PASSWORD, claims_of
 
@@ -32,9 +32,9 @@ def script() -> Iterator[NodeProcess]:
 def register(
     script: NodeProcess, provider: RunningProvider, client_keys: dict[str, dict[str, Any]]
 ) -> Any:
-    def discover(alg: str = "ES256", **known: Any) -> OpenidClient:
+    def discover(alg: str = "ES256", **known: Any) -> RelyingParty:
         usual = {"metadata": BY_ES256, "takes_jwt": True, "bound": "ES256", **known}
-        return OpenidClient(script, provider.issuer, "peer-fapi", key=client_keys[alg], **usual)
+        return RelyingParty(script, provider.issuer, "peer-fapi", key=client_keys[alg], **usual)
 
     return discover
 

@@ -9,7 +9,7 @@ import pytest
 from tests.machine.provider_process import RunningProvider
 from tests.peers.node_process import NodeProcess, Refused
 from tests.peers.registrations import AWAY, secret_of
-from tests.peers.relying_party import OpenidClient
+from tests.peers.relying_party import RelyingParty
 from tests.peers.visitor import Place
 from tests.world import DANA, PASSWORD
 
@@ -27,23 +27,23 @@ def script() -> Iterator[NodeProcess]:
 def register(
     script: NodeProcess, provider: RunningProvider, client_keys: dict[str, dict[str, Any]]
 ) -> Any:
-    def discover(**known: Any) -> OpenidClient:
+    def discover(**known: Any) -> RelyingParty:
         key, secret = client_keys[known.pop("key", "PS256")], secret_of(CLIENT)
-        return OpenidClient(script, provider.issuer, CLIENT, key=key, secret=secret, **known)
+        return RelyingParty(script, provider.issuer, CLIENT, key=key, secret=secret, **known)
 
     return discover
 
 
 @pytest.fixture(scope="module")
-def signs(register: Any) -> OpenidClient:
-    made: OpenidClient = register()
+def signs(register: Any) -> RelyingParty:
+    made: RelyingParty = register()
     return made
 
 
 @pytest.fixture(scope="module")
-def signs_and_verifies(register: Any) -> OpenidClient:
+def signs_and_verifies(register: Any) -> RelyingParty:
     metadata = {"authorization_signed_response_alg": "ES256"}
-    made: OpenidClient = register(metadata=metadata, takes_jwt=True)
+    made: RelyingParty = register(metadata=metadata, takes_jwt=True)
     return made
 
 
@@ -75,9 +75,9 @@ def test_openid_client_takes_an_answer_that_is_signed(signs_and_verifies, visito
 
 
 @pytest.fixture(scope="module")
-def verifies(script: NodeProcess, provider: RunningProvider) -> OpenidClient:
+def verifies(script: NodeProcess, provider: RunningProvider) -> RelyingParty:
     name = "peer-without-pkce"
-    return OpenidClient(script, provider.issuer, name, secret=secret_of(name), takes_jwt=True)
+    return RelyingParty(script, provider.issuer, name, secret=secret_of(name), takes_jwt=True)
 
 
 @pytest.mark.parametrize("mode", ["query.jwt", "fragment.jwt", "form_post.jwt"])

@@ -7,28 +7,28 @@ import pytest
 from tests.machine.provider_process import RunningProvider
 from tests.peers.node_process import NodeProcess, Refused
 from tests.peers.registrations import odd_secret_of, secret_of
-from tests.peers.relying_party import OpenidClient
+from tests.peers.relying_party import RelyingParty
 from tests.peers.visitor import Visitor
 from tests.world import claims_of
 
 
 @pytest.fixture
-def confidential(openid_client: NodeProcess, provider: RunningProvider) -> OpenidClient:
+def confidential(openid_client: NodeProcess, provider: RunningProvider) -> RelyingParty:
     secret = odd_secret_of("peer-basic")
-    return OpenidClient(
+    return RelyingParty(
         openid_client, provider.issuer, "peer-basic", method="client_secret_basic", secret=secret
     )
 
 
 @pytest.fixture
-def public(openid_client: NodeProcess, provider: RunningProvider) -> OpenidClient:
-    return OpenidClient(openid_client, provider.issuer, "peer-public", method="none")
+def public(openid_client: NodeProcess, provider: RunningProvider) -> RelyingParty:
+    return RelyingParty(openid_client, provider.issuer, "peer-public", method="none")
 
 
 @pytest.fixture
-def machine(openid_client: NodeProcess, provider: RunningProvider) -> OpenidClient:
+def machine(openid_client: NodeProcess, provider: RunningProvider) -> RelyingParty:
     secret = secret_of("peer-machine")
-    return OpenidClient(
+    return RelyingParty(
         openid_client, provider.issuer, "peer-machine", method="client_secret_basic", secret=secret
     )
 
@@ -38,15 +38,15 @@ def own_key(
     openid_client: NodeProcess,
     provider: RunningProvider,
     client_keys: dict[str, dict[str, Any]],
-) -> OpenidClient:
+) -> RelyingParty:
     key = client_keys["ES256"]
-    return OpenidClient(
+    return RelyingParty(
         openid_client, provider.issuer, "peer-key", method="private_key_jwt", key=key
     )
 
 
 @pytest.fixture
-def tokens(confidential: OpenidClient, visitor: Visitor) -> dict[str, Any]:
+def tokens(confidential: RelyingParty, visitor: Visitor) -> dict[str, Any]:
     return confidential.sign_in(visitor)
 
 

@@ -80,6 +80,14 @@ class Visitor:
     def sign_in(self, place: Place, email: str, password: str) -> Place:
         return self.submit(place, email=email, password=password)
 
+    def answer_device(self, address: str, decision: str, email: str, password: str) -> Place:
+        """Enter the code that stands in the address, sign in if nobody is, and decide."""
+        place = self.open(address)
+        place = self.submit(place, user_code=place.form_with("user_code").fields["user_code"])
+        if "Allow" not in place.text:
+            place = self.sign_in(place, email, password)
+        return self.submit(place, decision=decision)
+
     def _go(self, method: str, url: str, form: dict[str, str] | None) -> Place:
         trail: list[str] = []
         while len(trail) < MAX_REDIRECTS:

@@ -1,24 +1,13 @@
 // npm's openid-client, as a relying party that Python tells what to do. It sees no browser: Python
 // takes the authorization URL to the provider and brings back where the browser was sent.
 import * as oidc from 'openid-client'
+import { authentication } from './authentication.js'
 import { answerCalls } from './calls.js'
-import { privateKey } from './keys.js'
 
+// It would take an ID token's signature on trust in TLS, which loopback has not.
+const EXECUTE = [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks]
 const relyingParties = []
 const keys = new Map()
-
-async function authentication({ method, secret, key }) {
-  switch (method) {
-    case 'client_secret_basic':
-      return oidc.ClientSecretBasic(secret)
-    case 'client_secret_post':
-      return oidc.ClientSecretPost(secret)
-    case 'private_key_jwt':
-      return oidc.PrivateKeyJwt(await privateKey(key))
-    case 'none':
-      return oidc.None()
-  }
-}
 
 function answered(tokens) {
   return { ...tokens, claims: tokens.claims() }
@@ -27,16 +16,26 @@ function answered(tokens) {
 await answerCalls({
   // Without a `method` it is used as everybody would at first: issuer, client id, secret.
   async discover({ issuer, client_id: clientId, metadata, secret, ...asked }) {
-    const by = asked.method ? await authentication({ secret, ...asked }) : undefined
+    const by = await authentication(oidc, { secret, ...asked })
     const known = metadata ?? secret
-    // It would take an ID token's signature on trust in TLS, which loopback has not.
-    const execute = [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks]
-    const party = await oidc.discovery(new URL(issuer), clientId, known, by, { execute })
+    const party = await oidc.discovery(new URL(issuer), clientId, known, by, { execute: EXECUTE })
+    return relyingParties.push(party) - 1
+  },
+
+  // By an initial access token. The secret, if it is told one, is its own from then on.
+  async register({ issuer, token: initialAccessToken, metadata }) {
+    const options = { execute: EXECUTE, initialAccessToken }
+    const by = await authentication(oidc, { method: metadata.token_endpoint_auth_method })
+    const party = await oidc.dynamicClientRegistration(new URL(issuer), metadata, by, options)
     return relyingParties.push(party) - 1
   },
 
   metadata({ party }) {
     return relyingParties[party].serverMetadata()
+  },
+
+  clientMetadata({ party }) {
+    return relyingParties[party].clientMetadata()
   },
 
   // Each party that asks for it has one key, and remembers the nonces that it was given.
