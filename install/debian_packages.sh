@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The programs that the tests talk to: a browser, databases, and an Apache as somebody else's relying party.
+# The programs that the tests talk to: a browser, databases, an Apache as somebody else's relying party, and an nginx
+# that ends TLS.
 # As root on Debian, installs those that are missing and starts none of them. Otherwise says what is missing.
 set -euo pipefail
 
@@ -20,6 +21,7 @@ missing_packages() {
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || echo postgresql
     command -v redis-server >/dev/null || echo redis-server
     command -v curl >/dev/null || echo curl ca-certificates
+    [[ -x /usr/sbin/nginx ]] || echo nginx
     [[ -x /usr/sbin/apache2 ]] || echo apache2
     [[ -f /usr/lib/apache2/modules/mod_auth_openidc.so ]] || echo libapache2-mod-auth-openidc
 }

@@ -7,7 +7,9 @@ import pytest
 
 from idp import setup
 from idp.provider import Provider
+from tests.machine.processes import LOOPBACK
 from tests.machine.provider_process import RunningProvider, start_provider
+from tests.peers.certificates import MTLS, Certificates, new_certificates
 from tests.peers.node_process import NodeProcess
 from tests.peers.registrations import Ports, new_client_keys, registrations
 from tests.peers.relying_party import RelyingParty
@@ -28,20 +30,33 @@ def client_keys() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def certificates() -> Certificates:
+    return new_certificates()
+
+
+@pytest.fixture(scope="session")
 def provider(
     tmp_path_factory: pytest.TempPathFactory,
     ports: Ports,
     client_keys: dict[str, dict[str, Any]],
+    certificates: Certificates,
 ) -> Iterator[RunningProvider]:
     """With the demo's companies and people, every peer as a client, and sign-outs delivered."""
 
     def furnish(held: Provider) -> None:
         apply_demo(held, {"issuer": held.settings.issuer, **ports.addresses})
-        described = setup.SetupFile.model_validate({"clients": registrations(ports, client_keys)})
+        described_clients = registrations(ports, client_keys, certificates)
+        described = setup.SetupFile.model_validate({"clients": described_clients})
         setup.apply(held, described, held.clock(), base_dir=folder)
 
     folder = tmp_path_factory.mktemp("provider")
-    running = start_provider(folder, furnish, outbox_workers=1)
+    behind: dict[str, Any] = {
+        "trusted_proxies": LOOPBACK,
+        "client_certificate_header": "XClientCert",
+        "client_certificate_verified_header": "XClientVerify",
+        "mtls_url": f"https://{MTLS}:{ports.nginx}",
+    }
+    running = start_provider(folder, furnish, outbox_workers=1, **behind)
     yield running
     running.stop()
 

@@ -6,6 +6,7 @@ from typing import Any
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from tests.machine.processes import free_port
+from tests.peers.certificates import Certificates
 
 AWAY = "https://peer.example/callback"  # nobody is there: the visitor stops when sent to it
 SIGNED_OUT = "https://peer.example/signed-out"
@@ -40,6 +41,7 @@ class Ports:
 
     apache: int = field(default_factory=free_port)
     browser_app: int = field(default_factory=free_port)
+    nginx: int = field(default_factory=free_port)
     express: int = field(default_factory=free_port)
     logout_receiver: int = field(default_factory=free_port)
     products: dict[str, int] = field(
@@ -72,7 +74,9 @@ def public_halves(keys: dict[str, dict[str, Any]], *algorithms: str) -> dict[str
     return dict(KeySet.import_key_set(held).as_dict(private=False))
 
 
-def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def registrations(
+    ports: Ports, keys: dict[str, dict[str, Any]], certificates: Certificates
+) -> list[dict[str, Any]]:
     apache = f"http://localhost:{ports.apache}"
     apps = [f"http://{host}:{ports.browser_app}" for host in ("localhost", "127.0.0.1")]
     express = f"http://localhost:{ports.express}"
@@ -117,6 +121,22 @@ def registrations(ports: Ports, keys: dict[str, dict[str, Any]]) -> list[dict[st
             jwks=public_halves(keys, "ES256", ENCRYPTED_BY),
             grant_types=WITH_REFRESH,
             **SEALED,
+        ),
+        _client(
+            "peer-by-name",
+            token_endpoint_auth_method="tls_client_auth",
+            tls_client_auth_subject_dn=certificates.of_authority.subject,
+            grant_types=["client_credentials"],
+            scope="loans:read",
+            redirect_uris=[],
+            post_logout_redirect_uris=[],
+        ),
+        _client(
+            "peer-by-certificate",
+            token_endpoint_auth_method="self_signed_tls_client_auth",
+            jwks={"keys": [certificates.by_itself.jwk]},
+            tls_client_certificate_bound_access_tokens=True,
+            grant_types=WITH_REFRESH,
         ),
         _with_secret(
             "peer-calls-on",
