@@ -174,7 +174,7 @@ CONCERNS: Mapping[str, Concern] = {
     "client.self_registered": _NOBODY,
     "client.self_changed": _NOBODY,
     "client.self_deleted": _NOBODY,
-    "registration_token.made": _NOBODY,
+    "registration_token.made": _TELLS_OPERATORS,
     "registration_token.ended": _NOBODY,
     "client.secret_rotated": _TELLS_OWNERS,
     "client.secret_removed": _TELLS_OWNERS,

@@ -50,6 +50,7 @@ def list_tokens() -> None:
 @click.option("--uses", default=1, show_default=True, help="For so many clients.")
 @click.option("--hours", default=24, show_default=True, help="So long it is good.")
 @click.option("--without-pkce", is_flag=True, help="Those with a secret or key may do without.")
+@click.option("--vouched-for", is_flag=True, help="By a software statement, each of them.")
 def make(
     name: str,
     product: str,
@@ -60,6 +61,7 @@ def make(
     uses: int,
     hours: int,
     without_pkce: bool,
+    vouched_for: bool,
 ) -> None:
     """Make one, and print it: this once."""
     told = {"grant_types": list(grant_types), "token_endpoint_auth_methods": list(methods)}
@@ -71,6 +73,7 @@ def make(
         uses=uses,
         hours=hours,
         require_pkce=not without_pkce,
+        require_software_statement=vouched_for,
         **{field: value for field, value in told.items() if value},
     )
     held = _provider()

@@ -133,6 +133,8 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
     }
     if event.tag.startswith("client."):
         letter["client"] = _client(db, event.detail["changed"])
+    elif event.tag == "registration_token.made":
+        letter["token_name"] = event.detail["token"]
     elif event.tag == "consent.given":
         letter["client"] = _client(db, event.client_id)
     elif event.tag == "sign_in.new_device":

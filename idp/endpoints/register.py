@@ -205,7 +205,9 @@ def _asked(
     until it brings another. Raises MetadataRefusal, or the refusals of statements."""
     brought = claimed.get("software_statement")
     statement = held if brought is None else brought
-    if statement is not None:
+    if statement is None:
+        dynamic_clients.check_needs_no_statement(terms)
+    else:
         issuer, now = provider.settings.issuer, provider.clock()
         claimed = {**claimed, **verify_statement(statement, provider.software_issuers, issuer, now)}
     form = dynamic_clients.asked_for(claimed, terms, client_id)

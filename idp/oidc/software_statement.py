@@ -44,6 +44,12 @@ class InvalidStatement(OAuthRefusal):
         super().__init__("invalid_software_statement", sentence, f"software statement: {detail}")
 
 
+class MissingStatement(OAuthRefusal):
+    def __init__(self) -> None:
+        sentence = "A software statement is needed to register here."
+        super().__init__("invalid_software_statement", sentence, "software statement: none")
+
+
 class UnapprovedStatement(OAuthRefusal):
     def __init__(self, issuer: str) -> None:
         sentence = "The software statement is by nobody who is trusted here."

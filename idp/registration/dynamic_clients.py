@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from idp.directory.clients import Client
 from idp.directory.registrations import ClientRegistration, Terms
+from idp.directory.wording import one_line
 from idp.errors import FormMistake, MetadataRefusal
 from idp.oidc import fapi
 from idp.oidc.client_information import INFORMATION
@@ -26,6 +27,7 @@ from idp.oidc.client_metadata import (
     check_client_metadata,
 )
 from idp.oidc.sector_identifier import check_stranger
+from idp.oidc.software_statement import MissingStatement
 from idp.registration.changes import Change
 from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
 from idp.registration.clients import apply_clients
@@ -70,6 +72,7 @@ NOT_SENT_BACK = (
     *("registration_access_token", "registration_client_uri"),
     *("client_secret_expires_at", "client_id_issued_at"),
 )
+MAX_NAME = 120
 NO_FILES = Path("/nonexistent")
 
 
@@ -106,9 +109,16 @@ def asked_for(claimed: Mapping[str, Any], terms: Terms, client_id: str) -> Clien
     names = (each.name for each in fields(ClientMetadata))
     metadata = ClientMetadata(**{name: getattr(form, name) for name in names})
     check_client_metadata(metadata)
+    _check_names({"client_name": form.client_name, **information})
     check_stranger(metadata)
     policy.check({**{name: values[name] for name in MEMBERS}, **information})
     return form
+
+
+def check_needs_no_statement(terms: Terms) -> None:
+    """Raises MissingStatement."""
+    if RegistrationPolicy.model_validate(terms.policy).require_software_statement:
+        raise MissingStatement
 
 
 def _settled(values: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,6 +138,13 @@ def _form(values: Mapping[str, Any]) -> ClientForm:
         fault = problem.errors(include_url=False, include_input=False, include_context=False)[0]
         member = str(fault["loc"][0]) if fault["loc"] else "client"
         raise MetadataRefusal(member, f"{fault['msg']}.") from None
+
+
+def _check_names(told: Mapping[str, Any]) -> None:
+    """People decide by them."""
+    for member, name in told.items():
+        if member.partition("#")[0] == "client_name" and one_line(name, MAX_NAME) is None:
+            raise MetadataRefusal(member, f"1 to {MAX_NAME} characters, of which all are seen.")
 
 
 def _check_response_types(sent: Mapping[str, Any], form: ClientForm) -> None:

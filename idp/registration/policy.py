@@ -50,6 +50,7 @@ class RegistrationPolicy(Form):
         default=list(METHODS), min_length=1
     )
     require_pkce: bool = True
+    require_software_statement: bool = False
 
     def check(self, members: Mapping[str, Any]) -> None:
         """Raises MetadataRefusal for the first member that goes beyond it."""

@@ -82,6 +82,7 @@ WHO = {
     "client.enabled": ADMINS,
     "client.secret_rotated": ADMINS,
     "client.secret_removed": ADMINS,
+    "registration_token.made": OPERATORS,
     "operator.added": PERSON | OPERATORS,
     "operator.removed": PERSON | OPERATORS,
     "visit.started": ADMINS,
@@ -92,13 +93,14 @@ OF_THEMSELVES = (
     *("password.", "sign_in.", "consent.", "factor.", "passkey."),
     *("recovery_codes.", "second_factor.", "email.", "account."),
 )
-OF_THE_PLATFORM = ("operator.", "signing_key.", *OF_THEMSELVES)
+OF_THE_PLATFORM = ("operator.", "signing_key.", "registration_token.", *OF_THEMSELVES)
 DETAIL: dict[str, Any] = {
     "before": ["agent"],
     "after": ["account_admin", "agent"],
     "membership": "m",
     "name": "northwind.example",
     "changed": "lms",
+    "token": "partners",
     "reason": "They asked",
     "tries": 5,
     "until": 1_795_000_900.0,

@@ -166,3 +166,17 @@ def test_a_file_that_names_no_issuers_lets_nothing_start(tmp_path: Path, content
     file.write_text(content)
     with pytest.raises(SetupMistake):
         read_issuers(str(file))
+
+
+def test_a_policy_may_let_in_none_but_those_who_are_vouched_for(trusting: World) -> None:
+    """For good: whoever came with a statement is held to it, and needs no other."""
+    token = initial_token(trusting, require_software_statement=True)
+    for none in ({}, {"software_statement": None}):
+        answer = post(trusting, token, {**SOUND, **none})
+        assert is_refused(answer, "invalid_software_statement")
+    unknown = {**SOUND, "software_statement": statement(iss="https://unknown.example")}
+    assert is_refused(post(trusting, token, unknown), "unapproved_software_statement")
+    assert trusting.run("SELECT used FROM initial_access_tokens") == [(0,)]
+    told = registered(trusting, token, software_statement=statement())
+    changed = at_own(trusting, told, "PUT", {**SOUND, "client_id": told["client_id"]})
+    assert (changed.status_code, (changed.json or {})["client_name"]) == (200, "As vouched for")

@@ -25,6 +25,7 @@ blueprint = Blueprint("manage_registration_tokens", __name__)
 Answer = str | Response | tuple[str, int]
 
 LISTED = {"grant_types": GRANT_TYPES, "token_endpoint_auth_methods": METHODS}
+SWITCHES = ("require_pkce", "require_software_statement")
 UNSAID: dict[str, Any] = {
     "name": "",
     "product": "",
@@ -33,7 +34,7 @@ UNSAID: dict[str, Any] = {
     "hours": "24",
     **{
         name: RegistrationPolicy.model_fields[name].default
-        for name in ("scope", "require_pkce", *LISTED)
+        for name in ("scope", *SWITCHES, *LISTED)
     },
 }
 
@@ -71,7 +72,7 @@ def _typed() -> dict[str, Any]:
         **{name: request.form.get(name, "").strip() for name in lines},
         **{name: request.form.getlist(name) for name in LISTED},
         "redirect_hosts": request.form.get("redirect_hosts", ""),
-        "require_pkce": bool(request.form.get("require_pkce")),
+        **{name: bool(request.form.get(name)) for name in SWITCHES},
     }
 
 

@@ -60,6 +60,7 @@ class NewToken(Sent):
     grant_types: list[str] | None = Field(None, max_length=20)
     token_endpoint_auth_methods: list[str] | None = Field(None, max_length=20)
     require_pkce: bool | None = None
+    require_software_statement: bool | None = None
     uses: int | None = Field(None, ge=1, le=MOST_USES, description=told("So many clients."))
     hours: int | None = Field(None, ge=1, le=MOST_HOURS, description=told("So long it is good."))
 
