@@ -1,12 +1,13 @@
 """The outbox: what has to reach somebody else, written in the transaction that caused it.
 
-A worker claims due messages and delivers them (`delivery.py`). There are five lanes, so that
+A worker claims due messages and delivers them (`delivery.py`). There are six lanes, so that
 nobody's letters wait for a product, a code that lives five minutes for no letter, a text message
-for no mail server, and what the worker does itself (who is to be told of the end of an access, say)
-for none of them. Of messages to products a claim takes those to one receiver, and
-none to a receiver that another worker is busy with: one that hangs holds up itself, and one thread.
-A message that was delivered or given up stays as its own receipt, unless it is about somebody who
-has no account (`LEAVES_NOTHING`): then it goes with what it held.
+for no mail server, nothing for the host of a client's logo, and what the worker does itself (who is
+to be told of the end of an access, say) for none of them. Of messages to products a claim takes
+those to one receiver, and none to a receiver that another worker is busy with: one that hangs holds
+up itself, and one thread. A message that was delivered or given up stays as its own receipt, unless
+it is about somebody who has no account (`LEAVES_NOTHING`) or about a logo: then it goes with what
+it held.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ REFUSED = "refused"
 FAILED = "failed"
 
 LETTER, CODE, TEXT = "mail", "code", "sms"  # a letter, a code by mail, a text message
+LOGO = "logo"  # of a client, to be fetched
 LEAVES_NOTHING = "leaves_nothing"  # in a payload
 CLAIM_SECONDS = 60.0
 BATCH = 5
@@ -144,7 +146,8 @@ _FOR_NOBODY_ELSE = _TABLE.c.client_id.is_(None)
 _CLAIM_LETTERS = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(LETTER)))
 _CLAIM_CODES = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(CODE)))
 _CLAIM_TEXTS = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(TEXT)))
-_CLAIM_ERRANDS = _claim(sa.and_(_FOR_NOBODY_ELSE, ~_is_of(LETTER, CODE, TEXT)))
+_CLAIM_LOGOS = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(LOGO)))
+_CLAIM_ERRANDS = _claim(sa.and_(_FOR_NOBODY_ELSE, ~_is_of(LETTER, CODE, TEXT, LOGO)))
 _IN_HAND = (  # of whoever claimed it, and has not been given up for lost
     _TABLE.c.id == sa.bindparam("message_id"),
     _TABLE.c.status == PENDING,
@@ -224,6 +227,12 @@ def texts(database: Database, now: float) -> list[Message]:
         return _messages(db.rows(_CLAIM_TEXTS, now=now))
 
 
+def logos(database: Database, now: float) -> list[Message]:
+    """Claims a few logos of clients, to be fetched from any host."""
+    with database.connection() as db:
+        return _messages(db.rows(_CLAIM_LOGOS, now=now))
+
+
 def errands(database: Database, now: float) -> list[Message]:
     """Claims a few of what is for nobody else."""
     with database.connection() as db:
@@ -231,7 +240,7 @@ def errands(database: Database, now: float) -> list[Message]:
 
 
 Lane = Callable[[Database, float], list[Message]]
-LANES: tuple[Lane, ...] = (errands, codes, texts, letters, to_products)
+LANES: tuple[Lane, ...] = (errands, codes, texts, letters, to_products, logos)
 
 
 def finish(

@@ -18,6 +18,7 @@ from idp.directory import (
     access_letters,
     access_requests,
     access_steps,
+    client_logos,
     deciding,
     domain_looks,
     event_letters,
@@ -56,6 +57,7 @@ THREADS: Mapping[Lane, int] = {
     outbox.texts: 2,
     outbox.letters: 2,
     outbox.to_products: 8,
+    outbox.logos: 1,
 }
 
 
@@ -85,6 +87,7 @@ def senders_of(held: Provider) -> Mapping[str, Sender]:
         outbox.LETTER: lambda message, now: post_letter(write_letter(message.payload), now),
         outbox.CODE: lambda message, now: send_code(held, write_letter, post_letter, message, now),
         outbox.TEXT: lambda message, now: send_code(held, write_letter, post_text, message, now),
+        outbox.LOGO: lambda message, now: fetch_logo(held, message),
         logout.MESSAGE: lambda message, now: tell_product(held, message, now),
         audit_chain.MESSAGE: lambda message, now: write_event_letters(held, message, now),
         access_steps.MESSAGE: lambda message, now: follow_access(held, message, now),
@@ -173,6 +176,11 @@ def _for_product(client: Client, token: str) -> str:
         return encrypted(client, encrypted_responses.ID_TOKEN, token)
     except NotEncryptable as problem:
         raise Undelivered(problem.detail) from problem
+
+
+def fetch_logo(held: Provider, message: Message) -> None:
+    client_id, uri = message.payload["client_id"], message.payload["uri"]
+    client_logos.fetch(held.database, held.settings.reachable_networks, client_id, uri)
 
 
 def write_event_letters(held: Provider, message: Message, now: float) -> None:

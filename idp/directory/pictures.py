@@ -1,5 +1,5 @@
-"""Pictures that admins send: read by content, bounded, and drawn anew, so that what is kept and
-shown is a plain PNG and nothing that hid in the file."""
+"""Pictures that others send or name: read by content, bounded, and drawn anew, so that what is kept
+and shown is a plain PNG and nothing that hid in the file."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 def check_information(information: Mapping[str, Any]) -> None:
-    """Addresses are never fetched. A name or an address may come in more languages, as
-    `client_name#es` (RFC 7591 section 2.2)."""
+    """A name or an address may come in more languages, as `client_name#es` (RFC 7591 section
+    2.2)."""
     if len(information) > MAX_INFORMATION:
         raise MetadataRefusal("information", f"At most {MAX_INFORMATION}.")
     for member, value in information.items():
@@ -35,6 +35,19 @@ def check_information(information: Mapping[str, Any]) -> None:
         _check_told(member, value, is_list=name == "contacts")
         if name.endswith("_uri"):
             check_uri(member, value, may_be_private=False)
+
+
+def in_language(information: Mapping[str, Any], name: str, language: str) -> Any:
+    """For `es` what is told as `name#es`, else as `name#es-MX`, or in no language at all; None for
+    what is not told."""
+    by_tag = {
+        tag.lower(): value
+        for member, value in sorted(information.items(), reverse=True)
+        for each, is_localised, tag in [member.partition("#")]
+        if each == name and is_localised
+    }
+    near = [value for tag, value in by_tag.items() if tag.partition("-")[0] == language]
+    return by_tag.get(language) or (near[-1] if near else information.get(name))
 
 
 def _check_told(member: str, value: Any, *, is_list: bool) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from joserfc.jwk import KeySet
 from sqlalchemy.orm import Session
 
+from idp.directory import client_logos
 from idp.directory.clients import Client
 from idp.directory.products import Permission, Product
 from idp.directory.registrations import ClientRegistration
@@ -77,6 +78,8 @@ def _apply(session: Session, form: ClientForm, keeper: SecretKeeper, now: float)
     apply_secret(session, edit, client, form, keeper, now)
     session.add(client)
     session.flush()
+    if "information" in edit.fields:
+        client_logos.order(session, client, edit.fields["information"][0] or {}, now)
     return edit.changes()
 
 

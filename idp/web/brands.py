@@ -1,4 +1,5 @@
-"""A company's own look on our pages: its logo, its colour, its name (product.md T9).
+"""A company's own look on our pages: its logo, its colour, its name (product.md T9), and the logos
+of clients that are not ours.
 
 A logo is served as what it is and nothing else: a PNG that we drew, under a policy that lets it do
 nothing. Its address is its digest, so it can be kept for ever.
@@ -11,7 +12,7 @@ from contextlib import suppress
 
 from flask import Blueprint, Response, abort, g, url_for
 
-from idp.directory import branding
+from idp.directory import branding, client_logos
 from idp.directory.branding import Look
 from idp.directory.colors import is_color
 from idp.errors import StoreUnavailable
@@ -26,7 +27,7 @@ INERT = "default-src 'none'; sandbox; frame-ancestors 'none'"
 @blueprint.get("/logos/<digest>.png")
 def logo(digest: str) -> Response:
     with provider().database.connection() as db:
-        picture = branding.logo(db, digest)
+        picture = branding.logo(db, digest) or client_logos.picture(db, digest)
     if picture is None:
         abort(404)
     response = Response(picture, mimetype="image/png")

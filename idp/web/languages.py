@@ -26,7 +26,7 @@ class _ReadableCatalogs(Domain):  # type: ignore[misc]  # Flask-Babel is not typ
     """Compiles a `.po` when it is first used, so that no binary has to be kept in step with it."""
 
     def get_translations(self) -> NullTranslations:
-        return _translations(str(get_locale() or LANGUAGES[0]).partition("_")[0])
+        return _translations(page_language())
 
 
 @cache
@@ -48,6 +48,11 @@ def read_catalog(language: str) -> Catalog:
             for message in read_po(text, locale=language):
                 whole[message.id] = message
     return whole
+
+
+def page_language() -> str:
+    """Of what is being written: a page, or a letter."""
+    return str(get_locale() or LANGUAGES[0]).partition("_")[0]
 
 
 def language_name(tag: str) -> str:

@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from tests.machine.axe import look_at
 from tests.machine.processes import free_port
+from tests.security.registering import initial_token
 from tests.world import BEN, OLU, PASSWORD, World, make_world, sqlite_settings
 
 MACHINE = "lms-batch"
@@ -25,7 +26,7 @@ OTHER_PAGES = (
     *("products", "products/new", "products/lms", "products/console", "products/lms/edit"),
     *("products/lms/nodes/new", "products/lms/nodes/loans.read"),
     *("products/lms/nodes/company-view/remove", "clients", "clients/new", "clients/lms"),
-    *("clients/lms/edit", "operators", "health"),
+    *("clients/lms/edit", "registration-tokens", "operators", "health"),
 )
 
 
@@ -155,6 +156,7 @@ def test_a_tenant_ends_and_leaves_its_evidence(served: World, page: Page, tmp_pa
 
 
 def test_every_other_page_bars_nobody(served: World, page: Page) -> None:
+    initial_token(served)
     for path in OTHER_PAGES:
         enter(page, served, f"/operate/{path}")
         look_at(page)

@@ -4,10 +4,8 @@ join a sector (OpenID Connect Core section 8.1)."""
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,51 +15,27 @@ from idp.oidc.client_metadata import DEVICE_CODE
 from tests.security.browsing import reopened
 from tests.security.protocol import is_refused
 from tests.security.registering import HOSTS, at_own, initial_token, post, registered
+from tests.security.strangers_host import Host, hosting
 from tests.world import World
 
 URIS = ["https://app.example/cb", "https://one.apps.example/cb"]
 
 
-class Sector(BaseHTTPRequestHandler):
-    """Somebody's host: `answers` by path, with how often each was asked for."""
-
-    answers: dict[str, tuple[int, bytes]]
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        status, body = self.answers[self.path]
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Location", "/all.json")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
-def sector() -> Iterator[str]:
-    Sector.asked, Sector.answers = (
-        [],
-        {
-            "/all.json": (200, json.dumps([*URIS, "https://more.example/cb"]).encode()),
-            "/some.json": (200, json.dumps(URIS[:1]).encode()),
-            "/prefix.json": (200, json.dumps([uri[:-1] for uri in URIS]).encode()),
-            "/text.json": (200, json.dumps(" ".join(URIS)).encode()),
-            "/object.json": (200, json.dumps(dict.fromkeys(URIS)).encode()),
-            "/broken.json": (200, b"["),
-            "/gone.json": (404, json.dumps(URIS).encode()),
-            "/moved.json": (302, b""),
-            "/large.json": (200, json.dumps([*URIS, "x" * 65536]).encode()),
-        },
-    )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Sector)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+def sector() -> Iterator[Host]:
+    answers = {
+        "/all.json": (200, json.dumps([*URIS, "https://more.example/cb"]).encode()),
+        "/some.json": (200, json.dumps(URIS[:1]).encode()),
+        "/prefix.json": (200, json.dumps([uri[:-1] for uri in URIS]).encode()),
+        "/text.json": (200, json.dumps(" ".join(URIS)).encode()),
+        "/object.json": (200, json.dumps(dict.fromkeys(URIS)).encode()),
+        "/broken.json": (200, b"["),
+        "/gone.json": (404, json.dumps(URIS).encode()),
+        "/moved.json": (302, b""),
+        "/large.json": (200, json.dumps([*URIS, "x" * 65536]).encode()),
+    }
+    with hosting(answers, leads_to="/all.json") as host:
+        yield host
 
 
 def joining(world: World, token: str, uri: str, **changed: Any) -> TestResponse:
@@ -69,27 +43,27 @@ def joining(world: World, token: str, uri: str, **changed: Any) -> TestResponse:
     return post(world, token, {**members, **changed})
 
 
-def test_sec_71_who_is_listed_joins_the_sector(world: World, sector: str) -> None:
+def test_sec_71_who_is_listed_joins_the_sector(world: World, sector: Host) -> None:
     token = initial_token(world, redirect_hosts=[*HOSTS, "127.0.0.1"])
-    assert joining(world, token, f"{sector}/all.json").status_code == 201
-    for name in Sector.answers.keys() - {"/all.json"}:
-        answer = joining(world, token, sector + name)
+    assert joining(world, token, f"{sector.origin}/all.json").status_code == 201
+    for name in sector.answers.keys() - {"/all.json"}:
+        answer = joining(world, token, sector.origin + name)
         assert is_refused(answer, "invalid_client_metadata"), name
-    listed = len(Sector.asked)
+    listed = len(sector.asked)
     refused: list[dict[str, Any]] = [
         {"redirect_uris": []},
         {"subject_type": "x"},
         {"scope": "loans.read"},
     ]
     for bad in refused:
-        assert joining(world, token, f"{sector}/all.json", **bad).status_code == 400
+        assert joining(world, token, f"{sector.origin}/all.json", **bad).status_code == 400
     for elsewhere in ("http://localhost:1/x", "ftp://127.0.0.1/x", "http://app.example/x"):
         assert joining(world, token, elsewhere).status_code == 400
-    assert len(Sector.asked) == listed  # nothing is asked for what is refused anyway
+    assert len(sector.asked) == listed  # nothing is asked for what is refused anyway
 
 
 def test_sec_71_no_stranger_joins_a_sector_where_nothing_shows_it_to_be_of_it(
-    world: World, sector: str
+    world: World, sector: Host
 ) -> None:
     """Codes go to the redirect URIs' host alone, but not what a device polls for; and everybody is
     at loopback."""
@@ -99,7 +73,7 @@ def test_sec_71_no_stranger_joins_a_sector_where_nothing_shows_it_to_be_of_it(
     for polling in (grants, [DEVICE_CODE]):
         pairwise = {**public, "grant_types": polling, "subject_type": "pairwise"}
         assert is_refused(post(world, token, pairwise), "invalid_client_metadata")
-        listed = {**pairwise, "sector_identifier_uri": f"{sector}/all.json"}
+        listed = {**pairwise, "sector_identifier_uri": f"{sector.origin}/all.json"}
         assert is_refused(post(world, token, listed), "invalid_client_metadata")
         assert post(world, token, {**public, "grant_types": polling}).status_code == 201
     for host in ("127.0.0.1", "[::1]", "localhost"):
@@ -116,8 +90,8 @@ def own_members(told: dict[str, Any]) -> dict[str, Any]:
     return {name: told[name] for name in ("client_id", "redirect_uris", "subject_type")}
 
 
-def test_sec_71_it_is_asked_again_at_each_change(world: World, sector: str) -> None:
-    uri = f"{sector}/some.json"
+def test_sec_71_it_is_asked_again_at_each_change(world: World, sector: Host) -> None:
+    uri = f"{sector.origin}/some.json"
     told = registered(
         world,
         initial_token(world, redirect_hosts=[*HOSTS, "127.0.0.1"]),
@@ -129,25 +103,27 @@ def test_sec_71_it_is_asked_again_at_each_change(world: World, sector: str) -> N
     assert at_own(world, told, "PUT", {**kept, "redirect_uris": URIS}).status_code == 400
 
 
-def test_sec_71_nobody_inside_is_asked(world: World, sector: str) -> None:
+def test_sec_71_nobody_inside_is_asked(world: World, sector: Host) -> None:
     token = initial_token(world, redirect_hosts=["*"])
     guarded = reopened(world, replace(world.settings, outgoing_networks=""))
-    asked = len(Sector.asked)
-    port = sector.rpartition(":")[2]
+    asked = len(sector.asked)
+    port = sector.origin.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::1]"):
         answer = joining(guarded, token, f"http://{host}:{port}/all.json")
         assert is_refused(answer, "invalid_client_metadata")
     for inside in ("https://169.254.169.254/x", "https://10.0.0.1/x", "https://[::ffff:7f00:1]/x"):
         assert is_refused(joining(guarded, token, inside), "invalid_client_metadata")
-    assert len(Sector.asked) == asked
+    assert len(sector.asked) == asked
     guarded.held.database.close()
 
 
-def test_sec_71_those_who_wait_for_clients_are_few(world: World, sector: str) -> None:
+def test_sec_71_those_who_wait_for_clients_are_few(world: World, sector: Host) -> None:
     token = initial_token(world, redirect_hosts=[*HOSTS, "127.0.0.1"])
-    asked, turns = len(Sector.asked), world.held.turns
+    asked, turns = len(sector.asked), world.held.turns
     with turns.wait_for("registrations"), turns.wait_for("registrations"):
-        assert is_refused(joining(world, token, f"{sector}/all.json"), "invalid_client_metadata")
+        assert is_refused(
+            joining(world, token, f"{sector.origin}/all.json"), "invalid_client_metadata"
+        )
         with turns.wait_for("somebody else"):
             pass
-    assert len(Sector.asked) == asked
+    assert len(sector.asked) == asked

@@ -13,6 +13,7 @@ from idp.grants import consent, withdrawing
 from idp.sessions import of_person
 from idp.sessions.browser import BrowserSession
 from idp.web.account import guard, shell
+from idp.web.client_words import name_of
 from idp.web.context import catalog, now, origin, provider
 from idp.web.scope_words import place, words_of
 
@@ -62,7 +63,7 @@ def _consent(given: consent.ListedConsent) -> dict[str, Any]:
     scopes = sorted(given.scope.split(), key=place)
     return {
         "id": given.id,
-        "client_name": given.client_name,
+        "client_name": name_of(client) if client else given.client_name,
         "tenant_name": given.tenant_name,
         "scopes": [words_of(word, product, known).title for word in scopes],
         "given": given.given_at,

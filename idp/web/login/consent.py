@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from flask import Blueprint, redirect, render_template, request
@@ -18,6 +17,7 @@ from idp.secret_values import fingerprint
 from idp.web import details_words
 from idp.web.context import catalog, now, origin, provider
 from idp.web.login import step
+from idp.web.login.asking import asking
 from idp.web.scope_words import place, words_of
 
 blueprint = Blueprint("consent", __name__)
@@ -37,14 +37,13 @@ def show() -> Response | str:
         action="/login/consent",
         attempt=attempt.id,
         shown=_mark(attempt),
-        client_name=client.client_name,
+        client=asking(attempt, client),
         product=catalog().products.get(client.product_key),
         tenant=attempt.to_allow["tenant_name"],
         person=person,
         scopes=[_described(word, client) for word in sorted(attempt.to_allow["scope"], key=place)],
-        details=details_words.told(orjson.loads(attempt.to_allow["details"] or "[]"), catalog()),
+        details=details_words.told(_details(attempt), catalog()),
         elsewhere=elsewhere,
-        redirect_host=None if elsewhere else _redirect_host(attempt, client),
         not_me_url=step.page_url("password", attempt, other="1"),
     )
 
@@ -67,9 +66,10 @@ def submit() -> Response:
     return step.proceed(attempt.choose(person.id, consented=allowed, turned_back=False))
 
 
-def _redirect_host(attempt: Attempt, client: Client) -> str:
-    redirect_uri = attempt.parameters.get("redirect_uri") or client.redirect_uris[0]
-    return urlsplit(redirect_uri).netloc or redirect_uri
+def _details(attempt: Attempt) -> list[dict[str, Any]]:
+    """None in an attempt that a release without them has begun."""
+    details: list[dict[str, Any]] = orjson.loads(attempt.to_allow.get("details") or "[]")
+    return details
 
 
 def _elsewhere(attempt: Attempt) -> dict[str, Any] | None:

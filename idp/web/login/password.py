@@ -26,6 +26,7 @@ from idp.web.context import (
     provider,
 )
 from idp.web.login import away, step
+from idp.web.login.asking import Asking, asking
 from idp.web.login.offered import companies_have_some, led_to, offered, only_way, says_not_when
 from idp.web.presentation import allow_form_targets, product_targets
 
@@ -93,6 +94,7 @@ def sign_in_page(
     only = only_way(attempt) if attempt and person else None
     values: dict[str, Any] = {
         "action": "/login/password",
+        "client": _third_party(attempt),
         "attempt": attempt.id if attempt else "",
         "products": tiles,
         "upstreams": offered(attempt, tiles),
@@ -116,6 +118,12 @@ def sign_in_page(
     if attempt is None:
         allow_form_targets(product_targets(catalog()))
     return render_template("login/sign_in.html", **values)
+
+
+def _third_party(attempt: Attempt | None) -> Asking | None:
+    """The client that asks, where it is not ours."""
+    client = step.client_of(attempt) if attempt else None
+    return asking(attempt, client) if attempt and client and not client.first_party else None
 
 
 def _sign_up_url(attempt: Attempt | None) -> str | None:

@@ -47,7 +47,7 @@ ABOUT = (
     Field("tenant", LINE, _("Short name of the tenant"), _("Only for a machine of one tenant.")),
     Field(
         *("information", JSON, _("For people")),
-        _("Addresses of its own pages, as JSON: client_uri, policy_uri, tos_uri."),
+        _("What people see of it, as JSON: logo_uri, client_uri, policy_uri, tos_uri."),
     ),
     Field("first_party", SWITCH, _("Ours: nobody is asked for consent")),
 )

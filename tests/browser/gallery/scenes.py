@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.browser.gallery.account import ACCOUNT_SCENES
+from tests.browser.gallery.consent import CONSENT_SCENES
 from tests.browser.gallery.letters import LETTERS
 from tests.browser.gallery.passwords import PASSWORD_SCENES
 from tests.browser.gallery.people import (
@@ -48,6 +49,7 @@ MESSAGES = [
 
 SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     **SIGN_IN_SCENES,
+    **CONSENT_SCENES,
     **PASSWORD_SCENES,
     **SIGN_UP_SCENES,
     **SECOND_FACTOR_SCENES,

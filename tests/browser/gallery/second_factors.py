@@ -5,6 +5,7 @@ from typing import Any
 from markupsafe import Markup
 
 from idp.credentials.totp import Offer
+from tests.browser.gallery.consent import DETAILS
 from tests.browser.gallery.people import AMARA, PAYMENTS
 
 WAYS = [(method, "/answer") for method in ("totp", "sms", "email")]
@@ -60,6 +61,7 @@ SECOND_FACTOR_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "minutes": 30,
         },
     ),
+    "second-factor-details": ("login/second_factor.html", CHALLENGE | {"details": DETAILS}),
     "second-factor-send": (
         "login/second_factor.html",
         CHALLENGE | {"method": "sms", "is_sent": True, "needs_sending": True},

@@ -3,6 +3,7 @@
 from typing import Any
 
 from idp.oidc.logout_request import NOT_REGISTERED
+from tests.browser.gallery.consent import STRANGER
 from tests.browser.gallery.people import (
     AMARA,
     BEN,
@@ -47,31 +48,6 @@ STEP: dict[str, Any] = {
     "person": AMARA,
     "product": PAYMENTS,
     "not_me_url": "/login?other=1",
-}
-
-CONSENT: dict[str, Any] = STEP | {
-    "product": CONNECTIONS,
-    "client_name": "Ledgerline",
-    "tenant": NORTHWIND["name"],
-    "shown": "a-mark",
-    "redirect_host": "app.ledgerline.example",
-    "scopes": [
-        {
-            "name": "openid",
-            "title": "Know who you are",
-            "description": "Your name and e-mail address",
-        },
-        {
-            "name": "offline_access",
-            "title": "Stay connected while you are away",
-            "description": "",
-        },
-        {
-            "name": "loans:read",
-            "title": "Read loans",
-            "description": "Balances and schedules, without changing them",
-        },
-    ],
 }
 
 DEVICE: dict[str, Any] = {
@@ -130,6 +106,10 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "login/upstream.html",
         {"name": "Google", "target": "https://accounts.example/authorize"},
     ),
+    "sign-in-for-a-client": (
+        "login/sign_in.html",
+        SIGN_IN | {"chosen": "connections", "products": [], "client": STRANGER},
+    ),
     "sign-in-from-product": ("login/sign_in.html", SIGN_IN | {"chosen": "lms"}),
     "sign-in-wrong": (
         "login/sign_in.html",
@@ -182,21 +162,6 @@ SIGN_IN_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             "tenants": MEMBERSHIPS,
             "chosen": None,
             "errors": {"tenant": "Choose a company to continue."},
-        },
-    ),
-    "consent": ("login/consent.html", CONSENT),
-    "consent-device": (
-        "login/consent.html",
-        CONSENT
-        | {
-            "client_name": "Ledgerline till",
-            "redirect_host": None,
-            "elsewhere": {
-                "user_code": "WDJB-MJHT",
-                "at": NOW - 120,
-                "address": "203.0.113.66",
-                "is_near": False,
-            },
         },
     ),
     "device": ("login/device.html", DEVICE),
