@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The programs that the tests talk to: a browser, databases, an Apache as somebody else's relying party, and an nginx
-# that ends TLS.
+# The programs that the tests talk to: a browser, databases, a proxy, and an Apache as somebody else's relying party.
 # As root on Debian, installs those that are missing and starts none of them. Otherwise says what is missing.
 set -euo pipefail
 
@@ -23,6 +22,7 @@ missing_packages() {
     command -v curl >/dev/null || echo curl ca-certificates
     [[ -x /usr/sbin/nginx ]] || echo nginx
     [[ -x /usr/sbin/apache2 ]] || echo apache2
+    [[ -x /usr/sbin/nginx ]] || echo nginx-light
     [[ -f /usr/lib/apache2/modules/mod_auth_openidc.so ]] || echo libapache2-mod-auth-openidc
 }
 

@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         "--secrets-dir", type=Path, required=True, help="holds <client_id>.secret per product"
     )
     options.add_argument("--host", default="localhost", help="the name in the products' URLs")
+    options.add_argument("--bind", default="127.0.0.1", help="the address that they listen on")
     for product in PRODUCTS:
         options.add_argument(f"--{product.FACE.key}-port", type=int, default=product.PORT)
     return options
@@ -62,7 +63,7 @@ def _server(product: ModuleType, options: argparse.Namespace) -> BaseWSGIServer:
         resource=f"urn:product:{key}",
     )
     app = product.create_app(configuration)
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=QuietHandler)
+    server = make_server(options.bind, port, app, threaded=True, request_handler=QuietHandler)
     sys.stdout.write(f"{product.FACE.name}: {configuration.base_url}\n")
     sys.stdout.flush()
     return server

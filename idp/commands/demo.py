@@ -35,8 +35,12 @@ Processes = list[subprocess.Popen[bytes]]
 
 @click.command()
 @click.option("--port", default=8000, show_default=True, help="The products take the next three.")
-def demo(port: int) -> None:
+@click.option("--furnish", is_flag=True, help="Write the demo's companies and people, and end.")
+def demo(port: int, furnish: bool) -> None:
     """Start everything, print where to go, and run until Ctrl-C."""
+    if furnish:
+        _furnish(port)
+        return
     _check_name()
     _check_free(range(port, port + 4))
     settings = _settings(port)
@@ -49,6 +53,14 @@ def demo(port: int) -> None:
         has_died = any(process.poll() is not None for process in processes)
     click.echo("\nStopped.")
     sys.exit(1 if has_died else 0)
+
+
+def _furnish(port: int) -> None:
+    """For a provider that is started otherwise, with the settings that it is started with."""
+    from idp.commands import demo_provider
+    from idp.provider import provider
+
+    click.echo(demo_provider.furnish(provider(settings_from()), addresses_from(port)))
 
 
 def _start_all(processes: Processes, settings: Settings, port: int, stop: threading.Event) -> None:

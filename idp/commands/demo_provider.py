@@ -24,16 +24,14 @@ def serve_demo() -> None:
     settings = settings_from()
     logs.configure(settings.log_level)
     held = provider(settings)
-    addresses = addresses_from(settings.port)
-    _furnish(held, addresses)
-    sys.stdout.write(_people(held, addresses))
+    sys.stdout.write(furnish(held, addresses_from(settings.port)))
     _end_output()
     start_server(settings)
 
 
-def _furnish(held: Provider, addresses: dict[str, str]) -> None:
+def furnish(held: Provider, addresses: dict[str, str]) -> str:
     """Schema, the demo's directory, and keys; the passwords that everybody knows are for no
-    database with people of its own."""
+    database with people of its own. Gives what to tell of the people. Raises SetupMistake."""
     migrations.upgrade(held.database)
     strangers = setup.people_outside_the_demo(held, addresses)
     if strangers:
@@ -43,6 +41,7 @@ def _furnish(held: Provider, addresses: dict[str, str]) -> None:
         )
     setup.apply_demo(held, addresses)
     prepare(held)
+    return _people(held, addresses)
 
 
 def _people(held: Provider, addresses: dict[str, str]) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-from tests.machine.processes import LOOPBACK, free_port, start_server, stop_server, wait_until
+from tests.machine.processes import free_port, listens, start_server, stop_server, wait_until
 
 PORTS = 4
 OUR_OWN = Path(sys.executable).with_name("idp")
@@ -46,7 +45,7 @@ class Demo:
 
     def listens(self) -> bool:
         """Whether anybody is left at its ports."""
-        return any(_answers(self.port + number) for number in range(PORTS))
+        return any(listens(self.port + number) for number in range(PORTS))
 
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
@@ -68,8 +67,3 @@ def begin_demo(folder: Path, program: Path = OUR_OWN) -> Demo:
     log.unlink(missing_ok=True)
     command: list[str | Path] = ["env", "--chdir", folder, program, "demo", "--port", str(port)]
     return Demo(port, start_server(command, log), log)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex((LOOPBACK, port)) == 0

@@ -60,6 +60,12 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def listens(port: int) -> bool:
+    """Whether anybody takes a connection there."""
+    with socket.socket() as caller:
+        return caller.connect_ex((LOOPBACK, port)) == 0
+
+
 def start_server(
     command: Sequence[str | Path],
     log: Path,

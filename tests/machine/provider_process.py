@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +37,38 @@ class RunningProvider:
     log: Path
     server: Process
     outbox_workers: list[Process] = field(default_factory=list)
+    replicas: list[Process] = field(default_factory=list)
 
     @property
     def issuer(self) -> str:
         return self.settings.issuer
 
     @property
+    def _started(self) -> list[Process]:
+        return [self.server, *self.replicas, *self.outbox_workers]
+
+    @property
     def pids(self) -> list[int]:
         """Of the server, its worker processes, and the outbox workers."""
-        own = [process.pid for process in (self.server, *self.outbox_workers)]
+        own = [process.pid for process in self._started]
         return own + [child for pid in own for child in _descendants(pid)]
 
     def start_outbox_worker(self) -> None:
         """One more `idp worker`: delivers mail and sign-outs."""
         self.outbox_workers.append(_run("worker", self.settings, self.log))
 
+    def start_replica(self, **settings: Any) -> Process:
+        """One more `idp serve`, which shares all but these settings, once it serves."""
+        chosen = replace(self.settings, **settings)
+        server = _run("serve", chosen, self.log)
+        self.replicas.append(server)
+        own = f"http://{LOOPBACK}:{chosen.port}"
+        wait_until(lambda: _serves(own, server.pid, chosen.workers), server, self.log)
+        return server
+
     def stop(self) -> None:
         """End every process, and what one that had to be killed left behind."""
-        started = [*self.outbox_workers, self.server]
+        started = self._started
         children = {process.pid: _descendants(process.pid) for process in started}
         for process in started:
             process.terminate()

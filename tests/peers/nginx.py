@@ -4,7 +4,6 @@ and tells of client certificates."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -17,21 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.machine.processes import (
-    LOOPBACK,
-    MissingTool,
-    private_folder,
-    start_server,
-    stop_server,
-    unprivileged_user,
-    wait_until,
-)
+from tests.machine.nginx import run_nginx
+from tests.machine.processes import LOOPBACK, private_folder, stop_server, unprivileged_user
 from tests.peers.certificates import MTLS, Certificate, Certificates
 
 OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
 SECONDS_TO_ANSWER = 10
 AROUND = """\
-daemon off;
 master_process off;
 pid {folder}/pid;
 error_log stderr;
@@ -108,7 +99,7 @@ def start_nginx(port: int, upstream_port: int, certificates: Certificates) -> Ng
         (folder / name).write_text(text)
         shutil.chown(folder / name, user) if user else None
     try:
-        process = _run(folder, port, user)
+        process = run_nginx(folder, port, user)
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -128,30 +119,6 @@ def _printed(folder: Path, port: int, upstream_port: int) -> str:
         assert theirs in printed, theirs
         printed = printed.replace(theirs, ours)
     return printed
-
-
-def _run(folder: Path, port: int, user: str | None) -> subprocess.Popen[bytes]:
-    program = shutil.which("nginx", path=os.pathsep.join(["/usr/sbin", os.environ["PATH"]]))
-    if program is None:
-        raise MissingTool("nginx is missing: install Debian's package nginx.")
-    log = folder / "log"
-    command: list[str | Path] = [program, "-p", folder, "-e", "stderr"]
-    command += ["-c", folder / "nginx.conf"]
-    process = start_server(command, log, user=user)
-    try:
-        wait_until(lambda: _listens(port), process, log)
-    except BaseException:
-        stop_server(process, signal.SIGTERM)
-        raise
-    return process
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection((LOOPBACK, port), SECONDS_TO_ANSWER).close()
-    except OSError:
-        return False
-    return True
 
 
 def _trusting(certificate: Path) -> ssl.SSLContext:

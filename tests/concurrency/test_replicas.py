@@ -1,0 +1,250 @@
+"""Two servers behind the proxy of deploy/nginx.conf, on PostgreSQL and Redis, as compose.yaml has
+them: whichever of them answers, it is the same provider."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import pytest
+import requests
+
+from idp import setup
+from idp.provider import Provider
+from idp.tokens import signing_keys
+from tests.concurrency.conftest import Town, furnish
+from tests.concurrency.test_killed_workers import wait_until
+from tests.concurrency.volley import ask
+from tests.machine.nginx import run_nginx
+from tests.machine.postgres import Postgres
+from tests.machine.processes import (
+    Process,
+    free_port,
+    private_folder,
+    stop_server,
+    unprivileged_user,
+)
+from tests.machine.provider_process import start_provider
+from tests.machine.redis_server import RedisServer
+from tests.peers.visitor import Visitor
+from tests.world import CHALLENGE, DANA, PASSWORD, VERIFIER
+
+DEPLOYED = Path(__file__).parents[2] / "deploy" / "nginx.conf"
+ABROAD = "https://abroad.example/callback"
+DRAIN = 2  # more than the second for which the proxy asks nobody where nobody answered
+
+
+@dataclass
+class Door:
+    """The proxy at `url`, and the servers behind it by name."""
+
+    town: Town
+    url: str
+    ports: dict[str, int]
+    servers: dict[str, Process]
+
+    def replace(self, name: str) -> None:
+        """Stop it as an upgrade does, and start it anew."""
+        server = self.servers[name]
+        server.terminate()
+        assert server.wait(30) == 0
+        self.start(name)
+
+    def start(self, name: str) -> None:
+        own = {"port": self.ports[name], "operations_port": free_port()}
+        self.servers[name] = self.town.running.start_replica(**own)
+
+
+@pytest.fixture(scope="module")
+def door(postgres: Postgres, redis_server: RedisServer, tmp_path_factory) -> Iterator[Door]:
+    entrance, first, second = free_port(), free_port(), free_port()
+    ports, user = {"idp-1": first, "idp-2": second}, unprivileged_user()
+    folder = private_folder("latchkey-nginx-", user)
+    (folder / "nginx.conf").write_text(deployed(folder, entrance, ports))
+    (folder / "nginx.conf").chmod(0o644)
+    nginx = run_nginx(folder, entrance, user)
+    running = start_provider(
+        tmp_path_factory.mktemp("door"),
+        furnish_with_one_abroad,
+        database_url=postgres.new_database(),
+        redis_url=redis_server.url,
+        issuer=f"http://localhost:{entrance}",
+        port=first,
+        operations_port=free_port(),
+        drain=DRAIN,
+        trusted_proxies="127.0.0.1",
+    )
+    door = Door(Town(running), running.issuer, ports, {"idp-1": running.server})
+    try:
+        door.start("idp-2")
+        yield door
+    finally:
+        running.stop()
+        stop_server(nginx, signal.SIGTERM)
+        shutil.rmtree(folder)
+
+
+def deployed(folder: Path, entrance: int, ports: dict[str, int]) -> str:
+    """As it lies in the repository, but for the addresses."""
+    text = DEPLOYED.read_text().replace("listen 8000;", f"listen 127.0.0.1:{entrance};")
+    text = text.replace(" /tmp/", f" {folder}/")
+    for name, port in ports.items():
+        assert f"server {name}:8000 " in text
+        text = text.replace(f"server {name}:8000 ", f"server 127.0.0.1:{port} ")
+    return text
+
+
+def furnish_with_one_abroad(held: Provider) -> None:
+    furnish(held)
+    client = {
+        "client_id": "abroad",
+        "client_name": "Abroad",
+        "product": "lms",
+        "first_party": True,
+        "token_endpoint_auth_method": "none",
+        "redirect_uris": [ABROAD],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": "openid offline_access",
+    }
+    described = setup.read({"clients": [client]}, {}, "one that is not on this machine")
+    setup.apply(held, described, held.clock(), base_dir=held.settings.keys_dir)
+
+
+def signed_in(door: Door, visitor: Visitor) -> dict[str, Any]:
+    asked = {
+        "client_id": "abroad",
+        "redirect_uri": ABROAD,
+        "response_type": "code",
+        "scope": "openid offline_access",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    place = visitor.open(f"{door.url}/authorize?{urlencode(asked)}")
+    if not place.is_away:
+        place = visitor.sign_in(place, DANA, PASSWORD)
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": "abroad",
+        "code": place.sent["code"],
+        "redirect_uri": ABROAD,
+        "code_verifier": VERIFIER,
+    }
+    answer = requests.post(f"{door.url}/token", data=form, timeout=10)
+    assert answer.status_code == 200, answer.text
+    given: dict[str, Any] = answer.json()
+    return given
+
+
+def test_a_sign_in_goes_on_at_whichever_server_is_asked(door: Door) -> None:
+    visitor = Visitor()
+    for _ in range(4):
+        assert signed_in(door, visitor)["id_token"]
+    visitor.close()
+
+
+def test_what_one_server_has_revoked_no_other_takes(door: Door) -> None:
+    town = door.town
+    tokens = town.tokens(scope="openid offline_access")
+    refresh = tokens["refresh_token"]
+    first, second = door.ports.values()
+    assert ask(second, town.introspection(tokens["access_token"])).json["active"]
+    assert ask(first, town.revocation(refresh)).status == 200
+    assert not ask(second, town.introspection(tokens["access_token"])).json["active"]
+    assert ask(second, town.refreshment(refresh)).error == "invalid_grant"
+
+
+def test_a_key_that_is_made_elsewhere_is_in_the_key_set_of_each(door: Door) -> None:
+    held = door.town.running.held
+    known = {key["kid"] for key in key_set(door, "idp-2")}
+    with held.database.transaction() as db:
+        lead = held.settings.signing_key_lead
+        signing_keys.rotate(db, held.secret_keys, "ES256", lead, held.clock())
+    for name in door.ports:
+        wait_until(lambda name=name: {key["kid"] for key in key_set(door, name)} > known)  # type: ignore[misc]
+
+
+def key_set(door: Door, name: str) -> list[dict[str, str]]:
+    answer = requests.get(f"http://127.0.0.1:{door.ports[name]}/jwks", timeout=5)
+    keys: list[dict[str, str]] = answer.json()["keys"]
+    return keys
+
+
+def test_fault_03_servers_are_replaced_one_after_the_other_and_no_request_fails(
+    door: Door,
+) -> None:
+    with Load(door) as load:
+        for name in (*door.ports, *door.ports):
+            enough = load.answered + 50
+            wait_until(lambda n=enough: load.answered >= n)  # type: ignore[misc]
+            door.replace(name)
+    assert set(load.outcomes) == {"200"}, load.outcomes
+
+
+def test_fault_01_the_other_server_answers_when_one_is_killed(door: Door) -> None:
+    """A request that the killed one had in hand may fail; none after it."""
+    with Load(door) as load:
+        wait_until(lambda: load.answered >= 50)
+        door.servers["idp-2"].kill()
+        door.servers["idp-2"].wait()
+        enough = load.answered + 100
+        wait_until(lambda: load.answered >= enough)
+    door.start("idp-2")
+    failed = sum(count for outcome, count in load.outcomes.items() if outcome != "200")
+    assert failed <= load.THREADS, load.outcomes
+
+
+class Load:
+    """Clients that keep their connections to the proxy, and ask for a bit of everything."""
+
+    THREADS = 4
+
+    def __init__(self, door: Door) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._stop = threading.Event()
+        self._door = door
+        self._threads = [threading.Thread(target=self._go_on) for _ in range(self.THREADS)]
+
+    @property
+    def answered(self) -> int:
+        return self.outcomes["200"]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _go_on(self) -> None:
+        visitor = Visitor()
+        tokens = signed_in(self._door, visitor)
+        while not self._stop.is_set():
+            tokens = self._ask(visitor, tokens)
+        visitor.close()
+
+    def _ask(self, visitor: Visitor, tokens: dict[str, Any]) -> dict[str, Any]:
+        url = self._door.url
+        try:
+            userinfo = visitor.http.get(f"{url}/userinfo", headers=bearer(tokens), timeout=20)
+            self.outcomes[str(userinfo.status_code)] += 1
+            jwks = visitor.http.get(f"{url}/jwks", timeout=20)
+            self.outcomes[str(jwks.status_code)] += 1
+            tokens = signed_in(self._door, visitor)
+            self.outcomes["200"] += 1
+        except (requests.RequestException, AssertionError) as problem:
+            self.outcomes[repr(problem)[:200]] += 1
+        return tokens
+
+
+def bearer(tokens: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
