@@ -22,7 +22,6 @@ missing_packages() {
     command -v curl >/dev/null || echo curl ca-certificates
     [[ -x /usr/sbin/nginx ]] || echo nginx
     [[ -x /usr/sbin/apache2 ]] || echo apache2
-    [[ -x /usr/sbin/nginx ]] || echo nginx-light
     [[ -f /usr/lib/apache2/modules/mod_auth_openidc.so ]] || echo libapache2-mod-auth-openidc
 }
 
