@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
-from idp.errors import AuthorizationRefusal, PageRefusal
+from idp.errors import AuthorizationRefusal, PageRefusal, told
 from idp.oidc.parameters import Parameters
 from idp.oidc.redirect_uris import is_registered
 
 PLACES = ("query", "fragment", "form_post")
 SIGNED = "jwt"
 RESPONSE_MODES = (*PLACES, *(f"{place}.{SIGNED}" for place in PLACES), SIGNED)
+NOWHERE = told("The product did not say where to send you back to.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def _redirect_uri(sent: Parameters, client: Client) -> str:
             return client.redirect_uris[0]
         if claimed and is_registered(claimed, client.redirect_uris, client.application_type):
             return claimed
+        if claimed is None:
+            raise PageRefusal("invalid_request", NOWHERE, f"no redirect_uri of {client.client_id}")
     raise PageRefusal(
         "invalid_request",
         "The product asked us to send you to an address that it has not registered.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -36,6 +37,18 @@ class Host(ThreadingHTTPServer):
     def address(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"
 
+    @classmethod
+    @contextmanager
+    def running(cls) -> Iterator[Host]:
+        host = cls()
+        thread = Thread(target=host.serve_forever, args=(0.01,))
+        thread.start()
+        yield host
+        host.let_go.set()
+        host.shutdown()
+        thread.join()
+        host.server_close()
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: Host
@@ -56,14 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    running = Host()
-    thread = Thread(target=running.serve_forever, args=(0.01,))
-    thread.start()
-    yield running
-    running.let_go.set()
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    with Host.running() as running:
+        yield running
 
 
 PATHS = ("/sound", "/sound#one", "/moved", NOT_THERE, "/large", "/binary", "/hangs", "/forged")
