@@ -34,7 +34,8 @@ ALIASED = (
 
 
 def metadata(settings: Settings, details_types: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What a client needs to know; nothing in it comes from a request (security.md S13)."""
+    """What a client needs to know; nothing in it comes from a request (security.md S13). A list of
+    nothing is left out (OpenID Connect Discovery section 4.2)."""
     issuer, methods = settings.issuer, _methods(settings)
     told = {
         "issuer": issuer,
@@ -94,7 +95,8 @@ def metadata(settings: Settings, details_types: tuple[str, ...] = ()) -> dict[st
         "frontchannel_logout_supported": True,
         "frontchannel_logout_session_supported": True,
     }
-    return told | _of_certificates(settings, told)
+    told |= _of_certificates(settings, told)
+    return {name: value for name, value in told.items() if value != []}
 
 
 def _methods(settings: Settings) -> list[str]:

@@ -142,8 +142,15 @@ def test_oidcc_scopes(visitor: Visitor, scope: str, claims: set[str]) -> None:
 )
 def test_oidcc_what_is_asked_beside_it_stops_nobody(visitor: Visitor, more: dict[str, Any]) -> None:
     """oidcc-display-page, -popup, -ui-locales, -claims-locales, -login-hint,
-    -ensure-request-with-acr-values-succeeds, -ensure-request-with-unknown-parameter-succeeds."""
+    -ensure-request-with-unknown-parameter-succeeds."""
     assert "code" in response(asks(visitor, **more))
+
+
+def test_oidcc_ensure_request_with_acr_values_succeeds(visitor: Visitor) -> None:
+    """With all that discovery names, of which one has to come back."""
+    told: Any = visitor.world.get("/.well-known/openid-configuration").json
+    asked = " ".join(told["acr_values_supported"])
+    assert claims_of(tokens(visitor, acr_values=asked)["id_token"])["acr"] in asked.split()
 
 
 def test_oidcc_login_hint(visitor: Visitor) -> None:
@@ -268,6 +275,7 @@ def test_oidcc_discovery_endpoint_verification(world: World) -> None:
     told: Any = answer.json
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     assert told["issuer"] == ISSUER
+    assert [] not in told.values()  # OpenID Connect Discovery section 4.2
     for member in ("authorization", "token", "userinfo", "end_session", "introspection"):
         assert told[f"{member}_endpoint"].startswith(f"{ISSUER}/")
     assert told["jwks_uri"] == f"{ISSUER}/jwks"
