@@ -16,11 +16,12 @@ from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.directory.details_types import UnfitDetails
 from idp.errors import OAuthRefusal
-from idp.oidc import authorization_details, fapi, pkce, resource_indicators
+from idp.oidc import authorization_details, claims_parameter, fapi, pkce, resource_indicators
+from idp.oidc.claims_parameter import RequestedClaims, UnreadableClaims
 from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import SIGNED, RefusedRequest, ReplyTo, get_client, get_reply_to
 from idp.oidc.resource_indicators import UnknownTarget
-from idp.oidc.scopes import OFFLINE_ACCESS, claims_of, scopes_of
+from idp.oidc.scopes import OFFLINE_ACCESS, scopes_of
 from idp.secret_values import SecretKeys, decode
 from idp.tokens.subjects import person_of
 
@@ -143,20 +144,21 @@ def _read(
     keys: SecretKeys,
     read_hint: HintReader,
 ) -> AuthorizationRequest:
-    resources = _resources(sent, client, catalog)
+    resources, claims = _resources(sent, client, catalog), _claims(sent)
+    scope, claim_names = _scope(sent, client), claims.names(client.scope.split())
     return AuthorizationRequest(
         client=client,
         reply_to=reply_to,
         claimed_redirect_uri=sent.get("redirect_uri"),
-        scope=_scope(sent, client),
+        scope=scope,
         nonce=sent.get("nonce"),
         prompt=frozenset(sent.words("prompt")),
         max_age=_max_age(sent, client),
-        hinted_subject=_hinted_subject(sent, client, keys, read_hint),
-        essential_acr=_acr(sent, is_essential=True),
-        acr_values=_wished_acr(sent, client),
-        claims=_claim_names(sent, client),
-        consent_scope=_consent_scope(sent, client, resources),
+        hinted_subject=_hinted_subject(sent, client, claims, keys, read_hint),
+        essential_acr=claims.acr(is_essential=True),
+        acr_values=_wished_acr(sent, client, claims),
+        claims=claim_names,
+        consent_scope=_consent_scope(scope, client, claim_names, resources),
         tenant=sent.get("tenant"),
         resources=resources,
         details=_details(sent, client, resources, catalog),
@@ -263,6 +265,13 @@ def _max_age(sent: Parameters, client: Client) -> int | None:
     return int(text)
 
 
+def _claims(sent: Parameters) -> RequestedClaims:
+    try:
+        return claims_parameter.read(sent)
+    except UnreadableClaims as problem:
+        raise _Fault("invalid_request", str(problem)) from problem
+
+
 def _resources(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductView, ...]:
     try:
         return resource_indicators.named(sent, client, catalog)
@@ -282,52 +291,39 @@ def _details(
 
 
 def _consent_scope(
-    sent: Parameters, client: Client, resources: Iterable[ProductView]
+    scope: Iterable[str],
+    client: Client,
+    claims: Mapping[str, Iterable[str]],
+    resources: Iterable[ProductView],
 ) -> frozenset[str]:
     """What the person would have to allow: the scopes, those that cover single claims, and what the
     client would be able to do in their name. The page that asks shows the same."""
-    named = {name for names in _claim_names(sent, client).values() for name in names}
+    named = {name for names in claims.values() for name in names}
     acts = frozenset(PERMISSION + key for key in client.permissions)
     elsewhere = frozenset(
         f"{RESOURCE}{product.key}:{key}"
         for product in resources
         for key in client.resources.get(product.key, ())
     )
-    return frozenset(_scope(sent, client)) | scopes_of(named) | acts | elsewhere
+    return frozenset(scope) | scopes_of(named) | acts | elsewhere
 
 
-def _claim_names(sent: Parameters, client: Client) -> dict[str, list[str]]:
-    """Single claims that are asked for, of the scopes that the client is registered for."""
-    claims = _claims(sent)
-    if not claims:
-        return {}
-    allowed = claims_of(client.scope.split())
-    asked = {place: sorted(allowed.intersection(section)) for place, section in claims.items()}
-    return {place: names for place, names in asked.items() if names}
-
-
-def _acr(sent: Parameters, *, is_essential: bool) -> tuple[str, ...]:
-    """The classes that `claims` makes essential, or else wishes for, as `acr_values` does (OpenID
-    Connect Core section 5.5.1.1)."""
-    asked = (_claims(sent).get("id_token") or {}).get("acr") or {}
-    if bool(asked.get("essential")) != is_essential:
-        return ()
-    values = asked.get("values") or ([asked["value"]] if "value" in asked else [])
-    return tuple(str(value) for value in values)
-
-
-def _wished_acr(sent: Parameters, client: Client) -> tuple[str, ...]:
+def _wished_acr(sent: Parameters, client: Client, claims: RequestedClaims) -> tuple[str, ...]:
     """The client's own where the request names none at all."""
-    wished = (*sent.words("acr_values"), *_acr(sent, is_essential=False))
-    return wished or (() if _acr(sent, is_essential=True) else tuple(client.default_acr_values))
+    wished = (*sent.words("acr_values"), *claims.acr(is_essential=False))
+    return wished or (() if claims.acr(is_essential=True) else tuple(client.default_acr_values))
 
 
 def _hinted_subject(
-    sent: Parameters, client: Client, keys: SecretKeys, read_hint: HintReader
+    sent: Parameters,
+    client: Client,
+    claims: RequestedClaims,
+    keys: SecretKeys,
+    read_hint: HintReader,
 ) -> str | None:
     """Whom the request is about: by an ID token, or by `claims` (OpenID Connect Core section
     5.5.1). Two who differ can't both be meant."""
-    claimed = _claimed_subject(_claims(sent))
+    claimed = claims.subject()
     named = claimed and person_of(keys, client, claimed)
     hint = sent.get("id_token_hint")
     if hint is None:
@@ -336,42 +332,3 @@ def _hinted_subject(
     if subject is None or named not in (None, subject):
         raise _Fault("invalid_request", "id_token_hint is not an ID token of ours about them.")
     return subject
-
-
-def _claimed_subject(claims: dict[str, Any]) -> str | None:
-    asked = [(section.get("sub") or {}).get("value") for section in claims.values()]
-    return next((str(value) for value in asked if value is not None), None)
-
-
-def _claims(sent: Parameters) -> dict[str, Any]:
-    """The `claims` parameter (OpenID Connect Core section 5.5), checked in the shape we read."""
-    text = sent.get("claims")
-    if text is None:
-        return {}
-    try:
-        claims = orjson.loads(text)
-    except ValueError as problem:
-        raise _Fault("invalid_request", "claims is not JSON.") from problem
-    if not isinstance(claims, dict):
-        raise _Fault("invalid_request", "claims must be a JSON object.")
-    kept = {place: _claim_requests(claims.get(place)) for place in ("id_token", "userinfo")}
-    return {place: requests for place, requests in kept.items() if requests}
-
-
-def _claim_requests(section: object) -> dict[str, Any]:
-    if section is None:
-        return {}
-    if not isinstance(section, dict) or not all(_is_claim_request(v) for v in section.values()):
-        raise _Fault("invalid_request", "claims must map names to null or to objects.")
-    return section
-
-
-def _is_claim_request(value: object) -> bool:
-    if value is None:
-        return True
-    if not isinstance(value, Mapping) or not isinstance(value.get("essential", False), bool):
-        return False
-    if isinstance(value.get("value"), dict | list):
-        return False
-    values = value.get("values", [])
-    return isinstance(values, list) and all(isinstance(v, str) for v in values)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from idp.errors import SetupMistake
+from idp.oidc import claims_parameter
 from idp.oidc.authorization_request import _wished_acr
 from idp.oidc.parameters import Parameters
 from idp.registration.clients import PLAIN
@@ -350,4 +351,4 @@ def test_what_it_wishes_for_holds_where_a_request_names_no_class(world: World) -
         ({"claims": '{"id_token": {"acr": {"essential": true, "value": "phr"}}}'}, ()),
     ):
         parameters = Parameters(asked_by(party_of(told), **asked), frozenset())
-        assert _wished_acr(parameters, client) == wished
+        assert _wished_acr(parameters, client, claims_parameter.read(parameters)) == wished
