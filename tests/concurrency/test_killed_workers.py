@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from tests.concurrency.conftest import WORKERS, Town, started, storage
+from tests.concurrency.load import Load
 from tests.concurrency.volley import Unanswered
 from tests.world import AMARA, PASSWORD
 
@@ -28,26 +28,15 @@ def fragile_town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tow
     running.stop()
 
 
-class Load:
-    """Threads that redeem, refresh and revoke as fast as they are answered; `acknowledged` are the
-    revocations that were answered by 200, `failed` what was answered by anything unforeseen."""
+class Revoking(Load):
+    """Redeems, refreshes and revokes as fast as it is answered; `acknowledged` are the revocations
+    that were answered by 200, `outcomes` counts every answer."""
 
-    def __init__(self, town: Town, threads: int = 3) -> None:
+    def __init__(self, town: Town) -> None:
+        super().__init__(threads=3)
         self._town = town
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._go_on) for _ in range(threads)]
         self.acknowledged: list[dict[str, Any]] = []
         self.outcomes: Counter[str] = Counter()
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def _go_on(self) -> None:
         while not self._stop.is_set():
@@ -70,7 +59,7 @@ class Load:
 
 def test_what_was_acknowledged_outlives_the_worker_that_did_it(fragile_town: Town) -> None:
     town = fragile_town
-    with Load(town) as load:
+    with Revoking(town) as load:
         for pid in workers(town):
             enough = len(load.acknowledged) + 10
             wait_until(lambda n=enough: len(load.acknowledged) >= n)  # type: ignore[misc]
@@ -82,7 +71,7 @@ def test_what_was_acknowledged_outlives_the_worker_that_did_it(fragile_town: Tow
 
 def test_what_was_acknowledged_outlives_the_whole_server(fragile_town: Town) -> None:
     town = fragile_town
-    with Load(town) as load:
+    with Revoking(town) as load:
         wait_until(lambda: len(load.acknowledged) >= 20)
         for pid in town.running.pids:
             os.kill(pid, signal.SIGKILL)

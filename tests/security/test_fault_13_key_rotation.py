@@ -6,12 +6,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import requests
@@ -21,15 +20,15 @@ from joserfc.jwk import KeySet
 
 from idp import worker
 from idp.tokens import signing_keys
-from tests.concurrency.conftest import Town
+from tests.concurrency.conftest import Town, started
+from tests.concurrency.load import Load
 from tests.concurrency.test_killed_workers import is_replaced, wait_until, workers
 from tests.machine.postgres import Postgres
-from tests.machine.provider_process import start_provider
 from tests.machine.redis_server import RedisServer
 from tests.security.browsing import at_once, claims_of, header_of, reopened, signer
 from tests.security.protocol import MACHINE, post_as, register
 from tests.security.test_sec_37_signing_keys import revoke
-from tests.world import ADDRESSES, World, apply_demo
+from tests.world import World
 
 HALF_AN_HOUR, STEP = 1800, 15
 EMERGENCY = 60
@@ -139,43 +138,28 @@ def test_fault_13_in_an_emergency_every_product_lets_go_of_the_key_within_a_minu
 @pytest.fixture
 def hurried(postgres: Postgres, redis_server: RedisServer, tmp_path: Path) -> Iterator[Town]:
     """Two processes, where a key signs three seconds after it was made."""
-    times = {"signing_key_lead": 3, "signing_key_max_age": 3, "jwks_max_age": 1}
-    settings: dict[str, Any] = {
-        "database_url": postgres.new_database(),
-        "redis_url": redis_server.url,
-        **times,
-    }
-    running = start_provider(
+    running = started(
         tmp_path,
-        lambda held: apply_demo(held, {**ADDRESSES, "issuer": held.settings.issuer}),
-        workers=2,
-        **settings,
+        database_url=postgres.new_database(),
+        redis_url=redis_server.url,
+        signing_key_lead=3,
+        signing_key_max_age=3,
+        jwks_max_age=1,
     )
     yield Town(running)
     running.stop()
 
 
-class Load:
-    """Threads that ask for tokens and validate each by the published keys, as fast as they are
-    answered. `signed_by` are the keys that they saw, `refused` the tokens that were not taken."""
+class Validating(Load):
+    """Asks for tokens and validates each by the published keys, as fast as it is answered.
+    `signed_by` are the keys that it saw, `refused` the tokens that were not taken."""
 
     def __init__(self, town: Town) -> None:
+        super().__init__(threads=4)
         self._issuer = town.running.issuer
         self._secret = town.world.secret("northwind-hr")
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._go_on) for _ in range(4)]
         self.signed_by: set[str] = set()
         self.refused: list[str] = []
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def _go_on(self) -> None:
         product = Product(self._fetch, time.time)
@@ -202,7 +186,7 @@ class Load:
 
 def test_fault_13_on_real_processes_fifty_rotations_at_once_make_one_key(hurried: Town) -> None:
     """One of the processes is killed on the way, and no token is refused by anybody."""
-    with Load(hurried) as load:
+    with Validating(hurried) as load:
         first = rotated(hurried)
         victim = workers(hurried)[0]
         os.kill(victim, signal.SIGKILL)
