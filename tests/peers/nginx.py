@@ -74,6 +74,19 @@ class Nginx:
         connection.close()
         return answer.status, json.loads(text) if text.startswith("{") else text
 
+    def cipher_for(self, version: ssl.TLSVersion, ciphers: str) -> str | None:
+        """What a client is given that knows this version of TLS alone, and of older versions than
+        1.3 these ciphers; none if there is no connection."""
+        context = _trusting(self.folder / "id.example.pem")
+        context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+        try:
+            with self._secured(context, MTLS) as connection:
+                given = connection.cipher()
+        except ssl.SSLError:
+            return None
+        return given[0] if given else None
+
     def _connected(self, host: str, shown: Certificate | None) -> ssl.SSLSocket:
         context = self.trusted
         if shown:
@@ -81,6 +94,9 @@ class Nginx:
             mine = self.folder / f"client-{shown.certificate.serial_number}.pem"
             mine.write_text(shown.key_pem + shown.pem)
             context.load_cert_chain(mine)
+        return self._secured(context, host)
+
+    def _secured(self, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
         plain = socket.create_connection((LOOPBACK, self.port), SECONDS_TO_ANSWER)
         return context.wrap_socket(plain, server_hostname=host)
 

@@ -3,6 +3,7 @@ whoever has none of theirs is nobody, whatever they write into their headers (RF
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -133,3 +134,21 @@ def test_a_connection_to_one_host_asks_nothing_of_the_other(
     assert asked(nginx, "peer-by-name", shown=right, asked_for=PUBLIC) == NOBODY
     status, _ = asked(nginx, "peer-by-name", shown=right, host=PUBLIC, asked_for=MTLS)
     assert status == 421
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1")
+def test_no_tls_is_spoken_but_what_fapi_asks_for(nginx: Nginx) -> None:
+    """FAPI 2.0 Security Profile 5.2.2: TLS 1.3, or 1.2 by the ciphers that RFC 9325 (4.2)
+    recommends"""
+    of_old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    of_old.set_ciphers("ALL:@SECLEVEL=0")
+    older = {each["name"] for each in of_old.get_ciphers() if each["protocol"] != "TLSv1.3"}
+    given = {nginx.cipher_for(ssl.TLSVersion.TLSv1_2, name) for name in older} - {None}
+    assert given, "TLS 1.2 is spoken"
+    assert given <= {
+        f"ECDHE-{key}-AES{bits}"
+        for key in ("ECDSA", "RSA")
+        for bits in ("128-GCM-SHA256", "256-GCM-SHA384")
+    }
+    assert nginx.cipher_for(ssl.TLSVersion.TLSv1_1, "ALL") is None
+    assert str(nginx.cipher_for(ssl.TLSVersion.TLSv1_3, "ALL")).startswith("TLS_AES_")
