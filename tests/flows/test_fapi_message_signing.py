@@ -73,9 +73,9 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("ensure-request-object-with-nbf-8-seconds-in-the-future-is-accepted", {"nbf": 8}),
     ("nbf an hour ago", {"nbf": 5 - HOUR, "exp": 5}),
     ("exp an hour after nbf", {"exp": HOUR}),
-    ("ensure-request-object-with-64-char-nonce-success", {"nonce": "n" * 64}),
-    ("ensure-request-object-with-long-nonce", {"nonce": "n" * 384}),
-    ("ensure-request-object-with-long-state", {"state": "s" * 1200}),
+    ("ensure-authorization-request-with-64-char-nonce-success", {"nonce": "n" * 64}),
+    ("ensure-authorization-request-with-long-nonce", {"nonce": "n" * 384}),
+    ("ensure-authorization-request-with-long-state", {"state": "s" * 1200}),
     ("ensure-other-scope-order-succeeds", {"scope": "email openid"}),
     ("test-claims-parameter-identity-claims", {"claims": {"id_token": {"name": None}}}),
 ]
@@ -92,15 +92,15 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("another issuer", {"iss": OTHER.client_id}),
     ("another client_id", {"client_id": OTHER.client_id}),
     (
-        "attempt-to-include-request_uri-in-request-object",
+        "par-authorization-request-containing-request_uri",
         {"request_uri": "urn:ietf:params:oauth:request_uri:x"},
     ),
 ]
 BADLY_ASKED: list[tuple[str, dict[str, Any]]] = [
     ("ensure-request-object-without-redirect-uri-fails", {"redirect_uri": None}),
-    ("ensure-registered-redirect-uri", {"redirect_uri": "https://x.example/"}),
+    ("not a redirect_uri of its own", {"redirect_uri": "https://x.example/"}),
     ("par-ensure-pkce-required", {"code_challenge": None}),
-    ("par-ensure-plain-pkce-rejected", {"code_challenge_method": "plain"}),
+    ("par-plain-pkce-rejected", {"code_challenge_method": "plain"}),
     ("an answer that is not signed", {"response_mode": None}),
     ("an answer that is not signed, either", {"response_mode": "query"}),
 ]
@@ -124,7 +124,7 @@ def test_what_a_request_object_may_not_be(bank: World) -> None:
 
 
 def test_it_is_signed_by_the_client_and_not_by_rs256(bank: World) -> None:
-    """ensure-signed-request-object-with-rs256-fails, -signature-algorithm-is-not-none,
+    """ensure-signed-request-object-with-RS256-fails, -signature-algorithm-is-not-none,
     -with-invalid-signature-fails, ensure-matching-key-in-authorization-request"""
     sound = request_object(bank)
     nobody = f"{segment({'alg': 'none'})}.{sound.split('.')[1]}."
@@ -167,6 +167,16 @@ def test_signed_requests_may_go_with_plain_answers(bank: World) -> None:
     visitor = bank.browser()
     sent = sent_back(finish(visitor, begin(visitor, name, PLAIN_ANSWERS)))
     assert (sent["iss"], "code" in sent) == (ISSUER, True)
+
+
+def test_plain_requests_may_have_signed_answers(bank: World) -> None:
+    """The plan's `unsigned` with `jarm`: the security profile, which may ask for it."""
+    visitor = bank.browser()
+    name = request_uri(bank, OTHER, response_mode="jwt")
+    sent = sent_back(finish(visitor, begin(visitor, name, OTHER)))
+    header, claims = verified(bank, sent["response"])
+    assert (set(sent), header["alg"]) == ({"response"}, "ES256")
+    assert {"iss", "aud", "exp", "code", "state"} <= set(claims)
 
 
 def test_whoever_of_the_security_profile_signs_bounds_it_too(bank: World) -> None:

@@ -3,11 +3,14 @@ case as the conformance suite asks."""
 
 from __future__ import annotations
 
+import string
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
 from werkzeug.test import TestResponse
 
 from idp.oidc.logout_request import (
@@ -17,11 +20,12 @@ from idp.oidc.logout_request import (
     NOT_REGISTERED,
     UNKNOWN_CLIENT,
 )
-from tests.security.protocol import is_signed_in
-from tests.world import ADDRESSES, Visitor, World
+from tests.security.protocol import is_signed_in, segment
+from tests.world import ADDRESSES, ISSUER, Visitor, World, claims_of, sent_back
 
 BACK = f"{ADDRESSES['lms']}/signed-out"
-HINT, CHANGED = "the hint", "the hint, changed"
+HINT, CHANGED, UNSIGNED, BY_SECRET = "the hint", "changed", "alg none", "by the client's secret"
+PUNCTUATED = string.punctuation + "~~ é"
 
 
 @pytest.fixture
@@ -37,9 +41,19 @@ def changed(hint: str) -> str:
     return ".".join((header, claims[:9] + other + claims[10:], signature))
 
 
+def unsigned(hint: str) -> str:
+    return f"{segment({'alg': 'none'})}.{hint.split('.')[1]}."
+
+
+def by_secret(hint: str, secret: str) -> str:
+    """The same, as whoever has the client's secret can make it."""
+    return jwt.encode({"alg": "HS256"}, claims_of(hint), OctKey.import_key(secret))
+
+
 def ask(visitor: Visitor, hint: str, method: str, asked: dict[str, str]) -> TestResponse:
     """By GET, or by a form as another site sends it."""
     hints = {HINT: hint, CHANGED: changed(hint)}
+    hints |= {UNSIGNED: unsigned(hint), BY_SECRET: by_secret(hint, visitor.world.secret("lms"))}
     sent = {name: hints.get(value, value) for name, value in asked.items()}
     if method == "GET":
         return visitor.get("/logout?" + urlencode(sent))
@@ -71,9 +85,35 @@ def test_a_hint_of_this_session_ends_it_and_the_way_leads_back(
         assert visitor.get(location).status_code == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_state_of_any_characters_comes_back_alone_and_as_it_was(
+    signed_in: Any, method: str
+) -> None:
+    visitor, hint = signed_in
+    asked = {"id_token_hint": HINT, "post_logout_redirect_uri": BACK, "state": PUNCTUATED}
+    assert sent_back(ask(visitor, hint, method, asked)) == {"state": PUNCTUATED}
+
+
+def test_discovery_has_what_the_plans_of_the_end_of_a_session_ask_for(world: World) -> None:
+    """oidcc-rp-initiated-logout-, -backchannel-logout-, -frontchannel-logout- and
+    -session-management-discovery-endpoint-verification"""
+    told = world.get("/.well-known/openid-configuration").json or {}
+    assert told["end_session_endpoint"] == f"{ISSUER}/logout"
+    assert told["check_session_iframe"] == f"{ISSUER}/check_session"
+    supported = [
+        told[f"{channel}channel_logout{what}_supported"]
+        for channel in ("back", "front")
+        for what in ("", "_session")
+    ]
+    assert supported == [True] * 4
+
+
 AT_FAULT = [
     ({"id_token_hint": "bad"}, NO_HINT_OF_OURS),
-    ({"id_token_hint": CHANGED, "post_logout_redirect_uri": BACK}, NO_HINT_OF_OURS),
+    *(
+        ({"id_token_hint": made, "post_logout_redirect_uri": BACK}, NO_HINT_OF_OURS)
+        for made in (CHANGED, UNSIGNED, BY_SECRET)
+    ),
     (
         {"id_token_hint": "bad", "client_id": "lms", "post_logout_redirect_uri": BACK},
         NO_HINT_OF_OURS,

@@ -17,4 +17,5 @@ def test_a_provider_of_several_processes_answers_as_one_and_ends_as_one(tmp_path
     assert len(pids) == 4  # the server, its two workers, and one for the outbox
     assert {answer.text for answer in answers} == {answers[0].text}
     assert answers[0].headers["Cache-Control"] == "public, max-age=7"
+    assert all("Date" in answer.headers for answer in answers), "FAPI 2.0 clients look for it"
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []

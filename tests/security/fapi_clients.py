@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from idp.oidc.client_authentication import ASSERTION_TYPE
 from tests.security.protocol import Party, asked_by, of_people
 from tests.security.proving_possession import KEY as HOLDER
 from tests.security.proving_possession import Key, made, push_with, redeem_with, send
@@ -49,6 +50,12 @@ def push_signed(
     return send(world, party, "/par", by, request=request, **beside)
 
 
+def pushed_by(world: World, assertion: str, client_id: str = FAPI.client_id) -> TestResponse:
+    """A request that lacks all but a proof of its client: this assertion."""
+    proof = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+    return world.post("/par", {}, **proof, client_id=client_id)
+
+
 def request_object(world: World, party: Party = SIGNED, key: Any = SIGNER, **changed: Any) -> str:
     """A sound one; None leaves a claim out."""
     now = int(world.clock())
@@ -87,8 +94,8 @@ def code(world: World, party: Party = FAPI, **changed: Any) -> str:
     return sent_back(finish(visitor, begin(visitor, name, party)))["code"]
 
 
-def tokens(world: World, party: Party = FAPI, key: Key = HOLDER) -> dict[str, Any]:
-    answer = redeem_with(world, party, code(world, party), made(world, key=key))
+def tokens(world: World, party: Party = FAPI, key: Key = HOLDER, **changed: Any) -> dict[str, Any]:
+    answer = redeem_with(world, party, code(world, party, **changed), made(world, key=key))
     assert answer.status_code == 200, answer.text
     return dict(answer.json or {})
 
