@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from idp import setup
+from idp import setup, tenancy
 from idp.provider import Provider
+from idp.registration import initial_tokens
+from idp.registration.initial_tokens import InitialTokenForm
+from idp.secret_values import new_id
 from tests.machine.processes import LOOPBACK
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.peers.certificates import MTLS, Certificates, new_certificates
@@ -59,6 +62,20 @@ def provider(
     running = start_provider(folder, furnish, outbox_workers=1, **behind)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="module")
+def new_initial_token(provider: RunningProvider) -> Callable[[str], str]:
+    """For one client whose addresses are at that host."""
+    held = provider.held
+
+    def made(host: str) -> str:
+        form = {"name": f"peers-{new_id()}", "product": "lms", "redirect_hosts": [host]}
+        with tenancy.every_tenant(held.database) as session:
+            described = InitialTokenForm.model_validate(form)
+            return initial_tokens.make(session, described, held.clock())
+
+    return made
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from tests.machine.processes import free_port
+from tests.peers.apache_sites import CALLBACK, SITES
 from tests.peers.certificates import Certificates
 
 AWAY = "https://peer.example/callback"  # nobody is there: the visitor stops when sent to it
@@ -39,7 +40,7 @@ def odd_secret_of(client_id: str) -> str:
 class Ports:
     """Where the peers listen, chosen before the provider is told of them."""
 
-    apache: int = field(default_factory=free_port)
+    apache: dict[str, int] = field(default_factory=lambda: {site: free_port() for site in SITES})
     browser_app: int = field(default_factory=free_port)
     nginx: int = field(default_factory=free_port)
     express: int = field(default_factory=free_port)
@@ -77,7 +78,9 @@ def public_halves(keys: dict[str, dict[str, Any]], *algorithms: str) -> dict[str
 def registrations(
     ports: Ports, keys: dict[str, dict[str, Any]], certificates: Certificates
 ) -> list[dict[str, Any]]:
-    apache = f"http://localhost:{ports.apache}"
+    apache, signing_apache = (
+        f"http://localhost:{ports.apache[site]}" for site in ("plain", "signs")
+    )
     apps = [f"http://{host}:{ports.browser_app}" for host in ("localhost", "127.0.0.1")]
     express = f"http://localhost:{ports.express}"
     receiver = f"http://localhost:{ports.logout_receiver}"
@@ -175,9 +178,23 @@ def registrations(
         ),
         _with_secret(
             "peer-apache",
-            redirect_uris=[f"{apache}/protected/callback"],
+            access_token_signed_response_alg="RS256",
+            redirect_uris=[apache + CALLBACK],
             post_logout_redirect_uris=[f"{apache}/signed-out.html"],
-            backchannel_logout_uri=f"{apache}/protected/callback?logout=backchannel",
+            backchannel_logout_uri=f"{apache}{CALLBACK}?logout=backchannel",
+            initiate_login_uri=apache + CALLBACK,
+            grant_types=WITH_REFRESH,
+        ),
+        _client(
+            "peer-apache-signs",
+            token_endpoint_auth_method="private_key_jwt",
+            jwks=public_halves(keys, "RS256"),
+            request_object_signing_alg="RS256",
+            userinfo_signed_response_alg="RS256",
+            redirect_uris=[signing_apache + CALLBACK],
+            post_logout_redirect_uris=[f"{signing_apache}/signed-out.html"],
+            frontchannel_logout_uri=f"{signing_apache}{CALLBACK}?logout=get",
+            frontchannel_logout_session_required=True,
             grant_types=WITH_REFRESH,
         ),
     ]

@@ -3,14 +3,11 @@ person in as what they are told that they are (RFC 7591)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from idp import tenancy
-from idp.registration import initial_tokens
-from idp.registration.initial_tokens import InitialTokenForm
-from idp.secret_values import new_id
 from tests.machine.provider_process import RunningProvider
 from tests.peers.node_process import NodeProcess, Refused
 from tests.peers.registrations import AWAY
@@ -33,13 +30,8 @@ def library(request: pytest.FixtureRequest) -> NodeProcess:
 
 
 @pytest.fixture
-def initial_token(provider: RunningProvider) -> str:
-    """For one client."""
-    held = provider.held
-    form = {"name": f"peers-{new_id()}", "product": "lms", "redirect_hosts": ["peer.example"]}
-    with tenancy.every_tenant(held.database) as session:
-        described = InitialTokenForm.model_validate(form)
-        return initial_tokens.make(session, described, held.clock())
+def initial_token(new_initial_token: Callable[[str], str]) -> str:
+    return new_initial_token("peer.example")
 
 
 def registered(library: NodeProcess, issuer: str, token: str, **more: Any) -> RelyingParty:

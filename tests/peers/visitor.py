@@ -68,6 +68,11 @@ class Visitor:
     def close(self) -> None:
         self.http.close()
 
+    def forget(self, word: str) -> None:
+        """Lose the cookies whose names have that word in them."""
+        for cookie in [each for each in self.http.cookies if word in each.name]:
+            self.http.cookies.clear(cookie.domain, cookie.path, cookie.name)
+
     def open(self, url: str) -> Place:
         """GET, and follow redirects."""
         return self._go("GET", url, None)
