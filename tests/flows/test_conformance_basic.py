@@ -123,8 +123,12 @@ def test_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(visitor: Visi
     ],
 )
 def test_oidcc_scopes(visitor: Visitor, scope: str, claims: set[str]) -> None:
-    told = visitor.world.userinfo(tokens(visitor, scope=scope)["access_token"]).json
-    assert claims <= set(told or {})
+    """And what was not asked for is nowhere, nor any of it in the ID token."""
+    given = tokens(visitor, scope=scope)
+    told = set(visitor.world.userinfo(given["access_token"]).json or {})
+    assert claims <= told
+    assert ("name" in told, "email" in told) == ("profile" in scope, "email" in scope)
+    assert {"name", "email"}.isdisjoint(claims_of(given["id_token"]))
 
 
 @pytest.mark.parametrize(
@@ -238,8 +242,9 @@ def test_oidcc_request_uri_unsigned_is_refused(visitor: Visitor) -> None:
 
 def test_oidcc_claims_essential(visitor: Visitor) -> None:
     asked = '{"userinfo":{"name":{"essential":true}}}'
-    token = tokens(visitor, scope="openid", claims=asked)["access_token"]
-    assert "name" in (visitor.world.userinfo(token).json or {})
+    given = tokens(visitor, scope="openid", claims=asked)
+    assert "name" in (visitor.world.userinfo(given["access_token"]).json or {})
+    assert "name" not in claims_of(given["id_token"])
 
 
 def test_oidcc_refresh_token(visitor: Visitor) -> None:
