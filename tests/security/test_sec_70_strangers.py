@@ -319,3 +319,4 @@ def test_nothing_else_that_waits_is_held_up_by_a_logo(world: World, host: Host) 
     lanes = [lane for lane in outbox.LANES if lane is not outbox.logos]
     assert outbox.LOGO not in {each.kind for lane in lanes for each in lane(database, now)}
     assert [each.kind for each in outbox.logos(database, now)] == [outbox.LOGO]
+    assert set(worker.THREADS) == set(outbox.LANES)
