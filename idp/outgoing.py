@@ -23,6 +23,8 @@ from urllib.parse import urlencode, urlsplit
 from idp.settings import Networks
 
 DEADLINE = 5.0
+PATIENCE = 4.0  # where somebody is kept waiting meanwhile
+LARGEST = 64 * 1024
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))  # for what the operator has set
 _NAT64 = IPv6Network("64:ff9b::/96")
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -55,6 +57,19 @@ def post_form(
 ) -> int:
     """The status of the answer, of which nothing else is read. Raises Unreachable."""
     return ask(uri, allowed, fields, deadline=deadline).status
+
+
+def fetched(
+    uri: str, allowed: Networks, headers: Mapping[str, str] = NO_HEADERS, most: int = LARGEST
+) -> bytes:
+    """The whole of what is at an address: `most` bytes at most, with status 200. Raises
+    Unreachable."""
+    answer = ask(uri, allowed, headers=headers, most=most + 1, deadline=PATIENCE)
+    if answer.status != 200:
+        raise Unreachable(f"status {answer.status}", may_have_arrived=True)
+    if len(answer.body) > most:
+        raise Unreachable(f"more than {most} bytes", may_have_arrived=True)
+    return answer.body
 
 
 def ask(

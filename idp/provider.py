@@ -13,6 +13,7 @@ from idp.directory.catalog import Catalog, Versioned, load_catalog
 from idp.directory.identity_providers import load_identity_providers
 from idp.ephemeral import Ephemeral, ephemeral
 from idp.federation.upstream import Upstreams
+from idp.oidc.jwks_uri import ClientKeys
 from idp.oidc.software_statement import Issuers, read_issuers
 from idp.sealed import Sealed
 from idp.secret_values import SecretKeys, secret_keys
@@ -37,6 +38,7 @@ class Provider:
     tokens: TokenReader
     upstreams: Upstreams
     turns: Turns
+    client_keys: ClientKeys
     software_issuers: Issuers
     clock: Callable[[], float]
 
@@ -44,11 +46,12 @@ class Provider:
 def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Provider:
     keys, turns = secret_keys(settings.keys_dir), Turns()
     database = Database(settings.database_url, settings.database_pool, keys.seal)
+    kept = Sealed(ephemeral(settings.redis_url, database), keys)
     retention = float(max(settings.access_token_lifetime, settings.id_token_lifetime))
     return Provider(
         settings=settings,
         database=database,
-        ephemeral=Sealed(ephemeral(settings.redis_url, database), keys),
+        ephemeral=kept,
         secret_keys=keys,
         hasher=PasswordHasher(settings, keys.pepper),
         catalog=Versioned(database, lambda: _catalog(database)),
@@ -56,6 +59,7 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         tokens=TokenReader(),
         upstreams=Upstreams(settings.reachable_networks, turns),
         turns=turns,
+        client_keys=ClientKeys(kept, settings.reachable_networks, turns),
         software_issuers=read_issuers(settings.software_issuers),
         clock=clock,
     )

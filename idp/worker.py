@@ -27,7 +27,7 @@ from idp.directory import (
 )
 from idp.directory.clients import Client
 from idp.directory.operating import NOBODY, operation
-from idp.errors import StoreUnavailable
+from idp.errors import Busy, StoreUnavailable
 from idp.grants import ending
 from idp.login import password_reminders, resetting, sign_up
 from idp.oidc import encrypted_responses
@@ -158,7 +158,7 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
     claims = logout.logout_token_claims(
         held.settings.issuer, client, message.payload, held.secret_keys, now
     )
-    token = _for_product(client, mint(key, LOGOUT_TOKEN, claims))
+    token = _for_product(held, client, mint(key, LOGOUT_TOKEN, claims), now)
     try:
         allowed = held.settings.reachable_networks
         status = post_form(client.backchannel_logout_uri, {"logout_token": token}, allowed)
@@ -170,11 +170,11 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
         raise Undelivered(f"the product answered {status}")
 
 
-def _for_product(client: Client, token: str) -> str:
+def _for_product(held: Provider, client: Client, token: str, now: float) -> str:
     """Encrypted as its ID tokens are (Back-Channel Logout 1.0 section 2.4)."""
     try:
-        return encrypted(client, encrypted_responses.ID_TOKEN, token)
-    except NotEncryptable as problem:
+        return encrypted(client, held.client_keys, encrypted_responses.ID_TOKEN, token, now)
+    except (NotEncryptable, Busy) as problem:
         raise Undelivered(problem.detail) from problem
 
 

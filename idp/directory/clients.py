@@ -37,6 +37,7 @@ class Client(Base):
     token_endpoint_auth_method: Mapped[str] = mapped_column(default="client_secret_basic")
     token_endpoint_auth_signing_alg: Mapped[str | None]
     jwks: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
+    jwks_uri: Mapped[str | None]
     redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
     post_logout_redirect_uris: Mapped[list[str]] = mapped_column(JsonText, default=list)
     grant_types: Mapped[list[str]] = mapped_column(JsonText, default=list)

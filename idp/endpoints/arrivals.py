@@ -14,7 +14,6 @@ from idp.outgoing import Unreachable
 from idp.provider import Provider, catalog_with
 from idp.turns import NoTurn
 
-PATIENCE = 4.0
 ACCEPTED = {"Accept": "application/oauth-authz-req+jwt, application/jwt"}
 UNSOUND = told("The product asked for this sign-in in a way that we can't check.")
 
@@ -40,7 +39,9 @@ def arrived(provider: Provider, sent: Parameters, now: float) -> Arrival:
             sentence = "request and request_uri exclude each other."
             raise RequestObjectRefusal(sentence, code="invalid_request")
         token = token or _fetched(provider, client, request_uri)
-        opened = request_object.verify(token, client, provider.settings.issuer, now)
+        opened = request_object.verify(
+            *(token, client, provider.client_keys), provider.settings.issuer, now
+        )
     except RequestObjectRefusal as refusal:
         raise _where_it_is_told(refusal, sent, client) from refusal
     return Arrival(opened, is_signed=True)
@@ -54,19 +55,13 @@ def _fetched(provider: Provider, client: Client, request_uri: str) -> str:
     if address not in {each.partition("#")[0] for each in client.request_uris}:
         sentence = "request_uri is none that the client has registered."
         raise RequestObjectRefusal(sentence, code=pushed_request.CODE)
-    networks = provider.settings.reachable_networks
     try:
         with provider.turns.wait_for(f"client {client.client_id}"):
-            answer = outgoing.ask(
-                *(address, networks), headers=ACCEPTED, most=MAX_TOKEN + 1, deadline=PATIENCE
-            )
-    except (NoTurn, Unreachable) as problem:
-        sentence = "Nothing could be fetched from request_uri."
+            networks = provider.settings.reachable_networks
+            return outgoing.fetched(address, networks, ACCEPTED, MAX_TOKEN).decode("ascii").strip()
+    except (NoTurn, Unreachable, UnicodeDecodeError) as problem:
+        sentence = "Nothing could be fetched from request_uri that is a JWT."
         raise RequestObjectRefusal(sentence, str(problem), pushed_request.CODE) from problem
-    if answer.status != 200 or len(answer.body) > MAX_TOKEN or not answer.body.isascii():
-        sentence = f"request_uri answers {answer.status}, or with no JWT."
-        raise RequestObjectRefusal(sentence, code=pushed_request.CODE)
-    return answer.body.decode().strip()
 
 
 def _where_it_is_told(refusal: RequestObjectRefusal, sent: Parameters, client: Client) -> Refusal:

@@ -18,6 +18,7 @@ from idp.login.attempt import Attempt
 from idp.login.steps import Done, Refused, ToAllow
 from idp.oidc import parameters
 from idp.oidc.authorization_request import PARAMETERS, AuthorizationRequest
+from idp.oidc.encrypted_responses import AUTHORIZATION, check_readable
 from idp.oidc.parameters import Malformed, Parameters
 from idp.oidc.reply_to import RefusedRequest
 from idp.provider import Provider
@@ -42,6 +43,8 @@ def authorize(provider: Provider, request: Request) -> Response | Page:
     try:
         arrival = arrived(provider, sent, now)
         parsed = read_request(provider, arrival, now)
+        if parsed.reply_to.is_signed:
+            check_readable(parsed.client, provider.client_keys, AUTHORIZATION, now)
         if request.method == "POST":
             return _asked_again_by_get(sent)
         return _begin(provider, request, parsed, arrival.parameters)

@@ -44,6 +44,7 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
             sent,
             request.header("authorization"),
             lambda client_id: catalog_with(provider, client_id, now).clients.get(client_id),
+            provider.client_keys,
             (issuer, *(issuer + path for path in ADDRESSED_BY.get(request.path, (request.path,)))),
             possession.certificate_of(provider, request.sender),
             now,

@@ -55,7 +55,8 @@ def _signed(provider: Provider, client: Client, described: dict[str, Any]) -> Re
     key = provider.key_ring.current(now).signer(client.introspection_signed_response_alg, now)
     claimed = {"iss": provider.settings.issuer, "aud": client.client_id, "iat": int(now)}
     token = mint(key, INTROSPECTION, {**claimed, "token_introspection": described})
-    body = encrypted(client, encrypted_responses.INTROSPECTION, token)
+    keys = provider.client_keys
+    body = encrypted(client, keys, encrypted_responses.INTROSPECTION, token, now)
     return Response(200, (("Content-Type", MEDIA_TYPE), *NO_STORE), body.encode())
 
 

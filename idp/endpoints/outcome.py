@@ -222,4 +222,4 @@ def _signed(provider: Provider, reply_to: ReplyTo, fields: dict[str, str]) -> st
     alg = reply_to.client.authorization_signed_response_alg
     signer = provider.key_ring.current(now).signer(alg, now)
     token = mint(signer, RESPONSE, authorization_response.jwt_claims(reply_to, fields, now))
-    return encrypted(reply_to.client, AUTHORIZATION, token)
+    return encrypted(reply_to.client, provider.client_keys, AUTHORIZATION, token, now)

@@ -10,6 +10,7 @@ from idp.login import attempt as attempts
 from idp.oidc import pushed_request, request_object
 from idp.oidc.authorization_request import NOT_SUPPORTED, PARAMETERS, Arrival
 from idp.oidc.dpop import Proof
+from idp.oidc.encrypted_responses import AUTHORIZATION, check_readable
 from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import RefusedRequest
 from idp.possession import spend, verified_proof
@@ -38,7 +39,8 @@ def _arrival(provider: Provider, sent: Parameters, client: Client, proof: Proof 
     """Of a request object what it says, and nothing that stands beside it (RFC 9126 section 3), but
     for the key that the code is bound to. Raises RequestObjectRefusal."""
     token, issuer = sent.get("request"), provider.settings.issuer
-    signed = token and request_object.verify(token, client, issuer, provider.clock())
+    now, keys = provider.clock(), provider.client_keys
+    signed = token and request_object.verify(token, client, keys, issuer, now)
     values = (signed or sent).values
     asked = {n: values[n] for n in (*PARAMETERS, *NOT_SUPPORTED) if n in values}
     asked["client_id"] = client.client_id
@@ -60,10 +62,13 @@ def _check(provider: Provider, arrival: Arrival) -> None:
     if not attempts.fits(kept):
         sentence = "The parameters together are larger than a sign-in keeps."
         raise OAuthRefusal("invalid_request", sentence)
+    now = provider.clock()
     try:
-        read_request(provider, arrival, provider.clock())
+        parsed = read_request(provider, arrival, now)
     except RefusedRequest as refusal:
         raise OAuthRefusal(refusal.code, refusal.public_message) from refusal
     except PageRefusal as refusal:
         sentence = "redirect_uri is not registered."
         raise OAuthRefusal("invalid_request", sentence, refusal.detail) from refusal
+    if parsed.reply_to.is_signed:
+        check_readable(parsed.client, provider.client_keys, AUTHORIZATION, now)

@@ -212,24 +212,21 @@ def _asked(
         claimed = {**claimed, **verify_statement(statement, provider.software_issuers, issuer, now)}
     form = dynamic_clients.asked_for(claimed, terms, client_id)
     if form.sector_identifier_uri:
-        sector = _fetched(provider, form.sector_identifier_uri)
+        sector = _fetched(provider, sector_identifier.MEMBER, form.sector_identifier_uri)
         sector_identifier.check_sector(sector, form.redirect_uris)
+    if form.jwks_uri and dynamic_clients.is_encrypted_to(form):
+        dynamic_clients.check_published(form, _fetched(provider, "jwks_uri", form.jwks_uri))
     return _Asked(form, statement)
 
 
-def _fetched(provider: Provider, uri: str) -> bytes:
+def _fetched(provider: Provider, member: str, uri: str) -> bytes:
     """Asked for anew each time, since it decides. All clients together are one of those whom we
     wait for: what they name are any addresses."""
-    allowed, most = provider.settings.reachable_networks, sector_identifier.LARGEST + 1
     try:
         with provider.turns.wait_for("registrations"):
-            answer = outgoing.ask(uri, allowed, most=most, deadline=sector_identifier.PATIENCE)
+            return outgoing.fetched(uri, provider.settings.reachable_networks)
     except (NoTurn, Unreachable) as problem:
-        sentence = "It could not be fetched."
-        raise MetadataRefusal(sector_identifier.MEMBER, sentence) from problem
-    if answer.status != 200:
-        raise MetadataRefusal(sector_identifier.MEMBER, f"Status {answer.status} is there.")
-    return answer.body
+        raise MetadataRefusal(member, "It could not be fetched.") from problem
 
 
 @contextmanager

@@ -25,12 +25,14 @@ from idp.grants.target import Target, Wanted
 from idp.oidc import authorization_details, resource_indicators
 from idp.oidc.client_metadata import DEVICE_CODE, TOKEN_EXCHANGE
 from idp.oidc.confirmation import Confirmation
+from idp.oidc.encrypted_responses import ID_TOKEN, check_readable
 from idp.oidc.parameters import Parameters
 from idp.oidc.resource_indicators import UnknownTarget
 from idp.possession import bound_to, verified_proof
 from idp.provider import Provider
 from idp.targets import judged, opened
 
+WITHOUT_ID_TOKEN = ("client_credentials", TOKEN_EXCHANGE)
 NEVER_CACHED = (*NO_STORE, ("Pragma", "no-cache"))
 
 
@@ -48,6 +50,8 @@ def token(provider: Provider, request: Request) -> Response:
         raise OAuthRefusal("unsupported_grant_type", "grant_type is not supported.")
     if grant_type not in client.grant_types:
         raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
+    if grant_type not in WITHOUT_ID_TOKEN:
+        check_readable(client, provider.client_keys, ID_TOKEN, provider.clock())
     holder = bound_to(provider, request.sender, client, proof)
     return json_response(redeem(provider, request, client, sent, holder), headers=NEVER_CACHED)
 
@@ -139,6 +143,7 @@ def _tokens(
 ) -> dict[str, Any]:
     return token_response.for_grant(
         *(aimed, client, product, scope, holder, refresh, nonce),
+        provider.client_keys,
         provider.key_ring.current(now),
         provider.secret_keys,
         provider.settings,

@@ -31,7 +31,8 @@ def userinfo(provider: Provider, request: Request) -> Response:
     else:
         return json_response(told)
     is_token = client.userinfo_signed_response_alg is not None
-    body = encrypted(client, encrypted_responses.USERINFO, content, is_token=is_token)
+    keys, now = provider.client_keys, provider.clock()
+    body = encrypted(client, keys, encrypted_responses.USERINFO, content, now, is_token=is_token)
     return Response(200, AS_JWT, body.encode())
 
 

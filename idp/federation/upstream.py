@@ -20,11 +20,11 @@ from idp import outgoing
 from idp.directory.upstream_providers import UpstreamProvider
 from idp.outgoing import NO_HEADERS, Unreachable
 from idp.settings import Networks
+from idp.tokens.others_keys import find_keys
 from idp.turns import NoTurn, Turns
 
 PATIENCE = 4.0
 MOST_BYTES = 64 * 1024
-MOST_KEYS = 50
 MOST_ERROR = 64
 FRESH_FOR = 3600.0
 UNKNOWN_KEY_AFTER = 60.0
@@ -236,8 +236,8 @@ def _is_as_safe(address: str, issuer: str) -> bool:
 
 
 def _keys(told: dict[str, Any]) -> list[dict[str, Any]]:
-    keys = told.get("keys")
-    if not isinstance(keys, list) or not 0 < len(keys) <= MOST_KEYS:
+    keys = find_keys(told)
+    if keys is None:
         raise Away("the key set has no keys, or too many")
     if not all(isinstance(key, dict) for key in keys):
         raise Away("a key is no object")

@@ -16,6 +16,7 @@ from idp.grants.token_exchange import ACCESS_TOKEN_TYPE, acting
 from idp.oidc import encrypted_responses
 from idp.oidc.confirmation import Confirmation, token_type
 from idp.oidc.encrypted_responses import encrypted
+from idp.oidc.jwks_uri import ClientKeys
 from idp.secret_values import SecretKeys, encode
 from idp.settings import Settings
 from idp.tokens import opaque_tokens
@@ -31,6 +32,7 @@ def for_grant(
     confirmation: Confirmation,
     refresh_token: str | None,
     nonce: str | None,
+    client_keys: ClientKeys,
     ring: KeyRing,
     keys: SecretKeys,
     settings: Settings,
@@ -53,7 +55,9 @@ def for_grant(
         if nonce is not None:
             id_claims["nonce"] = nonce
         id_token = mint(ring.signer(alg, now), ID_TOKEN, id_claims)
-        response["id_token"] = encrypted(client, encrypted_responses.ID_TOKEN, id_token)
+        response["id_token"] = encrypted(
+            client, client_keys, encrypted_responses.ID_TOKEN, id_token, now
+        )
     return response
 
 

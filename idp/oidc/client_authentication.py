@@ -20,6 +20,7 @@ from idp.errors import ClientRefusal, OAuthRefusal
 from idp.oidc import client_certificate
 from idp.oidc.client_certificate import ClientCertificate, check_certificate
 from idp.oidc.client_keys import BadSignature, verify_signed
+from idp.oidc.jwks_uri import ClientKeys
 from idp.oidc.parameters import Parameters
 from idp.secret_values import fingerprint, is_same
 
@@ -57,6 +58,7 @@ def authenticate(
     sent: Parameters,
     authorization: str,
     find_client: Callable[[str], Client | None],
+    keys: ClientKeys,
     audiences: Sequence[str],
     certificate: ClientCertificate | None,
     now: float,
@@ -68,7 +70,7 @@ def authenticate(
     if client is None:
         raise ClientRefusal(f"unknown client {claimed.client_id[:80]!r}")
     try:
-        return _check(client, claimed, audiences, certificate, now)
+        return _check(client, claimed, keys, audiences, certificate, now)
     except ClientRefusal as refusal:
         raise ClientRefusal(refusal.detail, client.client_id) from refusal
 
@@ -76,18 +78,19 @@ def authenticate(
 def _check(
     client: Client,
     claimed: _Claimed,
+    keys: ClientKeys,
     audiences: Sequence[str],
     certificate: ClientCertificate | None,
     now: float,
 ) -> Authenticated:
     """Who proves itself by its connection sends its name alone (RFC 8705 section 2)."""
     if claimed.method == "none" and client.token_endpoint_auth_method in client_certificate.METHODS:
-        check_certificate(client, certificate)
+        check_certificate(client, keys, certificate, now)
         return Authenticated(client)
     if claimed.method != client.token_endpoint_auth_method:
         raise ClientRefusal(f"{client.client_id} registered another method than {claimed.method}")
     if claimed.method == "private_key_jwt":
-        return _check_assertion(client, claimed.credential, audiences, now)
+        return _check_assertion(client, claimed.credential, keys, audiences, now)
     if claimed.method != "none":
         _check_secret(client, claimed.credential, now)
     return Authenticated(client)
@@ -160,10 +163,10 @@ def _check_secret(client: Client, claimed_secret: str, now: float) -> None:
 
 
 def _check_assertion(
-    client: Client, assertion: str, audiences: Sequence[str], now: float
+    client: Client, assertion: str, keys: ClientKeys, audiences: Sequence[str], now: float
 ) -> Authenticated:
     """RFC 7523 section 3, with the bounds of FAPI 2.0: five minutes, one use."""
-    claims = _signed_claims(client, assertion)
+    claims = _signed_claims(client, assertion, keys, now)
     expires_at, jti = claims.get("exp"), claims.get("jti")
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise ClientRefusal("the assertion is not by and about the client")
@@ -179,11 +182,12 @@ def _check_assertion(
     return Authenticated(client, name, float(expires_at + KEPT_LONGER))
 
 
-def _signed_claims(client: Client, assertion: str) -> dict[str, Any]:
+def _signed_claims(client: Client, assertion: str, keys: ClientKeys, now: float) -> dict[str, Any]:
     """A JWT that says what it is says that it is an assertion: a client's request object, by the
     same key, proves nothing here (RFC 8725 section 3.12)."""
     try:
-        typ, claims = verify_signed(client, assertion, client.token_endpoint_auth_signing_alg)
+        alg = client.token_endpoint_auth_signing_alg
+        typ, claims = verify_signed(client, keys, assertion, alg, now)
     except BadSignature as problem:
         raise ClientRefusal(f"the assertion's {problem}") from problem
     if typ not in ASSERTION_TYPES:

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from idp.directory.clients import Client
 from idp.errors import ClientRefusal
+from idp.oidc.jwks_uri import ClientKeys, NoKeys
 from idp.secret_values import encode
 
 BY_AUTHORITY = "tls_client_auth"
@@ -61,13 +62,14 @@ def _from_pem(header: str) -> bytes:
     return x509.load_pem_x509_certificate(unquote(header).encode()).public_bytes(Encoding.DER)
 
 
-def check_certificate(client: Client, certificate: ClientCertificate | None) -> None:
+def check_certificate(
+    client: Client, keys: ClientKeys, certificate: ClientCertificate | None, now: float
+) -> None:
     """By the method that the client registered. Raises ClientRefusal."""
     if certificate is None:
         raise ClientRefusal("no client certificate came from a proxy that is believed")
     if client.token_endpoint_auth_method == BY_ITSELF:
-        if certificate.der not in certificates_in(client.jwks):
-            raise ClientRefusal("the certificate is none of those in its jwks")
+        _check_published(client, keys, certificate, now)
         return
     if not certificate.is_verified:
         raise ClientRefusal("no proxy has checked the certificate's chain")
@@ -77,6 +79,19 @@ def check_certificate(client: Client, certificate: ClientCertificate | None) -> 
         raise ClientRefusal(f"the certificate can't be read: {problem!a}") from problem
     if not is_named:
         raise ClientRefusal("the certificate is for another name than the registered one")
+
+
+def _check_published(
+    client: Client, keys: ClientKeys, certificate: ClientCertificate, now: float
+) -> None:
+    def check(jwks: Mapping[str, Any]) -> None:
+        if certificate.der not in certificates_in(jwks):
+            raise ClientRefusal("the certificate is none of those in its jwks")
+
+    try:
+        keys.used(client, check, ClientRefusal, now)
+    except NoKeys as problem:
+        raise ClientRefusal(str(problem)) from problem
 
 
 def certificates_in(jwks: Mapping[str, Any] | None) -> list[bytes]:

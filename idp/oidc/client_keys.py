@@ -1,7 +1,8 @@
-"""What a client signs by the keys that it registered: its assertions, its request objects."""
+"""What a client signs by its own keys: its assertions, its request objects."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,6 +12,7 @@ from joserfc.jwk import KeySet
 
 from idp.directory.clients import Client
 from idp.oidc import fapi
+from idp.oidc.jwks_uri import ClientKeys, Jwks, NoKeys
 from idp.tokens.others_keys import SIGNATURES
 
 
@@ -26,16 +28,19 @@ class Signed(NamedTuple):
     claims: dict[str, Any]
 
 
-def verify_signed(client: Client, token: str, registered_alg: str | None) -> Signed:
+def verify_signed(
+    client: Client, keys: ClientKeys, token: str, registered_alg: str | None, now: float
+) -> Signed:
     """A JWT by one of the client's keys, and by the algorithm that it registered for this, if it
     did. Nothing in the header brings a key or another algorithm (RFC 8725 sections 3.1 and 3.10).
     Raises BadSignature."""
     try:
-        opened = jws.deserialize_compact(token, public_keys(client), registry=SIGNATURES)
+        opened = keys.used(client, partial(_signed_by, token), JoseError, now)
         claims = orjson.loads(opened.payload or b"")
         header = opened.headers()
-    except (JoseError, ValueError, TypeError) as problem:  # TypeError: `crit` is no list of text
-        # In ASCII: it may quote the header, where JSON can hold what no text can.
+    except (NoKeys, JoseError, ValueError, TypeError) as problem:
+        # TypeError: `crit` is no list of text. In ASCII: it may quote the header, where JSON can
+        # hold what no text can.
         raise BadSignature(f"signature: {problem!a}") from problem
     if not fapi.may_sign(client.profile, header["alg"]):
         raise BadSignature("by an algorithm that the client's profile does not have")
@@ -46,5 +51,10 @@ def verify_signed(client: Client, token: str, registered_alg: str | None) -> Sig
     return Signed(header.get("typ", "").lower().removeprefix("application/"), claims)
 
 
-def public_keys(client: Client) -> KeySet:
-    return KeySet.import_key_set(client.jwks or {"keys": []})  # type: ignore[arg-type]
+def _signed_by(token: str, jwks: Jwks) -> jws.CompactSignature:
+    return jws.deserialize_compact(token, key_set(jwks), registry=SIGNATURES)
+
+
+def key_set(jwks: Jwks) -> KeySet:
+    """Raises JoseError where there are none."""
+    return KeySet.import_key_set({"keys": jwks["keys"]})

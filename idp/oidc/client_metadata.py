@@ -35,7 +35,7 @@ from idp.tokens.encrypted_tokens import (
     encrypt,
 )
 from idp.tokens.key_pairs import ALGORITHMS
-from idp.tokens.others_keys import problem_of
+from idp.tokens.others_keys import MAX_KEYS, find_keys, problem_of
 
 CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
 SCOPE_WORD = r"[a-z0-9:._-]+"
@@ -57,7 +57,6 @@ NO_SHARED_KEYS = (
     "client_secret_jwt would be checked by the secret itself, and we keep its hash alone:"
     " private_key_jwt does the same without anything that we could lose."
 )
-MAX_KEYS = 50
 
 SIGNED_BY = (
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
@@ -79,6 +78,7 @@ class ClientMetadata:
     token_endpoint_auth_method: str = "client_secret_basic"
     token_endpoint_auth_signing_alg: str | None = None
     jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
     redirect_uris: Sequence[str] = ()
     post_logout_redirect_uris: Sequence[str] = ()
     grant_types: Sequence[str] = ("authorization_code",)
@@ -212,6 +212,7 @@ def _check_redirect_uris(metadata: ClientMetadata) -> None:
 
 def _check_own_uris(metadata: ClientMetadata) -> None:
     for member, uri in (
+        ("jwks_uri", metadata.jwks_uri),
         ("initiate_login_uri", metadata.initiate_login_uri),
         ("backchannel_logout_uri", metadata.backchannel_logout_uri),
         ("sector_identifier_uri", metadata.sector_identifier_uri),
@@ -273,17 +274,21 @@ def _check_scope(metadata: ClientMetadata) -> None:
 
 def _check_keys(metadata: ClientMetadata) -> None:
     """Who has to sign has keys; whoever has a secret may have some too, for request
-    objects or to be encrypted to."""
+    objects or to be encrypted to. They are in one place (RFC 7591 section 2)."""
     is_needed = metadata.token_endpoint_auth_method == "private_key_jwt"
     if metadata.jwks is not None:
         check_jwks(metadata.jwks)
+        if metadata.jwks_uri is not None:
+            raise MetadataRefusal("jwks_uri", "jwks and jwks_uri exclude each other.")
+    elif metadata.jwks_uri is not None:
+        return
     elif is_needed or metadata.require_signed_request_object:
         raise MetadataRefusal("jwks", "A client that has to sign needs keys.")
 
 
 def _check_encryption(metadata: ClientMetadata) -> None:
     """`enc` goes with an `alg` (OpenID Connect Registration section 2), and `alg` with a key that
-    can be encrypted to by it."""
+    can be encrypted to by it; what is at a `jwks_uri` is not known here."""
     for response in RESPONSES:
         alg, enc = algorithms_for(metadata, response)
         member = f"{response}_encrypted_response"
@@ -293,7 +298,7 @@ def _check_encryption(metadata: ClientMetadata) -> None:
             raise MetadataRefusal(f"{member}_enc", f"{enc!r} is none of {CONTENT_ALGORITHMS}.")
         if enc and not alg:
             raise MetadataRefusal(f"{member}_enc", "It needs an alg beside it.")
-        if alg and not _has_key_for(metadata, alg):
+        if alg and metadata.jwks_uri is None and not _has_key_for(metadata, alg):
             raise MetadataRefusal("jwks", f"No key in it can be encrypted to by {alg}.")
 
 
@@ -320,7 +325,9 @@ def _check_certificate(metadata: ClientMetadata) -> None:
         ip_address(metadata.tls_client_auth_san_ip or "::")
     except ValueError as problem:
         raise MetadataRefusal(named[0], "It can't be read.") from problem
-    if method == client_certificate.BY_ITSELF and not certificates_in(metadata.jwks):
+    if method != client_certificate.BY_ITSELF or metadata.jwks_uri is not None:
+        return
+    if not certificates_in(metadata.jwks):
         raise MetadataRefusal("jwks", "A key needs an x5c with the client's certificate.")
 
 
@@ -343,8 +350,8 @@ CHECKS = (
 
 def check_jwks(jwks: Mapping[str, Any]) -> None:
     """Public keys only (`problem_of`)."""
-    keys = jwks.get("keys")
-    if not isinstance(keys, list) or not 0 < len(keys) <= MAX_KEYS:
+    keys = find_keys(jwks)
+    if keys is None:
         sentence = f"It must be an object with a list of keys, {MAX_KEYS} at most."
         raise MetadataRefusal("jwks", sentence)
     for position, key in enumerate(keys):

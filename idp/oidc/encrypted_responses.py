@@ -10,7 +10,8 @@ from joserfc.errors import JoseError
 
 from idp.directory.clients import Client
 from idp.errors import OAuthRefusal, told
-from idp.oidc.client_keys import public_keys
+from idp.oidc.client_keys import key_set
+from idp.oidc.jwks_uri import ClientKeys, Jwks, NoKeys
 from idp.tokens.encrypted_tokens import USUAL_CONTENT_ALGORITHM, NoUsableKey, encrypt
 
 RESPONSES = ("id_token", "userinfo", "introspection", "authorization")
@@ -18,14 +19,13 @@ ID_TOKEN, USERINFO, INTROSPECTION, AUTHORIZATION = RESPONSES
 
 
 class NotEncryptable(OAuthRefusal):
-    """The client's keys have changed since it registered: nothing is sent in the clear."""
+    """The client has no such key any more, or none can be had: nothing is sent in the clear."""
 
     def __init__(self, client_id: str, why: str) -> None:
         super().__init__(
-            "server_error",
+            "invalid_client_metadata",
             told("The client has no key that the answer can be encrypted to."),
             f"{client_id}: {why}",
-            status=500,
         )
 
 
@@ -35,13 +35,32 @@ def algorithms_for(client: Any, response: str) -> tuple[str | None, str | None]:
     return alg, getattr(client, f"{response}_encrypted_response_enc")
 
 
-def encrypted(client: Client, response: str, content: str, *, is_token: bool = True) -> str:
+def check_readable(client: Client, keys: ClientKeys, response: str, now: float) -> None:
+    """Before anything is spent on an answer that nobody could be given. Keys that were registered
+    themselves were tried then. Raises NotEncryptable."""
+    if client.jwks_uri is not None:
+        encrypted(client, keys, response, "tried", now)
+
+
+def encrypted(
+    client: Client,
+    keys: ClientKeys,
+    response: str,
+    content: str,
+    now: float,
+    *,
+    is_token: bool = True,
+) -> str:
     """The content, encrypted if the client registered so. Raises NotEncryptable."""
     alg, enc = algorithms_for(client, response)
     if alg is None:
         return content
+
+    def to_a_key(jwks: Jwks) -> str:
+        enc_or_usual = enc or USUAL_CONTENT_ALGORITHM
+        return encrypt(content, key_set(jwks), alg, enc_or_usual, is_token=is_token)
+
     try:
-        keys = public_keys(client)
-        return encrypt(content, keys, alg, enc or USUAL_CONTENT_ALGORITHM, is_token=is_token)
-    except (NoUsableKey, JoseError) as problem:  # JoseError: there are no keys at all
+        return keys.used(client, to_a_key, NoUsableKey, now)
+    except (NoUsableKey, NoKeys, JoseError) as problem:  # JoseError: there are no keys at all
         raise NotEncryptable(client.client_id, f"{problem}") from problem

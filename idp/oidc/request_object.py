@@ -15,6 +15,7 @@ from idp.directory.clients import Client
 from idp.errors import Refusal
 from idp.oidc.authorization_request import NOT_SUPPORTED, PARAMETERS
 from idp.oidc.client_keys import BadSignature, verify_signed
+from idp.oidc.jwks_uri import ClientKeys
 from idp.oidc.parameters import MAX_VALUE, MAY_REPEAT, Parameters
 
 TYPES = ("oauth-authz-req+jwt", "jwt", "")
@@ -33,11 +34,11 @@ class RequestObjectRefusal(Refusal):
         super().__init__(code, message, detail)
 
 
-def verify(token: str, client: Client, issuer: str, now: float) -> Parameters:
+def verify(token: str, client: Client, keys: ClientKeys, issuer: str, now: float) -> Parameters:
     """The parameters in it. Raises RequestObjectRefusal unless it is this client's, for us, and of
     now."""
     try:
-        typ, claims = verify_signed(client, token, client.request_object_signing_alg)
+        typ, claims = verify_signed(client, keys, token, client.request_object_signing_alg, now)
     except BadSignature as problem:
         message = "The request object is not signed by a key and an algorithm of the client's."
         raise RequestObjectRefusal(message, str(problem)) from problem

@@ -13,8 +13,6 @@ from idp.settings import LOOPBACK_HOSTS
 from idp.tokens import subjects
 
 MEMBER = "sector_identifier_uri"
-LARGEST = 64 * 1024
-PATIENCE = 4.0
 
 
 def check_stranger(metadata: ClientMetadata) -> None:
@@ -32,8 +30,6 @@ def check_stranger(metadata: ClientMetadata) -> None:
 
 def check_sector(document: bytes, redirect_uris: Sequence[str]) -> None:
     """It is a JSON list of addresses, with all of these among them. Raises MetadataRefusal."""
-    if len(document) > LARGEST:
-        raise MetadataRefusal(MEMBER, f"What is there has more than {LARGEST} bytes.")
     try:
         listed = orjson.loads(document)
     except orjson.JSONDecodeError as problem:

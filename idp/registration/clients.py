@@ -39,7 +39,7 @@ PLAIN = (
     *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg", "request_uris"),
     *("subject_type", "sector_identifier_uri", "default_acr_values", "information"),
-    *("default_max_age", "refresh_token_rotation"),
+    *("jwks_uri", "default_max_age", "refresh_token_rotation"),
     *("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"),
     *("tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri"),
     *("tls_client_auth_san_ip", "tls_client_auth_san_email"),
@@ -72,7 +72,7 @@ def _apply(session: Session, form: ClientForm, keeper: SecretKeeper, now: float)
         if column not in form.model_fields_set:
             edit.set(column, value)
     before = client.jwks
-    _set_keys(client, form, keeper.base_dir)
+    _set_keys(edit, client, form, keeper.base_dir)
     _check(session, client)
     edit.note("jwks", _thumbprints(before), _thumbprints(client.jwks))
     apply_secret(session, edit, client, form, keeper, now)
@@ -109,12 +109,15 @@ def _set_tenant(session: Session, edit: Edit, client: Client, form: ClientForm) 
     client.tenant_id = tenant_id
 
 
-def _set_keys(client: Client, form: ClientForm, base_dir: Path) -> None:
-    """Those of before stay where nothing is said of them."""
+def _set_keys(edit: Edit, client: Client, form: ClientForm, base_dir: Path) -> None:
+    """Those of before stay where nothing is said of them; said in one place, they are in the other
+    no more."""
     if form.jwks_file is not None:
         client.jwks = _read_keys(base_dir / form.jwks_file, form.client_id)
-    elif "jwks" in form.model_fields_set:
+    elif "jwks" in form.model_fields_set or form.jwks_uri is not None:
         client.jwks = form.jwks
+    if client.jwks is not None and form.jwks_uri is None:
+        edit.set("jwks_uri", None)
 
 
 def _read_keys(path: Path, client_id: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from idp.oidc.client_metadata import (
     ClientMetadata,
     check_client_metadata,
 )
+from idp.oidc.encrypted_responses import RESPONSES, algorithms_for
+from idp.oidc.jwks_uri import NoKeys, sound_keys
 from idp.oidc.sector_identifier import check_stranger
 from idp.oidc.software_statement import MissingStatement
 from idp.registration.changes import Change
@@ -38,7 +41,7 @@ from idp.secret_values import fingerprint, new_id, new_secret
 # What of a ClientForm a client may say of itself: whatever is not here it can't.
 MEMBERS = (
     *("client_name", "profile", "application_type", "redirect_uris", "post_logout_redirect_uris"),
-    *("grant_types", "scope", "token_endpoint_auth_method", "jwks"),
+    *("grant_types", "scope", "token_endpoint_auth_method", "jwks", "jwks_uri"),
     *("subject_type", "sector_identifier_uri", "initiate_login_uri", "backchannel_logout_uri"),
     *("backchannel_logout_session_required", "frontchannel_logout_uri"),
     "frontchannel_logout_session_required",
@@ -106,8 +109,7 @@ def asked_for(claimed: Mapping[str, Any], terms: Terms, client_id: str) -> Clien
     values |= _settled(values, sent)
     form = _form(values)
     _check_response_types(sent, form)
-    names = (each.name for each in fields(ClientMetadata))
-    metadata = ClientMetadata(**{name: getattr(form, name) for name in names})
+    metadata = _metadata(form)
     check_client_metadata(metadata)
     _check_names({"client_name": form.client_name, **information})
     check_stranger(metadata)
@@ -119,6 +121,26 @@ def check_needs_no_statement(terms: Terms) -> None:
     """Raises MissingStatement."""
     if RegistrationPolicy.model_validate(terms.policy).require_software_statement:
         raise MissingStatement
+
+
+def is_encrypted_to(form: ClientForm) -> bool:
+    """Whether anything is to be encrypted to its keys."""
+    return any(algorithms_for(form, response)[0] for response in RESPONSES)
+
+
+def check_published(form: ClientForm, document: bytes) -> None:
+    """What is at its `jwks_uri`, judged as if it had been sent as `jwks`. Raises
+    MetadataRefusal."""
+    try:
+        jwks = sound_keys(document)
+    except NoKeys as problem:
+        raise MetadataRefusal("jwks_uri", f"There is {problem}.") from problem
+    check_client_metadata(changed(_metadata(form), jwks=jwks, jwks_uri=None))
+
+
+def _metadata(form: ClientForm) -> ClientMetadata:
+    names = (each.name for each in fields(ClientMetadata))
+    return ClientMetadata(**{name: getattr(form, name) for name in names})
 
 
 def _settled(values: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -250,6 +250,9 @@ class ClientForm(Form):
         default=None, description="Public keys, for private_key_jwt and request objects."
     )
     jwks_file: str | None = Field(default=None, min_length=1)
+    jwks_uri: str | None = Field(
+        default=None, description="Its public keys are there, and are fetched when they are needed."
+    )
     redirect_uris: list[str] = []
     post_logout_redirect_uris: list[str] = []
     grant_types: list[GrantType] = ["authorization_code"]
@@ -310,7 +313,7 @@ class ClientForm(Form):
     access_token_signed_response_alg: Algorithm = "ES256"
     authorization_signed_response_alg: Algorithm = "RS256"
     id_token_encrypted_response_alg: KeyAlgorithm | None = Field(
-        default=None, description="Encrypted to a key of `jwks` by it; signed alone if left out."
+        default=None, description="Encrypted to one of its keys by it; signed alone if left out."
     )
     id_token_encrypted_response_enc: ContentAlgorithm | None = None
     authorization_encrypted_response_alg: KeyAlgorithm | None = None

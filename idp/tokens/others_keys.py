@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -15,6 +16,7 @@ from idp.tokens import encrypted_tokens
 
 PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 RSA_BITS = range(2048, 8193)
+MAX_KEYS = 50
 SIGNATURE_ALGORITHMS = ("RS256", "PS256", "ES256", "Ed25519", "EdDSA")
 
 
@@ -31,6 +33,12 @@ def _registry() -> JWSRegistry:
 
 
 SIGNATURES = _registry()
+
+
+def find_keys(jwks: object) -> list[Any] | None:
+    """Those of a JWK Set, whatever they are; None for what is none, has none, or too many."""
+    keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    return keys if isinstance(keys, list) and 0 < len(keys) <= MAX_KEYS else None
 
 
 def problem_of(key: object) -> str:

@@ -17,9 +17,9 @@ from werkzeug.test import TestResponse
 from idp.oidc.client_authentication import ASSERTION_TYPE
 from idp.secret_values import new_id
 from tests.security.browsing import reopened
+from tests.security.client_host import Host
 from tests.security.protocol import EVERY_SCOPE, is_page_of_ours, is_refused
 from tests.security.registering import at_own, initial_token, post
-from tests.security.test_sec_29_request_uris import Host
 from tests.world import AMARA, ISSUER, PASSWORD, Visitor, World, claims_of, sent_back
 
 KEY = RSAKey.generate_key(2048, {"alg": "RS256"})

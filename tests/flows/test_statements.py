@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from tests.console.calling import secret_of
 from tests.console.operators_tokens import DESK, NODES, refreshed, register, signed_in
+from tests.security.client_host import Host
 from tests.security.protocol import code_for
 from tests.security.protocol import register as register_parties
 from tests.security.proving_possession import (
@@ -24,6 +25,7 @@ from tests.security.proving_possession import (
     refresh_with,
 )
 from tests.security.proving_possession import MACHINE as KEY_MACHINE
+from tests.security.publishing import FIRST, ask_by, published
 from tests.security.second_factors import demand_a_second_factor
 from tests.world import Visitor, World, sent_back
 
@@ -93,6 +95,17 @@ def test_client_credentials_need_none(either_world: World, statements: Counter) 
 
     ask()
     assert statements.during(ask) == []
+
+
+def test_keys_that_a_client_publishes_need_none_once_they_are_known(
+    either_world: World, statements: Counter
+) -> None:
+    """What an assertion needs with any key: that it is good once."""
+    with Host.running() as host:
+        party = published(either_world, host, FIRST)
+        assert ask_by(either_world, party, FIRST).status_code == 200
+    sent = statements.during(lambda: ask_by(either_world, party, FIRST))
+    assert len(sent) == 1, sent
 
 
 def test_userinfo_needs_one(either_world: World, visitor: Visitor, statements: Counter) -> None:

@@ -3,68 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.endpoints import arrivals
+from idp import outgoing
 from idp.errors import SetupMistake
 from tests.security.browsing import reopened
+from tests.security.client_host import NOT_THERE, Host
 from tests.security.protocol import Party, is_page_of_ours, redeem, register
 from tests.security.test_sec_29_request_objects import sign_in, signed, signing
 from tests.world import Visitor, World, sent_back
-
-NOT_THERE = "/nowhere"
-
-
-class Host(ThreadingHTTPServer):
-    """The client's own, on loopback; `bodies` by path, and the paths that were `asked` for."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.bodies: dict[str, bytes] = {}
-        self.asked: list[str] = []
-        self.let_go = Event()
-
-    def address(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-    @classmethod
-    @contextmanager
-    def running(cls) -> Iterator[Host]:
-        host = cls()
-        thread = Thread(target=host.serve_forever, args=(0.01,))
-        thread.start()
-        yield host
-        host.let_go.set()
-        host.shutdown()
-        thread.join()
-        host.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Host
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        if self.path == "/hangs":
-            self.server.let_go.wait()
-        moved = self.path == "/moved"
-        self.send_response(302 if moved else 404 if self.path == NOT_THERE else 200)
-        self.send_header("Location", self.server.address("/sound"))
-        self.end_headers()
-        self.wfile.write(self.server.bodies.get(self.path, self.server.bodies["/sound"]))
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -170,7 +121,7 @@ def test_sec_71_what_is_fetched_is_small_and_soon_there_and_leads_nowhere_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if path == "/hangs":
-        monkeypatch.setattr(arrivals, "PATIENCE", 0.2)
+        monkeypatch.setattr(outgoing, "PATIENCE", 0.2)
     beside = {"redirect_uri": party.redirect_uri}
     sent = sent_back(bring(fetching.browser(), party, host.address(path), **beside))
     assert sent["error"] == error

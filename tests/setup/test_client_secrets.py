@@ -32,7 +32,7 @@ def is_accepted(desk: Desk, secret: str) -> bool:
     sent = parameters.parse(f"client_id=loans-web&client_secret={secret}")
     find_client = desk.provider.catalog.current(desk.now).clients.get
     try:
-        authenticate(sent, "", find_client, (), None, desk.now)
+        authenticate(sent, "", find_client, desk.provider.client_keys, (), None, desk.now)
     except ClientRefusal:
         return False
     return True

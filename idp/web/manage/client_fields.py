@@ -23,7 +23,7 @@ LINE, LINES, SWITCH, CHOICE, CHOICES, NUMBER, JSON = (
 )
 ANY_ALGORITHM = ("", *ALGORITHMS)
 MAY_BE_ABSENT = {
-    *("tenant", "initiate_login_uri", "backchannel_logout_uri"),
+    *("tenant", "jwks_uri", "initiate_login_uri", "backchannel_logout_uri"),
     *("frontchannel_logout_uri", "sector_identifier_uri", "tls_client_auth_subject_dn"),
     *("tls_client_auth_san_dns", "tls_client_auth_san_uri"),
     *("tls_client_auth_san_ip", "tls_client_auth_san_email"),
@@ -98,6 +98,10 @@ SECURITY = (
     Field(
         *("jwks", JSON, _("Its public keys")),
         _("A JWK Set, for private_key_jwt and request objects."),
+    ),
+    Field(
+        *("jwks_uri", LINE, _("Or where they are")),
+        _("An address that they are fetched from, instead of the keys themselves."),
     ),
     Field("require_pkce", SWITCH, _("PKCE is required")),
     Field(

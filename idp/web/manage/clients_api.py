@@ -51,6 +51,7 @@ class ClientTold(ClientLine):
     token_endpoint_auth_method: str
     token_endpoint_auth_signing_alg: str | None
     jwks: dict[str, Any] | None
+    jwks_uri: str | None
     redirect_uris: list[str]
     post_logout_redirect_uris: list[str]
     grant_types: list[str]
@@ -136,6 +137,11 @@ class ChangedClient(Sent):
     jwks: dict[str, Any] | None = Field(
         None,
         description=told("Public keys, as a JWK Set, for private_key_jwt and request objects."),
+    )
+    jwks_uri: str | None = Field(
+        None,
+        max_length=2048,
+        description=told("Its public keys are there, and are fetched when they are needed."),
     )
     redirect_uris: list[str] | None = Field(None, max_length=50)
     post_logout_redirect_uris: list[str] | None = Field(None, max_length=50)
