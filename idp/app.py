@@ -15,6 +15,7 @@ from idp import logs
 from idp.directory import document_kinds, people_file
 from idp.draining import ending_connections
 from idp.endpoints.bodies import Bodies
+from idp.endpoints.measured import measured
 from idp.endpoints.messages import Page
 from idp.endpoints.router import (
     HANDED_PAGE,
@@ -23,6 +24,7 @@ from idp.endpoints.router import (
     StartResponse,
     WsgiApp,
 )
+from idp.measures import MEASURES
 from idp.provider import Provider, provider
 from idp.settings import settings_from
 from idp.web import brands, error_pages, home, inbox, languages, presentation
@@ -151,7 +153,10 @@ def serve_app() -> WsgiApp:
     )
     bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES, settings.port)
     bodies.watch()
-    return ending_connections(bodies)
+    if not settings.operations_port:
+        return bodies
+    MEASURES.keep_telling()
+    return ending_connections(measured(bodies))
 
 
 def behind_proxies(app: WsgiApp, trusted: str, told: Iterable[str] = ()) -> WsgiApp:

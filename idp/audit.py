@@ -18,6 +18,7 @@ from idp.audit_chain import AuditEvent, Event
 from idp.audit_concerns import CONCERNS, About
 from idp.canonical_json import canonical_json
 from idp.database import Connection
+from idp.measures import MEASURES
 
 TAGS = {
     "sign_in.succeeded": "A person proved who they are and a session started or was renewed.",
@@ -261,6 +262,7 @@ def record(
         detail=canonical_json(plain).decode(),
     )
     audit_chain.add(db, event)
+    MEASURES.count("audit_events", tag)
 
 
 def _known(tag: str) -> str:

@@ -30,6 +30,7 @@ from idp.directory.operating import NOBODY, operation
 from idp.errors import Busy, StoreUnavailable
 from idp.grants import ending
 from idp.login import password_reminders, resetting, sign_up
+from idp.measures import MEASURES
 from idp.oidc import encrypted_responses
 from idp.oidc.encrypted_responses import NotEncryptable, encrypted
 from idp.operators import health
@@ -213,6 +214,7 @@ def follow_access(held: Provider, message: Message, now: float) -> None:
 
 def watch(db: Connection, message: Message, status: str, error: str, now: float) -> None:
     """The audit hears how each sign-out ended (product.md N6)."""
+    MEASURES.count("deliveries", message.kind, status)
     if message.kind != logout.MESSAGE:
         return
     tag = "logout.delivered" if status == outbox.DELIVERED else "logout.undelivered"

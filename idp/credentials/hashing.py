@@ -18,6 +18,7 @@ from secrets import token_bytes
 import argon2
 
 from idp.errors import Busy
+from idp.measures import MEASURES
 from idp.settings import Settings
 
 HASH_WAIT = 10.0
@@ -73,17 +74,26 @@ class PasswordHasher:
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Room for one computation. Raises Busy when the queue is full or too slow."""
+        with MEASURES.timed("password_hash"):
+            yield from self._in_turn()
+
+    def _in_turn(self) -> Iterator[None]:
         if not self._room.acquire(blocking=False):
-            raise Busy("password hashing: the queue is full")
+            raise _busy("the queue is full")
         try:
             if not self._slots.acquire(timeout=HASH_WAIT):
-                raise Busy("password hashing: waited too long")
+                raise _busy("waited too long")
             try:
                 yield
             finally:
                 self._slots.release()
         finally:
             self._room.release()
+
+
+def _busy(why: str) -> Busy:
+    MEASURES.count("passwords_refused")
+    return Busy(f"password hashing: {why}")
 
 
 def _hash_of_nothing(argon2_: argon2.PasswordHasher) -> str:

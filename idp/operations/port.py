@@ -1,26 +1,34 @@
-"""The port that probes are answered on (`LATCHKEY_OPERATIONS_PORT`)."""
+"""The port that probes and Prometheus are answered on (`LATCHKEY_OPERATIONS_PORT`)."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import orjson
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from idp import logs
 from idp.errors import SetupMistake
+from idp.measures import MEASURES
+from idp.operations.metrics import exposition, told_in
 from idp.operations.probes import Answer, Probes, discovery_at
 from idp.provider import Provider, provider
 from idp.settings import Settings
 
 Question = Callable[[Probes], Answer]
+Told = Callable[[], Iterable[bytes]]
 
+METRICS = "/metrics"
 QUESTIONS: dict[str, Question] = {
     "/health/live": Probes.live,
     "/health/ready": Probes.ready,
@@ -33,7 +41,9 @@ class Port(ThreadingHTTPServer):
     """Bound when it is made. Raises SetupMistake."""
 
     daemon_threads = True
+    held: Provider
     probes: Probes
+    told: Told
 
     def __init__(self, settings: Settings) -> None:
         address = (settings.operations_host, settings.operations_port)
@@ -44,8 +54,9 @@ class Port(ThreadingHTTPServer):
                 f"LATCHKEY_OPERATIONS_HOST and _PORT: {problem.strerror or problem}: {address}"
             ) from None
 
-    def serve(self, probes: Probes) -> None:
-        self.probes = probes
+    def serve(self, held: Provider, probes: Probes, told: Told) -> None:
+        """For ever; `told` gives what each process has counted."""
+        self.held, self.probes, self.told = held, probes, told
         probes.watch()
         self.serve_forever()
 
@@ -55,20 +66,23 @@ class _Request(BaseHTTPRequestHandler):
     server: Port
 
     def do_GET(self) -> None:
-        question = QUESTIONS.get(urlsplit(self.path).path)
-        if question is None:
-            self._send(HTTPStatus.NOT_FOUND, b"")
-            return
-        answer = question(self.server.probes)
-        status = HTTPStatus.OK if answer.is_yes else HTTPStatus.SERVICE_UNAVAILABLE
-        self._send(status, orjson.dumps(answer._asdict()))
+        path, port = urlsplit(self.path).path, self.server
+        if path == METRICS:
+            text = exposition(port.held, port.probes, port.told())
+            self._send(HTTPStatus.OK, text, CONTENT_TYPE_LATEST)
+        elif path in QUESTIONS:
+            answer = QUESTIONS[path](port.probes)
+            status = HTTPStatus.OK if answer.is_yes else HTTPStatus.SERVICE_UNAVAILABLE
+            self._send(status, orjson.dumps(answer._asdict()), "application/json")
+        else:
+            self._send(HTTPStatus.NOT_FOUND, b"", "text/plain")
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def _send(self, status: HTTPStatus, body: bytes) -> None:
+    def _send(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -87,24 +101,29 @@ def port_of_server(settings: Settings) -> Iterator[None]:
         yield
         return
     port = Port(settings)
-    process = multiprocessing.get_context("fork").Process(
-        target=_serve_until_orphaned, args=(port, settings), daemon=True
-    )
-    process.start()
-    port.server_close()
-    try:
-        yield
-    finally:
-        process.kill()
+    with TemporaryDirectory(prefix="latchkey-") as name:
+        folder = Path(name)
+        process = multiprocessing.get_context("fork").Process(
+            target=_serve_until_orphaned, args=(port, settings, folder), daemon=True
+        )
+        process.start()
+        port.server_close()
+        MEASURES.share(folder)
+        try:
+            yield
+        finally:
+            process.kill()
 
 
-def _serve_until_orphaned(port: Port, settings: Settings) -> None:
+def _serve_until_orphaned(port: Port, settings: Settings, folder: Path) -> None:
     """Whoever stops the server stops this too; a signal to all of them is none to this one."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     logs.configure(settings.log_level)
-    probes = Probes(provider(settings), discovery_at(settings.host, settings.port))
-    threading.Thread(target=port.serve, args=(probes,), daemon=True).start()
+    held = provider(settings)
+    probes = Probes(held, discovery_at(settings.host, settings.port))
+    given = (held, probes, partial(told_in, folder))
+    threading.Thread(target=port.serve, args=given, daemon=True).start()
     parent = multiprocessing.parent_process()
     assert parent
     parent.join()
@@ -113,5 +132,5 @@ def _serve_until_orphaned(port: Port, settings: Settings) -> None:
 def port_of_worker(settings: Settings, held: Provider) -> None:
     """In a thread of this process, for as long as it runs."""
     if settings.operations_port:
-        port = Port(settings)
-        threading.Thread(target=port.serve, args=(Probes(held, None),), daemon=True).start()
+        given = (held, Probes(held, None), lambda: [MEASURES.told()])
+        threading.Thread(target=Port(settings).serve, args=given, daemon=True).start()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from idp import outbox, texting
 from idp.directory.operating import Operation
@@ -122,15 +123,23 @@ CHECKS: dict[str, Check] = {
 def load(operation: Operation, held: Provider) -> Load:
     """Raises Forbidden."""
     operation.check("platform.health")
-    waiting, since = operation.rows.execute(
+    return _load(operation.rows, held, operation.now)
+
+
+def load_now(held: Provider) -> Load:
+    """The same, for whom no person asks. Raises StoreUnavailable."""
+    with held.database.session(read_only=True) as rows:
+        return _load(rows, held, held.clock())
+
+
+def _load(rows: Session, held: Provider, now: float) -> Load:
+    waiting, since = rows.execute(
         sa.select(sa.func.count(), sa.func.min(OutboxMessage.run_at)).where(
             OutboxMessage.status == outbox.PENDING
         )
     ).one()
-    given_up = operation.rows.scalar(
-        sa.select(sa.func.count()).where(OutboxMessage.status == outbox.FAILED)
-    )
-    seen = held.ephemeral.read(WORKER_SEEN, operation.now)
+    given_up = rows.scalar(sa.select(sa.func.count()).where(OutboxMessage.status == outbox.FAILED))
+    seen = held.ephemeral.read(WORKER_SEEN, now)
     return Load(waiting, since, given_up or 0, float(seen) if seen else None)
 
 

@@ -100,9 +100,24 @@ def slowly_ended(town: Town, line: socket.socket) -> bytes:
 def test_the_port_of_operations_answers_nothing_else(watched_town: Town) -> None:
     wait_until(lambda: is_ready(watched_town))
     port = watched_town.running.settings.operations_port
+    assert "latchkey_ready 1.0" in told(watched_town)
     for path in ("/", "/jwks", "/health", "/health/live/", "/health/../authorize"):
         assert requests.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code == 404
-    assert requests.get(f"{watched_town.running.issuer}/health/live", timeout=5).status_code == 404
+    for path in ("/health/live", "/metrics"):
+        at_the_door = requests.get(watched_town.running.issuer + path, timeout=5)
+        assert at_the_door.status_code == 404
+
+
+def test_what_each_process_counts_is_told_together(watched_town: Town) -> None:
+    town = watched_town
+    for _ in range(40):  # by connections of their own, so that both processes have some
+        requests.get(f"{town.running.issuer}/userinfo", timeout=5)
+    wait_until(lambda: 'endpoint="/userinfo",status="401"} 40.0' in told(town))
+
+
+def told(town: Town) -> str:
+    port = town.running.settings.operations_port
+    return requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
 
 
 def test_the_port_of_operations_ends_with_those_that_it_tells_of(watched_town: Town) -> None:

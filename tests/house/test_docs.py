@@ -29,6 +29,8 @@ from idp.endpoints.router import BELOW, ROUTES
 from idp.endpoints.well_known import metadata
 from idp.grants.claims import CLAIMS
 from idp.login.steps import Step
+from idp.measures import COUNTED, TIMED
+from idp.operations.metrics import GAUGES
 from idp.provider import Provider
 from idp.settings import PREFIX, Settings
 from tests.machine.processes import free_port
@@ -115,6 +117,32 @@ def test_settings_that_are_spoken_of_exist() -> None:
 
 def test_every_audit_tag_is_documented() -> None:
     assert set(table(OPERATE, "The audit log")) == set(TAGS)
+
+
+def test_every_metric_is_documented_with_its_labels_and_meaning() -> None:
+    rows = {n: row for n, row in table(OPERATE, "Is it alive").items() if n[0] != "/"}
+    kinds = {
+        **{name: ("counter", kind) for name, kind in COUNTED.items()},
+        **{f"{name}_seconds": ("histogram", kind) for name, kind in TIMED.items()},
+        **{name: ("gauge", kind) for name, kind in GAUGES.items()},
+    }
+    assert set(rows) == set(kinds)
+    for name, (sort, kind) in kinds.items():
+        assert rows[name][0] == sort, name
+        assert quoted(rows[name][1]) == set(kind.labels), name
+        assert rows[name][2].startswith(kind.means), name
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
+    counted = {f"{name}_total" for name in COUNTED}
+    timed = {f"{name}_seconds_{part}" for name in TIMED for part in ("bucket", "count", "sum")}
+    known = {f"latchkey_{name}" for name in counted | timed | set(GAUGES)}
+    for file in ("alerts.yaml", "dashboard.json"):
+        asked = set(re.findall(r"\blatchkey_\w+", (ROOT / "deploy" / file).read_text()))
+        assert asked, file
+        assert asked <= known, file
+    tags = re.findall(r'tag=~?\\*"([^"\\]+)', (ROOT / "deploy" / "alerts.yaml").read_text())
+    assert {tag for each in tags for tag in each.split("|")} <= set(TAGS)
 
 
 def test_every_event_that_is_mailed_is_documented() -> None:
