@@ -77,4 +77,4 @@ def test_openid_client_without_a_key_for_its_tokens_gets_none(
 ) -> None:
     with pytest.raises(Refused) as refused:
         register(bound=None).sign_in(visitor, by="JAR through PAR")
-    assert refused.value.error == "invalid_dpop_proof"
+    assert refused.value.error == "invalid_request"
