@@ -34,6 +34,7 @@ from idp.web.account import enable, linked_accounts, profile, security
 from idp.web.account import history as own_history
 from idp.web.account import password as own_password
 from idp.web.account import products as connected_products
+from idp.web.account import requests as requests_of_clients
 from idp.web.account import sessions as own_sessions
 from idp.web.addresses import Address
 from idp.web.context import (
@@ -105,7 +106,7 @@ SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, device, invitation),
     enable,
     *(profile, security, adding_factors, own_email, own_password),
-    *(own_sessions, own_history, connected_products),
+    *(own_sessions, own_history, connected_products, requests_of_clients),
     *(forgot, logout, signed_out, check_session),
     *(new_password, not_open, passkey, password, select_account, sign_up),
     *(tenant, unlock, upstream, linked_accounts),

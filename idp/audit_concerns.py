@@ -95,9 +95,15 @@ CONCERNS: Mapping[str, Concern] = {
     # The letter of `consent.given` goes out with it.
     "device.allowed": _ACTOR,
     "device_code.unknown": _ACTOR,
+    "backchannel_request.asked": _concern(About.NAMED, Reader.PERSON),
+    "backchannel_request.unknown": _NOBODY,
+    "backchannel_request.withheld": _NAMED,
+    "backchannel_request.allowed": _ACTOR,
+    "backchannel_request.denied": _ACTOR,
     # A client that repeats itself does the same as a thief, far more often.
     "code.replayed": _ACTOR,
     "device_code.replayed": _ACTOR,
+    "backchannel_request.replayed": _ACTOR,
     "refresh_token.replayed": _ACTOR,
     "token.revoked": _ACTOR,
     "token.exchanged": _ACTOR,

@@ -87,6 +87,9 @@ _TAKE_BACK = (
     .where(_TABLE.c.key == sa.bindparam("limit_key"))
     .values(failed=_TABLE.c.failed - 1, paused_until=0.0)
 )
+_IS_TAKEN = sa.select(_TABLE.c.key).where(
+    _TABLE.c.key == sa.bindparam("key"), _TABLE.c.paused_until > sa.bindparam("now")
+)
 _CLEAR = sa.delete(_TABLE).where(_TABLE.c.key == sa.bindparam("key"))
 
 
@@ -114,6 +117,11 @@ def ration(db: Connection, key: str, now: float, most: int, window: float) -> in
     """The same, and which of them it is."""
     row = db.row(_TAKE, key=key, now=now, most=most, window=window)
     return int(row[0]) if row else None
+
+
+def is_taken(db: Connection, key: str, now: float) -> bool:
+    """Whether any was, in a window that is not over."""
+    return db.row(_IS_TAKEN, key=key, now=now) is not None
 
 
 def give_back_ration(db: Connection, key: str, now: float) -> None:

@@ -28,6 +28,7 @@ BOUNDS = {
     "access_token_lifetime": (60, 3600),
     "pushed_request_lifetime": (5, 599),
     "device_code_lifetime": (60, 1800),
+    "backchannel_request_lifetime": (60, 1800),
 }
 UPSTREAM_THREADS = 4  # that wait for other providers, at most
 SPARE_THREADS = 2  # that neither a flood of sign-ins nor other providers hold
@@ -66,6 +67,7 @@ class Settings:
     require_pushed_authorization_requests: bool = False
     fetch_request_uris: bool = False
     device_code_lifetime: int = 600
+    backchannel_request_lifetime: int = 600
     open_registration: str = ""
     software_issuers: str = ""
     access_token_lifetime: int = 600

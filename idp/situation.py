@@ -10,10 +10,10 @@ from idp.credentials import factors
 from idp.database import Connection
 from idp.directory.products import CONSOLE
 from idp.grants import consent
-from idp.login.attempt import AUTHORIZE, CONSOLE_PAGE, DECOUPLED, PAGE, PUSHED_AS, Attempt
+from idp.login.attempt import ABOUT, AUTHORIZE, CONSOLE_PAGE, DECOUPLED, PAGE, PUSHED_AS, Attempt
 from idp.login.counting import counting_in, vouched_by
 from idp.login.entries import entries_of
-from idp.login.next_step import next_step
+from idp.login.next_step import next_step, opening
 from idp.login.proven import proven_so_far
 from idp.login.steps import (
     Allowed,
@@ -85,7 +85,17 @@ def read_decoupled(provider: Provider, sent: Parameters, now: float) -> Authoriz
     """Raises PageRefusal or OAuthRefusal."""
     catalog = catalog_with(provider, sent.get("client_id") or "", now)
     read_hint = _hint_reader(provider, now)
-    return parse_decoupled(sent, catalog, provider.secret_keys, read_hint)
+    read = parse_decoupled(sent, catalog, provider.secret_keys, read_hint)
+    about = sent.get(ABOUT)
+    return replace(read, hinted_subject=about) if about else read
+
+
+def opening_for(
+    provider: Provider, db: Connection, parsed: AuthorizationRequest, user_id: str, now: float
+) -> list[Entry]:
+    """What the product would open in for that person, if they signed in."""
+    asked = _asked_by_product(provider, parsed, now)
+    return opening(asked, entries_of(provider.settings, db, user_id, asked, now))
 
 
 def _hint_reader(provider: Provider, now: float) -> HintReader:

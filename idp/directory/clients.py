@@ -71,6 +71,7 @@ class Client(Base):
     require_signed_request_object: Mapped[bool] = mapped_column(
         default=False, server_default=sa.false()
     )
+    backchannel_authentication_request_signing_alg: Mapped[str | None]
     dpop_bound_access_tokens: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     default_acr_values: Mapped[list[str]] = mapped_column(
         JsonText, default=list, server_default="[]"

@@ -92,17 +92,21 @@ def _value(field: DetailsField, claimed: object) -> Any:
     return _text(field, claimed)
 
 
-def _text(field: DetailsField, claimed: object) -> str:
-    """No character that is not seen on the page, or could write over what stands beside it; spaces
-    as a page has them, one at a time."""
-    pattern = AMOUNTS if field.kind == AMOUNT else TEXTS
-    if (
-        not isinstance(claimed, str)
-        or not pattern.fullmatch(claimed)
-        or claimed != " ".join(claimed.split())
-        or INVISIBLE.intersection(map(category, claimed))
-    ):
+def is_legible(claimed: object) -> bool:
+    """Whether a page shows it as it is: no character that is not seen, or could write over what
+    stands beside it; spaces as a page has them, one at a time."""
+    return (
+        isinstance(claimed, str)
+        and TEXTS.fullmatch(claimed) is not None
+        and claimed == " ".join(claimed.split())
+        and INVISIBLE.isdisjoint(map(category, claimed))
+    )
+
+
+def _text(field: DetailsField, claimed: Any) -> str:
+    is_amount = field.kind == AMOUNT
+    if not is_legible(claimed) or (is_amount and not AMOUNTS.fullmatch(claimed)):
         raise UnfitDetails(f"{field.name} can't be read as {field.kind}.")
     if field.choices and claimed not in field.choices:
         raise UnfitDetails(f"{field.name} is none of {', '.join(field.choices)}.")
-    return claimed
+    return str(claimed)

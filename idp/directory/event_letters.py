@@ -34,7 +34,11 @@ SAID = (
     "factors",
     "has_routed",
 )  # of an event's detail
-PLACES = {"sign_in.new_device": "/account/sessions"}  # of a person
+PLACES = {  # of a person
+    "sign_in.new_device": "/account/sessions",
+    "backchannel_request.asked": "/account/requests",
+}
+BY_CLIENT = ("consent.given", "backchannel_request.asked")
 QUEUES = {  # of a company
     "person.second_factors_reset_asked": "/factor-resets",
     "join.asked": "/join-requests",
@@ -135,7 +139,7 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
         letter["client"] = _client(db, event.detail["changed"])
     elif event.tag == "registration_token.made":
         letter["token_name"] = event.detail["token"]
-    elif event.tag == "consent.given":
+    elif event.tag in BY_CLIENT:
         letter["client"] = _client(db, event.client_id)
     elif event.tag == "sign_in.new_device":
         letter |= {"user_agent": event.detail["user_agent"], "address": event.address}

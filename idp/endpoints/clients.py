@@ -6,6 +6,7 @@ from idp import audit, possession, used_once
 from idp.directory.clients import Client
 from idp.endpoints.messages import FORM, Request
 from idp.errors import ClientRefusal, OAuthRefusal
+from idp.login import attempt as attempts
 from idp.oidc import client_authentication, parameters
 from idp.oidc.client_authentication import Authenticated
 from idp.oidc.parameters import Malformed, Parameters
@@ -13,8 +14,8 @@ from idp.provider import Provider, catalog_with
 
 AUDIT_WINDOW = 60.0
 AUDITED_REFUSALS = 20
-ADDRESSED_BY = {  # RFC 9126 section 2, RFC 8628 section 3.1
-    path: (path, "/token") for path in ("/par", "/device_authorization")
+ADDRESSED_BY = {  # RFC 9126 section 2, RFC 8628 section 3.1, CIBA Core section 7.1
+    path: (path, "/token") for path in ("/par", "/device_authorization", "/bc-authorize")
 }
 
 
@@ -33,6 +34,13 @@ def form(request: Request) -> Parameters:
     if sent.repeated:
         raise OAuthRefusal("invalid_request", "A parameter was sent more than once.")
     return sent
+
+
+def check_fits(asked: dict[str, str], beside: str = "") -> None:
+    """What is kept until a person comes, with what an attempt will have `beside` it."""
+    if not attempts.fits(asked, beside):
+        sentence = "The parameters together are larger than a sign-in keeps."
+        raise OAuthRefusal("invalid_request", sentence)
 
 
 def authenticated_client(provider: Provider, request: Request, sent: Parameters) -> Client:

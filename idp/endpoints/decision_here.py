@@ -1,4 +1,5 @@
-"""The outcome of a request that no browser brought: what a person decides here of a device.
+"""The outcome of a request that no browser brought: what a person decides here of a device, or of a
+client that has named them.
 
 Nothing is sent by the browser. The client hears of it when it asks again at the token endpoint.
 """
@@ -9,7 +10,7 @@ from idp import audit
 from idp.database import Connection
 from idp.endpoints import choices
 from idp.endpoints.messages import Request
-from idp.grants import authorization_code, decoupled
+from idp.grants import authorization_code, ciba, decoupled
 from idp.login.attempt import Attempt
 from idp.login.steps import Refused
 from idp.provider import Provider
@@ -17,7 +18,7 @@ from idp.secret_values import new_id, new_secret
 from idp.sessions.browser import Evidence
 from idp.situation import Situation
 
-ALLOWED, DENIED, OVER = "/device/allowed", "/device/denied", "/device/over"
+ALLOWED, DENIED, OVER = "allowed", "denied", "over"
 
 
 def take(
@@ -34,12 +35,11 @@ def take(
     parsed, attempt = situation.request, situation.attempt
     assert parsed and attempt
     if isinstance(situation.decision, Refused):
-        choices.record_refusal(db, request, parsed, evidence.user_id, situation.decision, now)
-        return deny(db, attempt, now)
+        return deny(db, request, situation, now)
     grant_id = new_id()
     until = decoupled.allow(db, attempt.target, attempt.browser, grant_id, now)
     if until is None:
-        return OVER
+        return attempt.ending(OVER)
     standing, consent_id = choices.write_down(db, request, situation, session_id, evidence, now)
     authorization_code.open_grant(
         *(db, parsed, evidence, session_id, standing, consent_id, provider.settings, now),
@@ -48,14 +48,29 @@ def take(
         code_expires_at=until,
     )
     audit.record(
-        *(db, "device.allowed", now, request.origin),
+        *(db, _allowed(attempt), now, request.origin),
         actor=evidence.user_id,
         tenant=standing.tenant_id,
         client=parsed.client.client_id,
         grant=grant_id,
     )
-    return ALLOWED
+    if attempt.is_about_person:
+        ciba.welcome(db, parsed.client.client_id, evidence.user_id, now)
+    return attempt.ending(ALLOWED)
 
 
-def deny(db: Connection, attempt: Attempt, now: float) -> str:
-    return DENIED if decoupled.deny(db, attempt.target, attempt.browser, now) else OVER
+def _allowed(attempt: Attempt) -> str:
+    return "backchannel_request.allowed" if attempt.is_about_person else "device.allowed"
+
+
+def deny(db: Connection, request: Request, situation: Situation, now: float) -> str:
+    """Because the person will not have it, or can't open the product."""
+    parsed, attempt, decision = situation.request, situation.attempt, situation.decision
+    assert parsed and attempt and isinstance(decision, Refused)
+    user_id = situation.proven.user_id
+    choices.record_refusal(db, request, parsed, user_id, decision, now)
+    if not decoupled.deny(db, attempt.target, attempt.browser, now):
+        return attempt.ending(OVER)
+    if attempt.is_about_person:
+        ciba.record_denial(db, parsed.client.client_id, user_id, now, request.origin)
+    return attempt.ending(DENIED)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from idp.directory.clients import Client
-from idp.endpoints.clients import authenticated_client, form
+from idp.endpoints.clients import authenticated_client, check_fits, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal
 from idp.grants import device_code
 from idp.grants.decoupled import INTERVAL
-from idp.login import attempt as attempts
 from idp.oidc.authorization_request import DECOUPLED_PARAMETERS
 from idp.oidc.parameters import Parameters
 from idp.provider import Provider
@@ -47,7 +46,5 @@ def _asked(client: Client, sent: Parameters) -> dict[str, str]:
     """Without a scope, all that the client is registered for."""
     asked = {name: sent.values[name] for name in DECOUPLED_PARAMETERS if name in sent.values}
     asked = {"scope": client.scope, **asked, "client_id": client.client_id}
-    if not attempts.fits(asked, BESIDE):
-        sentence = "The parameters together are larger than a sign-in keeps."
-        raise OAuthRefusal("invalid_request", sentence)
+    check_fits(asked, BESIDE)
     return asked

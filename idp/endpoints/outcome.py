@@ -111,9 +111,9 @@ def turn_back(
     if parsed is None:
         return redirect("/")
     with provider.database.transaction() as db:
-        choices.record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
         if attempt and attempt.destination == attempts.DECOUPLED:
-            return redirect(decision_here.deny(db, attempt, now))
+            return redirect(decision_here.deny(db, request, situation, now))
+        choices.record_refusal(db, request, parsed, situation.proven.user_id, decision, now)
     return refuse(provider, parsed.reply_to, decision.error, decision.message)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idp.directory.clients import Client
-from idp.endpoints.clients import authenticated_client, form
+from idp.endpoints.clients import authenticated_client, check_fits, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal, PageRefusal
 from idp.login import attempt as attempts
@@ -59,9 +59,7 @@ def _key_of(provider: Provider, client: Client, proof: Proof, claimed_jkt: str |
 
 def _check(provider: Provider, arrival: Arrival) -> None:
     kept = {**arrival.parameters.values, attempts.PUSHED_AS: pushed_request.key_of("", "")}
-    if not attempts.fits(kept):
-        sentence = "The parameters together are larger than a sign-in keeps."
-        raise OAuthRefusal("invalid_request", sentence)
+    check_fits(kept)
     now = provider.clock()
     try:
         parsed = read_request(provider, arrival, now)

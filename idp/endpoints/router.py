@@ -16,6 +16,7 @@ import structlog
 from idp.audit import REQUEST_ID, Origin
 from idp.endpoints import well_known
 from idp.endpoints.authorize import authorize
+from idp.endpoints.backchannel_authentication import backchannel_authentication
 from idp.endpoints.device import device_authorization
 from idp.endpoints.introspect import introspect
 from idp.endpoints.messages import NO_STORE, Headers, Page, Request, Response, json_response
@@ -78,6 +79,7 @@ ROUTES = {
     "/authorize": Route(authorize, ("GET", "POST"), NOBODY),
     "/par": Route(push, ("POST",), OUR_CLIENTS, gives_nonce=True),
     "/device_authorization": Route(device_authorization, ("POST",), OUR_CLIENTS),
+    "/bc-authorize": Route(backchannel_authentication, ("POST",), NOBODY),
     "/register": Route(register, ("POST",), NOBODY),
     "/token": Route(token, ("POST",), OUR_CLIENTS, gives_nonce=True),
     "/userinfo": Route(userinfo, ("GET", "POST"), OUR_CLIENTS, gives_nonce=True),

@@ -23,7 +23,7 @@ from idp.grants import (
 )
 from idp.grants.target import Target, Wanted
 from idp.oidc import authorization_details, resource_indicators
-from idp.oidc.client_metadata import DEVICE_CODE, TOKEN_EXCHANGE
+from idp.oidc.client_metadata import CIBA, DEVICE_CODE, TOKEN_EXCHANGE
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.encrypted_responses import ID_TOKEN, check_readable
 from idp.oidc.parameters import Parameters
@@ -33,6 +33,7 @@ from idp.provider import Provider
 from idp.targets import judged, opened
 
 WITHOUT_ID_TOKEN = ("client_credentials", TOKEN_EXCHANGE)
+POLLED_WITH = {DEVICE_CODE: "device_code", CIBA: "auth_req_id"}
 NEVER_CACHED = (*NO_STORE, ("Pragma", "no-cache"))
 
 
@@ -106,10 +107,10 @@ def _refresh_token(
     return _tokens(provider, client, product, aimed, scope, holder, refresh, None, now)
 
 
-def _device_code(
+def _decoupled(
     provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
-    now = provider.clock()
+    now, grant_type = provider.clock(), sent.values["grant_type"]
     catalog = provider.catalog.current(now)
     product = catalog.product_of(client)
     aimed, refresh = decoupled.redeem(
@@ -119,8 +120,8 @@ def _device_code(
         client,
         product,
         catalog.providers,
-        DEVICE_CODE,
-        _required(sent, "device_code"),
+        grant_type,
+        _required(sent, POLLED_WITH[grant_type]),
         targets.aim(provider, client, _wanted(sent, client, catalog), judged, now),
         holder,
         now,
@@ -197,5 +198,6 @@ GRANTS: dict[
     "refresh_token": _refresh_token,
     "client_credentials": _client_credentials,
     TOKEN_EXCHANGE: exchange,
-    DEVICE_CODE: _device_code,
+    DEVICE_CODE: _decoupled,
+    CIBA: _decoupled,
 }

@@ -14,7 +14,7 @@ from idp.grants.claims import CLAIMS
 from idp.oidc import client_certificate, pkce
 from idp.oidc.authorization_request import PROMPTS
 from idp.oidc.client_authentication import METHODS
-from idp.oidc.client_metadata import GRANT_TYPES
+from idp.oidc.client_metadata import GRANT_TYPES, POLL
 from idp.oidc.dpop import PROOF_ALGORITHMS
 from idp.oidc.reply_to import RESPONSE_MODES
 from idp.oidc.scopes import SCOPES
@@ -29,7 +29,7 @@ from idp.tokens.others_keys import SIGNATURE_ALGORITHMS
 DISCOVERY_MAX_AGE = 3600
 ALIASED = (
     *("token", "revocation", "introspection", "userinfo"),
-    *("pushed_authorization_request", "device_authorization"),
+    *("pushed_authorization_request", "device_authorization", "backchannel_authentication"),
 )
 
 
@@ -42,6 +42,7 @@ def metadata(settings: Settings, details_types: tuple[str, ...] = ()) -> dict[st
         "authorization_endpoint": f"{issuer}/authorize",
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "device_authorization_endpoint": f"{issuer}/device_authorization",
+        "backchannel_authentication_endpoint": f"{issuer}/bc-authorize",
         "registration_endpoint": f"{issuer}/register",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
@@ -90,6 +91,11 @@ def metadata(settings: Settings, details_types: tuple[str, ...] = ()) -> dict[st
         "require_request_uri_registration": True,
         "require_pushed_authorization_requests": settings.require_pushed_authorization_requests,
         "authorization_response_iss_parameter_supported": True,
+        "backchannel_token_delivery_modes_supported": [POLL],
+        "backchannel_authentication_request_signing_alg_values_supported": list(
+            SIGNATURE_ALGORITHMS
+        ),
+        "backchannel_user_code_parameter_supported": False,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "frontchannel_logout_supported": True,

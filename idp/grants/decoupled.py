@@ -1,5 +1,5 @@
 """A request that is made elsewhere, by something that polls, and that a person decides in a browser
-here: the device authorization grant's (RFC 8628).
+here: the device authorization grant's (RFC 8628), and CIBA's.
 
 One row from the request to the decision. A yes makes an ordinary grant, which the row names, so
 that whatever ends a grant ends this one. Nothing of the row lets anybody in.
@@ -22,19 +22,22 @@ from idp.errors import OAuthRefusal
 from idp.grants import authorization_code, grant, grant_state
 from idp.grants.grant import Replayed
 from idp.grants.target import Aim, Target
+from idp.oidc.client_metadata import CIBA, DEVICE_CODE
 from idp.oidc.confirmation import Confirmation
 from idp.secret_values import SecretKeys, fingerprint
 from idp.settings import Settings
+from idp.statements import Upsert
 
 INTERVAL = 5  # seconds between two polls, and what each that comes too early adds
 
 
 class DecoupledRequest(Base):
     """`handle_hash` is of what its client polls with, and `name_hash` of what a person names it by.
-    `parameters` is the JSON of those of an authorization request, which came from `address`.
-    `browser` (a fingerprint) is the one that may decide: the first that named it. Of what is
-    decided, `grant_id` is the grant, or None for a no. `poll_after` is when the client may ask
-    again."""
+    `parameters` is the JSON of those of an authorization request, which came from `address`. One
+    that is about a person (`user_id`) is theirs to decide, and its name no secret. `browser` (a
+    fingerprint) is the one that may decide: the first that named it, or the last of that person's.
+    Of what is decided, `grant_id` is the grant, or None for a no. `poll_after` is when the client
+    may ask again."""
 
     __tablename__ = "decoupled_requests"
 
@@ -44,6 +47,9 @@ class DecoupledRequest(Base):
     client_id: Mapped[str] = mapped_column(sa.ForeignKey("clients.client_id", ondelete="CASCADE"))
     parameters: Mapped[str]
     address: Mapped[str]
+    user_id: Mapped[str | None] = mapped_column(
+        sa.ForeignKey("users.id", ondelete="CASCADE"), index=True
+    )
     browser: Mapped[str | None]
     interval: Mapped[int]
     poll_after: Mapped[float]
@@ -62,6 +68,16 @@ class Pending(NamedTuple):
     created_at: float
 
 
+class Listed(NamedTuple):
+    """What one person may still decide."""
+
+    name: str
+    client_id: str
+    parameters: dict[str, str]
+    created_at: float
+    expires_at: float
+
+
 class _Polled(NamedTuple):
     client_id: str
     grant_type: str
@@ -70,7 +86,23 @@ class _Polled(NamedTuple):
     grant_id: str | None
 
 
+REPLAYED = {  # by grant type, what the audit calls it
+    DEVICE_CODE: "device_code.replayed",
+    CIBA: "backchannel_request.replayed",
+}
 _TABLE: Any = DecoupledRequest.__table__
+_BEGUN = (
+    *("handle_hash", "name_hash", "grant_type", "client_id", "parameters", "address", "user_id"),
+    *("interval", "poll_after", "created_at", "expires_at"),
+)
+_BEGIN = Upsert(
+    lambda insert: (
+        insert(_TABLE)
+        .values({name: sa.bindparam(name) for name in _BEGUN})
+        .on_conflict_do_nothing(index_elements=["name_hash"])
+        .returning(_TABLE.c.handle_hash)
+    )
+)
 _NOW = sa.bindparam("now", type_=sa.Double)
 _THIS = _TABLE.c.handle_hash == sa.bindparam("handle_key")
 _UNDECIDED = (_TABLE.c.decided_at.is_(None), _TABLE.c.expires_at > _NOW)
@@ -85,6 +117,18 @@ _TAKE_UP = (
     )
     .values(browser=_BROWSER)
     .returning(*_TOLD)
+)
+_OF_PERSON = _TABLE.c.user_id == sa.bindparam("person", type_=sa.Text)
+_OWN = (_TABLE.c.name_hash == sa.bindparam("name_key"), _OF_PERSON, *_UNDECIDED)
+_TAKE_UP_OWN = sa.update(_TABLE).where(*_OWN).values(browser=_BROWSER).returning(*_TOLD)
+_DENY_OWN = sa.update(_TABLE).where(*_OWN).values(decided_at=_NOW).returning(_TABLE.c.client_id)
+_LIST = (
+    sa.select(
+        *(_TABLE.c.name_hash, _TABLE.c.client_id, _TABLE.c.parameters),
+        *(_TABLE.c.created_at, _TABLE.c.expires_at),
+    )
+    .where(_OF_PERSON, *_UNDECIDED)
+    .order_by(_TABLE.c.created_at)
 )
 _FIND = sa.select(*_TOLD).where(_THIS, _TABLE.c.browser == _BROWSER, *_UNDECIDED)
 _DECIDE = (
@@ -110,11 +154,65 @@ _SLOW_DOWN = (
 )
 
 
+def begin(
+    db: Connection,
+    handle: str,
+    name_hash: str,
+    grant_type: str,
+    client: Client,
+    parameters: dict[str, str],
+    lifetime: float,
+    now: float,
+    origin: Origin,
+    *,
+    user_id: str | None = None,
+) -> bool:
+    """False if something else has that name."""
+    made = db.row(
+        _BEGIN,
+        handle_hash=fingerprint(handle),
+        name_hash=name_hash,
+        grant_type=grant_type,
+        client_id=client.client_id,
+        parameters=orjson.dumps(parameters).decode(),
+        address=origin.address,
+        user_id=user_id,
+        interval=INTERVAL,
+        poll_after=now,
+        created_at=now,
+        expires_at=now + lifetime,
+    )
+    return made is not None
+
+
 def take_up(db: Connection, name_hash: str, browser: str, now: float) -> Pending | None:
     """What somebody has named in this browser, which alone may decide it from now on (security.md
     S28); None for what is decided, expired, another browser's, or was never asked."""
     row = db.row(_TAKE_UP, name_key=name_hash, decider=browser, now=now)
     return _pending(row) if row else None
+
+
+def take_up_own(
+    db: Connection, name: str, user_id: str, browser: str, now: float
+) -> Pending | None:
+    """What is about this person, in the browser that they are signed in with: from now on that one
+    may decide."""
+    row = db.row(_TAKE_UP_OWN, name_key=name, person=user_id, decider=browser, now=now)
+    return _pending(row) if row else None
+
+
+def deny_own(db: Connection, name: str, user_id: str, now: float) -> str | None:
+    """The id of its client; None if there is nothing left to decide."""
+    row = db.row(_DENY_OWN, name_key=name, person=user_id, now=now)
+    return str(row[0]) if row else None
+
+
+def about(db: Connection, user_id: str, now: float) -> list[Listed]:
+    """What is left for this person to decide, the oldest first."""
+    return [
+        Listed(name, client_id, orjson.loads(parameters), *rest)
+        for name, client_id, parameters, *rest in db.rows(_LIST, person=user_id, now=now)
+    ]
 
 
 def find(db: Connection, handle_hash: str, browser: str, now: float) -> Pending | None:
@@ -174,7 +272,7 @@ def redeem(
                 *(db, secret_keys, settings, client, product, providers, state, aim, holder, now)
             )
     except Replayed as replay:
-        grant.end_replayed(database, "device_code.replayed", replay.state, now, origin)
+        grant.end_replayed(database, REPLAYED[grant_type], replay.state, now, origin)
         raise _invalid("used before") from replay
 
 

@@ -4,10 +4,7 @@ person enters it in a browser. What comes of it then is told by `decoupled.py`."
 from __future__ import annotations
 
 import secrets
-from typing import Any, NamedTuple
-
-import orjson
-import sqlalchemy as sa
+from typing import NamedTuple
 
 from idp import audit, limits
 from idp.audit import Origin
@@ -17,10 +14,9 @@ from idp.database import Connection
 from idp.directory.clients import Client
 from idp.errors import OAuthRefusal, PageRefusal, told
 from idp.grants import decoupled
-from idp.grants.decoupled import INTERVAL, DecoupledRequest, Pending
+from idp.grants.decoupled import Pending
 from idp.oidc.client_metadata import DEVICE_CODE
-from idp.secret_values import SecretKeys, fingerprint, new_secret
-from idp.statements import Upsert
+from idp.secret_values import SecretKeys, new_secret
 
 GRANT_TYPE = DEVICE_CODE
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 section 6.1: no vowel, so no word
@@ -29,20 +25,6 @@ ASKED_BY_NETWORK = 100  # in ten minutes, by clients that prove nothing
 ENTERED_BY_NETWORK = 20  # wrong ones, in ten minutes
 ENTERED_BY_PERSON = 20
 ENTERED_BY_STRANGERS = 5_000  # all together
-
-_TABLE: Any = DecoupledRequest.__table__
-_BEGUN = (
-    *("handle_hash", "name_hash", "grant_type", "client_id", "parameters", "address"),
-    *("interval", "poll_after", "created_at", "expires_at"),
-)
-_BEGIN = Upsert(
-    lambda insert: (
-        insert(_TABLE)
-        .values({name: sa.bindparam(name) for name in _BEGUN})
-        .on_conflict_do_nothing(index_elements=["name_hash"])
-        .returning(_TABLE.c.handle_hash)
-    )
-)
 
 
 class Codes(NamedTuple):
@@ -72,20 +54,11 @@ def begin(
         raise OAuthRefusal("slow_down", sentence, f"network {network}", 429)
     while True:
         codes = Codes(new_secret(), _new_user_code())
-        made = db.row(
-            _BEGIN,
-            handle_hash=fingerprint(codes.device_code),
-            name_hash=_name_hash(keys, codes.user_code),
-            grant_type=GRANT_TYPE,
-            client_id=client.client_id,
-            parameters=orjson.dumps(parameters).decode(),
-            address=origin.address,
-            interval=INTERVAL,
-            poll_after=now,
-            created_at=now,
-            expires_at=now + lifetime,
-        )
-        if made:
+        name_hash = _name_hash(keys, codes.user_code)
+        if decoupled.begin(
+            *(db, codes.device_code, name_hash, GRANT_TYPE, client),
+            *(parameters, lifetime, now, origin),
+        ):
             return codes
 
 

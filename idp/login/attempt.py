@@ -24,6 +24,7 @@ PAGE = "page"
 CONSOLE_PAGE = "console"
 INVITATION = "invitation"
 PUSHED_AS = "pushed_as"  # beside the parameters of a request that was pushed
+ABOUT = "about"  # beside those of one that its client made about a person: whom
 MAX_KEPT = 6 * 1024  # letters of parameters and target
 
 
@@ -60,6 +61,15 @@ class Attempt:
     linking: dict[str, str] = field(default_factory=dict)
     began_as: str = ""
     left: str = ""
+
+    @property
+    def is_about_person(self) -> bool:
+        """Whether its client has named a person, and no person a code of the client's."""
+        return ABOUT in self.parameters
+
+    def ending(self, how: str) -> str:
+        """The page that says how a request ended that was made elsewhere."""
+        return f"/{'request' if self.is_about_person else 'device'}/{how}"
 
     def prove(
         self,

@@ -56,7 +56,7 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         theirs = spoken_for(asked, proven, entries, now)
         first = _first(asked, proven, theirs, now)
         return first or _more(asked, proven, theirs, entries, now) or Done()
-    open_entries = [e for e in entries if _opens(e, asked.product, asked)]
+    open_entries = opening(asked, entries)
     if not open_entries:
         return _not_open(proven)
     entry = _entry(open_entries, asked, proven)
@@ -73,6 +73,11 @@ def next_step(asked: Asked, proven: Proven, entries: Sequence[Entry], now: float
         return ToAllow(entry.standing)
     allowed = proven.allowed.get(entry.standing.rests_on)
     return Done(entry.standing, allowed.consent_id if allowed else None)
+
+
+def opening(asked: Asked, entries: Sequence[Entry]) -> list[Entry]:
+    """Those that the product opens in, as it is asked for."""
+    return [each for each in entries if asked.product and _opens(each, asked.product, asked)]
 
 
 def _is_known(asked: Asked, proven: Proven, now: float) -> bool:

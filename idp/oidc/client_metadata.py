@@ -41,12 +41,15 @@ CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
 SCOPE_WORD = r"[a-z0-9:._-]+"
 APPLICATION_TYPES = ("web", "native")
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+CIBA = "urn:openid:params:grant-type:ciba"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = (
     *("authorization_code", "refresh_token", "client_credentials"),
-    *(DEVICE_CODE, TOKEN_EXCHANGE),
+    *(DEVICE_CODE, CIBA, TOKEN_EXCHANGE),
 )
-NOT_PUBLIC = ("client_credentials", TOKEN_EXCHANGE)
+NOT_PUBLIC = ("client_credentials", CIBA, TOKEN_EXCHANGE)
+POLLING = frozenset({DEVICE_CODE, CIBA})
+POLL = "poll"  # how a client hears of the end of a backchannel request (CIBA Core section 5)
 MAX_REQUEST_URI = 512
 CERTIFICATE_NAMES = (
     *("tls_client_auth_subject_dn", "tls_client_auth_san_dns", "tls_client_auth_san_uri"),
@@ -62,7 +65,7 @@ SIGNED_BY = (
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
     *("id_token_signed_response_alg", "access_token_signed_response_alg"),
     *("authorization_signed_response_alg", "userinfo_signed_response_alg"),
-    "introspection_signed_response_alg",
+    *("introspection_signed_response_alg", "backchannel_authentication_request_signing_alg"),
 )
 
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
@@ -101,6 +104,7 @@ class ClientMetadata:
     request_object_signing_alg: str | None = None
     request_uris: Sequence[str] = ()
     require_signed_request_object: bool = False
+    backchannel_authentication_request_signing_alg: str | None = None
     tls_client_auth_subject_dn: str | None = None
     tls_client_auth_san_dns: str | None = None
     tls_client_auth_san_uri: str | None = None
@@ -275,14 +279,18 @@ def _check_scope(metadata: ClientMetadata) -> None:
 def _check_keys(metadata: ClientMetadata) -> None:
     """Who has to sign has keys; whoever has a secret may have some too, for request
     objects or to be encrypted to. They are in one place (RFC 7591 section 2)."""
-    is_needed = metadata.token_endpoint_auth_method == "private_key_jwt"
+    is_needed = (
+        metadata.token_endpoint_auth_method == "private_key_jwt"
+        or metadata.require_signed_request_object
+        or metadata.backchannel_authentication_request_signing_alg is not None
+    )
     if metadata.jwks is not None:
         check_jwks(metadata.jwks)
         if metadata.jwks_uri is not None:
             raise MetadataRefusal("jwks_uri", "jwks and jwks_uri exclude each other.")
     elif metadata.jwks_uri is not None:
         return
-    elif is_needed or metadata.require_signed_request_object:
+    elif is_needed:
         raise MetadataRefusal("jwks", "A client that has to sign needs keys.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from idp.errors import MetadataRefusal
-from idp.oidc.client_metadata import DEVICE_CODE, ClientMetadata
+from idp.oidc.client_metadata import POLLING, ClientMetadata
 from idp.settings import LOOPBACK_HOSTS
 from idp.tokens import subjects
 
@@ -21,7 +21,7 @@ def check_stranger(metadata: ClientMetadata) -> None:
     MetadataRefusal."""
     if metadata.subject_type == subjects.PUBLIC:
         return
-    if DEVICE_CODE in metadata.grant_types:
+    if not POLLING.isdisjoint(metadata.grant_types):
         raise MetadataRefusal("subject_type", "pairwise is not for clients that poll for tokens.")
     sectors = subjects.sectors_of(metadata.sector_identifier_uri, metadata.redirect_uris)
     if metadata.sector_identifier_uri is None and sectors & LOOPBACK_HOSTS:

@@ -38,6 +38,7 @@ PLAIN = (
     *("frontchannel_logout_uri", "frontchannel_logout_session_required"),
     *("require_pkce", "require_pushed_authorization_requests", "require_signed_request_object"),
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg", "request_uris"),
+    "backchannel_authentication_request_signing_alg",
     *("subject_type", "sector_identifier_uri", "default_acr_values", "information"),
     *("jwks_uri", "default_max_age", "refresh_token_rotation"),
     *("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"),

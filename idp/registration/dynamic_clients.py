@@ -24,6 +24,8 @@ from idp.oidc import fapi
 from idp.oidc.client_information import INFORMATION
 from idp.oidc.client_metadata import (
     CERTIFICATE_NAMES,
+    CIBA,
+    POLL,
     ClientMetadata,
     check_client_metadata,
 )
@@ -55,6 +57,7 @@ MEMBERS = (
     "request_uris",
     *("token_endpoint_auth_signing_alg", "request_object_signing_alg"),
     *("require_signed_request_object", "dpop_bound_access_tokens"),
+    "backchannel_authentication_request_signing_alg",
     *(*CERTIFICATE_NAMES, "tls_client_certificate_bound_access_tokens"),
 )
 OURS = (
@@ -109,6 +112,7 @@ def asked_for(claimed: Mapping[str, Any], terms: Terms, client_id: str) -> Clien
     values |= _settled(values, sent)
     form = _form(values)
     _check_response_types(sent, form)
+    _check_backchannel(sent)
     metadata = _metadata(form)
     check_client_metadata(metadata)
     _check_names({"client_name": form.client_name, **information})
@@ -175,6 +179,21 @@ def _check_response_types(sent: Mapping[str, Any], form: ClientForm) -> None:
     if claimed is not None and claimed != _response_types(form.grant_types):
         words = "code goes with the grant type authorization_code, and there is no other."
         raise MetadataRefusal("response_types", words)
+
+
+def _check_backchannel(sent: Mapping[str, Any]) -> None:
+    """Of the modes of CIBA Core section 4 there is one, and nobody has a code for it."""
+    if sent.get("backchannel_token_delivery_mode", POLL) != POLL:
+        raise MetadataRefusal("backchannel_token_delivery_mode", "Clients poll: there is no other.")
+    if sent.get("backchannel_user_code_parameter", False) is not False:
+        sentence = "People have no codes to give to clients."
+        raise MetadataRefusal("backchannel_user_code_parameter", sentence)
+
+
+def _backchannel(grant_types: Sequence[str]) -> dict[str, Any]:
+    if CIBA not in grant_types:
+        return {}
+    return {"backchannel_token_delivery_mode": POLL, "backchannel_user_code_parameter": False}
 
 
 def _response_types(grant_types: Sequence[str]) -> list[str]:
@@ -263,6 +282,7 @@ def told(registered: Registered, issuer: str) -> dict[str, Any]:
         **{name: value for name, value in members.items() if value is not None},
         **ALWAYS,
         "response_types": _response_types(client.grant_types),
+        **_backchannel(client.grant_types),
         **({"software_statement": statement} if statement else {}),
         **secret,
         "client_id": client.client_id,

@@ -34,6 +34,7 @@ GrantType = Literal[
     "refresh_token",
     "client_credentials",
     "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:openid:params:grant-type:ciba",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ]
 MIN_CLIENT_SECRET = 32
@@ -292,6 +293,9 @@ class ClientForm(Form):
         default=[], description="Its request objects are there; fetched only if the operator lets."
     )
     require_signed_request_object: bool = False
+    backchannel_authentication_request_signing_alg: Algorithm | None = Field(
+        default=None, description="Of its CIBA requests, all signed; none is if left out."
+    )
     dpop_bound_access_tokens: bool = False
     default_acr_values: list[str] = Field(
         default=[], description="Classes that it wishes for where a request names none."

@@ -38,6 +38,7 @@ WHO = {
     "password.changed": PERSON,
     "password.worn_out": PERSON,
     "consent.given": PERSON,
+    "backchannel_request.asked": PERSON,
     "account.linked": PERSON,
     "account.unlinked": PERSON,
     "email.change_asked": PERSON,

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from idp.oidc.client_authentication import ASSERTION_TYPE
 from tests.fuzz.oracle import answer, check_client_is_told
 from tests.fuzz.wire import authorizations, basic, examples, forms, requests
-from tests.world import VERIFIER, World
+from tests.security.backchannel_flow import COUNTER
+from tests.security.protocol import register
+from tests.world import AMARA, VERIFIER, World
 
 REDIRECT_URI = "http://localhost:8001/callback"
 
@@ -60,6 +62,29 @@ def test_introspection_and_revocation_answer_every_form(
     tokens = [given_tokens[name] for name in ("access_token", "refresh_token", "id_token")]
     fields = forms({"token": tokens, "token_type_hint": ["access_token", "nonsense"]})
     sent = data.draw(requests(path, "POST", fields, {"HTTP_AUTHORIZATION": by_basic}))
+    check_client_is_told(answer(world, sent))
+
+
+@examples(60)
+@given(data=st.data())
+def test_the_backchannel_endpoint_answers_every_form(
+    world: World, given_tokens: dict[str, Any], data: st.DataObject
+) -> None:
+    register(world, COUNTER)
+    own = authorizations(basic(COUNTER.client_id, COUNTER.secret))
+    sound = {
+        "scope": ["openid", "openid profile", "payouts"],
+        "login_hint": [AMARA, "nobody@northwind.example"],
+        "id_token_hint": [given_tokens["id_token"], given_tokens["id_token"][:-1]],
+        "binding_message": ["W-4711", "two\nlines"],
+        "requested_expiry": ["30", "0", "9" * 12],
+        "acr_values": ["aal2"],
+        "authorization_details": ["[]", '[{"type": "x"}]'],
+        "request": [given_tokens["id_token"]],
+    }
+    some = data.draw(st.sets(st.sampled_from(sorted(sound)), max_size=6))
+    fields = forms({name: values for name, values in sound.items() if name not in some})
+    sent = data.draw(requests("/bc-authorize", "POST", fields, {"HTTP_AUTHORIZATION": own}))
     check_client_is_told(answer(world, sent))
 
 

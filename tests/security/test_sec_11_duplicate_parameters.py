@@ -18,7 +18,7 @@ from tests.security.protocol import (
     register,
     tokens_for,
 )
-from tests.world import VERIFIER, World, sent_back
+from tests.world import AMARA, VERIFIER, World, sent_back
 
 FORM = "application/x-www-form-urlencoded"
 ANSWERED_HERE = ("client_id", "redirect_uri")
@@ -59,6 +59,7 @@ def test_sec_11_at_every_endpoint_that_clients_call(world: World):
         "/token": {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]},
         "/revoke": {"token": given["refresh_token"], "token_type_hint": "refresh_token"},
         "/introspect": {"token": given["refresh_token"], "token_type_hint": "refresh_token"},
+        "/bc-authorize": {"scope": "openid", "login_hint": AMARA, "binding_message": "W-4711"},
     }
     for path, form in forms.items():
         sound = {**proof(world, POSTING)[1], **form}

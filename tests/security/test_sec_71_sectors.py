@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from idp.oidc.client_metadata import DEVICE_CODE
+from idp.oidc.client_metadata import CIBA, DEVICE_CODE
 from tests.security.browsing import reopened
 from tests.security.protocol import is_refused
 from tests.security.registering import HOSTS, at_own, initial_token, post, registered
@@ -68,7 +68,9 @@ def test_sec_71_no_stranger_joins_a_sector_where_nothing_shows_it_to_be_of_it(
     """Codes go to the redirect URIs' host alone, but not what a device polls for; and everybody is
     at loopback."""
     grants = ["authorization_code", DEVICE_CODE]
-    token = initial_token(world, redirect_hosts=["*"], grant_types=grants)
+    token = initial_token(world, redirect_hosts=["*"], grant_types=[*grants, CIBA])
+    naming = {"redirect_uris": URIS[:1], "grant_types": [CIBA], "subject_type": "pairwise"}
+    assert is_refused(post(world, token, naming), "invalid_client_metadata")
     public: dict[str, Any] = {"application_type": "native", "redirect_uris": URIS[:1]}
     for polling in (grants, [DEVICE_CODE]):
         pairwise = {**public, "grant_types": polling, "subject_type": "pairwise"}

@@ -198,7 +198,7 @@ def test_sec_83_every_address_is_one_that_is_meant_to_be_there(fresh: World) -> 
     """A new one has to be thought of here."""
     found = {path for _, path in every_address(fresh.held)}
     known = re.compile(
-        r"/(|account(/[a-z0-9_/]+)?|authorize|check_session|device(/\w+)?|device_authorization|inbox|invitation|introspect|jwks|logout(/done)?|par|register|revoke"
+        r"/(|account(/[a-z0-9_/]+)?|authorize|bc-authorize|check_session|device(/\w+)?|device_authorization|inbox|invitation|introspect|jwks|logout(/done)?|par|register|request/\w+|revoke"
         r"|login/[\w/]+|colors/\w+\.css|logos/\w+\.png|product-colors\.css|static/theme\.css|switcher|token|unlock|userinfo"
         r"|(manage/[^/]+|operate|api/v1)(/.*)?"  # docs/console.md names them all
         r"|healthz|livez|readyz|\.well-known/(openid-configuration|oauth-authorization-server))"

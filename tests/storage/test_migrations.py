@@ -119,6 +119,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(empty: Database) ->
 YOUNGER_TAGS = (
     *("account.", "person.account_", "person.admitted", "sign_in.federated"),
     *(
+        "backchannel_request.",
         "console.refused",
         "device.",
         "device_code.",

@@ -13,6 +13,7 @@ from idp.directory.clients import Client
 from idp.errors import PageRefusal
 from idp.grants import decoupled
 from idp.login.attempt import DECOUPLED, Attempt
+from idp.oidc.backchannel_authentication import MESSAGE
 from idp.secret_values import fingerprint
 from idp.web import details_words
 from idp.web.context import catalog, now, origin, provider
@@ -31,7 +32,7 @@ def show() -> Response | str:
         return step.back_to_authorize(attempt)
     elsewhere = _elsewhere(attempt)
     if attempt.destination == DECOUPLED and elsewhere is None:
-        return redirect("/device/over", 303)
+        return redirect(attempt.ending("over"), 303)
     return render_template(
         "login/consent.html",
         action="/login/consent",
@@ -44,7 +45,9 @@ def show() -> Response | str:
         scopes=[_described(word, client) for word in sorted(attempt.to_allow["scope"], key=place)],
         details=details_words.told(_details(attempt), catalog()),
         elsewhere=elsewhere,
-        not_me_url=step.page_url("password", attempt, other="1"),
+        not_me_url=None
+        if attempt.is_about_person
+        else step.page_url("password", attempt, other="1"),
     )
 
 
@@ -73,13 +76,15 @@ def _details(attempt: Attempt) -> list[dict[str, Any]]:
 
 
 def _elsewhere(attempt: Attempt) -> dict[str, Any] | None:
-    """What a person can tell their own device by: its code, and when and from where it asked."""
+    """What a person can tell it by, and when it was asked: of their own device its code, and from
+    where; of a client that named them its message."""
     if attempt.destination != DECOUPLED:
         return None
     with provider().database.connection() as db:
         pending = decoupled.find(db, attempt.target, attempt.browser, now())
     return pending and {
-        "user_code": attempt.parameters["user_code"],
+        "user_code": attempt.parameters.get("user_code"),
+        "message": attempt.parameters.get(MESSAGE),
         "at": pending.created_at,
         "address": pending.address,
         "is_near": network_of(pending.address) == network_of(origin().address),

@@ -117,6 +117,11 @@ SECURITY = (
         *(_("Those that it signs."), ANY_ALGORITHM),
     ),
     Field(
+        *("backchannel_authentication_request_signing_alg", CHOICE),
+        _("Its CIBA requests are signed by"),
+        *(_("If one is chosen, all of them have to be."), ANY_ALGORITHM),
+    ),
+    Field(
         *("request_uris", LINES, _("Where its signed requests are")),
         _("One address on each line. They are fetched only if the platform is set up for it."),
     ),

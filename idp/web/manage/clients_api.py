@@ -72,6 +72,7 @@ class ClientTold(ClientLine):
     request_object_signing_alg: str | None
     request_uris: list[str]
     require_signed_request_object: bool
+    backchannel_authentication_request_signing_alg: str | None
     dpop_bound_access_tokens: bool
     default_acr_values: list[str]
     information: dict[str, Any]
@@ -186,6 +187,9 @@ class ChangedClient(Sent):
     )
     require_signed_request_object: bool | None = Field(
         None, description=told("Sign-ins begin by a signed request alone (RFC 9101).")
+    )
+    backchannel_authentication_request_signing_alg: Algorithm | None = Field(
+        None, description=told("Of its CIBA requests, which are then all signed. None is, if null.")
     )
     dpop_bound_access_tokens: bool | None = Field(
         None, description=told("It gets tokens with a proof of possession alone (RFC 9449).")

@@ -145,6 +145,7 @@ def account(path: str) -> dict[str, Any]:
         "/account/sessions": ("Devices and sessions", "devices"),
         "/account/history": ("Sign-in history", "history"),
         "/account/products": ("Connected products", "apps"),
+        "/account/requests": ("Requests", "message-question"),
     }
     return {
         "menu": MENU,
@@ -293,6 +294,35 @@ ACCOUNT_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         "account/history.html",
         account("/account/history") | {"events": [], "next": None, "is_whole": True},
     ),
+    "account-requests": (
+        "account/requests.html",
+        account("/account/requests")
+        | {
+            "asked": [
+                {
+                    "name": "r1",
+                    "client_name": "Northwind hotline",
+                    "product": LMS,
+                    "message": "Call W-4711: another account for the monthly payments",
+                    "at": NOW - 2 * MINUTE,
+                    "until": NOW + 8 * MINUTE,
+                },
+                {
+                    "name": "r2",
+                    "client_name": "Ledgerline",
+                    "product": PAYMENTS,
+                    "message": None,
+                    "at": NOW - MINUTE,
+                    "until": NOW + 9 * MINUTE,
+                },
+            ]
+        },
+    ),
+    "account-requests-none": (
+        "account/requests.html",
+        account("/account/requests") | {"asked": []},
+    ),
+    "request-allowed": ("account/request_decided.html", {"outcome": "allowed"}),
     "account-products-none": (
         "account/products.html",
         account("/account/products") | {"products": [], "consents": []},

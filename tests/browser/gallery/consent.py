@@ -86,4 +86,13 @@ CONSENT_SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         CONSENT
         | {"client": CLIENT | {"name": "Ledgerline till", "host": None}, "elsewhere": ELSEWHERE},
     ),
+    "consent-asked": (
+        "login/consent.html",
+        CONSENT
+        | {
+            "client": CLIENT | {"name": "Northwind hotline", "host": None},
+            "not_me_url": None,
+            "elsewhere": {"user_code": None, "message": "Call W-4711", "at": NOW - 120},
+        },
+    ),
 }

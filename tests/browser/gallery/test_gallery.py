@@ -190,6 +190,8 @@ def test_a_step_answers_without_javascript(gallery, scriptless, scene, button, f
         ("account", "Save", "zoneinfo", "Africa/Lagos"),
         ("account-sessions", "End the session of Safari on iPhone", "session", "s2"),
         ("account-sessions", "End all other sessions", "others", "1"),
+        ("account-requests", "Look at the request of Ledgerline", "request", "r2"),
+        ("account-requests", "This request of Ledgerline was not me", "decision", "disown"),
         (
             *("account-products", "Withdraw from Ledgerline in Northwind Lending"),
             *("consent", "ledgerline"),
