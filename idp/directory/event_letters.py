@@ -19,6 +19,7 @@ from idp.audit_concerns import Reader as Kind
 from idp.database import Connection
 from idp.directory import identity_providers, letters, readers
 from idp.directory.clients import Client
+from idp.directory.products import Product
 from idp.directory.readers import Reader
 from idp.directory.roles import Role
 from idp.directory.tenants import Tenant
@@ -38,7 +39,6 @@ PLACES = {  # of a person
     "sign_in.new_device": "/account/sessions",
     "backchannel_request.asked": "/account/requests",
 }
-BY_CLIENT = ("consent.given", "backchannel_request.asked")
 QUEUES = {  # of a company
     "person.second_factors_reset_asked": "/factor-resets",
     "join.asked": "/join-requests",
@@ -54,6 +54,11 @@ class Company(NamedTuple):
 
 _COMPANY = sa.select(Tenant.slug, Tenant.name).where(Tenant.id == sa.bindparam("tenant_id"))
 _CLIENT = sa.select(Client.client_name).where(Client.client_id == sa.bindparam("client_id"))
+_PRODUCT = (
+    sa.select(Product.name)
+    .join(Client, Client.product_key == Product.key)
+    .where(Client.client_id == sa.bindparam("client_id"))
+)
 _ROLE = sa.select(Role.name, Role.all_permissions).where(
     Role.tenant_id == sa.bindparam("tenant_id"), Role.key == sa.bindparam("role_key")
 )
@@ -139,7 +144,10 @@ def _common(db: Connection, event: Entry, company: Company | None) -> dict[str, 
         letter["client"] = _client(db, event.detail["changed"])
     elif event.tag == "registration_token.made":
         letter["token_name"] = event.detail["token"]
-    elif event.tag in BY_CLIENT:
+    elif event.tag == "backchannel_request.asked":
+        # A client may have named itself; the product it is of has its name from us.
+        letter["product"] = _product(db, event.client_id)
+    elif event.tag == "consent.given":
         letter["client"] = _client(db, event.client_id)
     elif event.tag == "sign_in.new_device":
         letter |= {"user_agent": event.detail["user_agent"], "address": event.address}
@@ -177,6 +185,11 @@ def _address(db: Connection, user_id: str | None) -> str:
 def _client(db: Connection, client_id: str | None) -> str:
     row = db.row(_CLIENT, client_id=client_id) if client_id else None
     return str(row[0]) if row else client_id or ""
+
+
+def _product(db: Connection, client_id: str | None) -> str:
+    row = db.row(_PRODUCT, client_id=client_id)
+    return str(row[0]) if row else ""
 
 
 def _path(event: Entry, company: Company | None, kind: Kind) -> str:

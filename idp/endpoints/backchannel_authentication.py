@@ -36,7 +36,7 @@ def backchannel_authentication(provider: Provider, request: Request) -> Response
         _spend_signature(db, asked)
         ciba.take_hint(db, client, now)
         user_id, entries = _person(provider, db, asked, parsed, now)
-        if not (user_id and entries):
+        if not entries:
             raise ciba.unknown(db, client, now, request.origin)
         tenant_id = entries[0].standing.tenant_id if len(entries) == 1 else None
         auth_req_id = ciba.begin(
@@ -53,7 +53,7 @@ def _spend_signature(db: Connection, asked: Asked) -> None:
 
 def _person(
     provider: Provider, db: Connection, asked: Asked, parsed: AuthorizationRequest, now: float
-) -> tuple[str | None, list[Entry]]:
+) -> tuple[str, list[Entry]]:
     """Whom the hint means, and what the product opens in for them. The same is read for those whom
     nobody knows."""
     address = asked.parameters.get("login_hint")
@@ -62,6 +62,6 @@ def _person(
     else:
         found = users.find_by_email(db, users.canonical_email(address) or "")
     entries = opening_for(provider, db, parsed, found.id if found else new_id(), now)
-    if found is None or found.status != users.ACTIVE:
-        return None, entries
-    return found.id if parsed.hinted_subject in (None, found.id) else None, entries
+    if found is None or parsed.hinted_subject not in (None, found.id):
+        return "", []
+    return found.id, entries

@@ -65,7 +65,7 @@ def test_introspection_and_revocation_answer_every_form(
     check_client_is_told(answer(world, sent))
 
 
-@examples(60)
+@examples(25)
 @given(data=st.data())
 def test_the_backchannel_endpoint_answers_every_form(
     world: World, given_tokens: dict[str, Any], data: st.DataObject

@@ -91,6 +91,12 @@ def registrations(
         _with_secret("peer-without-pkce", require_pkce=False, grant_types=WITH_REFRESH),
         *(_with_secret(f"peer-{alg.lower()}", **_both_tokens_by(alg)) for alg in ALGORITHMS),
         _client("peer-public", token_endpoint_auth_method="none", grant_types=WITH_REFRESH),
+        _with_secret(
+            "peer-hotline",
+            grant_types=["urn:openid:params:grant-type:ciba", "refresh_token"],
+            redirect_uris=[],
+            post_logout_redirect_uris=[],
+        ),
         _client(
             "peer-device",
             token_endpoint_auth_method="none",

@@ -45,7 +45,7 @@ def test_a_letter_leads_to_the_page_and_says_nothing_of_the_message(world: World
     asked(world, COUNTER, binding_message="evil.example/win")
     [letter] = [each for each in mail_for(world, AMARA) if "backchannel" in each["template"]]
     assert letter["url"].endswith(PAGE)
-    assert letter["client"] == "The client counter"
+    assert letter["product"] == "LMS"
     assert "evil" not in json.dumps(letter)
 
 

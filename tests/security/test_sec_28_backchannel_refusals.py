@@ -130,6 +130,8 @@ def test_sec_44_a_client_looks_for_strangers_a_hundred_times(
     world = either_world
     monkeypatch.setattr("idp.grants.ciba.UNKNOWN", 4)
     register(world, COUNTER, OTHER)
+    for email in (AMARA, BEN, DANA, PRIYA, AMARA):
+        asked(world, COUNTER, email)  # who is found costs nothing
     tries = [partial(ask, world, COUNTER, f"nobody-{n}@northwind.example") for n in range(7)]
     errors = sorted((each.json or {})["error"] for each in at_once(tries))
     assert errors == [*["access_denied"] * 3, *["unknown_user_id"] * 4]

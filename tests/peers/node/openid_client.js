@@ -77,9 +77,17 @@ await answerCalls({
     return await oidc.initiateDeviceAuthorization(relyingParties[party], parameters)
   },
 
+  async startBackchannel({ party, ...parameters }) {
+    const told = await oidc.initiateBackchannelAuthentication(relyingParties[party], parameters)
+    return { ...told, party }
+  },
+
   // Each as often as it was told, and all at the same time; a refusal by the provider's word.
-  async pollDevices({ party, told }) {
-    const poll = (each) => oidc.pollDeviceAuthorizationGrant(relyingParties[party], each)
+  async poll({ party, told }) {
+    const poll = (each) =>
+      each.auth_req_id
+        ? oidc.pollBackchannelAuthenticationGrant(relyingParties[each.party], each)
+        : oidc.pollDeviceAuthorizationGrant(relyingParties[party], each)
     const ends = await Promise.allSettled(told.map(poll))
     return ends.map(({ value, reason }) => (value ? answered(value) : { error: reason.error }))
   },
