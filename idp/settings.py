@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from idp.errors import SetupMistake
 
 PREFIX = "LATCHKEY_"
+FILE = "_FILE"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ARGON2_FLOOR_KIB = 19 * 1024
 BOUNDS = {
@@ -271,8 +272,11 @@ def _check_range_url(url: str) -> None:
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read `LATCHKEY_<NAME>` for each field; an unknown name or a bad value is refused."""
+    """Read `LATCHKEY_<NAME>` for each field; an unknown name or a bad value is refused. Of what is
+    secret, `LATCHKEY_<NAME>_FILE` may name the file that holds it."""
     known = {PREFIX + field.name.upper(): field for field in fields(Settings)}
+    secret = [name for name, field in known.items() if not field.repr]
+    environment = _with_files_read(environment, secret)
     unknown = sorted(n for n in environment if n.startswith(PREFIX) and n not in known)
     if unknown:
         raise SetupMistake(f"Unknown setting: {', '.join(unknown)}")
@@ -282,6 +286,22 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         if name in environment
     }
     return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type
+
+
+def _with_files_read(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    read = dict(environment)
+    for name in names:
+        file = read.pop(name + FILE, None)
+        if file is None:
+            continue
+        if name in read:
+            raise SetupMistake(f"{name} and {name}{FILE} exclude each other.")
+        try:
+            read[name] = Path(file).read_text()
+        except (OSError, ValueError) as problem:
+            why = getattr(problem, "strerror", None) or "it is no text"
+            raise SetupMistake(f"{name}{FILE}: {file} can't be read: {why}.") from None
+    return read
 
 
 def _typed(name: str, type_name: str, text: str) -> object:

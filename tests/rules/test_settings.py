@@ -45,6 +45,40 @@ def test_each_setting_is_read_from_its_variable() -> None:
         assert getattr(read, field.name) == value, field.name
 
 
+SECRET = ("DATABASE_URL", "REDIS_URL", "SMS_URL", "SMTP_URL")
+
+
+@pytest.mark.parametrize("name", SECRET)
+def test_what_is_secret_may_lie_in_a_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("redis://:pass word@host/0\n")
+    read = settings_from({f"LATCHKEY_{name}_FILE": str(tmp_path / "secret")})
+    assert getattr(read, name.lower()) == "redis://:pass word@host/0"
+    with pytest.raises(SetupMistake, match="exclude each other"):
+        settings_from({f"LATCHKEY_{name}_FILE": str(tmp_path / "secret"), f"LATCHKEY_{name}": "x"})
+
+
+def test_every_setting_that_is_not_shown_may_lie_in_a_file() -> None:
+    assert {field.name.upper() for field in fields(Settings) if not field.repr} == set(SECRET)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe secret"])
+def test_a_file_that_cant_be_read_is_named_and_not_shown(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    with pytest.raises(SetupMistake) as refused:
+        settings_from({"LATCHKEY_REDIS_URL_FILE": str(tmp_path / "secret")})
+    assert str(refused.value).startswith("LATCHKEY_REDIS_URL_FILE: ")
+    assert "can't be read: " in str(refused.value)
+    assert "\\xff" not in str(refused.value)
+
+
+def test_what_is_no_secret_lies_in_no_file(tmp_path: Path) -> None:
+    with pytest.raises(SetupMistake, match="Unknown setting: LATCHKEY_ISSUER_FILE"):
+        settings_from({"LATCHKEY_ISSUER_FILE": str(tmp_path / "issuer")})
+
+
 def test_other_variables_are_none_of_its_business() -> None:
     assert settings_from({"PATH": "/bin", "XLATCHKEY_ISSUER": "x"}) == Settings()
 

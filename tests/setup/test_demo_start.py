@@ -67,6 +67,24 @@ def test_a_database_with_people_of_its_own_is_not_for_the_demo(tmp_path: Path) -
         ]
 
 
+def test_it_may_only_furnish_a_provider_that_is_started_otherwise(tmp_path: Path) -> None:
+    environment = {
+        "LATCHKEY_DATABASE_URL": f"sqlite:///{tmp_path / 'latchkey.db'}",
+        "LATCHKEY_KEYS_DIR": str(tmp_path / "keys"),
+        "LATCHKEY_ARGON2_MEMORY_KIB": "64",
+    }
+    for _ in range(2):
+        said = CliRunner().invoke(commands_demo.demo, ["--furnish"], env=environment)
+        assert said.exit_code == 0, said.output
+        assert "amara@northwind.example" in said.output
+    with closing(sqlite3.connect(tmp_path / "latchkey.db")) as database, database:
+        [people] = database.execute("SELECT count(*) FROM users").fetchone()
+        assert people == 9
+        database.execute("UPDATE users SET email = 'renamed@elsewhere.example' LIMIT 1")
+    said = CliRunner().invoke(commands_demo.demo, ["--furnish"], env=environment)
+    assert isinstance(said.exception, SetupMistake)
+
+
 def test_people_who_were_added_while_it_ran_keep_it_from_starting_again(tmp_path: Path) -> None:
     assert start_demo(tmp_path).stop() == 0
     with closing(sqlite3.connect(tmp_path / "data" / "latchkey.db")) as database, database:
