@@ -122,17 +122,43 @@ def test_oauth4webapi_without_the_key_has_no_use_for_a_bound_token(
             other.call("checkRequest", token=tokens["access_token"], audience="urn:product:lms")
 
 
+def how_it_ends(client: RelyingParty, call: str, **given: str) -> str | None:
+    """Whose ID token it is, or the word by which there is none."""
+    try:
+        return str(client.call(call, **given)["claims"]["aud"])
+    except Refused as refused:
+        return refused.error
+
+
 def test_oauth4webapi_signs_in_a_device_that_a_person_allows_and_no_other(
     oauth4webapi_as: Register, visitor: Visitor
 ) -> None:
     device = oauth4webapi_as("peer-device", method="none")
     waits, denied, allowed = (device.call("startDevice", scope="openid email") for _ in range(3))
-    ends = []
-    for told, decision in ((waits, None), (waits, None), (denied, "deny"), (allowed, "allow")):
-        if decision:
-            visitor.answer_device(told["verification_uri_complete"], decision, DANA, PASSWORD)
-        try:
-            ends.append(device.call("askForDevice", code=told["device_code"])["claims"]["aud"])
-        except Refused as refused:
-            ends.append(refused.error)
+    for told, decision in ((denied, "deny"), (allowed, "allow")):
+        visitor.answer_device(told["verification_uri_complete"], decision, DANA, PASSWORD)
+    ends = [
+        how_it_ends(device, "askForDevice", code=told["device_code"])
+        for told in (waits, waits, denied, allowed)
+    ]
     assert ends == ["authorization_pending", "slow_down", "access_denied", "peer-device"]
+
+
+def test_oauth4webapi_asks_a_person_who_is_elsewhere(
+    with_secret: Any, provider: RunningProvider, visitor: Visitor
+) -> None:
+    """By CIBA."""
+    hotline, page = with_secret("peer-hotline"), f"{provider.issuer}/account/requests"
+
+    def asked() -> dict[str, str]:
+        told = hotline.call("startBackchannel", scope="openid email", login_hint=DANA)
+        return {"id": told["auth_req_id"]}
+
+    visitor.sign_in(visitor.open(page), DANA, PASSWORD)
+    ends = [how_it_ends(hotline, "askForBackchannel", **asked())]
+    visitor.submit(visitor.open(page), decision="deny")
+    for decision in ("deny", "allow"):
+        told = asked()
+        visitor.submit(visitor.submit(visitor.open(page), decision="look"), decision=decision)
+        ends += [how_it_ends(hotline, "askForBackchannel", **told)]
+    assert ends == ["authorization_pending", "access_denied", "peer-hotline"]

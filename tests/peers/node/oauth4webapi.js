@@ -156,6 +156,17 @@ await answerCalls({
     return await granted(party, oauth.deviceCodeGrantRequest, oauth.processDeviceCodeResponse, [code])
   },
 
+  async startBackchannel({ party, ...parameters }) {
+    const { server, client, proof, options } = parties[party]
+    const answer = await oauth.backchannelAuthenticationRequest(server, client, proof, parameters, options)
+    return await oauth.processBackchannelAuthenticationResponse(server, client, answer)
+  },
+
+  async askForBackchannel({ party, id }) {
+    const [request, read] = [oauth.backchannelAuthenticationGrantRequest, oauth.processBackchannelAuthenticationGrantResponse]
+    return await granted(party, request, read, [id])
+  },
+
   async userinfo({ party, token, subject }) {
     const { server, client, options } = parties[party]
     return await asked(
