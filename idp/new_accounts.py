@@ -29,7 +29,7 @@ from idp.login.sign_up import Found, LinkOver
 from idp.policies.belonging import ADMITTED, APPROVAL, CLOSED, FOUNDER, Place
 from idp.policies.password_rules import Company
 from idp.registration import tenants
-from idp.registration.form import TenantForm
+from idp.registration.tenant_form import TenantForm
 from idp.secret_values import SecretKeys
 
 MAX_SLUG = 40

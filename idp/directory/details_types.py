@@ -47,7 +47,7 @@ class DetailsType:
 
 
 def read(stored: Iterable[Mapping[str, Any]]) -> dict[str, DetailsType]:
-    """What a product has registered (`registration/form.py`), by type."""
+    """What a product has registered (`registration/product_form.py`), by type."""
     return {
         each["type"]: DetailsType(
             each["type"],

@@ -25,8 +25,8 @@ from idp.oidc.software_statement import verify_statement
 from idp.outgoing import Unreachable
 from idp.provider import Provider
 from idp.registration import dynamic_clients
+from idp.registration.client_form import ClientForm
 from idp.registration.dynamic_clients import Registered
-from idp.registration.form import ClientForm
 from idp.secret_values import fingerprint
 from idp.turns import NoTurn
 

@@ -26,9 +26,9 @@ from idp.errors import told
 from idp.operators.filling_in import filled_in, told_by_field
 from idp.operators.tenants import EVERYWHERE, PAGE
 from idp.registration.changes import Change
+from idp.registration.client_form import ClientForm
 from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
 from idp.registration.clients import apply_clients
-from idp.registration.form import ClientForm
 from idp.registration.products import check_launch_clients
 from idp.secret_values import SecretKeys, fingerprint, new_secret
 

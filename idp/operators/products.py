@@ -16,7 +16,7 @@ from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import told
 from idp.operators.filling_in import filled_in, told_by_field
-from idp.registration.form import PermissionForm, ProductForm
+from idp.registration.product_form import PermissionForm, ProductForm
 from idp.registration.products import apply_products, check_launch_clients
 
 SHOWN_ROLES = 100

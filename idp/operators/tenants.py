@@ -21,7 +21,7 @@ from idp.grants import ending
 from idp.operators import tenant_access
 from idp.operators.filling_in import filled_in
 from idp.registration import tenants as registration
-from idp.registration.form import TenantForm
+from idp.registration.tenant_form import TenantForm
 from idp.secret_values import SecretKeys
 
 PAGE = 50

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from idp.directory.clients import Client, ClientSecret
 from idp.errors import FormMistake, SetupMistake
 from idp.registration.changes import Edit
-from idp.registration.form import ClientForm, check_client_secret
+from idp.registration.client_form import ClientForm, check_client_secret
 from idp.secret_values import fingerprint, new_id, new_secret
 
 WITH_SECRET = ("client_secret_basic", "client_secret_post")

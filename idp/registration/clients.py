@@ -26,8 +26,8 @@ from idp.oidc.client_metadata import (
     check_resources,
 )
 from idp.registration.changes import Change, Edit
+from idp.registration.client_form import ClientForm
 from idp.registration.client_secrets import SecretKeeper, apply_secret
-from idp.registration.form import ClientForm
 from idp.registration.tenants import find_tenant
 
 PLAIN = (

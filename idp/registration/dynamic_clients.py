@@ -34,9 +34,9 @@ from idp.oidc.jwks_uri import NoKeys, sound_keys
 from idp.oidc.sector_identifier import check_stranger
 from idp.oidc.software_statement import MissingStatement
 from idp.registration.changes import Change
+from idp.registration.client_form import ClientForm
 from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
 from idp.registration.clients import apply_clients
-from idp.registration.form import ClientForm
 from idp.registration.policy import RegistrationPolicy
 from idp.secret_values import fingerprint, new_id, new_secret
 

@@ -16,7 +16,7 @@ from idp.directory.roles import RolePermission
 from idp.errors import FormMistake
 from idp.policies import password_age
 from idp.registration.changes import Change, Edit
-from idp.registration.form import PermissionForm, ProductForm
+from idp.registration.product_form import PermissionForm, ProductForm
 
 PLAIN = (
     *("name", "description", "color", "icon"),

@@ -17,7 +17,7 @@ from idp.errors import FormMistake
 from idp.policies import belonging, password_age
 from idp.policies.second_factor_terms import BY_KIND, BY_PRODUCT, turned
 from idp.registration.changes import Change, Edit
-from idp.registration.form import KindForm, RoleForm, TenantForm
+from idp.registration.tenant_form import KindForm, RoleForm, TenantForm
 from idp.secret_values import new_id
 
 Node = tuple[str, str]

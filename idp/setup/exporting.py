@@ -23,7 +23,7 @@ from idp.directory.users import User
 from idp.policies.second_factor_terms import BY_KIND
 from idp.provider import Provider
 from idp.registration import clients, identity_providers, products
-from idp.registration.form import PolicyForm
+from idp.registration.tenant_form import PolicyForm
 from idp.setup import users
 
 MAY_BE_EMPTY = ("description", "hosted_domain", "given_name", "family_name")

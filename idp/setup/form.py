@@ -1,6 +1,6 @@
 """The form of a set-up file. docs/setup.schema.json is made from it, for editors.
 
-What describes products, clients and tenants is `registration/form.py`'s; here are the people, and
+What describes products, clients and tenants is in `registration/`; here are the people, and
 the file as a whole.
 """
 
@@ -26,18 +26,11 @@ from idp.credentials.password import (
 )
 from idp.directory.users import canonical_email
 from idp.policies.password_rules import MIN_ALNUM, has_letters
-from idp.registration.form import (
-    ClientForm,
-    Form,
-    Line,
-    ProductForm,
-    RoleKey,
-    Slug,
-    TenantForm,
-    Words,
-    nodes,
-)
+from idp.registration.client_form import ClientForm
+from idp.registration.form import Form, Line, Slug, Words
 from idp.registration.identity_provider_form import IdentityProviderForm
+from idp.registration.product_form import ProductForm, nodes
+from idp.registration.tenant_form import RoleKey, TenantForm
 
 
 def _email(claimed: str) -> str:

@@ -12,9 +12,9 @@ from idp.errors import SetupMistake
 from idp.oidc import claims_parameter
 from idp.oidc.authorization_request import _wished_acr
 from idp.oidc.parameters import Parameters
+from idp.registration.client_form import ClientForm
 from idp.registration.clients import PLAIN
 from idp.registration.dynamic_clients import MEMBERS, OURS
-from idp.registration.form import ClientForm
 from tests.security.browsing import reopened
 from tests.security.protocol import Party, answer_to, asked_by, is_refused
 from tests.security.registering import (

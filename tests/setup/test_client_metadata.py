@@ -11,7 +11,7 @@ from idp.errors import MetadataRefusal
 from idp.grants import claims
 from idp.oidc.client_metadata import DEVICE_CODE, ClientMetadata, check_client_metadata
 from idp.oidc.scopes import SCOPES
-from idp.registration.form import ClientForm
+from idp.registration.client_form import ClientForm
 
 WEB = ClientMetadata("loans", redirect_uris=["https://loans.example/callback"])
 NATIVE = replace(WEB, application_type="native", token_endpoint_auth_method="none")

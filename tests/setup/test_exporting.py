@@ -21,7 +21,7 @@ from idp.policies import (
     sign_up_terms,
     tenant_policy,
 )
-from idp.registration.form import PolicyForm
+from idp.registration.tenant_form import PolicyForm
 from idp.setup import apply, export, parse, to_yaml
 from idp.setup.demonstration import DEMO_FILE
 from tests.setup.conftest import Desk, small

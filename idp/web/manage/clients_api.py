@@ -11,7 +11,7 @@ from idp.directory.operating import Operation
 from idp.errors import told
 from idp.operators import clients
 from idp.operators.clients import Saved, Wanted
-from idp.registration.form import GrantType
+from idp.registration.client_form import GrantType
 from idp.secret_values import fingerprint
 from idp.web.context import provider
 from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
