@@ -22,7 +22,9 @@ from tests.world import (
     furnished_folder,
     furnished_postgres,
     kept_postgres,
+    postgres_loads,
     postgres_world,
+    sqlite_loads,
     world,
 )
 
@@ -31,8 +33,10 @@ __all__ = [  # fixtures, found by name
     "furnished_folder",
     "furnished_postgres",
     "kept_postgres",
+    "postgres_loads",
     "postgres_world",
     "second_latchkey",
+    "sqlite_loads",
     "world",
 ]
 

@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
@@ -27,6 +28,7 @@ from idp.commands.serve import prepare
 from idp.directory.products import Product
 from idp.provider import Provider, provider
 from idp.settings import Settings
+from tests.machine.kept_loads import KeptLoads, is_file_as_copied
 from tests.machine.kept_postgres import KeptPostgres
 from tests.machine.postgres import Postgres
 
@@ -310,9 +312,17 @@ def sqlite_settings(folder: Path, **changed: Any) -> Settings:
     return Settings(**values)
 
 
+@pytest.fixture(scope="session")
+def sqlite_loads() -> KeptLoads:
+    return KeptLoads()
+
+
 @pytest.fixture
 def world(
-    furnished_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    furnished_folder: Path,
+    sqlite_loads: KeptLoads,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """On SQLite alone, which waits for no disk: what a test writes need not outlive a power cut, as
     on PostgreSQL (tests/machine/postgres.py)."""
@@ -323,6 +333,8 @@ def world(
     folder = tmp_path / "world"
     shutil.copytree(furnished_folder, folder)
     made = make_world(sqlite_settings(folder), folder)
+    files = (each / "latchkey.db" for each in (furnished_folder, folder))
+    sqlite_loads.lend(made.held, partial(is_file_as_copied, *files))
     yield made
     made.held.database.close()
 
@@ -345,9 +357,15 @@ def kept_postgres(furnished_postgres: str, postgres: Postgres) -> Iterator[KeptP
     kept.give_up()
 
 
+@pytest.fixture(scope="session")
+def postgres_loads() -> KeptLoads:
+    return KeptLoads()
+
+
 @pytest.fixture
 def postgres_world(
     kept_postgres: KeptPostgres,
+    postgres_loads: KeptLoads,
     furnished_folder: Path,
     redis_url: str,
     tmp_path: Path,
@@ -360,6 +378,7 @@ def postgres_world(
     with monkeypatch.context() as while_it_is_made:
         while_it_is_made.setattr("idp.provider.Database", kept_postgres.database)
         made = make_world(settings, folder)
+    postgres_loads.lend(made.held, kept_postgres.is_as_copied)
     yield made
     kept_postgres.put_back()
 

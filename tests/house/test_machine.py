@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from tests.machine.postgres import Postgres, find_postgres_program, start_postgres
 from tests.machine.redis_server import RedisServer, find_redis_program, start_redis
+from tests.world import World
 
 
 def test_each_postgres_database_is_empty_and_owned_by_no_superuser(
@@ -83,3 +84,15 @@ def test_a_page_is_a_real_browser(page: Page, tmp_path: Path) -> None:
 def test_nothing_beyond_this_machine_can_be_reached() -> None:
     with pytest.raises(UserWarning, match=r"192\.0\.2\.1"), socket.socket() as outward:
         outward.connect(("192.0.2.1", 443))
+
+
+@pytest.mark.parametrize("time", ["once", "again"])
+def test_what_a_copy_holds_is_loaded_once_for_all_until_somebody_writes(
+    either_world: World, time: str
+) -> None:
+    load = either_world.held.catalog._load
+    kept = load()
+    assert kept.products["lms"].name == "LMS"
+    assert load() is kept
+    either_world.run("UPDATE products SET name = 'Renamed' WHERE key = 'lms'")
+    assert load().products["lms"].name == "Renamed"

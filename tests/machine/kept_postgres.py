@@ -29,6 +29,8 @@ SHAPE = " UNION ALL ".join(
         ("pg_db_role_setting", "true"),
     )
 )
+# The number that the next transaction that writes will have, in any database of the cluster.
+NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
 CONNECTIONS = """SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend'"""
 
@@ -53,6 +55,10 @@ class KeptPostgres:
         assert (url, pool) == (self._copy.url, self._copy.pool)
         self._copy.database.seal = seal
         return self._copy.database
+
+    def is_as_copied(self) -> bool:
+        """Nobody has written since it was made or put back."""
+        return self._copy is not None and self._copy.is_as_copied()
 
     def put_back(self) -> None:
         if self._copy and not self._copy.is_as_new():
@@ -79,6 +85,10 @@ class _Copy:
         self._emptying = "; ".join(f"DELETE FROM {name}" for name in self._sizes)
         self._counting = "; ".join(self._told(name) for name in self._named(SEQUENCES))
         self._shape = self._own.execute(SHAPE).fetchall()
+        self._next = self._own.execute(NEXT).fetchall()
+
+    def is_as_copied(self) -> bool:
+        return self._own.execute(NEXT).fetchall() == self._next
 
     def is_as_new(self) -> bool:
         """False if it can't be made so."""
@@ -89,6 +99,7 @@ class _Copy:
             if self._own.execute(SHAPE).fetchall() != self._shape:
                 return False
             self._restore()
+            self._next = self._own.execute(NEXT).fetchall()
         except psycopg.Error:
             return False
         return True
