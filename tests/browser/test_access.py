@@ -15,14 +15,15 @@ from pypdf import PdfReader
 from idp.setup import DEMO_PASSWORD
 from tests.browser.test_demo import BETWEEN_TRIES, TRIES, open_menu
 from tests.machine.axe import look_at
-from tests.machine.demo_process import Demo, start_demo
+from tests.machine.demo_process import Demo
+from tests.machine.furnished_demo import start_furnished_demo
 
 ASKED = "Covers for a colleague who is on leave."
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = start_demo(tmp_path_factory.mktemp("access"))
+    running = start_furnished_demo(tmp_path_factory.mktemp("access"))
     yield running
     assert running.stop() == 0, running.words()
 

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from playwright.sync_api import Browser, Page, expect
 
+from idp import setup
+from idp.provider import Provider
 from idp.setup import DEMO_PASSWORD
 from tests.machine.axe import look_at
-from tests.machine.demo_process import OUR_OWN, Demo, start_demo
+from tests.machine.demo_process import Demo
+from tests.machine.furnished_demo import start_furnished_demo
 from tests.machine.upstream import Account, UpstreamProvider, running_upstream
 
 DANA = "dana@northwind.example"
@@ -29,22 +30,25 @@ def upstream() -> Iterator[UpstreamProvider]:
 
 @pytest.fixture
 def demo(tmp_path: Path, upstream: UpstreamProvider) -> Iterator[Demo]:
-    running = start_demo(tmp_path)
-    upstream.redirect_uris = [f"{running.issuer}/login/upstream/google/return"]
-    described = {
-        "identity_providers": [
-            {
-                "key": "google",
-                "name": "Google",
-                "issuer": upstream.issuer,
-                "client_id": upstream.client_id,
-                "client_secret": upstream.client_secret,
-            }
-        ],
-        "products": [{"key": "lms", "name": "LMS", "identity_providers": ["google"]}],
-    }
-    (tmp_path / "google.yaml").write_text(yaml.safe_dump(described))
-    subprocess.run([OUR_OWN, "apply", "google.yaml"], cwd=tmp_path, check=True)
+    def name_google(held: Provider) -> None:
+        upstream.redirect_uris = [f"{held.settings.issuer}/login/upstream/google/return"]
+        described = {
+            "identity_providers": [
+                {
+                    "key": "google",
+                    "name": "Google",
+                    "issuer": upstream.issuer,
+                    "client_id": upstream.client_id,
+                    "client_secret": upstream.client_secret,
+                }
+            ],
+            "products": [{"key": "lms", "name": "LMS", "identity_providers": ["google"]}],
+        }
+        setup.apply(
+            *(held, setup.SetupFile.model_validate(described), held.clock()), base_dir=tmp_path
+        )
+
+    running = start_furnished_demo(tmp_path, name_google)
     yield running
     assert running.stop() == 0, running.words()
 

@@ -10,14 +10,15 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.second_steps import set_up_app, set_up_mail
 from tests.browser.test_demo import open_signed_out, sign_in
-from tests.machine.demo_process import Demo, start_demo
+from tests.machine.demo_process import Demo
+from tests.machine.furnished_demo import start_furnished_demo
 
 DANA = "dana@northwind.example"
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = start_demo(tmp_path_factory.mktemp("demo"))
+    running = start_furnished_demo(tmp_path_factory.mktemp("demo"))
     yield running
     assert running.stop() == 0, running.words()
 

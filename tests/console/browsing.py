@@ -8,13 +8,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from idp.setup import DEMO_PASSWORD
-from tests.machine.demo_process import Demo, start_demo
+from tests.machine.demo_process import Demo
+from tests.machine.furnished_demo import start_furnished_demo
 from tests.world import AMARA
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = start_demo(tmp_path_factory.mktemp("console"))
+    running = start_furnished_demo(tmp_path_factory.mktemp("console"))
     yield running
     assert running.stop() == 0, running.words()
 

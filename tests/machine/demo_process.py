@@ -6,9 +6,15 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
 
-from tests.machine.processes import free_port, listens, start_server, stop_server, wait_until
+from tests.machine.processes import (
+    Process,
+    free_port,
+    listens,
+    start_server,
+    stop_server,
+    wait_until,
+)
 
 PORTS = 4
 OUR_OWN = Path(sys.executable).with_name("idp")
@@ -20,7 +26,7 @@ class Demo:
     """Addresses as the demo prints them."""
 
     port: int
-    process: Popen[bytes]
+    process: Process
     log: Path
 
     @property
@@ -50,7 +56,7 @@ class Demo:
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
         stop_server(self.process, signal.SIGINT)
-        return self.process.returncode
+        return int(self.process.returncode)
 
 
 def start_demo(folder: Path, program: Path = OUR_OWN) -> Demo:
