@@ -26,6 +26,7 @@ DEADLINE = 5.0
 PATIENCE = 4.0  # where somebody is kept waiting meanwhile
 LARGEST = 64 * 1024
 ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))  # for what the operator has set
+_GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4, as IANA has given out so far
 _NAT64 = IPv6Network("64:ff9b::/96")
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -100,7 +101,7 @@ def ask(
             connection.sock, is_sent = connected, True
             _send(connection, target, fields, headers)
             answered = connection.getresponse()
-            answer = Answer(answered.status, answered.read(most) if most else b"")
+            answer = Answer(answered.status, _beginning(answered, most) if most else b"")
     except (OSError, http.client.HTTPException, ValueError) as problem:
         raise Unreachable(type(problem).__name__, may_have_arrived=is_sent) from problem
     if is_late.is_set():
@@ -119,6 +120,13 @@ def _send(
     else:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         connection.request("POST", target, urlencode(fields), {**headers, **form})
+
+
+def _beginning(answered: http.client.HTTPResponse, most: int) -> bytes:
+    """Into room for so much. `HTTPResponse.read` takes whatever comes into memory where it is told
+    of a chunk of -1 bytes, for as long as it comes."""
+    room = bytearray(most)
+    return bytes(room[: answered.readinto(room)])
 
 
 def _connected(host: str, port: int, allowed: Networks, until: float) -> socket.socket:
@@ -143,9 +151,16 @@ def _may_be_reached(address: str, allowed: Networks) -> bool:
     """Also an address that only carries one of the fourth version inside of it leads there."""
     carrier = ip_address(address.partition("%")[0])
     return all(
-        (each.is_global and not each.is_multicast) or any(each in network for network in allowed)
-        for each in _ends(carrier)
+        _is_public(each) or any(each in network for network in allowed) for each in _ends(carrier)
     )
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Of the sixth version there are more ways inside than `is_global` knows: site-local addresses,
+    and prefixes that carry one of the fourth. The internet has all of its own in one prefix."""
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return address in _NAT64
+    return address.is_global and not address.is_multicast
 
 
 def _ends(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 from ipaddress import ip_network
 from threading import Thread
 from typing import Any
@@ -20,8 +21,9 @@ INSIDE = [
     *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254"),
     *("2002:7f00:1::", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe"),
     *("2001:0:4136:e378:8000:63bf:f5ff:fffe", "2001:db8::1"),
+    *("fec0::1", "::7f00:1", "::ffff:0:a9fe:a9fe", "64:ff9b:1::a00:1", "5f00::1"),
 ]
-OUTSIDE = ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1"]
+OUTSIDE = ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
 SPELLINGS = ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "[::1]", "0"]
 
 
@@ -117,6 +119,20 @@ def test_sec_71_a_redirect_leads_nowhere_and_no_more_is_read_than_was_meant_to_b
         uri = f"http://127.0.0.1:{server.getsockname()[1]}/"
         answer = _served_once(server, huge, uri, loopback)
     assert (answer.status, len(answer.body)) == (302, 1000)
+
+
+def test_sec_71_a_chunk_of_less_than_nothing_brings_no_more_than_was_meant_to_be():
+    """Python's own client would read on until nothing comes any more."""
+    loopback = (ip_network("127.0.0.1/32"),)
+    said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 50_000_000
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        uri = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        tracemalloc.start()
+        with pytest.raises(Unreachable):
+            _served_once(server, said, uri, loopback)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < 1_000_000
 
 
 def _served_once(server: socket.socket, said: bytes, uri: str, allowed: Networks) -> Answer:
