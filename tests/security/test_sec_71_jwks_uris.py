@@ -89,6 +89,17 @@ def test_sec_71_what_is_there_is_small_and_soon_there_and_leads_nowhere_else(
     assert waits == []  # nobody waits for what has failed already
 
 
+def test_sec_71_what_stands_in_a_key_beside_it_is_not_kept(either_world: World, host: Host) -> None:
+    """Nested more deeply than we could write it down, nobody who waits would hear of it."""
+    nested: Any = []
+    for _ in range(300):
+        nested = [nested]
+    party = published(either_world, host, {**FIRST.as_dict(private=False), "ext": nested})
+    assert ask_by(either_world, party, FIRST).status_code == 200
+    assert ask_by(either_world, party, FIRST).status_code == 200
+    assert host.asked == [SOUND]
+
+
 def test_sec_71_nobody_inside_is_asked(world: World, host: Host) -> None:
     party = published(world, host, FIRST)
     guarded = reopened(world, replace(world.settings, outgoing_networks=""))
