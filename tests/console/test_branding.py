@@ -128,11 +128,14 @@ def test_a_picture_is_drawn_anew_and_keeps_nothing_else_of_its_file(kind: str) -
         assert (drawn.format, drawn.size, drawn.info) == ("PNG", (256, 154), {})
 
 
-def bomb() -> bytes:
-    """A PNG of a few bytes that says it is 60,000 pixels a side."""
-    head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + b"IHDR" + head
-    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+def bomb(side: int) -> bytes:
+    """A whole PNG of a few bytes that says it is so many pixels a side."""
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"\x00" * 100)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,9 +152,9 @@ def bomb() -> bytes:
         picture("PNG", (2001, 10)),
         picture() + b"x" * pictures.MAX_BYTES,
         b"\x89PNG\r\n\x1a\n",
-        bomb(),
+        *(bomb(side) for side in (2001, 10_000, 60_000)),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_what_is_no_such_picture_is_refused(world: World, sent: bytes) -> None:
     assert pictures.drawn_anew(sent) is None
