@@ -10,13 +10,17 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
+import sqlalchemy as sa
 
 from idp import migrations
 from idp.commands.serve import prepare
+from idp.database import Database
 from idp.provider import Provider, provider
 from idp.settings import PREFIX, Settings
 from tests.machine.forge import forge
@@ -93,6 +97,7 @@ def start_provider(
     without a `database_url` it is SQLite.
     """
     chosen = _settings(folder, workers, settings)
+    _lay_schema(chosen.database_url)
     held = provider(chosen)
     migrations.upgrade(held.database)
     prepare(held)
@@ -109,6 +114,22 @@ def start_provider(
         running.stop()
         raise
     return running
+
+
+def _lay_schema(url: str) -> None:
+    """A SQLite file that is not there yet begins with all that an upgrade would bring it."""
+    file = sa.make_url(url).database
+    if url.startswith("sqlite") and file and not Path(file).exists():
+        Path(file).write_bytes(_newest_schema())
+
+
+@cache
+def _newest_schema() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "latchkey.db"
+        with contextlib.closing(Database(f"sqlite:///{file}")) as database:
+            migrations.upgrade(database)
+        return file.read_bytes()
 
 
 def _settings(folder: Path, workers: int, chosen: dict[str, Any]) -> Settings:
