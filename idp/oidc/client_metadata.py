@@ -15,8 +15,6 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from joserfc.jwk import KeySet
-
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.directory.products import BUILT_IN
 from idp.errors import MetadataRefusal
@@ -26,16 +24,13 @@ from idp.oidc.client_authentication import METHODS
 from idp.oidc.client_certificate import certificates_in, distinguished
 from idp.oidc.client_information import check_information
 from idp.oidc.encrypted_responses import RESPONSES, algorithms_for
+from idp.oidc.jwks import check_jwks, is_to_encrypt_to, is_to_sign_by
 from idp.tokens import subjects
 from idp.tokens.encrypted_tokens import (
     CONTENT_ALGORITHMS,
     KEY_ALGORITHMS,
-    USUAL_CONTENT_ALGORITHM,
-    NoUsableKey,
-    encrypt,
 )
 from idp.tokens.key_pairs import ALGORITHMS
-from idp.tokens.others_keys import MAX_KEYS, find_keys, problem_of
 
 CLIENT_ID = r"[a-z0-9][a-z0-9._-]{1,63}"
 SCOPE_WORD = r"[a-z0-9:._-]+"
@@ -277,21 +272,12 @@ def _check_scope(metadata: ClientMetadata) -> None:
 
 
 def _check_keys(metadata: ClientMetadata) -> None:
-    """Who has to sign has keys; whoever has a secret may have some too, for request
-    objects or to be encrypted to. They are in one place (RFC 7591 section 2)."""
-    is_needed = (
-        metadata.token_endpoint_auth_method == "private_key_jwt"
-        or metadata.require_signed_request_object
-        or metadata.backchannel_authentication_request_signing_alg is not None
-    )
-    if metadata.jwks is not None:
-        check_jwks(metadata.jwks)
-        if metadata.jwks_uri is not None:
-            raise MetadataRefusal("jwks_uri", "jwks and jwks_uri exclude each other.")
-    elif metadata.jwks_uri is not None:
+    """In one place (RFC 7591 section 2)."""
+    if metadata.jwks is None:
         return
-    elif is_needed:
-        raise MetadataRefusal("jwks", "A client that has to sign needs keys.")
+    check_jwks(metadata.jwks)
+    if metadata.jwks_uri is not None:
+        raise MetadataRefusal("jwks_uri", "jwks and jwks_uri exclude each other.")
 
 
 def _check_encryption(metadata: ClientMetadata) -> None:
@@ -306,19 +292,10 @@ def _check_encryption(metadata: ClientMetadata) -> None:
             raise MetadataRefusal(f"{member}_enc", f"{enc!r} is none of {CONTENT_ALGORITHMS}.")
         if enc and not alg:
             raise MetadataRefusal(f"{member}_enc", "It needs an alg beside it.")
-        if alg and metadata.jwks_uri is None and not _has_key_for(metadata, alg):
+        if not alg or metadata.jwks_uri is not None:
+            continue
+        if not (metadata.jwks and is_to_encrypt_to(metadata.jwks, alg)):
             raise MetadataRefusal("jwks", f"No key in it can be encrypted to by {alg}.")
-
-
-def _has_key_for(metadata: ClientMetadata, alg: str) -> bool:
-    if metadata.jwks is None:
-        return False
-    keys = KeySet.import_key_set({"keys": metadata.jwks["keys"]})
-    try:
-        encrypt("tried", keys, alg, USUAL_CONTENT_ALGORITHM, is_token=False)
-    except NoUsableKey:
-        return False
-    return True
 
 
 def _check_certificate(metadata: ClientMetadata) -> None:
@@ -347,22 +324,25 @@ def _check_profile(metadata: ClientMetadata) -> None:
         raise MetadataRefusal(*found)
 
 
+def _check_signing(metadata: ClientMetadata) -> None:
+    """Who has to sign has a key for it, by the algorithm that it registered if it did."""
+    method, alg = metadata.token_endpoint_auth_method, metadata.token_endpoint_auth_signing_alg
+    backchannel_alg = metadata.backchannel_authentication_request_signing_alg
+    for has_to_sign, signed_by in (
+        (method == "private_key_jwt", alg),
+        (metadata.require_signed_request_object, metadata.request_object_signing_alg),
+        (backchannel_alg is not None, backchannel_alg),
+    ):
+        if not has_to_sign or metadata.jwks_uri is not None:
+            continue
+        if not (metadata.jwks and is_to_sign_by(metadata.jwks, signed_by)):
+            raise MetadataRefusal("jwks", "A client that has to sign needs a key for it.")
+
+
 CHECKS = (
     *(_check_client_id, _check_choices, _check_public),
     *(_check_redirect_uris, _check_own_uris, _check_request_uris, _check_frontchannel),
     *(_check_sector, _check_information, _check_classes),
     *(_check_scope, _check_keys, _check_encryption, _check_certificate),
-    _check_profile,
+    *(_check_profile, _check_signing),
 )
-
-
-def check_jwks(jwks: Mapping[str, Any]) -> None:
-    """Public keys only (`problem_of`)."""
-    keys = find_keys(jwks)
-    if keys is None:
-        sentence = f"It must be an object with a list of keys, {MAX_KEYS} at most."
-        raise MetadataRefusal("jwks", sentence)
-    for position, key in enumerate(keys):
-        problem = problem_of(key)
-        if problem:
-            raise MetadataRefusal("jwks", f"Key {position + 1} {problem}.")

@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.errors import MetadataRefusal, OAuthRefusal, SetupMistake
-from idp.oidc.client_metadata import check_jwks
+from idp.oidc.jwks import check_jwks
 from idp.tokens.others_keys import SIGNATURES
 
 MAX_STATEMENT = 16 * 1024

@@ -58,6 +58,16 @@ def problem_of(key: object) -> str:
     return _problem_of_numbers(key)
 
 
+def may_have_signed(key: dict[str, Any], alg: str | None) -> bool:
+    """Whether a sound key is one to sign by, by this algorithm or any, as its kind, `use`,
+    `key_ops` and `alg` have it (RFC 7517 section 4)."""
+    if key.get("use", "sig") != "sig" or "verify" not in key.get("key_ops", ["verify"]):
+        return False
+    [read] = KeySet.import_key_set({"keys": [key]}).keys
+    by_kind = _algorithms_of(read.raw_value)
+    return any(key.get("alg", each) == each and alg in (None, each) for each in by_kind)
+
+
 def _bits(number: object) -> int:
     raw = decode(number) if isinstance(number, str) else None
     return int.from_bytes(raw or b"").bit_length()

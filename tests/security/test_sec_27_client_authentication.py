@@ -98,8 +98,10 @@ def test_sec_27_two_methods_at_once_are_refused(world: World):
 def test_sec_27_an_assertion_is_signed_by_the_registered_algorithm(
     world: World, registered: str | None, status: int
 ):
-    form = {**SIGNING.form, "token_endpoint_auth_signing_alg": registered}
-    register(world, Party(SIGNING.client_id, SIGNING.method, form, SIGNING.key))
+    assert SIGNING.key
+    keys = [key.as_dict(private=False) for key in (SIGNING.key, RSAKey.generate_key(2048))]
+    form = {"token_endpoint_auth_signing_alg": registered, "jwks": {"keys": keys}}
+    register(world, Party(SIGNING.client_id, SIGNING.method, {**SIGNING.form, **form}))
     assert by_assertion(world, assertion(world, SIGNING)).status_code == status
 
 

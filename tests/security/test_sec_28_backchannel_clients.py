@@ -157,7 +157,7 @@ def test_a_client_that_registers_itself_polls_and_says_so_or_not(world: World) -
         assert said.items() <= told.items()
         assert "backchannel_client_notification_endpoint" not in told
         assert "backchannel_authentication_request_signing_alg" not in told
-    signing = {"backchannel_authentication_request_signing_alg": "PS256"}
+    signing = {"backchannel_authentication_request_signing_alg": "ES256"}
     keys = {"jwks": {"keys": [KEY.as_dict(private=False)]}}
     assert signing.items() <= registered(world, token, **NAMING, **signing, **keys).items()
     usual = registered(world, initial_token(world, "others"))

@@ -271,6 +271,34 @@ def test_keys_and_the_method_that_needs_them_go_together() -> None:
     check_client_metadata(replace(WEB, jwks={"keys": [public(RSA)]}))
 
 
+SIGNING = [
+    ({"token_endpoint_auth_method": "private_key_jwt"}, "token_endpoint_auth_signing_alg"),
+    ({"require_signed_request_object": True}, "request_object_signing_alg"),
+    (
+        {"backchannel_authentication_request_signing_alg": "EdDSA"},
+        "backchannel_authentication_request_signing_alg",
+    ),
+]
+
+
+@pytest.mark.parametrize(("signs", "alg"), SIGNING)
+def test_who_has_to_sign_has_a_key_for_it(signs: dict[str, Any], alg: str) -> None:
+    client = replace(WEB, **signs)
+    for unfit in (
+        *(public(X25519), public(RSA, use="enc"), public(P256, alg="ECDH-ES")),
+        *(public(P256, key_ops=["deriveBits"]), public(RSA, alg="RSA-OAEP-256")),
+    ):
+        assert refused(client, jwks={"keys": [unfit]}).member == "jwks", unfit
+        check_client_metadata(replace(client, jwks={"keys": [unfit, public(ED25519)]}))
+        check_client_metadata(replace(client, jwks_uri="https://lms.example/jwks"))
+    either: dict[str, Any] = {"jwks": {"keys": [public(RSA), public(ED25519, alg="EdDSA")]}}
+    for known in ("RS256", "PS256", "EdDSA"):
+        named: dict[str, Any] = {**either, alg: known}
+        check_client_metadata(replace(client, **named))
+    for other in ("ES256", "Ed25519"):
+        assert refused(client, **either, **{alg: other}).member == "jwks"
+
+
 @pytest.mark.parametrize(
     "uri",
     [

@@ -233,7 +233,7 @@ def test_keys_stay_until_they_are_taken_away(desk: Desk) -> None:
     desk.apply(client(jwks=PUBLIC, **SIGNS))
     (change,) = desk.apply(client(token_endpoint_auth_method="none")).changes
     assert "jwks" not in change.fields
-    with pytest.raises(SetupMistake, match="has to sign needs keys"):
+    with pytest.raises(SetupMistake, match="has to sign needs a key"):
         desk.apply(client(jwks=None, **SIGNS))
     (change,) = desk.apply(client(token_endpoint_auth_method="none", jwks=None)).changes
     assert change.fields["jwks"] == ([KEY.thumbprint()], None)
