@@ -56,16 +56,13 @@ def check_client_secret(text: str) -> None:
 
 
 Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
-AuthMethod = Annotated[
-    Literal[
-        "client_secret_basic",
-        "client_secret_post",
-        "private_key_jwt",
-        "tls_client_auth",
-        "self_signed_tls_client_auth",
-        "none",
-    ],
-    BeforeValidator(_auth_method),
+AuthMethod = Literal[
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "none",
 ]
 KeyAlgorithm = Literal["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"]
 ContentAlgorithm = Literal["A128CBC-HS256", "A128GCM", "A256GCM"]
@@ -84,7 +81,9 @@ class ClientForm(Form):
         default=None, description="Settles all that it demands where nothing else is said."
     )
     application_type: Literal["web", "native"] = "web"
-    token_endpoint_auth_method: AuthMethod = "client_secret_basic"
+    token_endpoint_auth_method: Annotated[AuthMethod, BeforeValidator(_auth_method)] = (
+        "client_secret_basic"
+    )
     client_secret: ClientSecret | None = Field(
         default=None, description="At least 32 characters. Only its hash is kept."
     )

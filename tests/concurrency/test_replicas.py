@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import shutil
 import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -20,6 +19,7 @@ from idp import setup
 from idp.provider import Provider
 from idp.tokens import signing_keys
 from tests.concurrency.conftest import Town, furnish
+from tests.concurrency.load import Load
 from tests.concurrency.test_killed_workers import wait_until
 from tests.concurrency.volley import ask
 from tests.machine.nginx import run_nginx
@@ -179,7 +179,7 @@ def key_set(door: Door, name: str) -> list[dict[str, str]]:
 def test_fault_03_servers_are_replaced_one_after_the_other_and_no_request_fails(
     door: Door,
 ) -> None:
-    with Load(door) as load:
+    with Clients(door) as load:
         for name in door.ports:
             enough = load.answered + 50
             wait_until(lambda n=enough: load.answered >= n)  # type: ignore[misc]
@@ -189,7 +189,7 @@ def test_fault_03_servers_are_replaced_one_after_the_other_and_no_request_fails(
 
 def test_fault_01_the_other_server_answers_when_one_is_killed(door: Door) -> None:
     """A request that the killed one had in hand may fail; none after it."""
-    with Load(door) as load:
+    with Clients(door) as load:
         wait_until(lambda: load.answered >= 50)
         door.servers["idp-2"].kill()
         door.servers["idp-2"].wait()
@@ -197,33 +197,22 @@ def test_fault_01_the_other_server_answers_when_one_is_killed(door: Door) -> Non
         wait_until(lambda: load.answered >= enough)
     door.start("idp-2")
     failed = sum(count for outcome, count in load.outcomes.items() if outcome != "200")
-    assert failed <= load.THREADS, load.outcomes
+    assert failed <= load.NUMBER, load.outcomes
 
 
-class Load:
-    """Clients that keep their connections to the proxy, and ask for a bit of everything."""
+class Clients(Load):
+    """They keep their connections to the proxy, and ask for a bit of everything."""
 
-    THREADS = 4
+    NUMBER = 4
 
     def __init__(self, door: Door) -> None:
+        super().__init__(self.NUMBER)
         self.outcomes: Counter[str] = Counter()
-        self._stop = threading.Event()
         self._door = door
-        self._threads = [threading.Thread(target=self._go_on) for _ in range(self.THREADS)]
 
     @property
     def answered(self) -> int:
         return self.outcomes["200"]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
     def _go_on(self) -> None:
         visitor = Visitor()

@@ -11,7 +11,7 @@ from idp.directory.operating import Operation
 from idp.errors import told
 from idp.operators import clients
 from idp.operators.clients import Saved, Wanted
-from idp.registration.client_form import GrantType
+from idp.registration.client_form import AuthMethod, GrantType
 from idp.secret_values import fingerprint
 from idp.web.context import provider
 from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
@@ -121,17 +121,7 @@ class ChangedClient(Sent):
         description=told("FAPI 2.0: it settles all that it demands where nothing else is said."),
     )
     application_type: Literal["web", "native"] | None = None
-    token_endpoint_auth_method: (
-        Literal[
-            "client_secret_basic",
-            "client_secret_post",
-            "private_key_jwt",
-            "tls_client_auth",
-            "self_signed_tls_client_auth",
-            "none",
-        ]
-        | None
-    ) = None
+    token_endpoint_auth_method: AuthMethod | None = None
     token_endpoint_auth_signing_alg: Algorithm | None = Field(
         None, description=told("Of its assertions. Any of them, if null.")
     )
