@@ -77,7 +77,9 @@ def start_server(settings: Settings) -> None:
                 stop()
                 return
             DRAINING.begin()
-            threading.Timer(settings.drain, stop).start()
+            later = threading.Timer(settings.drain, stop)
+            later.daemon = True  # or the process stays for it, though all has ended before
+            later.start()
 
     gc.freeze()
     Draining(

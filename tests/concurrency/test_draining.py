@@ -29,6 +29,13 @@ def watched_town(tmp_path: Path) -> Iterator[Town]:
     running.stop()
 
 
+@pytest.fixture
+def patient_town(tmp_path: Path) -> Iterator[Town]:
+    running = started(tmp_path, operations_port=free_port(), drain=3600)
+    yield Town(running)
+    running.stop()
+
+
 def probe(town: Town, name: str) -> requests.Response:
     port = town.running.settings.operations_port
     return requests.get(f"http://127.0.0.1:{port}/health/{name}", timeout=5)
@@ -97,10 +104,24 @@ def slowly_ended(town: Town, line: socket.socket) -> bytes:
         return line.recv(4096)
 
 
+def test_a_second_signal_is_not_waited_for(patient_town: Town) -> None:
+    server = patient_town.running.server
+    wait_until(lambda: is_ready(patient_town))
+    server.terminate()
+    wait_until(lambda: not is_ready(patient_town))
+    server.terminate()
+    assert server.wait(30) == 0
+
+
 def test_the_port_of_operations_answers_nothing_else(watched_town: Town) -> None:
     wait_until(lambda: is_ready(watched_town))
     port = watched_town.running.settings.operations_port
     assert "latchkey_ready 1.0" in told(watched_town)
+    with socket.create_connection(("127.0.0.1", port), 20) as line:
+        line.sendall(b"GET http://[/metrics HTTP/1.1\r\n\r\n")
+        assert line.recv(4096) == b""
+    assert '"event": "unanswered"' in watched_town.running.log.read_text()
+    assert "----" not in watched_town.running.log.read_text()
     for path in ("/", "/jwks", "/health", "/health/live/", "/health/../authorize"):
         assert requests.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code == 404
     for path in ("/health/live", "/metrics"):
