@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orjson
+import structlog
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 WRITE_EVERY = 1.0
+
+log = structlog.get_logger("measures")
 
 
 class Kind(NamedTuple):
@@ -101,12 +104,16 @@ class Measures:
             threading.Thread(target=self._tell_for_ever, args=(self._folder,), daemon=True).start()
 
     def _tell_for_ever(self, folder: Path) -> None:
+        """Also after a disk has been full: a count that stands still looks like a quiet night."""
         while True:
-            self.tell(folder)
+            try:
+                self.tell(folder)
+            except OSError as problem:
+                log.warning("not told", why=str(problem))
             time.sleep(WRITE_EVERY)
 
     def tell(self, folder: Path) -> None:
-        """Whoever reads meanwhile finds the last one whole."""
+        """Whoever reads meanwhile finds the last one whole. Raises OSError."""
         unfinished = folder / f"{os.getpid()}.new"
         unfinished.write_bytes(self.told())
         unfinished.rename(folder / f"{os.getpid()}.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import orjson
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from idp import logs
@@ -35,6 +37,8 @@ QUESTIONS: dict[str, Question] = {
     "/health/started": Probes.started,
 }
 PATIENCE = 5.0  # seconds for a request to arrive
+
+log = structlog.get_logger("operations")
 
 
 class Port(ThreadingHTTPServer):
@@ -59,6 +63,12 @@ class Port(ThreadingHTTPServer):
         self.held, self.probes, self.told = held, probes, told
         probes.watch()
         self.serve_forever()
+
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked gets no answer; one that has gone is no fault. Logs are lines of JSON."""
+        problem = sys.exception()
+        if not isinstance(problem, OSError):
+            log.error("unanswered", exc_info=problem)
 
 
 class _Request(BaseHTTPRequestHandler):

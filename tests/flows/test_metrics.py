@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
+from idp import measures as module
 from idp import worker
 from idp.endpoints.measured import measured
 from idp.errors import Busy
@@ -121,6 +123,20 @@ def test_a_process_tells_what_it_has_in_one_piece(tmp_path: Path) -> None:
     measures.tell(tmp_path)
     assert told_in(tmp_path) == [measures.told()]
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_process_that_could_not_write_for_a_while_goes_on_to_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measures, folder = Measures(), tmp_path / "gone"
+
+    def sleep(_: float) -> None:
+        folder.mkdir()  # the second time it is there, which ends this
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=sleep))
+    with pytest.raises(FileExistsError):
+        measures._tell_for_ever(folder)
+    assert told_in(folder) == [measures.told()]
 
 
 def test_counters_are_still_told_while_a_store_is_away(world: World) -> None:
