@@ -34,6 +34,12 @@ class Turns:
             yield
 
 
+def clients_of(product_key: str) -> str:
+    """The clients of a product are one of those waited for: whoever may register one may register
+    more, and hold no more threads by them."""
+    return f"clients of {product_key}"
+
+
 @contextmanager
 def _place(places: BoundedSemaphore, seconds: float = 0.0) -> Iterator[None]:
     """Raises NoTurn where none is free by then."""

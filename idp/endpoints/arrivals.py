@@ -12,7 +12,7 @@ from idp.oidc.reply_to import RefusedRequest, find_named_reply_to, get_client
 from idp.oidc.request_object import RequestObjectRefusal
 from idp.outgoing import Unreachable
 from idp.provider import Provider, catalog_with
-from idp.turns import NoTurn
+from idp.turns import NoTurn, clients_of
 
 ACCEPTED = {"Accept": "application/oauth-authz-req+jwt, application/jwt"}
 UNSOUND = told("The product asked for this sign-in in a way that we can't check.")
@@ -56,7 +56,7 @@ def _fetched(provider: Provider, client: Client, request_uri: str) -> str:
         sentence = "request_uri is none that the client has registered."
         raise RequestObjectRefusal(sentence, code=pushed_request.CODE)
     try:
-        with provider.turns.wait_for(f"client {client.client_id}"):
+        with provider.turns.wait_for(clients_of(client.product_key)):
             networks = provider.settings.reachable_networks
             return outgoing.fetched(address, networks, ACCEPTED, MAX_TOKEN).decode("ascii").strip()
     except (NoTurn, Unreachable, UnicodeDecodeError) as problem:

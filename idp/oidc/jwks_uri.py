@@ -22,7 +22,7 @@ from idp.outgoing import Unreachable
 from idp.secret_values import fingerprint
 from idp.settings import Networks
 from idp.tokens.others_keys import MAX_KEYS, find_keys, problem_of
-from idp.turns import NoTurn, Turns
+from idp.turns import NoTurn, Turns, clients_of
 
 FRESH_FOR = 300.0
 KEPT_FOR = 3600.0  # where nothing newer can be had
@@ -106,14 +106,13 @@ class ClientKeys:
         return renewed.jwks if renewed.found_at != kept.found_at else None
 
     def _renewed(self, client: Client, uri: str, kept: _Kept, seconds: float, now: float) -> _Kept:
-        """As found within so many `seconds`, if it can be. The clients of a product are one of
-        those whom we wait for. Raises Busy."""
+        """As found within so many `seconds`, if it can be. Raises Busy."""
         key = f"client keys {fingerprint(uri)}"
         found = kept.with_heard(self._read(key, now))
         if not found.is_of(now, seconds):
             is_enough = seconds > AGAIN_AFTER and found.is_usable(now)
             try:
-                with self._turns.wait_for(f"clients of {client.product_key}"):
+                with self._turns.wait_for(clients_of(client.product_key)):
                     found = self._asked(uri, key, found, is_enough, now)
             except NoTurn as problem:
                 if not is_enough:

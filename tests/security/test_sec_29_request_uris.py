@@ -135,6 +135,19 @@ def test_sec_71_an_address_inside_is_not_reached(fetching: World, host: Host, pa
     inside.held.database.close()
 
 
+def test_fault_12_many_clients_of_a_product_hold_no_more_threads_than_one(
+    fetching: World, host: Host
+) -> None:
+    another = signing("another", request_uris=[host.address("/sound")])
+    register(fetching, another)
+    turns = fetching.held.turns
+    with turns.wait_for("clients of lms"), turns.wait_for("clients of lms"):
+        assert is_page_of_ours(bring(fetching.browser(), another, host.address("/sound")))
+        with turns.wait_for("somebody else"):
+            pass
+    assert host.asked == []
+
+
 def test_sec_29_a_form_makes_us_ask_nobody_yet(fetching: World, host: Host, party: Party) -> None:
     visitor = fetching.browser()
     fields = {"client_id": party.client_id, "request_uri": host.address("/sound")}
