@@ -43,6 +43,8 @@ IN_VAIN: list[tuple[Party, dict[str, str | None], str, int]] = [
     (COUNTER, {"login_hint": None, "id_token_hint": "a.b.c"}, "invalid_request", 400),
     (COUNTER, {"binding_message": "x" * 101}, "invalid_binding_message", 400),
     (COUNTER, {"binding_message": "1234\u202e4321"}, "invalid_binding_message", 400),
+    (COUNTER, {"binding_message": "pay" + "\u0336" * 7}, "invalid_binding_message", 400),
+    (COUNTER, {"binding_message": "\u0301pay"}, "invalid_binding_message", 400),
     (COUNTER, {"binding_message": "two\nlines"}, "invalid_binding_message", 400),
     (COUNTER, {"binding_message": " "}, "invalid_binding_message", 400),
     (COUNTER, {"binding_message": "\u3164"}, "invalid_binding_message", 400),

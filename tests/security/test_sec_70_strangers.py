@@ -277,7 +277,9 @@ def test_the_nearest_language_is_taken(told: dict[str, str], language: str, foun
     assert in_language(told, "client_name", language) == found
 
 
-@pytest.mark.parametrize("name", ["An\u202eapp", "An\u200bapp", "\u3164", "...", "A\u00adpp"])
+@pytest.mark.parametrize(
+    "name", ["An\u202eapp", "An\u200bapp", "\u3164", "...", "A\u00adpp", "App" + "\u0336" * 7]
+)
 def test_sec_70_a_stranger_s_name_can_be_seen_whole(world: World, name: str) -> None:
     token = initial_token(world)
     for member in ("client_name", "client_name#es"):
