@@ -17,7 +17,7 @@ RUN /tools/bin/python -m hatchling build --target wheel && \
 
 FROM python:3.13-slim-bookworm
 COPY --from=made /latchkey /latchkey
-RUN install --directory --owner 10001 --group 10001 --mode 0700 /keys
+RUN install --directory --owner 10001 --group 10001 --mode 0700 /keys /keys/clients
 USER 10001:10001
 VOLUME /keys
 ENV PATH=/latchkey/bin:$PATH \

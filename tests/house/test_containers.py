@@ -78,6 +78,16 @@ def test_what_is_started_can_be_started() -> None:
     assert parser().parse_args(PROVIDERS["products"]["command"]).bind == "0.0.0.0"
 
 
+def test_the_products_hold_their_own_secrets_and_none_of_the_providers_keys() -> None:
+    """Whoever makes a volume of a folder that the image does not have makes it as root."""
+    folder = parser().parse_args(PROVIDERS["products"]["command"]).secrets_dir
+    assert PROVIDERS["products"]["volumes"] == [f"clients:{folder}:ro"]
+    assert f"clients:{folder}" in PROVIDERS["setup"]["volumes"]
+    assert re.search(
+        rf"^RUN install --directory --owner 10001 .* {folder}$", DOCKERFILE, re.MULTILINE
+    )
+
+
 def test_every_service_has_as_few_rights_as_it_can_do_with() -> None:
     for name, service in SERVICES.items():
         if name != "postgres":  # its image begins as root, to own its files
