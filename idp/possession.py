@@ -4,8 +4,7 @@ used once: one conditional write, which outlives a restart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Protocol
 from urllib.parse import quote
 
 from idp import used_once
@@ -13,18 +12,22 @@ from idp.directory.clients import Client
 from idp.errors import BearerRefusal, OAuthRefusal
 from idp.oidc import dpop, fapi
 from idp.oidc.client_certificate import ClientCertificate, read_certificate
-from idp.oidc.confirmation import Confirmation, confirmation_of
+from idp.oidc.confirmation import UNBOUND, Confirmation, confirmation_of
 from idp.oidc.dpop import BAD_PROOF, Proof
 from idp.provider import Provider
 
 
-class Sender(NamedTuple):
-    """How a request came: its method, its path, and the `header` of a name, empty if there is
-    none."""
+class Sender(Protocol):
+    """How a request came."""
 
-    method: str
-    path: str
-    header: Callable[[str], str]
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    def header(self, name: str) -> str:
+        """Empty if there is none."""
 
 
 def certificate_of(provider: Provider, sender: Sender) -> ClientCertificate | None:
@@ -82,6 +85,8 @@ def bound_to(
         certificate = certificate_of(provider, sender)
         if certificate is None:
             raise OAuthRefusal("invalid_request", "This client has to show its certificate.")
+    if proof is None and certificate is None:
+        return UNBOUND
     if proof is not None:
         spend(provider, client, proof)
     return Confirmation(proof and proof.jkt, certificate and certificate.thumbprint)

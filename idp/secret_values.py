@@ -12,6 +12,7 @@ import hmac
 import os
 import re
 import secrets
+from binascii import b2a_base64
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from idp.errors import SetupMistake
 
 MASTER_KEY_FILE = "master.key"
 KEY_BYTES = 32
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 NONCE_BYTES = 12
 SALT_BYTES = 24
 ONCE = bytes(NONCE_BYTES)  # the nonce of a key that seals one message
@@ -43,7 +45,7 @@ def new_secret() -> str:
 
 def new_id() -> str:
     """128 random bits, as 32 hexadecimal characters; never reused."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def fingerprint(secret: str) -> str:
@@ -58,7 +60,7 @@ def is_same(left: str, right: str) -> bool:
 
 def encode(raw: bytes) -> str:
     """base64url without padding (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def decode(text: str) -> bytes | None:

@@ -46,7 +46,7 @@ def person_bearer(provider: Provider, request: Request) -> Bearer:
     found = find_access_token(provider, token)
     if found is None:
         raise BearerRefusal("invalid_token", "The access token is not valid.")
-    possession.check_brought(provider, request.sender, token, found.claims, scheme)
+    possession.check_brought(provider, request, token, found.claims, scheme)
     if claims.userinfo_endpoint(provider.settings) not in found.audience:
         raise BearerRefusal("insufficient_scope", "The token needs the scope openid.", status=403)
     return found

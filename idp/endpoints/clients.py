@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from idp import audit, possession, used_once
 from idp.directory.clients import Client
 from idp.endpoints.messages import FORM, Request
@@ -46,15 +48,14 @@ def check_fits(asked: dict[str, str], beside: str = "") -> None:
 def authenticated_client(provider: Provider, request: Request, sent: Parameters) -> Client:
     """Raises ClientRefusal; the audit hears why."""
     now = provider.clock()
-    issuer = provider.settings.issuer
     try:
         found = client_authentication.authenticate(
             sent,
             request.header("authorization"),
             lambda client_id: catalog_with(provider, client_id, now).clients.get(client_id),
             provider.client_keys,
-            (issuer, *(issuer + path for path in ADDRESSED_BY.get(request.path, (request.path,)))),
-            possession.certificate_of(provider, request.sender),
+            _audiences(provider.settings.issuer, request.path),
+            possession.certificate_of(provider, request),
             now,
         )
         _spend_assertion(provider, found)
@@ -62,6 +63,12 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
         _record(provider, request, refusal, now)
         raise
     return found.client
+
+
+@lru_cache(maxsize=64)
+def _audiences(issuer: str, path: str) -> tuple[str, ...]:
+    """Our names, by which an assertion may be meant for us."""
+    return (issuer, *(issuer + each for each in ADDRESSED_BY.get(path, (path,))))
 
 
 def _record(provider: Provider, request: Request, refusal: ClientRefusal, now: float) -> None:

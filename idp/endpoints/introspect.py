@@ -44,8 +44,10 @@ def introspect(provider: Provider, request: Request) -> Response:
 
 def _asks_for_jwt(request: Request) -> bool:
     """RFC 9701 section 4."""
-    accepted = request.header("accept").lower().split(",")
-    return any(each.partition(";")[0].strip() == MEDIA_TYPE for each in accepted)
+    accepted = request.header("accept").lower()
+    return MEDIA_TYPE in accepted and any(
+        each.partition(";")[0].strip() == MEDIA_TYPE for each in accepted.split(",")
+    )
 
 
 def _signed(provider: Provider, client: Client, described: dict[str, Any]) -> Response:

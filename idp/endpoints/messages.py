@@ -10,7 +10,6 @@ import orjson
 
 from idp.audit import Origin
 from idp.errors import PageRefusal
-from idp.possession import Sender
 
 FORM = "application/x-www-form-urlencoded"
 Headers = tuple[tuple[str, str], ...]
@@ -30,10 +29,6 @@ class Request:
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
-
-    @property
-    def sender(self) -> Sender:
-        return Sender(self.method, self.path, self.header)
 
     @property
     def is_form(self) -> bool:

@@ -22,7 +22,7 @@ def push(provider: Provider, request: Request) -> Response:
     """Judged as if a browser had brought it, and told to the client. 201 with `request_uri` and
     `expires_in`."""
     sent = form(request)
-    proof = verified_proof(provider, request.sender)
+    proof = verified_proof(provider, request)
     client = authenticated_client(provider, request, sent)
     if sent.get("request_uri"):
         raise OAuthRefusal("invalid_request", "request_uri can't be pushed (RFC 9126 section 2.1).")

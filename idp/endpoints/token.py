@@ -41,7 +41,7 @@ def token(provider: Provider, request: Request) -> Response:
     """Authenticate the client, then let its grant type's rule spend what it brought. A proof of
     possession is judged first, so that one without a nonce costs nothing that is good once."""
     sent = form(request)
-    proof = verified_proof(provider, request.sender)
+    proof = verified_proof(provider, request)
     client = authenticated_client(provider, request, sent)
     grant_type = sent.get("grant_type")
     if grant_type is None:
@@ -53,7 +53,7 @@ def token(provider: Provider, request: Request) -> Response:
         raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
     if grant_type not in WITHOUT_ID_TOKEN:
         check_readable(client, provider.client_keys, ID_TOKEN, provider.clock())
-    holder = bound_to(provider, request.sender, client, proof)
+    holder = bound_to(provider, request, client, proof)
     return json_response(redeem(provider, request, client, sent, holder), headers=NEVER_CACHED)
 
 

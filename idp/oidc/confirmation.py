@@ -19,6 +19,8 @@ class Confirmation(NamedTuple):
     @property
     def claim(self) -> dict[str, Any]:
         """`cnf` as a member of a token's claims; nothing for a token that anybody may bring."""
+        if self is UNBOUND:
+            return {}
         methods = {"jkt": self.jkt, "x5t#S256": self.x5t}
         held = {method: thumbprint for method, thumbprint in methods.items() if thumbprint}
         return {"cnf": held} if held else {}

@@ -36,8 +36,8 @@ class Parameters:
 
     def each(self, name: str) -> tuple[str, ...]:
         """All that was sent of one that may be sent again, in order, each value once."""
-        sent = (self.get(name) or "").splitlines()
-        return tuple(dict.fromkeys(each for each in sent if each))
+        sent = self.get(name)
+        return tuple(dict.fromkeys(filter(None, sent.splitlines()))) if sent else ()
 
 
 def parse(*texts: str) -> Parameters:

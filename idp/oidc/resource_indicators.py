@@ -16,7 +16,8 @@ class UnknownTarget(Exception):
 def named(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductView, ...]:
     """The products that `resource` names, in order; none where it was not sent. Addresses are
     compared as strings, and have no fragment (section 2). Raises UnknownTarget."""
-    return tuple(_product(address, client, catalog) for address in sent.each("resource"))
+    addresses = sent.each("resource")
+    return tuple(_product(each, client, catalog) for each in addresses) if addresses else ()
 
 
 def called(sent: Parameters, client: Client, catalog: Catalog) -> tuple[ProductView, ...]:

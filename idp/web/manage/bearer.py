@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import NamedTuple
 
 from flask import Response, request
 
@@ -31,7 +32,6 @@ from idp.directory.products import CONSOLE, PLATFORM
 from idp.errors import BearerRefusal
 from idp.grants import claims
 from idp.operators import visits
-from idp.possession import Sender
 from idp.tokens.signed_tokens import BadToken
 from idp.web.context import catalog, now, origin, provider
 from idp.web.manage import refusals
@@ -135,6 +135,16 @@ def _granted(found: Machine) -> frozenset[str]:
     return frozenset(found.permissions).intersection(found.scope)
 
 
+class _Sender(NamedTuple):
+    """Of Flask's request, as `possession.Sender` has it."""
+
+    method: str
+    path: str
+
+    def header(self, name: str) -> str:
+        return request.headers.get(name, "")
+
+
 def _token(*product_keys: str) -> Bearer | Machine:
     """The live token of the request, meant for one of these products. Raises BearerRefusal."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
@@ -150,7 +160,7 @@ def _token(*product_keys: str) -> Bearer | Machine:
     found = find(provider(), claimed, now())
     if found is None or found.product.key not in product_keys:
         raise _refused("invalid_token", "ended, or meant for something else", 401)
-    sender = Sender(request.method, request.path, lambda name: request.headers.get(name, ""))
+    sender = _Sender(request.method, request.path)
     possession.check_brought(provider(), sender, token.strip(), found.claims, scheme.lower())
     _note(found)
     return found
