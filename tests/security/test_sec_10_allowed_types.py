@@ -30,7 +30,6 @@ GRANT_TYPES = (
     *("password", "implicit", "none", "token", "Authorization_Code", "authorization_code "),
     "urn:ietf:params:oauth:grant-type:jwt-bearer",
     "urn:ietf:params:oauth:grant-type:saml2-bearer",
-    "urn:openid:params:grant-type:ciba",
 )
 
 

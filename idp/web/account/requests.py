@@ -11,7 +11,7 @@ from flask import Blueprint, flash, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from idp.errors import PageRefusal
+from idp.errors import PageRefusal, told
 from idp.grants import ciba, decoupled
 from idp.grants.decoupled import Listed
 from idp.login import attempt as attempts
@@ -44,7 +44,7 @@ def answer(session: BrowserSession) -> Response:
     if decision == "look":
         return _begin(session, name)
     if decision not in ("deny", "disown"):
-        raise PageRefusal("invalid_request", "Choose what to do about the request.")
+        raise PageRefusal("invalid_request", told("Choose what to do about the request."))
     is_disowned = decision == "disown"
     with provider().database.transaction() as db:
         is_done = ciba.deny(db, name, session.user_id, now(), origin(), is_disowned=is_disowned)
