@@ -80,7 +80,10 @@ def test_of_no_key_or_of_two_by_one_name_none_counts(
 
 @pytest.mark.parametrize("alg", KEYS)
 def test_what_another_key_has_signed_counts_for_nothing(alg: str) -> None:
-    forged = SigningKey(alg, KEYS[alg].kid, new_key(alg).key)
+    other = new_key(alg)
+    if other.key is KEYS[alg].key:  # a process makes eight, and lends them in turn
+        other = new_key(alg)
+    forged = SigningKey(alg, KEYS[alg].kid, other.key)
     with pytest.raises(BadIdentity, match="BadSignatureError"):
         found(signed(forged))
 
