@@ -37,6 +37,6 @@ bench: install-tests ## Measure how fast the endpoints answer
 
 lock: install-tests ## Write the lock files anew from pyproject.toml and package.json; UPGRADE=1 takes newer versions
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements-dev.txt
-	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements-dev.txt --output-file requirements.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra traces --constraint requirements-dev.txt --output-file requirements.txt
 	$(LOCK) $(if $(UPGRADE),--upgrade) --group build --constraint requirements-dev.txt --output-file requirements-build.txt
 	@install/node_packages.sh lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from flask import Flask, Response, abort, render_template, request
@@ -17,16 +18,12 @@ from idp.draining import ending_connections
 from idp.endpoints.bodies import Bodies
 from idp.endpoints.measured import measured
 from idp.endpoints.messages import Page
-from idp.endpoints.router import (
-    HANDED_PAGE,
-    Environ,
-    Router,
-    StartResponse,
-    WsgiApp,
-)
+from idp.endpoints.router import HANDED_PAGE, Environ, Router, StartResponse, WsgiApp
+from idp.endpoints.traced import traced
 from idp.measures import MEASURES
 from idp.provider import Provider, provider
-from idp.settings import settings_from
+from idp.settings import Settings, settings_from
+from idp.traces import JOINED, TRACES
 from idp.web import brands, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
 from idp.web.account import email as own_email
@@ -147,17 +144,31 @@ def serve_app() -> WsgiApp:
     """What the server loads in each of its processes."""
     settings = settings_from()
     logs.configure(settings.log_level)
-    app = behind_proxies(
-        create_app(provider(settings)),
-        settings.trusted_proxies,
-        (settings.client_certificate_header, settings.client_certificate_verified_header),
-    )
+    app = behind_proxies(_watched(settings), settings.trusted_proxies, _told_by_proxies(settings))
     bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES, settings.port)
     bodies.watch()
     if not settings.operations_port:
         return bodies
     MEASURES.keep_telling()
     return ending_connections(measured(bodies))
+
+
+def _watched(settings: Settings) -> WsgiApp:
+    """What has begun to trace before the stores are opened traces those too."""
+    if not settings.traces:
+        return create_app(provider(settings))
+    TRACES.begin()
+    Finalize(None, TRACES.end, exitpriority=1)  # `atexit` is not heard in a process like this
+    return traced(create_app(provider(settings)), settings.traces == JOINED)
+
+
+def _told_by_proxies(settings: Settings) -> Iterable[str]:
+    """Headers that count from a trusted proxy alone."""
+    return (
+        settings.client_certificate_header,
+        settings.client_certificate_verified_header,
+        *(["traceparent"] if settings.traces == JOINED else []),
+    )
 
 
 def behind_proxies(app: WsgiApp, trusted: str, told: Iterable[str] = ()) -> WsgiApp:

@@ -76,7 +76,8 @@ class Connection:
     def of(cls, database: Database, session: Session) -> Connection:
         """The same transaction as an ORM session's, for rules that serve both."""
         driver = session.connection().connection.dbapi_connection
-        return cls(database, driver, last_writes=session.info.get(LAST_WRITES))
+        lent = database.lanes.as_lent(driver)
+        return cls(database, lent, last_writes=session.info.get(LAST_WRITES))
 
     def seal(self, text: str) -> str:
         """What only a holder of our keys can say of `text`."""

@@ -13,6 +13,7 @@ from idp import outbox
 from idp.database import Connection, Database
 from idp.errors import StoreUnavailable
 from idp.outbox import DELIVERED, FAILED, LANES, PENDING, REFUSED, Lane, Message
+from idp.traces import TRACES
 
 RETRY_AFTER = (1.0, 5.0, 30.0, 120.0, 600.0)
 
@@ -77,12 +78,15 @@ def _deliver(
     now: float,
 ) -> bool:
     """False where its receiver was not to be reached."""
-    problem = _problem_of_sending(senders, message, now)
-    outcome = _outcome(message, problem, now)
-    with database.transaction() as db:
-        finished = outbox.finish(db, message, *outcome, now)
-        if finished and outcome.status != PENDING:
-            watch(db, message, outcome.status, outcome.error, now)
+    with TRACES.errand(f"deliver {message.kind}", {"latchkey.tries": message.attempts}) as span:
+        problem = _problem_of_sending(senders, message, now)
+        outcome = _outcome(message, problem, now)
+        with database.transaction() as db:
+            finished = outbox.finish(db, message, *outcome, now)
+            if finished and outcome.status != PENDING:
+                watch(db, message, outcome.status, outcome.error, now)
+        if span:
+            span.set_attribute("latchkey.outcome", outcome.status)
     return problem is None or problem.refused or problem.is_ours
 
 

@@ -78,6 +78,10 @@ class SqliteLanes:
     def give_back(self, driver: Any) -> None:
         """It stays the thread's own."""
 
+    def as_lent(self, driver: Any) -> Any:
+        """One of the engine's, as if it were lent here."""
+        return driver
+
     def _open(self, synchronous: str) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -182,6 +186,10 @@ class PostgresLanes:
             driver.close()
             self.close()
         self._room.leave()
+
+    def as_lent(self, driver: Any) -> Any:
+        """One of the engine's, as if it were lent here."""
+        return driver
 
     def close(self) -> None:
         while self._idle:

@@ -18,9 +18,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from idp.settings import Networks
+from idp.traces import TRACES
 
 DEADLINE = 5.0
 PATIENCE = 4.0  # where somebody is kept waiting meanwhile
@@ -87,6 +88,23 @@ def ask(
     and an answer that drips. Certificates are verified. Beside the internet, the `allowed` networks
     are reached. Raises Unreachable."""
     parts, until = urlsplit(uri), monotonic() + deadline
+    method = "GET" if fields is None else "POST"
+    told = {"http.request.method": method, "server.address": parts.hostname or ""}
+    with TRACES.part(method, told) as span:
+        answer = _asked(parts, allowed, fields, headers, most, until)
+        if span:
+            span.set_attribute("http.response.status_code", answer.status)
+    return answer
+
+
+def _asked(
+    parts: SplitResult,
+    allowed: Networks,
+    fields: dict[str, str] | None,
+    headers: Mapping[str, str],
+    most: int,
+    until: float,
+) -> Answer:
     is_https, is_sent = parts.scheme == "https", False
     try:
         host, port = parts.hostname or "", parts.port or (443 if is_https else 80)

@@ -21,6 +21,8 @@ from idp.settings import Settings
 from idp.tokens.signed_tokens import ID_TOKEN, BadToken, TokenReader
 from idp.tokens.signing_keys import KeyRing, load_key_ring
 from idp.tokens.subjects import person_of
+from idp.traced_stores import TracedEphemeral, trace_statements
+from idp.traces import TRACES
 from idp.turns import Turns
 
 
@@ -46,7 +48,7 @@ class Provider:
 def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Provider:
     keys, turns = secret_keys(settings.keys_dir), Turns()
     database = Database(settings.database_url, settings.database_pool, keys.seal)
-    kept = Sealed(ephemeral(settings.redis_url, database), keys)
+    kept = Sealed(_ephemeral(settings, database), keys)
     retention = float(max(settings.access_token_lifetime, settings.id_token_lifetime))
     return Provider(
         settings=settings,
@@ -63,6 +65,14 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         software_issuers=read_issuers(settings.software_issuers),
         clock=clock,
     )
+
+
+def _ephemeral(settings: Settings, database: Database) -> Ephemeral:
+    store = ephemeral(settings.redis_url, database)
+    if not TRACES.are_on:
+        return store
+    trace_statements(database)
+    return TracedEphemeral(store) if settings.redis_url else store
 
 
 def _catalog(database: Database) -> Catalog:

@@ -17,6 +17,7 @@ from idp.database import Base, Database
 from idp.delivery import Undelivered
 from idp.secret_values import new_id
 from idp.settings import Settings
+from idp.traces import TRACES
 
 SMTP_TIMEOUT = 10
 SMTPS_PORT, SMTP_PORT = 465, 25
@@ -73,8 +74,12 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
     parts = urlsplit(settings.smtp_url)
     if not parts.hostname:
         raise Undelivered("no mail server is set (LATCHKEY_SMTP_URL)")
+    told = {"server.address": parts.hostname}
     try:
-        with _connected(parts.scheme, parts.hostname, parts.port) as server:
+        with (
+            TRACES.part("SMTP", told),
+            _connected(parts.scheme, parts.hostname, parts.port) as server,
+        ):
             if parts.username and not isinstance(server.sock, ssl.SSLSocket):
                 raise Undelivered("the mail server offers no TLS, and the password stays here")
             if parts.username:

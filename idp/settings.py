@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from idp.errors import SetupMistake
+from idp.traces import JOINED, WAYS
 
 PREFIX = "LATCHKEY_"
 FILE = "_FILE"
@@ -61,6 +62,7 @@ class Settings:
     mtls_url: str = ""
     database_pool: int = 8
     log_level: str = "INFO"
+    traces: str = ""
     demo_inbox: bool = False
 
     code_lifetime: int = 60
@@ -129,6 +131,7 @@ class Settings:
         if "*" in self.trusted_proxies:
             raise SetupMistake("LATCHKEY_TRUSTED_PROXIES must name addresses or networks, not *.")
         self._check_client_certificates()
+        self._check_traces()
         if self.is_https and (
             self.argon2_memory_kib < ARGON2_FLOOR_KIB or self.argon2_time_cost < 2
         ):
@@ -203,6 +206,15 @@ class Settings:
             raise SetupMistake("LATCHKEY_CLIENT_CERTIFICATE_HEADER has to say who tells of them.")
         if self.mtls_url and not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+", self.mtls_url):
             raise SetupMistake(f"LATCHKEY_MTLS_URL must be an https origin: {self.mtls_url!r}")
+
+    def _check_traces(self) -> None:
+        if self.traces not in WAYS:
+            raise SetupMistake("LATCHKEY_TRACES must be empty, own or joined.")
+        if self.traces == JOINED and not self.trusted_proxies:
+            raise SetupMistake(
+                "LATCHKEY_TRACES=joined believes the proxies alone that LATCHKEY_TRUSTED_PROXIES"
+                " names."
+            )
 
     def _check_networks(self) -> None:
         try:

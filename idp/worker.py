@@ -42,6 +42,7 @@ from idp.sessions import logout
 from idp.texting import text_poster
 from idp.tokens import key_schedule, signing_keys
 from idp.tokens.signed_tokens import LOGOUT_TOKEN, mint
+from idp.traces import TRACES
 from idp.web import letters
 
 IDLE_SECONDS = 0.2
@@ -234,7 +235,8 @@ def sweep(held: Provider) -> None:
     """Every errand of the clock's, whatever becomes of the others."""
     for errand in ERRANDS:
         try:
-            errand(held, held.clock())
+            with TRACES.errand(errand.__name__.strip("_"), {}):
+                errand(held, held.clock())
         except StoreUnavailable as problem:
             log.warning("away", why=problem.detail)
         except Exception:

@@ -10,19 +10,22 @@ from typing import Any
 
 import click
 
-from idp import migrations
+from idp import migrations, traces
 from idp.commands import all_kept
 from idp.draining import DRAINING
 from idp.operations.port import port_of_server, port_of_worker
 from idp.provider import Provider, provider
 from idp.settings import Settings, settings_from
 from idp.tokens import signing_keys
+from idp.traces import TRACES
 
 
 @click.command()
 def serve() -> None:
     """Serve the provider (settings: LATCHKEY_HOST, _PORT, _WORKERS, _THREADS)."""
     settings = settings_from()
+    if settings.traces:
+        traces.check()
     prepare(provider(settings))
     DRAINING.share()
     with port_of_server(settings):
@@ -37,6 +40,8 @@ def worker() -> None:
 
     settings = settings_from()
     logs.configure(settings.log_level)
+    if settings.traces:
+        TRACES.begin()
     held = provider(settings)
     migrations.check_current(held.database)
     stop = threading.Event()
@@ -44,6 +49,7 @@ def worker() -> None:
         signal.signal(number, lambda *_: stop.set())
     port_of_worker(settings, held)
     outbox_worker.run(held, stop)
+    TRACES.end()
 
 
 def prepare(held: Provider) -> None:

@@ -20,6 +20,7 @@ import argon2
 from idp.errors import Busy
 from idp.measures import MEASURES
 from idp.settings import Settings
+from idp.traces import TRACES
 
 HASH_WAIT = 10.0
 PEPPERED = "hmac-sha256"
@@ -74,7 +75,7 @@ class PasswordHasher:
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Room for one computation. Raises Busy when the queue is full or too slow."""
-        with MEASURES.timed("password_hash"):
+        with MEASURES.timed("password_hash"), TRACES.part("argon2", {}):
             yield from self._in_turn()
 
     def _in_turn(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "signing_key_max_age": ("86400", 86400),
         "jwks_max_age": ("60", 60),
         "log_level": ("DEBUG", "DEBUG"),
+        "traces": ("joined", "joined"),
         "second_factor_threshold": ("7", 7),
         "second_factor_pause": ("600", 600),
         "compromised_range_url": ("https://list.example/", "https://list.example/"),

@@ -13,9 +13,10 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from idp import setup
+from idp import setup, worker
 from idp.directory.products import Product
 from idp.provider import Provider
+from tests.machine.collector import Collected, collector
 from tests.machine.provider_process import start_provider
 from tests.world import (
     ADDRESSES,
@@ -29,6 +30,7 @@ PHONE = "+12015550123"
 CODE = "canary-of-a-code-that-is-wrong"
 WRONG = "canary-wrong-password-0123456789"
 FORGED = 'x\r\n{"event": "forged", "level": "info"}\r\n\x1b[31mred'
+WHOLE = {"GET", "POST", "deliver"} | {errand.__name__.strip("_") for errand in worker.ERRANDS}
 FORM_FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 
 
@@ -150,7 +152,10 @@ class Story:
 
 @pytest.mark.parametrize("stores", ["sqlite", "postgresql and redis"])
 def test_sec_73_at_its_most_talkative_a_provider_tells_no_secret_and_no_forged_line(
-    stores: str, tmp_path: Path, request: pytest.FixtureRequest
+    stores: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen: dict[str, Any] = {}
     if stores != "sqlite":
@@ -158,17 +163,23 @@ def test_sec_73_at_its_most_talkative_a_provider_tells_no_secret_and_no_forged_l
             "database_url": request.getfixturevalue("postgres_url")(),
             "redis_url": request.getfixturevalue("redis_url"),
         }
-    running = start_provider(tmp_path, demo, log_level="DEBUG", demo_inbox=True, **chosen)
-    story = Story(running.issuer, running.settings.keys_dir)
-    try:
-        running.start_outbox_worker()
-        story.tell()
-    finally:
-        running.stop()
+    chosen |= {"log_level": "DEBUG", "traces": "own", "demo_inbox": True}
+    with collector() as collected:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collected.address)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")  # so that it is sent at the end
+        running = start_provider(tmp_path, demo, **chosen)
+        story = Story(running.issuer, running.settings.keys_dir)
+        try:
+            running.start_outbox_worker()
+            story.tell()
+        finally:
+            running.stop()
     log = running.log.read_text()
     check_secrets(story, log)
     check_lines(log)
     check_reasons(log)
+    check_secrets(story, collected.bytes.decode("latin-1"))
+    check_traces(collected, stores)
 
 
 def demo(held: Provider) -> None:
@@ -204,3 +215,20 @@ def check_reasons(log: str) -> None:
     assert all(event.get("request_id") for event in refused)
     assert "Traceback" not in log
     assert not [event for event in events if event["event"] == "failed"]
+
+
+def check_traces(collected: Collected, stores: str) -> None:
+    """Of what came, too: the last request before the stop, whatever its stores were asked, and
+    nothing of what was sent but the kinds of addresses."""
+    names = [span.name for span in collected.spans]
+    told = {"POST /logout", "GET /logout", "POST /token", "POST /login/enrol", "argon2"}
+    assert told <= set(names)
+    assert {"UPDATE outbox", "COMMIT", "deliver sms"} <= set(names)
+    assert ("GETDEL" in names) == (stores != "sqlite")
+    assert AMARA.encode() not in collected.bytes
+    assert b"forged" not in collected.bytes
+    assert b"nothing-here" not in collected.bytes
+    assert PHONE[1:].encode() not in collected.bytes
+    assert all(not span.events for span in collected.spans)
+    begun = [span for span in collected.spans if not span.parent_span_id]
+    assert {name.partition(" ")[0] for name in {span.name for span in begun}} <= WHOLE
