@@ -22,7 +22,7 @@ def claimed_token(request: Request) -> tuple[str, str]:
     if scheme and scheme.lower() not in SCHEMES:
         raise BearerRefusal("invalid_token", "A bearer token is needed.")
     if token and in_body:
-        raise BearerRefusal("invalid_request", "The token was sent twice.", status=400)
+        raise _sent_twice()
     return (scheme.lower() or "bearer", token.strip() or in_body)
 
 
@@ -35,7 +35,14 @@ def _body_token(request: Request) -> str:
         raise BearerRefusal(
             "invalid_request", "The form can't be read.", str(problem), status=400
         ) from problem
+    if "access_token" in sent.repeated:
+        raise _sent_twice()
     return sent.get("access_token") or ""
+
+
+def _sent_twice() -> BearerRefusal:
+    """RFC 6750 section 3.1."""
+    return BearerRefusal("invalid_request", "The token was sent twice.", status=400)
 
 
 def person_bearer(provider: Provider, request: Request) -> Bearer:
