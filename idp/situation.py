@@ -82,9 +82,11 @@ def read_request(provider: Provider, arrival: Arrival, now: float) -> Authorizat
 
 
 def read_decoupled(provider: Provider, sent: Parameters, now: float) -> AuthorizationRequest:
-    """Raises PageRefusal or OAuthRefusal."""
-    catalog = catalog_with(provider, sent.get("client_id") or "", now)
-    read_hint = _hint_reader(provider, now)
+    """Raises PageRefusal or OAuthRefusal. An ID token that hints at somebody is the client's own
+    (CIBA Core section 7.1): no browser says who is there, so it says who is asked."""
+    client_id = sent.get("client_id") or ""
+    catalog = catalog_with(provider, client_id, now)
+    read_hint = _hint_reader(provider, now, expected_audience=client_id)
     read = parse_decoupled(sent, catalog, provider.secret_keys, read_hint)
     about = sent.get(ABOUT)
     return replace(read, hinted_subject=about) if about else read
@@ -98,10 +100,16 @@ def opening_for(
     return opening(asked, entries_of(provider.settings, db, user_id, asked, now))
 
 
-def _hint_reader(provider: Provider, now: float) -> HintReader:
+def _hint_reader(
+    provider: Provider, now: float, *, expected_audience: str | None = None
+) -> HintReader:
+    """Of an ID token for anybody, unless it has to be for one client."""
+
     def subject_of(hint: str) -> str | None:
         claims = read_id_token(provider, hint, now)
-        return None if claims is None else str(claims["sub"])
+        if claims is None or expected_audience not in (None, claims["aud"]):
+            return None
+        return str(claims["sub"])
 
     return subject_of
 

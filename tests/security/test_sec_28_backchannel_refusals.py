@@ -17,6 +17,7 @@ from tests.security.backchannel_flow import (
     asked,
     poll,
     signed_in,
+    tokens,
 )
 from tests.security.browsing import at_once
 from tests.security.protocol import (
@@ -86,9 +87,10 @@ def test_what_a_poll_has_no_use_for_is_not_read(world: World) -> None:
 
 
 def test_a_person_may_be_named_by_an_id_token_even_an_old_one(world: World) -> None:
-    register(world, COUNTER, KEEPING)
-    hint = tokens_for(world, KEEPING, DANA)["id_token"]
+    register(world, COUNTER)
+    hint = tokens(world, COUNTER, DANA)["id_token"]
     world.clock.move(86400)
+    world.run("DELETE FROM decoupled_requests")
     asked(world, COUNTER, None, id_token_hint=hint)
     [(email,)] = world.run("SELECT email FROM users JOIN decoupled_requests ON user_id = users.id")
     assert email == DANA
@@ -96,6 +98,12 @@ def test_a_person_may_be_named_by_an_id_token_even_an_old_one(world: World) -> N
     answer = ask(world, COUNTER, None, id_token_hint=hint, claims=meant)
     assert is_refused(answer, "invalid_request")
     assert is_refused(ask(world, COUNTER, DANA, claims=meant), "unknown_user_id")
+
+
+def test_sec_34_an_id_token_of_another_client_names_nobody(world: World) -> None:
+    register(world, COUNTER, KEEPING)
+    hint = tokens_for(world, KEEPING, DANA)["id_token"]
+    assert is_refused(ask(world, COUNTER, None, id_token_hint=hint), "invalid_request")
 
 
 OF_NORTHWIND = Party("of-northwind", form={**COUNTER.form, "tenant": "northwind"})
