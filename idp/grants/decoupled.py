@@ -268,6 +268,8 @@ def redeem(
             state = grant_state.find(db, grant_id, "", client, now)
             if state is None:
                 raise _invalid("its grant is gone")
+            if state.code_used_at is None and state.code_expires_at <= now:
+                raise _expired("Nobody has come for it in time. Begin again.")
             return authorization_code.first_tokens(
                 *(db, secret_keys, settings, client, product, providers, state, aim, holder, now)
             )
@@ -289,13 +291,17 @@ def _granted(db: Connection, client: Client, grant_type: str, handle_hash: str, 
     if polled.grant_id is not None:
         return polled.grant_id
     if polled.expires_at <= now:
-        raise OAuthRefusal("expired_token", "Nobody has decided in time. Begin again.")
+        raise _expired("Nobody has decided in time. Begin again.")
     if polled.decided_at is not None:
         raise OAuthRefusal("access_denied", "The person did not allow it.")
     if db.row(_TAKE_TURN, handle_key=handle_hash, now=now) is None:
         db.run(_SLOW_DOWN, handle_key=handle_hash, now=now)
         raise OAuthRefusal("slow_down", f"Wait {INTERVAL} seconds longer each time from now on.")
     raise OAuthRefusal("authorization_pending", "The person has not decided yet.")
+
+
+def _expired(sentence: str) -> OAuthRefusal:
+    return OAuthRefusal("expired_token", sentence)
 
 
 def _invalid(detail: str) -> OAuthRefusal:

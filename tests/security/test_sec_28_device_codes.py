@@ -125,7 +125,7 @@ def test_sec_28_what_was_allowed_expires_too(world: World) -> None:
     told = codes(world, TELEVISION)
     allow(world, told["user_code"])
     world.clock.move(LIFETIME)
-    assert is_refused(poll(world, TELEVISION, told["device_code"]), "invalid_grant")
+    assert is_refused(poll(world, TELEVISION, told["device_code"]), "expired_token")
 
 
 def test_sec_28_a_no_is_told_once_and_for_all(either_world: World) -> None:
