@@ -218,15 +218,23 @@ def revoke(
     alg, generation, active_from = row
     newer = db.row(_NEWER_THAT_SIGNS, alg=alg, generation=generation, now=now)
     if active_from <= now and newer is None:
-        latest = db.row(_LATEST, alg=alg)
-        assert latest is not None
-        _make(db, secret_keys, alg, int(latest[0]) + 1, now, now, by)
+        _make_at_once(db, secret_keys, alg, now, by)
     detail = {"kid": kid, "alg": alg}
     audit.record(
         *(db, "signing_key.revoked", now, by.origin), actor=by.actor, client=by.client, **detail
     )
     catalog.touch(db)
     return True
+
+
+def _make_at_once(db: Connection, secret_keys: SecretKeys, alg: str, now: float, by: By) -> None:
+    """One more than there are, for as long as somebody else makes the next one meanwhile: theirs
+    waits before it signs."""
+    made = None
+    while made is None:
+        latest = db.row(_LATEST, alg=alg)
+        assert latest is not None
+        made = _make(db, secret_keys, alg, int(latest[0]) + 1, now, now, by)
 
 
 def _make(

@@ -11,7 +11,7 @@ from joserfc.jwk import OKPKey
 from idp import worker
 from idp.secret_values import decode
 from idp.tokens import signing_keys
-from idp.tokens.key_pairs import ALGORITHMS
+from idp.tokens.key_pairs import ALGORITHMS, PrivateKey
 from idp.tokens.signing_keys import CLOCK_SKEW
 from tests.security.browsing import at_once, claims_of, header_of, reopened, signer
 from tests.security.test_sec_37_signing_keys import kids, published, revoke, rotate
@@ -156,3 +156,21 @@ def test_sec_37_a_key_made_in_between_is_no_second_one(world: World) -> None:
     by_the_clock(world)
     with held.database.transaction() as db:
         assert signing_keys.rotate(db, held.secret_keys, "ES256", lead, world.clock()) is None
+
+
+def test_sec_37_whoever_makes_the_next_key_meanwhile_a_revoked_one_is_replaced_at_once(
+    postgres_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, generate, busy = postgres_world, signing_keys.generate, []
+
+    def overtaken(alg: str) -> PrivateKey:
+        if not busy:
+            busy.append(alg)
+            assert rotate(world, alg)
+        return generate(alg)
+
+    monkeypatch.setattr(signing_keys, "generate", overtaken)
+    revoked = signer(world, "ES256").kid
+    assert revoke(world, revoked)
+    assert signer(world, "ES256").kid != revoked
+    assert len(kids(world)) == len(ALGORITHMS) + 1
