@@ -4,13 +4,15 @@ fewer for each of those waited for, so that one that is slow stops no other (sec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import BoundedSemaphore
 
 from idp.settings import UPSTREAM_THREADS
 
 AT_ONCE, LINE_WAIT = 2, 0.5
 FOR_ONE = UPSTREAM_THREADS - 1  # at once and in line
+CLIENTS = "clients"  # whose addresses any who may register have us ask
+REGISTRATIONS = ("registrations", CLIENTS)
 
 
 class NoTurn(Exception):
@@ -26,18 +28,23 @@ class Turns:
         self._rooms: dict[str, BoundedSemaphore] = {}
 
     @contextmanager
-    def wait_for(self, whom: str) -> Iterator[None]:
-        """Raises NoTurn."""
-        line = self._lines.setdefault(whom, BoundedSemaphore(FOR_ONE))
+    def wait_for(self, whom: str, *among: str) -> Iterator[None]:
+        """Those `among` whom they are hold no more threads together than one of them might. Raises
+        NoTurn."""
         room = self._rooms.setdefault(whom, BoundedSemaphore(AT_ONCE))
-        with _place(self.threads), _place(line), _place(room, LINE_WAIT):
+        with ExitStack() as held:
+            held.enter_context(_place(self.threads))
+            for each in (whom, *among):
+                line = self._lines.setdefault(each, BoundedSemaphore(FOR_ONE))
+                held.enter_context(_place(line))
+            held.enter_context(_place(room, LINE_WAIT))
             yield
 
 
-def clients_of(product_key: str) -> str:
+def clients_of(product_key: str) -> tuple[str, str]:
     """The clients of a product are one of those waited for: whoever may register one may register
     more, and hold no more threads by them."""
-    return f"clients of {product_key}"
+    return f"clients of {product_key}", CLIENTS
 
 
 @contextmanager

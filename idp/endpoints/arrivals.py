@@ -56,7 +56,7 @@ def _fetched(provider: Provider, client: Client, request_uri: str) -> str:
         sentence = "request_uri is none that the client has registered."
         raise RequestObjectRefusal(sentence, code=pushed_request.CODE)
     try:
-        with provider.turns.wait_for(clients_of(client.product_key)):
+        with provider.turns.wait_for(*clients_of(client.product_key)):
             networks = provider.settings.reachable_networks
             return outgoing.fetched(address, networks, ACCEPTED, MAX_TOKEN).decode("ascii").strip()
     except (NoTurn, Unreachable, UnicodeDecodeError) as problem:

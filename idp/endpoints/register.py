@@ -28,7 +28,7 @@ from idp.registration import dynamic_clients
 from idp.registration.client_form import ClientForm
 from idp.registration.dynamic_clients import Registered
 from idp.secret_values import fingerprint
-from idp.turns import NoTurn
+from idp.turns import REGISTRATIONS, NoTurn
 
 CONFIGURATION = "/register/"
 HOUR = 3600.0
@@ -220,10 +220,10 @@ def _asked(
 
 
 def _fetched(provider: Provider, member: str, uri: str) -> bytes:
-    """Asked for anew each time, since it decides. All clients together are one of those whom we
-    wait for: what they name are any addresses."""
+    """Asked for anew each time, since it decides. Those who register are one of those whom we wait
+    for: what they name are any addresses."""
     try:
-        with provider.turns.wait_for("registrations"):
+        with provider.turns.wait_for(*REGISTRATIONS):
             return outgoing.fetched(uri, provider.settings.reachable_networks)
     except (NoTurn, Unreachable) as problem:
         raise MetadataRefusal(member, "It could not be fetched.") from problem

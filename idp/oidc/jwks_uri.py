@@ -112,7 +112,7 @@ class ClientKeys:
         if not found.is_of(now, seconds):
             is_enough = seconds > AGAIN_AFTER and found.is_usable(now)
             try:
-                with self._turns.wait_for(clients_of(client.product_key)):
+                with self._turns.wait_for(*clients_of(client.product_key)):
                     found = self._asked(uri, key, found, is_enough, now)
             except NoTurn as problem:
                 if not is_enough:
