@@ -10,6 +10,7 @@ from typing import Any
 from idp.credentials.hashing import PasswordHasher
 from idp.database import Database
 from idp.directory.catalog import Catalog, Versioned, load_catalog
+from idp.directory.clients import Client
 from idp.directory.identity_providers import load_identity_providers
 from idp.ephemeral import Ephemeral, ephemeral
 from idp.federation.upstream import Upstreams
@@ -86,6 +87,10 @@ def catalog_with(held: Provider, client_id: str, now: float) -> Catalog:
     return known if client_id in known.clients else held.catalog.newest(now)
 
 
+def find_client(held: Provider, client_id: str, now: float) -> Client | None:
+    return catalog_with(held, client_id, now).clients.get(client_id)
+
+
 def read_id_token(held: Provider, token: str, now: float) -> dict[str, Any] | None:
     """The claims of an ID token of ours, used as a hint: an expired one will do. `sub` is the
     person's id, whatever they were called to its client."""
@@ -100,7 +105,7 @@ def read_id_token(held: Provider, token: str, now: float) -> dict[str, Any] | No
         )
     except BadToken:
         return None
-    client = held.catalog.current(now).clients.get(claims["aud"])
+    client = find_client(held, claims["aud"], now)
     if client is None:
         return claims
     return {**claims, "sub": person_of(held.secret_keys, client, claims["sub"])}

@@ -36,7 +36,7 @@ from idp.oidc.encrypted_responses import NotEncryptable, encrypted
 from idp.operators import health
 from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
-from idp.provider import Provider
+from idp.provider import Provider, find_client
 from idp.senders import Letter, PostLetter, letter_poster
 from idp.sessions import logout
 from idp.texting import text_poster
@@ -153,7 +153,7 @@ def send_code(
 def tell_product(held: Provider, message: Message, now: float) -> None:
     """Back-Channel Logout 1.0 section 2.5: 200 or 204 is a receipt, 400 a refusal, all else is
     tried again. The token is made now, since it lives two minutes."""
-    client = held.catalog.current(now).clients.get(message.client_id or "")
+    client = find_client(held, message.client_id or "", now)
     if client is None or client.backchannel_logout_uri is None:
         raise Undelivered("the client takes no back-channel logout any more", refused=True)
     key = held.key_ring.current(now).signer(client.id_token_signed_response_alg, now)

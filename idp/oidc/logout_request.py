@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
 from idp.errors import told
 from idp.oidc.parameters import Parameters
@@ -23,6 +22,7 @@ NO_HINT_OF_OURS = told("The product sent us a proof of your sign-in that is not 
 ANOTHERS_HINT = told("The product sent us a proof of your sign-in that is another product's.")
 
 ClaimsReader = Callable[[str], dict[str, Any] | None]
+ClientFinder = Callable[[str], Client | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ class _Fault(Exception):
     """With a sentence for the person."""
 
 
-def parse(sent: Parameters, catalog: Catalog, read_hint: ClaimsReader) -> LogoutRequest:
+def parse(sent: Parameters, find_client: ClientFinder, read_hint: ClaimsReader) -> LogoutRequest:
     """`read_hint` gives the claims of an ID token of ours, or None. `logout_hint` changes nothing,
     since a browser has one session, and whose it is is asked about."""
     language = sent.get("ui_locales")
     try:
         claims = _hinted(sent, read_hint)
-        client = _client(sent, catalog, claims)
+        client = _client(sent, find_client, claims)
         redirect_uri = _redirect_uri(sent, client)
     except _Fault as fault:
         return LogoutRequest(ui_locales=language, fault=str(fault))
@@ -84,11 +84,11 @@ def _hinted(sent: Parameters, read_hint: ClaimsReader) -> dict[str, Any]:
     return claims
 
 
-def _client(sent: Parameters, catalog: Catalog, claims: dict[str, Any]) -> Client | None:
+def _client(sent: Parameters, find_client: ClientFinder, claims: dict[str, Any]) -> Client | None:
     client_id = sent.get("client_id") or claims.get("aud")
     if client_id is None:
         return None
-    client = catalog.clients.get(client_id)
+    client = find_client(client_id)
     if client is None:
         raise _Fault(UNKNOWN_CLIENT)
     return client

@@ -12,9 +12,11 @@ from werkzeug.wrappers import Response
 from idp.audit import REQUEST_ID, Origin
 from idp.database import Base
 from idp.directory.catalog import Catalog
+from idp.directory.clients import Client
 from idp.directory.upstream_providers import IdentityProviders
 from idp.login import attempt
 from idp.provider import Provider
+from idp.provider import find_client as find_client_at
 from idp.secret_values import new_secret
 from idp.sessions import browser
 from idp.sessions.browser import BrowserSession
@@ -49,6 +51,11 @@ def identity_providers() -> IdentityProviders:
 
 def catalog() -> Catalog:
     return provider().catalog.current(now())
+
+
+def find_client(client_id: str) -> Client | None:
+    """Also one that has registered just now."""
+    return find_client_at(provider(), client_id, now())
 
 
 def origin() -> Origin:

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from idp import worker
+from idp.delivery import Undelivered
 from idp.errors import SetupMistake
 from idp.oidc import claims_parameter
 from idp.oidc.authorization_request import _wished_acr
 from idp.oidc.parameters import Parameters
+from idp.outbox import Message
 from idp.registration.client_form import ClientForm
 from idp.registration.clients import PLAIN
 from idp.registration.dynamic_clients import MEMBERS, OURS
+from idp.secret_values import new_id
 from tests.security.browsing import reopened
 from tests.security.protocol import Party, answer_to, asked_by, is_refused
 from tests.security.registering import (
@@ -95,6 +100,29 @@ def test_it_is_known_to_every_process_at_once(world: World) -> None:
     headers = other.basic(told["client_id"], told["client_secret"])
     answer = other.post("/token", headers, grant_type="client_credentials")
     assert is_refused(answer, "unauthorized_client", 400)
+    other.held.database.close()
+
+
+def test_the_pages_and_the_worker_of_every_process_know_it_at_once(world: World) -> None:
+    token, other = initial_token(world), reopened(world, world.settings)
+    home, told_of_logout = "https://app.example/home", "https://app.example/logout"
+    members = {**SOUND, "post_logout_redirect_uris": [home]}
+    other.held.catalog.current(world.clock())
+
+    visitor = world.browser()
+    party = party_of(post(world, token, members).json or {})
+    begun = visitor.get("/authorize?" + urlencode(asked_by(party))).headers["Location"]
+    visitor.client.application = other.app
+    assert "An app" in visitor.get(begun).text
+
+    told = post(world, token, members).json or {}
+    asked = {"client_id": told["client_id"], "post_logout_redirect_uri": home}
+    assert other.get("/logout?" + urlencode(asked)).headers["Location"] == home
+
+    told = post(world, token, {**members, "backchannel_logout_uri": told_of_logout}).json or {}
+    message = Message("id", "kind", {"sub": new_id(), "sid": "one"}, None, told["client_id"], 1)
+    with pytest.raises(Undelivered, match="could not be reached"):
+        worker.tell_product(other.held, message, world.clock())
     other.held.database.close()
 
 

@@ -11,7 +11,7 @@ from joserfc.jwk import OKPKey
 from idp import worker
 from idp.secret_values import decode
 from idp.tokens import signing_keys
-from idp.tokens.key_pairs import ALGORITHMS, PrivateKey
+from idp.tokens.key_pairs import ALGORITHMS, PrivateKey, generate
 from idp.tokens.signing_keys import CLOCK_SKEW
 from tests.security.browsing import at_once, claims_of, header_of, reopened, signer
 from tests.security.test_sec_37_signing_keys import kids, published, revoke, rotate
@@ -161,7 +161,7 @@ def test_sec_37_a_key_made_in_between_is_no_second_one(world: World) -> None:
 def test_sec_37_whoever_makes_the_next_key_meanwhile_a_revoked_one_is_replaced_at_once(
     postgres_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, generate, busy = postgres_world, signing_keys.generate, []
+    world, busy = postgres_world, list[str]()
 
     def overtaken(alg: str) -> PrivateKey:
         if not busy:

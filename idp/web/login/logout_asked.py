@@ -11,7 +11,7 @@ from idp.oidc import logout_request, parameters
 from idp.oidc.logout_request import PARAMETERS, LogoutRequest
 from idp.oidc.parameters import Malformed
 from idp.provider import read_id_token
-from idp.web.context import catalog, now, provider
+from idp.web.context import find_client, now, provider
 
 
 def read() -> LogoutRequest:
@@ -24,7 +24,7 @@ def read() -> LogoutRequest:
     if sent.repeated.intersection(PARAMETERS):
         raise _unreadable("a parameter was sent more than once")
     return logout_request.parse(
-        sent, catalog(), lambda token: read_id_token(provider(), token, now())
+        sent, find_client, lambda token: read_id_token(provider(), token, now())
     )
 
 

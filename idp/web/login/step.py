@@ -20,7 +20,14 @@ from idp.oidc.reply_to import RefusedRequest
 from idp.secret_values import fingerprint
 from idp.situation import Situation
 from idp.web import brands
-from idp.web.context import browser_secret, catalog, current_session, now, provider
+from idp.web.context import (
+    browser_secret,
+    catalog,
+    current_session,
+    find_client,
+    now,
+    provider,
+)
 from idp.web.presentation import allow_form_targets, product_targets
 
 
@@ -69,7 +76,8 @@ def _hinted_tenant(attempt: Attempt) -> str:
 
 
 def client_of(attempt: Attempt) -> Client | None:
-    return catalog().clients.get(attempt.parameters.get("client_id", ""))
+    client_id = attempt.parameters.get("client_id")
+    return find_client(client_id) if client_id else None
 
 
 def product_of(attempt: Attempt) -> ProductView | None:
