@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no
 	--universal --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-tests demo test check bench lock
+.PHONY: help install install-tests demo test check bench chaos lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ check: install-tests ## The quick part: lint, types, imports, wheel, rules and s
 
 bench: install-tests ## Measure how fast the endpoints answer
 	@$(BIN)/python -m bench
+
+chaos: install-tests ## Break it in every way while it is used, and check its promises; CHAOS="R1 --scale 0.1"
+	@$(BIN)/python -m chaos $(CHAOS)
 
 lock: install-tests ## Write the lock files anew from pyproject.toml and package.json; UPGRADE=1 takes newer versions
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements-dev.txt

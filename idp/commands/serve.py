@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import threading
+import time
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,8 @@ from idp.provider import Provider, provider
 from idp.settings import Settings, settings_from
 from idp.tokens import signing_keys
 from idp.traces import TRACES
+
+SHORT_LIFE = 1.0  # seconds; whoever is replaced so soon gets a successor after as many
 
 
 @click.command()
@@ -75,7 +78,8 @@ def start_server(settings: Settings) -> None:
 
     class Draining(MPServer):
         """At SIGTERM it serves on until whoever looks for a server that is ready has gone
-        elsewhere. A second signal is not waited for."""
+        elsewhere. A second signal is not waited for. A worker that ends is replaced, however often:
+        whether anybody is served is for `/health/live` to tell."""
 
         def signal_handler_interrupt(self, number: int, *frame: Any) -> None:
             stop = partial(super().signal_handler_interrupt, number, *frame)
@@ -86,6 +90,12 @@ def start_server(settings: Settings) -> None:
             later = threading.Timer(settings.drain, stop)
             later.daemon = True  # or the process stays for it, though all has ended before
             later.start()
+
+        def _respawn_workers(self, workers: list[int], *how: Any, **named: Any) -> None:
+            if any(time.monotonic() - self.wrks[each].birth < SHORT_LIFE for each in workers):
+                time.sleep(SHORT_LIFE)
+            super()._respawn_workers(workers, *how, **named)
+            self.respawned_wrks.clear()  # or the server ends when one of them ends soon again
 
     gc.freeze()
     Draining(

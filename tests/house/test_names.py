@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("idp", "relying_parties", "templates", "tests", "bench", "docs", "install")
+FOLDERS = ("idp", "relying_parties", "templates", "tests", "bench", "chaos", "docs", "install")
 NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "services", "managers", "common", "misc", "core"}
 NOT_OURS = {"node_modules", "__pycache__"}
 

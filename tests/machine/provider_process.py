@@ -58,8 +58,10 @@ class RunningProvider:
         return own + [child for pid in own for child in _descendants(pid)]
 
     def start_outbox_worker(self) -> None:
-        """One more `idp worker`: delivers mail and sign-outs."""
-        self.outbox_workers.append(_run("worker", self.settings, self.log))
+        """One more `idp worker`: delivers mail and sign-outs. The port of operations is the
+        server's."""
+        chosen = replace(self.settings, operations_port=0)
+        self.outbox_workers.append(_run("worker", chosen, self.log))
 
     def start_replica(self, **settings: Any) -> Process:
         """One more `idp serve`, which shares all but these settings, once it serves."""
@@ -70,6 +72,18 @@ class RunningProvider:
         wait_until(lambda: _serves(own, server.pid, chosen.workers), server, self.log)
         return server
 
+    def kill_server(self) -> None:
+        """All its processes outright, in one moment."""
+        for pid in [self.server.pid, *_descendants(self.server.pid)]:
+            _kill(pid)
+        self.server.wait()
+
+    def start_server(self) -> None:
+        """Anew after it ended, once every process serves."""
+        self.server = _run("serve", self.settings, self.log)
+        own = (self.settings.issuer, self.server.pid, self.settings.workers)
+        wait_until(lambda: _serves(*own), self.server, self.log)
+
     def stop(self) -> None:
         """End every process, and what one that had to be killed left behind."""
         started = self._started
@@ -79,7 +93,8 @@ class RunningProvider:
         for process in started:
             stop_server(process, signal.SIGTERM)
             if process.returncode == -signal.SIGKILL:
-                _kill_left_over(children[process.pid])
+                for pid in children[process.pid]:
+                    _kill(pid)
         self.held.database.close()
 
 
@@ -196,7 +211,6 @@ def _tasks(pid: int) -> list[Path]:
         return []
 
 
-def _kill_left_over(pids: list[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,159 @@
+"""Who lives in the town: companies that each have a canary in all their names, and their people."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from joserfc.jwk import ECKey
+
+from chaos.registry import (
+    MACHINE,
+    PASSWORD,
+    REDIRECT_URI,
+    SCOPE,
+    SIGNING,
+    SPA,
+    STRICT,
+    TENANTS,
+    WEB,
+    canary,
+    colleague,
+    email,
+    personnel,
+    secret_of,
+    tenant_of,
+)
+from idp import setup
+from idp.credentials.password import Password
+from idp.directory.memberships import ACTIVE, Membership
+from idp.directory.users import User
+from idp.limits import AttemptLimit
+from idp.provider import Provider
+
+KEY = ECKey.generate_key("P-256", {"kid": "chaos", "use": "sig", "alg": "ES256"})
+_PEOPLE_GRANTS = ["authorization_code", "refresh_token"]
+
+
+def furnish(held: Provider, users: int) -> None:
+    """The companies, and `users` people with as many colleagues; all passwords are PASSWORD."""
+    now = time.time()
+    described = setup.read(_described(users), {}, "the town's directory")
+    setup.apply(held, described, now, base_dir=Path())
+    with held.database.engine.begin() as connection:
+        people = connection.scalars(sa.select(User.id))
+        secret = held.hasher.hash(PASSWORD)
+        rows = [{"user_id": each, "hash": secret, "changed_at": now} for each in people]
+        connection.execute(sa.insert(Password), rows)
+
+
+def put_back(held: Provider) -> None:
+    """Everybody as they were: what a load has left changed is not known to the next one."""
+    with held.database.engine.begin() as connection:
+        secret = held.hasher.hash(PASSWORD)
+        connection.execute(sa.update(Password).values(hash=secret))
+        connection.execute(sa.update(Membership).values(status=ACTIVE))
+        connection.execute(sa.delete(AttemptLimit))
+
+
+def plan(held: Provider, users: int) -> dict[str, Any]:
+    """What the load has to know of them."""
+    found = sa.select(User.email, Membership.id).join(Membership, Membership.user_id == User.id)
+    with held.database.engine.connect() as connection:
+        members = {str(email): str(member) for email, member in connection.execute(found)}
+    return {
+        "password": PASSWORD,
+        "key": json.dumps(KEY.as_dict(private=True)),
+        "people": [
+            {
+                "email": email(number),
+                "colleague": colleague(number),
+                "member": members[colleague(number)],
+                "tenant": tenant_of(number),
+            }
+            for number in range(users)
+        ],
+    }
+
+
+def _described(users: int) -> dict[str, Any]:
+    """In the form of a set-up file."""
+    tree = [{"key": key, "name": key} for key in ("desk.open", "desk.write")]
+    return {
+        "products": [{"key": "desk", "name": "Desk", "permissions": tree}],
+        "clients": [*_clients(), *map(_personnel, TENANTS)],
+        "tenants": [
+            {
+                "slug": tenant,
+                "name": f"Company {canary(tenant)}",
+                "roles": [
+                    {
+                        "key": "clerk",
+                        "name": f"Clerk {canary(tenant)}",
+                        "permissions": {"desk": ["desk.open"]},
+                    }
+                ],
+            }
+            for tenant in TENANTS
+        ],
+        "users": [
+            {
+                "email": address(number),
+                "name": f"Somebody {number} {canary(tenant_of(number))}",
+                "locale": "en-US",
+                "zoneinfo": "UTC",
+                "email_verified": True,
+                "memberships": [{"tenant": tenant_of(number), "roles": ["clerk"]}],
+            }
+            for number in range(users)
+            for address in (email, colleague)
+        ],
+    }
+
+
+def _clients() -> list[dict[str, Any]]:
+    of_people = {
+        "product": "desk",
+        "first_party": True,
+        "redirect_uris": [REDIRECT_URI],
+        "grant_types": _PEOPLE_GRANTS,
+        "scope": SCOPE,
+    }
+    of_machines = {
+        "product": "desk",
+        "grant_types": ["client_credentials"],
+        "scope": "work",
+        "permissions": ["desk.open"],
+    }
+    return [
+        {**of_people, **_named(WEB)},
+        {**of_people, **_named(SPA, token_endpoint_auth_method="none")},
+        {**of_people, **_named(STRICT), "refresh_token_rotation": True},
+        {**of_machines, **_named(MACHINE)},
+        {
+            **of_machines,
+            **_named(SIGNING, token_endpoint_auth_method="private_key_jwt"),
+            "jwks": {"keys": [KEY.as_dict(private=False)]},
+        },
+    ]
+
+
+def _named(client_id: str, **proof: str) -> dict[str, str]:
+    """Proves itself by a secret, unless it says otherwise."""
+    named = {"client_id": client_id, "client_name": client_id}
+    return {**named, **(proof or {"client_secret": secret_of(client_id)})}
+
+
+def _personnel(tenant: str) -> dict[str, Any]:
+    may = ["people.read", "people.manage"]
+    return {
+        **_named(personnel(tenant)),
+        "product": "console",
+        "tenant": tenant,
+        "grant_types": ["client_credentials"],
+        "scope": " ".join(may),
+        "permissions": may,
+    }

@@ -1,0 +1,173 @@
+"""A virtual user in front of a browser: signs in, opens products, changes name and password."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from urllib.parse import quote, urlencode
+
+from bench.registry import CHALLENGE
+from chaos.browser import Browser, hidden, path_of
+from chaos.caller import Caller, Facts
+from chaos.history import FAIL, fingerprint
+from chaos.registry import REDIRECT_URI, SCOPE, canary
+from chaos.wire import Answer
+
+HOPS = 8
+LOOKS, PAUSE = 20, 0.25  # for a letter
+SECONDS_BETWEEN_LETTERS = 61.0
+_CODE = re.compile(r"[?&]code=([^&]*)")
+_ERROR = re.compile(r"[?&]error=([^&]*)")
+_LINK = re.compile(r"/account/password/[\w.~-]+")
+
+
+class Person:
+    """`passwords` are those that may be theirs, the likeliest first: more than one after a change
+    that was not answered."""
+
+    def __init__(self, caller: Caller, email: str, password: str) -> None:
+        self.email = email
+        self.passwords = [password]
+        self._caller = caller
+        self._browser = Browser(caller)
+        self._wrote_at = 0.0
+
+    @property
+    def may_have_another_letter(self) -> bool:
+        return time.time() > self._wrote_at + SECONDS_BETWEEN_LETTERS
+
+    async def authorize(self, client_id: str, *, meant: bool = False) -> str:
+        """A code by single sign-on, or nothing."""
+        target = _request(client_id, "none")
+        return _code_of(await self._browser.open("authorize", target, self._code, meant=meant))
+
+    async def sign_in(self, client_id: str, *, meant: bool = False) -> str:
+        """A code by the password, in a browser that knows nobody. Nothing if it was refused."""
+        for password in tuple(self.passwords):
+            code = await self._sign_in(client_id, password, meant or len(self.passwords) > 1)
+            if code:
+                self.passwords = [password]
+                return code
+        return ""
+
+    async def try_in_vain(self, client_id: str, password: str) -> None:
+        """One that was theirs once."""
+        await self._sign_in(client_id, password, meant=True)
+
+    async def rename(self) -> None:
+        """Write another name: a register that products read as a claim."""
+        page = await self._browser.open("account page", "/account")
+        if page is None or page.status != 200:
+            return
+        name = f"Somebody {time.time_ns()} {canary(self._caller.tenant)}"
+        form = {**hidden(page), "name": name, "locale": "en-US", "zoneinfo": "UTC"}
+        written = {"register": f"name {self.email}", "wrote": name}
+        about = {**written, "audit": "profile.changed"}
+        await self._browser.send("rename", "/account", form, _is_saved, **about)
+
+    async def change_password(self) -> bool | None:
+        """By the link in a letter. Whether all that was open elsewhere is over; None if it may be.
+        Just after they have signed in."""
+        link = await self._link()
+        page = await self._browser.open("link", link) if link else None
+        if page is None or page.status != 200:
+            return False
+        current, new = self.passwords[0], f"{secrets.token_hex(8)} quartz meadow"
+        answer = await self._browser.send(
+            *("new password", link, {**hidden(page), "current": current, "password": new}),
+            _is_saved,
+            spends=f"link {fingerprint(link)}",
+            register=f"password {self.email}",
+            wrote=fingerprint(new),
+            audit="password.changed",
+        )
+        if answer is None or answer.status >= 500:
+            self.passwords = [new, current]
+            return None
+        if answer.status == 303:
+            self.passwords = [new]
+        return answer.status == 303
+
+    async def _link(self) -> str:
+        """From the newest letter; nothing if there is none."""
+        page = await self._browser.open("password page", "/account/password")
+        if page is None or page.status != 200:
+            return ""
+        self._wrote_at = time.time()
+        known = await self._letters()
+        await self._browser.send("letter", "/account/password", hidden(page))
+        for _ in range(LOOKS):
+            await asyncio.sleep(PAUSE)
+            if links := [each for each in await self._letters() if each not in known]:
+                return links[0]
+        return ""
+
+    async def _letters(self) -> list[str]:
+        """The links in them."""
+        page = await self._browser.open("inbox", f"/inbox?to={quote(self.email)}")
+        return list(dict.fromkeys(_LINK.findall(page.body.decode()))) if page else []
+
+    async def _sign_in(self, client_id: str, password: str, meant: bool) -> str:
+        self._browser.forget()
+        answer = await self._browser.open("sign-in page", _request(client_id))
+        was_sent = False
+        for _ in range(HOPS):
+            if answer is None or answer.status >= 400 or answer.location.startswith(REDIRECT_URI):
+                break
+            if answer.location:
+                target = path_of(answer.location)
+                answer = await self._browser.open("sign-in", target, self._session, meant=meant)
+            elif was_sent:
+                break
+            else:
+                was_sent, answer = True, await self._send_password(answer, password, meant)
+        return _code_of(answer)
+
+    async def _send_password(self, page: Answer, password: str, meant: bool) -> Answer | None:
+        said = fingerprint(password)
+        return await self._browser.send(
+            *("password", "/login/password"),
+            {**hidden(page), "email": self.email, "password": password},
+            lambda answer: {"read": said} if answer.status == 303 else {},
+            register=f"password {self.email}",
+            meant=meant,
+        )
+
+    def _code(self, answer: Answer) -> Facts:
+        """An error that goes to the product by a redirect is a refusal."""
+        if found := _ERROR.search(answer.location):
+            return {"outcome": FAIL, "error": found[1]}
+        return {"shows": f"person {self.email}"} if _code_of(answer) else {}
+
+    def _session(self, answer: Answer) -> Facts:
+        """The step that gives the code has started a session, as the audit log tells."""
+        facts = self._code(answer)
+        return {**facts, "audit": "sign_in.succeeded"} if "shows" in facts else facts
+
+
+def _request(client_id: str, prompt: str = "") -> str:
+    asked = {
+        "client_id": client_id,
+        "redirect_uri": REDIRECT_URI,
+        "response_type": "code",
+        "scope": SCOPE,
+        "state": "s" * 22,
+        "nonce": "n" * 22,
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        **({"prompt": prompt} if prompt else {}),
+    }
+    return "/authorize?" + urlencode(asked)
+
+
+def _code_of(answer: Answer | None) -> str:
+    found = _CODE.search(answer.location) if answer else None
+    return found[1] if found else ""
+
+
+def _is_saved(answer: Answer) -> Facts:
+    """A form that is shown again was not taken; nor is one that leads to a sign-in."""
+    is_sent_on = answer.status == 303 and "/authorize" not in answer.location
+    return {} if is_sent_on else {"outcome": FAIL}

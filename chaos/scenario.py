@@ -1,0 +1,118 @@
+"""One scenario: a load, a fault in the middle of it, and what must hold.
+
+See the package's docstring for how to write one.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from chaos.evidence import Evidence, gather
+from chaos.history import Pen, read
+from chaos.invariants import violations
+from chaos.load import BEGUN, MIXED
+from chaos.report import Result, result_of
+from chaos.town import NUMBERS, Town, town_on_postgres
+
+QUIET_SHARE = 0.1  # of the time, before anything is broken
+SECONDS_TO_END = 120.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """`rate` is visits a second for `seconds`; `times` is how often the fault is made."""
+
+    rate: float
+    seconds: float
+    times: int = 1
+
+    def scaled(self, factor: float) -> Size:
+        """As long and as often as fits into a share of the time, at the same rate."""
+        return Size(self.rate, self.seconds * factor, max(1, round(self.times * factor)))
+
+
+@dataclass
+class Run:
+    """What a scenario's `fault` has in hand. `pen` writes to the same history as the load."""
+
+    town: Town
+    size: Size
+    pen: Pen
+    until: float
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(max(0.0, min(seconds, self.until - time.time())))
+
+    def times(self) -> Iterator[int]:
+        """As often as the size says, evenly over what is left of the time."""
+        each = (self.until - time.time()) / self.size.times
+        first = time.time()
+        for number in range(self.size.times):
+            yield number
+            self.pause(first + (number + 1) * each - time.time())
+
+
+class Scenario:
+    """`size` is the table's, `bounded` what a few seconds allow. `recovery` is how many seconds
+    after each fault everything is answered again. Its name is the table's number and a title."""
+
+    number: ClassVar[str]
+    title: ClassVar[str]
+    size: ClassVar[Size]
+    bounded: ClassVar[Size]
+    recovery: ClassVar[float]
+    mix: ClassVar[Mapping[str, int]] = MIXED
+
+    def town(self, folder: Path, users: int) -> AbstractContextManager[Town]:
+        """Where it happens. Those whose town is this one can share it."""
+        return town_on_postgres(folder, users)
+
+    def fault(self, run: Run) -> None:
+        """Break things until the time is over, each within `run.pen.fault(name)`."""
+        raise NotImplementedError
+
+    def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
+        """A sentence for whatever else is not as it must be."""
+        yield from ()
+
+    def run(self, town: Town, size: Size, folder: Path) -> Result:
+        """The whole of it, on a town that stands."""
+        folder.mkdir(parents=True)
+        load_file, own_file = folder / "load.jsonl", folder / "faults.jsonl"
+        plan = town.plan(rate=size.rate, seconds=size.seconds, mix=dict(self.mix))
+        pen = Pen(own_file, plan.first + NUMBERS // 2)
+        (folder / "plan.json").write_bytes(plan.to_json())
+        with loaded(folder / "plan.json", load_file) as load:
+            run = Run(town, size, pen, time.time() + size.seconds)
+            run.pause(size.seconds * QUIET_SHARE)
+            self.fault(run)
+            run.pause(size.seconds)
+            ended = load.wait(SECONDS_TO_END)
+        pen.close()
+        evidence = gather(town, read(load_file, own_file))
+        wrong = violations(evidence, recovery=self.recovery)
+        wrong += self.judge(run, evidence)
+        if ended != 0:
+            wrong.append(f"the load ended with {ended}")
+        return result_of(self.number, self.title, evidence, wrong)
+
+
+@contextmanager
+def loaded(plan: Path, history: Path) -> Iterator[subprocess.Popen[str]]:
+    """The load, once everybody is signed in."""
+    command = [sys.executable, "-m", "chaos.load", str(plan), str(history)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != BEGUN:
+                raise RuntimeError("the load did not begin")
+            yield process
+        finally:
+            process.kill()

@@ -1,0 +1,152 @@
+"""The provider as it is run for many: a server of four workers, PostgreSQL that keeps what it was
+told, Redis, and a worker for letters; or one server on SQLite."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from chaos import directory
+from chaos.load import Plan
+from tests.machine.postgres import Postgres, start_postgres
+from tests.machine.processes import free_port
+from tests.machine.provider_process import RunningProvider, start_provider
+from tests.machine.redis_server import RedisServer, start_redis
+
+WORKERS, THREADS, USERS = 4, 12, 60
+NUMBERS = 2**22  # that a load has for its operations; the upper half is for what else is asked
+LISTENING = "0A"
+SECONDS = 60.0
+_SOCKET = re.compile(r"socket:\[(\d+)\]")
+
+
+@dataclass
+class Town:
+    """`postgres` and `redis` are None on SQLite. `users` is how many virtual users there are, and
+    `loads` how many loads there have been: each has numbers of its own for its operations."""
+
+    folder: Path
+    running: RunningProvider
+    users: int
+    postgres: Postgres | None = None
+    redis: RedisServer | None = None
+    loads: int = 0
+
+    @property
+    def port(self) -> int:
+        return self.running.settings.port
+
+    @property
+    def ports(self) -> list[int]:
+        """Where the load asks: each in turn."""
+        return [self.port]
+
+    @property
+    def threads(self) -> int:
+        """How many requests one worker can have in hand."""
+        return self.running.settings.threads
+
+    def workers(self) -> list[int]:
+        """The processes that serve, once each of them does: they listen."""
+        return [pid for pid in self.running.pids if _listens(pid, self.port)]
+
+    def is_whole(self) -> bool:
+        return len(self.workers()) == self.running.settings.workers
+
+    def is_ready(self) -> bool:
+        port = self.running.settings.operations_port
+        try:
+            return requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def plan(self, **load: Any) -> Plan:
+        """Of a load on this town; `load` has rate, seconds and what else differs."""
+        directory.put_back(self.running.held)
+        self.loads += 1
+        known = directory.plan(self.running.held, self.users)
+        first = self.loads * NUMBERS
+        return Plan(ports=self.ports, issuer=self.running.issuer, first=first, **known, **load)
+
+
+@contextmanager
+def town_on_postgres(folder: Path, users: int, **settings: Any) -> Iterator[Town]:
+    postgres, redis = start_postgres(durable=True), start_redis()
+    try:
+        where = {"database_url": postgres.new_database(), "redis_url": redis.url}
+        with _running(folder, users, **where, **settings) as running:
+            yield Town(folder, running, users, postgres, redis)
+    finally:
+        redis.remove()
+        postgres.stop()
+
+
+@contextmanager
+def town_on_sqlite(folder: Path, users: int, **settings: Any) -> Iterator[Town]:
+    with _running(folder, users, **settings) as running:
+        yield Town(folder, running, users)
+
+
+@contextmanager
+def _running(folder: Path, users: int, **settings: Any) -> Iterator[RunningProvider]:
+    """Every request says where it comes from, and none is refused for coming often."""
+    chosen = {
+        "threads": THREADS,
+        "operations_port": free_port(),
+        "demo_inbox": True,
+        "trusted_proxies": "127.0.0.1",
+        "tries_per_tenant": 10**6,
+        "drain": 2,
+        **settings,
+    }
+    running = start_provider(
+        *(folder, lambda held: directory.furnish(held, users)),
+        workers=WORKERS,
+        outbox_workers=1,
+        **chosen,
+    )
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def wait_until(ready: Callable[[], bool], seconds: float = SECONDS) -> float:
+    """How long it took. Raises TimeoutError."""
+    begun = time.monotonic()
+    while not ready():
+        if time.monotonic() > begun + seconds:
+            raise TimeoutError(f"it did not happen within {seconds:.0f} seconds")
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def _listens(pid: int, port: int) -> bool:
+    """By a socket of its own (Linux, SO_REUSEPORT)."""
+    return not _sockets_of(pid).isdisjoint(_listening_on(port))
+
+
+def _listening_on(port: int) -> set[str]:
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == LISTENING}
+
+
+def _sockets_of(pid: int) -> set[str]:
+    try:
+        links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return set()
+    return {found[1] for link in links if (found := _SOCKET.match(link))}
