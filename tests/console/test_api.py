@@ -7,12 +7,14 @@ import re
 from typing import Any
 
 import pytest
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import Client, TestResponse
 
 from idp.app import create_pages
 from idp.errors import StoreUnavailable
-from idp.web.manage import api_document
+from idp.web.manage import api_document, api_nouns
 from idp.web.manage.api_nouns import NOUNS
 from tests.console.calling import (
     APP,
@@ -244,3 +246,8 @@ def test_the_page_for_people_needs_no_token_and_no_script(world: World) -> None:
     assert page.status_code == 200
     assert "<script" not in page.text
     assert COMPANY.replace("northwind", "&lt;tenant&gt;") in page.text
+
+
+def test_the_api_is_given_to_one_application_after_another() -> None:
+    for name in ("one", "another"):
+        api_nouns.install(Flask(name), CSRFProtect())

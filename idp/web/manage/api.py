@@ -166,6 +166,7 @@ class Noun:
         self.title = title
         self.routes: list[Route] = []
         self.blueprint = Blueprint(f"api_{key}", __name__, url_prefix=PREFIX)
+        self.blueprint.after_request(bearer.give_nonce)
 
     def get(self, path: str, says: str, needs: Needs) -> Callable[[View], View]:
         return partial(self._declare, "GET", path, says, needs, 200, None, is_reading=True)

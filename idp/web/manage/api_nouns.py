@@ -10,7 +10,6 @@ from idp.web.manage import (
     access_queue_api,
     api_pages,
     audit_api,
-    bearer,
     branding_api,
     clients_api,
     company_providers_api,
@@ -69,6 +68,5 @@ def install(app: Flask, csrf: CSRFProtect) -> None:
     (security.md S64)."""
     for noun in NOUNS:
         csrf.exempt(noun.blueprint)
-        noun.blueprint.after_request(bearer.give_nonce)
         app.register_blueprint(noun.blueprint)
     app.register_blueprint(api_pages.blueprint_for(NOUNS))
