@@ -197,6 +197,20 @@ def enqueue(
     )
 
 
+def message_of(kind: str, payload: Mapping[str, Any], now: float) -> OutboxMessage:
+    """The same, for who writes rows."""
+    return OutboxMessage(
+        id=new_id(),
+        kind=kind,
+        payload=dict(payload),
+        status=PENDING,
+        attempts=0,
+        created_at=now,
+        run_at=now,
+        locked_until=0.0,
+    )
+
+
 def to_products(database: Database, now: float) -> list[Message]:
     """Claims a few, all to one product. Whoever claims takes a turn, or two could choose the same
     receiver; not even that where there is nothing to do."""

@@ -19,9 +19,7 @@ from idp.database import Base, Connection, Database
 from idp.delivery import Undelivered
 from idp.directory.clients import Client
 from idp.directory.pictures import MAX_BYTES, drawn_anew
-from idp.outbox import OutboxMessage
 from idp.outgoing import Unreachable
-from idp.secret_values import new_id
 from idp.settings import Networks
 
 MOST = 5  # of one client, in so many languages
@@ -57,26 +55,14 @@ def order(rows: Session, client: Client, before: Mapping[str, Any], now: float) 
         )
     )
     for uri in set(named) - set(_named(before)):
-        rows.add(_errand({"client_id": client.client_id, "uri": uri}, now))
+        payload = {"client_id": client.client_id, "uri": uri, outbox.LEAVES_NOTHING: True}
+        rows.add(outbox.message_of(outbox.LOGO, payload, now))
 
 
 def _named(information: Mapping[str, Any]) -> list[str]:
     """The addresses of its logos, the one without a language first."""
     named = sorted(name for name in information if name.partition("#")[0] == "logo_uri")
     return list(dict.fromkeys(information[name] for name in named))[:MOST]
-
-
-def _errand(payload: dict[str, Any], now: float) -> OutboxMessage:
-    return OutboxMessage(
-        id=new_id(),
-        kind=outbox.LOGO,
-        payload={**payload, outbox.LEAVES_NOTHING: True},
-        status=outbox.PENDING,
-        attempts=0,
-        created_at=now,
-        run_at=now,
-        locked_until=0.0,
-    )
 
 
 def fetch(database: Database, allowed: Networks, client_id: str, uri: str) -> None:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 from unicodedata import category
 
-from idp.directory.wording import has_piled_marks
+from idp.directory.wording import BLANKS, UNSEEN, has_piled_marks
 
 TEXT, AMOUNT, LIST = KINDS = ("text", "amount", "list")
 AMOUNTS = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,4})?")
-TEXTS = re.compile(r"[^\u115f\u1160\u2800\u3164\uffa0]{1,200}")  # nor what looks like a space
-INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # Unicode's categories
+TEXTS = re.compile(f"[^{BLANKS}]{{1,200}}")
 MOST_ITEMS = 20
 
 Details = Mapping[str, Any]
@@ -101,7 +100,7 @@ def is_legible(claimed: object) -> bool:
         isinstance(claimed, str)
         and TEXTS.fullmatch(claimed) is not None
         and claimed == " ".join(claimed.split())
-        and INVISIBLE.isdisjoint(map(category, claimed))
+        and UNSEEN.isdisjoint(map(category, claimed))
         and not has_piled_marks(claimed)
     )
 

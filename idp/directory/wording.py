@@ -7,7 +7,7 @@ import unicodedata
 import idna
 
 JOINERS = "\u200c\u200d"  # scripts such as Persian and Devanagari are spelt with them
-UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # Unicode's categories
 MOST_MARKS = 6  # on one letter, in any script
 BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs that are drawn as nothing
 

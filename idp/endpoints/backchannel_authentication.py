@@ -5,7 +5,7 @@ from __future__ import annotations
 from idp import used_once
 from idp.database import Connection
 from idp.directory import users
-from idp.endpoints.clients import authenticated_client, check_fits, form
+from idp.endpoints.clients import authenticated_client, check_fits, check_may_use, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.errors import OAuthRefusal
 from idp.grants import ciba
@@ -25,8 +25,7 @@ def backchannel_authentication(provider: Provider, request: Request) -> Response
     """Judged now, and again when the person decides."""
     sent = form(request)
     client = authenticated_client(provider, request, sent)
-    if ciba.GRANT_TYPE not in client.grant_types:
-        raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
+    check_may_use(client, ciba.GRANT_TYPE)
     now, settings = provider.clock(), provider.settings
     asked = backchannel.read(sent, client, provider.client_keys, settings.issuer, now)
     check_fits(asked.kept, BESIDE)

@@ -93,6 +93,11 @@ def confidential_client(provider: Provider, request: Request, sent: Parameters) 
     return client
 
 
+def check_may_use(client: Client, grant_type: str) -> None:
+    if grant_type not in client.grant_types:
+        raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
+
+
 def _spend_assertion(provider: Provider, found: Authenticated) -> None:
     if not found.assertion_name:
         return

@@ -5,9 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from idp.directory.clients import Client
-from idp.endpoints.clients import authenticated_client, check_fits, form
+from idp.endpoints.clients import authenticated_client, check_fits, check_may_use, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
-from idp.errors import OAuthRefusal
 from idp.grants import device_code
 from idp.grants.decoupled import INTERVAL
 from idp.oidc.authorization_request import DECOUPLED_PARAMETERS
@@ -22,8 +21,7 @@ def device_authorization(provider: Provider, request: Request) -> Response:
     """Judged now, and again when a person has the code in front of them."""
     sent = form(request)
     client = authenticated_client(provider, request, sent)
-    if device_code.GRANT_TYPE not in client.grant_types:
-        raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
+    check_may_use(client, device_code.GRANT_TYPE)
     asked, now = _asked(client, sent), provider.clock()
     read_decoupled(provider, Parameters(asked, frozenset()), now)
     lifetime = provider.settings.device_code_lifetime

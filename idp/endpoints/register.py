@@ -25,6 +25,7 @@ from idp.oidc.software_statement import verify_statement
 from idp.outgoing import Unreachable
 from idp.provider import Provider
 from idp.registration import dynamic_clients
+from idp.registration.changes import fields_of
 from idp.registration.client_form import ClientForm
 from idp.registration.dynamic_clients import Registered
 from idp.secret_values import fingerprint
@@ -237,10 +238,7 @@ def _all_or_nothing(provider: Provider) -> Iterator[tuple[Session, Connection]]:
 
 
 def _record(db: Connection, request: Request, tag: str, registered: Registered, now: float) -> None:
-    fields: dict[str, Any] = {}
-    for each in registered.changes:
-        fields |= each.as_json()["fields"]
-    by = registered.registration.initial_token
+    by, fields = registered.registration.initial_token, fields_of(registered.changes)
     client_id = registered.client.client_id
     audit.record(db, tag, now, request.origin, client=client_id, token=by, fields=fields)
     catalog.touch(db)

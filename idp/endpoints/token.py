@@ -9,7 +9,7 @@ from idp import targets
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.clients import Client
 from idp.directory.details_types import UnfitDetails
-from idp.endpoints.clients import authenticated_client, form
+from idp.endpoints.clients import authenticated_client, check_may_use, form
 from idp.endpoints.messages import NO_STORE, Request, Response, json_response
 from idp.endpoints.token_exchange import exchange
 from idp.errors import OAuthRefusal
@@ -49,8 +49,7 @@ def token(provider: Provider, request: Request) -> Response:
     redeem = GRANTS.get(grant_type)
     if redeem is None:
         raise OAuthRefusal("unsupported_grant_type", "grant_type is not supported.")
-    if grant_type not in client.grant_types:
-        raise OAuthRefusal("unauthorized_client", "The client may not use this grant type.")
+    check_may_use(client, grant_type)
     if grant_type not in WITHOUT_ID_TOKEN:
         check_readable(client, provider.client_keys, ID_TOKEN, provider.clock())
     holder = bound_to(provider, request, client, proof)

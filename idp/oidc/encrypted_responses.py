@@ -1,6 +1,6 @@
-"""What a client wants encrypted to its own key: ID tokens, userinfo, introspection, answers
-to a sign-in (JARM). One place, so
-that nothing leaves in the clear which was registered to be encrypted."""
+"""What a client wants encrypted to its own key: ID tokens, userinfo, introspection, answers to a
+sign-in (JARM). One place, so that nothing leaves in the clear which was registered to be encrypted.
+"""
 
 from __future__ import annotations
 

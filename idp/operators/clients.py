@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -25,9 +24,9 @@ from idp.directory.products import BUILT_IN, CONSOLE, Product
 from idp.errors import told
 from idp.operators.filling_in import filled_in, told_by_field
 from idp.operators.tenants import EVERYWHERE, PAGE
-from idp.registration.changes import Change
+from idp.registration.changes import Change, fields_of
 from idp.registration.client_form import ClientForm
-from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
+from idp.registration.client_secrets import NO_FILES, WITH_SECRET, SecretKeeper
 from idp.registration.clients import apply_clients
 from idp.registration.products import check_launch_clients
 from idp.secret_values import SecretKeys, fingerprint, new_secret
@@ -35,7 +34,6 @@ from idp.secret_values import SecretKeys, fingerprint, new_secret
 OVERLAP_HOURS = (0, 1, 24, 72, 168, 720)
 SHOWN_OF_FINGERPRINT = 16
 MOST_SECRETS = 5
-NO_FILES = Path("/nonexistent")  # an operator's form names no file
 
 
 class Wanted(NamedTuple):
@@ -179,9 +177,7 @@ def _save(operation: Operation, form: ClientForm, tag: str) -> Saved:
 
 
 def _tell(operation: Operation, tag: str, client: Client, changes: list[Change]) -> None:
-    fields: dict[str, Any] = {}
-    for each in changes:
-        fields |= each.as_json()["fields"]
+    fields = fields_of(changes)
     operation.record(tag, tenant=client.tenant_id, changed=client.client_id, fields=fields)
     catalog.touch(operation.db)
 

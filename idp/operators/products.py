@@ -16,6 +16,7 @@ from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import told
 from idp.operators.filling_in import filled_in, told_by_field
+from idp.registration.changes import fields_of
 from idp.registration.product_form import PermissionForm, ProductForm
 from idp.registration.products import apply_products, check_launch_clients
 
@@ -94,8 +95,7 @@ def _save(operation: Operation, form: ProductForm, tag: str) -> Product:
     except sa.exc.IntegrityError:
         raise Mistake(key=told("This key is another product's.")) from None
     if changes:
-        fields = changes[0].as_json()["fields"]
-        operation.record(tag, product=form.key, fields=fields)
+        operation.record(tag, product=form.key, fields=fields_of(changes))
         catalog.touch(operation.db)
     return rows.get_one(Product, form.key)
 

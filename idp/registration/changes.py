@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,6 +33,11 @@ class Change:
         """For the audit log."""
         fields = {name: list(pair) for name, pair in self.fields.items()}
         return {"kind": self.kind, "name": self.name, "action": self.action, "fields": fields}
+
+
+def fields_of(changes: Iterable[Change]) -> dict[str, Any]:
+    """Of what was changed together, for the audit log."""
+    return {name: pair for each in changes for name, pair in each.as_json()["fields"].items()}
 
 
 @dataclass(frozen=True, slots=True)

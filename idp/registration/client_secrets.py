@@ -19,6 +19,7 @@ from idp.registration.client_form import ClientForm, check_client_secret
 from idp.secret_values import fingerprint, new_id, new_secret
 
 WITH_SECRET = ("client_secret_basic", "client_secret_post")
+NO_FILES = Path("/nonexistent")  # for whoever may name none
 
 
 class Chosen(NamedTuple):

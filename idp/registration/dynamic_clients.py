@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as changed
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,7 +34,7 @@ from idp.oidc.sector_identifier import check_stranger
 from idp.oidc.software_statement import MissingStatement
 from idp.registration.changes import Change
 from idp.registration.client_form import ClientForm
-from idp.registration.client_secrets import WITH_SECRET, SecretKeeper
+from idp.registration.client_secrets import NO_FILES, WITH_SECRET, SecretKeeper
 from idp.registration.clients import apply_clients
 from idp.registration.policy import RegistrationPolicy
 from idp.secret_values import fingerprint, new_id, new_secret
@@ -62,16 +61,8 @@ MEMBERS = (
 )
 OURS = (
     *("client_id", "product", "tenant", "status", "client_secret", "client_secret_file"),
-    *(
-        "jwks_file",
-        "permissions",
-        "resources",
-        "authorization_details_types",
-        "first_party",
-        "require_pkce",
-        "refresh_token_rotation",
-    ),
-    *("access_token_signed_response_alg", "information"),
+    *("jwks_file", "permissions", "resources", "authorization_details_types", "first_party"),
+    *("require_pkce", "refresh_token_rotation", "access_token_signed_response_alg", "information"),
 )
 ALWAYS = {"require_auth_time": True}
 NOT_SENT_BACK = (
@@ -79,7 +70,6 @@ NOT_SENT_BACK = (
     *("client_secret_expires_at", "client_id_issued_at"),
 )
 MAX_NAME = 120
-NO_FILES = Path("/nonexistent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +198,8 @@ def add(
     session: Session, form: ClientForm, terms: Terms, statement: str | None, now: float
 ) -> Registered:
     """Raises MetadataRefusal, from outside of which nothing may be written."""
-    keeper, access_token = SecretKeeper(NO_FILES), new_secret()
-    changes = _applied(session, form, keeper, now)
+    changes, secret = _applied(session, form, now)
+    access_token = new_secret()
     registration = ClientRegistration(
         client_id=form.client_id,
         token_hash=fingerprint(access_token),
@@ -221,9 +211,7 @@ def add(
     session.add(registration)
     session.flush()
     client = session.get_one(Client, form.client_id)
-    return Registered(
-        client, registration, changes, access_token, keeper.to_show.get(form.client_id)
-    )
+    return Registered(client, registration, changes, access_token, secret)
 
 
 def replace(
@@ -236,22 +224,22 @@ def replace(
 ) -> Registered:
     """All of it, but for what is an operator's to say. A secret is new only where there was none
     and there has to be one."""
-    keeper = SecretKeeper(NO_FILES)
-    changes = _applied(session, form, keeper, now)
+    changes, secret = _applied(session, form, now)
     registration.software_statement = statement
     session.flush()
     client = session.get_one(Client, form.client_id)
-    return Registered(
-        client, registration, changes, access_token, keeper.to_show.get(form.client_id)
-    )
+    return Registered(client, registration, changes, access_token, secret)
 
 
-def _applied(session: Session, form: ClientForm, keeper: SecretKeeper, now: float) -> list[Change]:
+def _applied(session: Session, form: ClientForm, now: float) -> tuple[list[Change], str | None]:
+    """With the secret, if one was made."""
+    keeper = SecretKeeper(NO_FILES)
     try:
         with session.begin_nested():
-            return apply_clients(session, [form], keeper, now)
+            changes = apply_clients(session, [form], keeper, now)
     except FormMistake as mistake:
         raise MetadataRefusal(mistake.field, mistake.sentence) from mistake
+    return changes, keeper.to_show.get(form.client_id)
 
 
 def check_sent_back(claimed: Mapping[str, Any], client: Client, now: float) -> None:

@@ -11,7 +11,13 @@ from idp.directory.operating import Operation
 from idp.errors import told
 from idp.operators import clients
 from idp.operators.clients import Saved, Wanted
-from idp.registration.client_form import AuthMethod, GrantType
+from idp.registration.client_form import (
+    Algorithm,
+    AuthMethod,
+    ContentAlgorithm,
+    GrantType,
+    KeyAlgorithm,
+)
 from idp.secret_values import fingerprint
 from idp.web.context import provider
 from idp.web.manage.api import PLATFORM, Answer, Listing, Moment, Noun, Part, listed
@@ -23,10 +29,7 @@ CLIENTS = f"{PLATFORM}/clients"
 CLIENT = f"{CLIENTS}/<client_id>"
 NEEDS = "products.manage"
 
-KeyAlgorithm = Literal["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A256KW"]
-ContentAlgorithm = Literal["A128CBC-HS256", "A128GCM", "A256GCM"]
 TO_ITS_KEY = told("To one of its public keys; open, if null.")
-Algorithm = Literal["RS256", "ES256", "PS256", "Ed25519", "EdDSA"]
 
 
 class ClientsWanted(Part):
