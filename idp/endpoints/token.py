@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from idp import targets
-from idp.directory.catalog import Catalog, ProductView
+from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
 from idp.directory.details_types import UnfitDetails
 from idp.endpoints.clients import authenticated_client, check_may_use, form
@@ -21,6 +21,7 @@ from idp.grants import (
     target,
     token_response,
 )
+from idp.grants.redemption import Redemption
 from idp.grants.target import Target, Wanted
 from idp.oidc import authorization_details, resource_indicators
 from idp.oidc.client_metadata import CIBA, DEVICE_CODE, TOKEN_EXCHANGE
@@ -30,7 +31,7 @@ from idp.oidc.parameters import Parameters
 from idp.oidc.resource_indicators import UnknownTarget
 from idp.possession import bound_to, verified_proof
 from idp.provider import Provider
-from idp.targets import judged, opened
+from idp.targets import Judge, judged, opened
 
 WITHOUT_ID_TOKEN = ("client_credentials", TOKEN_EXCHANGE)
 POLLED_WITH = {DEVICE_CODE: "device_code", CIBA: "auth_req_id"}
@@ -59,95 +60,72 @@ def token(provider: Provider, request: Request) -> Response:
 def _authorization_code(
     provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
-    now = provider.clock()
-    catalog = provider.catalog.current(now)
-    product = catalog.product_of(client)
+    by = _redemption(provider, request, client, sent, holder, opened)
     aimed, refresh = authorization_code.redeem(
-        provider.database,
-        provider.secret_keys,
-        provider.settings,
-        client,
-        product,
-        catalog.providers,
-        _required(sent, "code"),
-        sent.get("redirect_uri"),
-        sent.get("code_verifier"),
-        targets.aim(provider, client, _wanted(sent, client, catalog), opened, now),
-        holder,
-        now,
-        request.origin,
+        by, _required(sent, "code"), sent.get("redirect_uri"), sent.get("code_verifier")
     )
-    scope = aimed.state.scope.split()
-    return _tokens(provider, client, product, aimed, scope, holder, refresh, aimed.state.nonce, now)
+    return _tokens(provider, by, aimed, aimed.state.scope.split(), refresh, aimed.state.nonce)
 
 
 def _refresh_token(
     provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
-    now = provider.clock()
-    catalog = provider.catalog.current(now)
-    product = catalog.product_of(client)
+    by = _redemption(provider, request, client, sent, holder, judged)
     claimed_scope = sent.words("scope")
-    aimed, refresh = refresh_token.refresh(
-        provider.database,
-        provider.secret_keys,
-        provider.settings,
-        client,
-        product,
-        catalog.providers,
-        _required(sent, "refresh_token"),
-        claimed_scope,
-        targets.aim(provider, client, _wanted(sent, client, catalog), judged, now),
-        holder,
-        now,
-        request.origin,
-    )
+    aimed, refresh = refresh_token.refresh(by, _required(sent, "refresh_token"), claimed_scope)
     scope = claimed_scope or aimed.state.scope.split()
-    return _tokens(provider, client, product, aimed, scope, holder, refresh, None, now)
+    return _tokens(provider, by, aimed, scope, refresh, None)
 
 
 def _decoupled(
     provider: Provider, request: Request, client: Client, sent: Parameters, holder: Confirmation
 ) -> dict[str, Any]:
-    now, grant_type = provider.clock(), sent.values["grant_type"]
+    by = _redemption(provider, request, client, sent, holder, judged)
+    grant_type = sent.values["grant_type"]
+    handle = _required(sent, POLLED_WITH[grant_type])
+    aimed, refresh = decoupled.redeem(by, grant_type, handle)
+    return _tokens(provider, by, aimed, aimed.state.scope.split(), refresh, aimed.state.nonce)
+
+
+def _redemption(
+    provider: Provider,
+    request: Request,
+    client: Client,
+    sent: Parameters,
+    holder: Confirmation,
+    judge: Judge,
+) -> Redemption:
+    now = provider.clock()
     catalog = provider.catalog.current(now)
-    product = catalog.product_of(client)
-    aimed, refresh = decoupled.redeem(
+    return Redemption(
         provider.database,
         provider.secret_keys,
         provider.settings,
         client,
-        product,
+        catalog.product_of(client),
         catalog.providers,
-        grant_type,
-        _required(sent, POLLED_WITH[grant_type]),
-        targets.aim(provider, client, _wanted(sent, client, catalog), judged, now),
+        targets.aim(provider, client, _wanted(sent, client, catalog), judge, now),
         holder,
         now,
         request.origin,
     )
-    scope = aimed.state.scope.split()
-    return _tokens(provider, client, product, aimed, scope, holder, refresh, aimed.state.nonce, now)
 
 
 def _tokens(
     provider: Provider,
-    client: Client,
-    product: ProductView,
+    by: Redemption,
     aimed: Target,
     scope: Iterable[str],
-    holder: Confirmation,
     refresh: str | None,
     nonce: str | None,
-    now: float,
 ) -> dict[str, Any]:
     return token_response.for_grant(
-        *(aimed, client, product, scope, holder, refresh, nonce),
+        *(aimed, by.client, by.product, scope, by.holder, refresh, nonce),
         provider.client_keys,
-        provider.key_ring.current(now),
+        provider.key_ring.current(by.now),
         provider.secret_keys,
         provider.settings,
-        now,
+        by.now,
     )
 
 

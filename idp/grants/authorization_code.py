@@ -7,24 +7,21 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from idp.audit import Origin
-from idp.database import Connection, Database
-from idp.directory.catalog import ProductView
+from idp.database import Connection
 from idp.directory.clients import Client
 from idp.directory.operator_standing import AnyStanding
-from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import OAuthRefusal
 from idp.grants import grant, grant_state, refresh_token
 from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
 from idp.grants.grant_state import DETAILS, GrantState
-from idp.grants.target import Aim, Target
+from idp.grants.redemption import Redemption
+from idp.grants.target import Target
 from idp.oidc import pkce
 from idp.oidc.authorization_request import AuthorizationRequest
-from idp.oidc.confirmation import Confirmation
 from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.policies import assurance
-from idp.secret_values import SecretKeys, fingerprint, new_id, new_secret
+from idp.secret_values import fingerprint, new_id, new_secret
 from idp.sessions import clients
 from idp.sessions.browser import Evidence, SsoSession
 from idp.settings import Settings
@@ -186,21 +183,12 @@ def _end_of(
 
 
 def redeem(
-    database: Database,
-    secret_keys: SecretKeys,
-    settings: Settings,
-    client: Client,
-    product: ProductView,
-    providers: IdentityProviders,
+    by: Redemption,
     claimed_code: str,
     claimed_redirect_uri: str | None,
     claimed_verifier: str | None,
-    aim: Aim,
-    holder: Confirmation,
-    now: float,
-    origin: Origin,
 ) -> tuple[Target, str | None]:
-    """Spend the code: the grant at the product that its first access token is for, as `aim` finds
+    """Spend the code: the grant at the product that its first access token is for, as its aim finds
     it before anything is spent, and a first refresh token if the client uses them, which a public
     client can refresh by the same key alone (RFC 9449 section 5).
 
@@ -208,45 +196,33 @@ def redeem(
     4.1.2); only a client that proved itself and knows the verifier can cause that.
     """
     try:
-        with database.connection(durable=False) as db:
-            state = grant_state.find_by_code(db, fingerprint(claimed_code), client, now)
+        with by.database.connection(durable=False) as db:
+            state = grant_state.find_by_code(db, fingerprint(claimed_code), by.client, by.now)
             if state is None:
                 raise _invalid("unknown code")
-            _check_bindings(state, client, claimed_redirect_uri, claimed_verifier)
-            return first_tokens(
-                *(db, secret_keys, settings, client, product, providers, state, aim, holder, now)
-            )
+            _check_bindings(state, by.client, claimed_redirect_uri, claimed_verifier)
+            return first_tokens(by, db, state)
     except Replayed as replay:
-        grant.end_replayed(database, "code.replayed", replay.state, now, origin)
+        grant.end_replayed(by.database, "code.replayed", replay.state, by.now, by.origin)
         raise _invalid("the code was used before") from replay
 
 
-def first_tokens(
-    db: Connection,
-    secret_keys: SecretKeys,
-    settings: Settings,
-    client: Client,
-    product: ProductView,
-    providers: IdentityProviders,
-    state: GrantState,
-    aim: Aim,
-    holder: Confirmation,
-    now: float,
-) -> tuple[Target, str | None]:
-    """Spend the grant's code. Raises Replayed or invalid_grant, and whatever `aim` does before
+def first_tokens(by: Redemption, db: Connection, state: GrantState) -> tuple[Target, str | None]:
+    """Spend the grant's code. Raises Replayed or invalid_grant, and whatever the aim does before
     anything is spent."""
-    if state.jkt not in (None, holder.jkt):
+    client, now = by.client, by.now
+    if state.jkt not in (None, by.holder.jkt):
         raise _invalid("the code is bound to another key")
     if state.code_used_at is not None:
         raise Replayed(state)
     if state.code_expires_at <= now:
         raise _invalid("the code has expired")
-    grant.check_alive(state, client, product, providers, settings, now)
-    target = aim(db, state)
+    grant.check_alive(state, client, by.product, by.providers, by.settings, now)
+    target = by.aim(db, state)
     _sign_in_at(db, state, client, now)
     handle = new_secret() if "refresh_token" in client.grant_types else None
-    _spend(db, client, state, handle, holder, settings, now)
-    return target, refresh_token.encode_token(secret_keys, handle, 1) if handle else None
+    _spend(by, db, state, handle)
+    return target, refresh_token.encode_token(by.secret_keys, handle, 1) if handle else None
 
 
 def _sign_in_at(db: Connection, state: GrantState, client: Client, now: float) -> None:
@@ -258,28 +234,20 @@ def _sign_in_at(db: Connection, state: GrantState, client: Client, now: float) -
         raise _invalid("the session has ended")
 
 
-def _spend(
-    db: Connection,
-    client: Client,
-    state: GrantState,
-    handle: str | None,
-    holder: Confirmation,
-    settings: Settings,
-    now: float,
-) -> None:
+def _spend(by: Redemption, db: Connection, state: GrantState, handle: str | None) -> None:
     """One conditional write: of all who try at once, one gets a row, and only while the person is
     signed in. The client session stands already, so a sign-out from now on tells the product."""
     spent = db.row(
         _SPEND,
         grant_id=state.id,
-        now=now,
+        now=by.now,
         new_refresh_hash=fingerprint(handle) if handle else None,
-        new_idle_expires_at=now + settings.refresh_idle_lifetime,
-        new_jkt=holder.jkt,
-        new_x5t=holder.x5t,
+        new_idle_expires_at=by.now + by.settings.refresh_idle_lifetime,
+        new_jkt=by.holder.jkt,
+        new_x5t=by.holder.x5t,
     )
     if spent is None:
-        raise _reason_for_losing(db, client, state, now)
+        raise _reason_for_losing(db, by.client, state, by.now)
 
 
 def _reason_for_losing(db: Connection, client: Client, state: GrantState, now: float) -> Exception:

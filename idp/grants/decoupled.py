@@ -14,18 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.audit import Origin
-from idp.database import Base, Connection, Database
-from idp.directory.catalog import ProductView
+from idp.database import Base, Connection
 from idp.directory.clients import Client
-from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import OAuthRefusal
 from idp.grants import authorization_code, grant, grant_state
 from idp.grants.grant import Replayed
-from idp.grants.target import Aim, Target
+from idp.grants.redemption import Redemption
+from idp.grants.target import Target
 from idp.oidc.client_metadata import CIBA, DEVICE_CODE
-from idp.oidc.confirmation import Confirmation
-from idp.secret_values import SecretKeys, fingerprint
-from idp.settings import Settings
+from idp.secret_values import fingerprint
 from idp.statements import Upsert
 
 INTERVAL = 5  # seconds between two polls, and what each that comes too early adds
@@ -241,20 +238,7 @@ def deny(db: Connection, handle_hash: str, browser: str, now: float) -> bool:
     return row is not None
 
 
-def redeem(
-    database: Database,
-    secret_keys: SecretKeys,
-    settings: Settings,
-    client: Client,
-    product: ProductView,
-    providers: IdentityProviders,
-    grant_type: str,
-    claimed_handle: str,
-    aim: Aim,
-    holder: Confirmation,
-    now: float,
-    origin: Origin,
-) -> tuple[Target, str | None]:
+def redeem(by: Redemption, grant_type: str, claimed_handle: str) -> tuple[Target, str | None]:
     """The grant at the product that its first access token is for, and a first refresh token if the
     client uses them, once (RFC 8628 section 3.5).
 
@@ -263,18 +247,16 @@ def redeem(
     grant and all that it gave (security.md S05).
     """
     try:
-        with database.connection(durable=False) as db:
-            grant_id = _granted(db, client, grant_type, fingerprint(claimed_handle), now)
-            state = grant_state.find(db, grant_id, "", client, now)
+        with by.database.connection(durable=False) as db:
+            grant_id = _granted(db, by.client, grant_type, fingerprint(claimed_handle), by.now)
+            state = grant_state.find(db, grant_id, "", by.client, by.now)
             if state is None:
                 raise _invalid("its grant is gone")
-            if state.code_used_at is None and state.code_expires_at <= now:
+            if state.code_used_at is None and state.code_expires_at <= by.now:
                 raise _expired("Nobody has come for it in time. Begin again.")
-            return authorization_code.first_tokens(
-                *(db, secret_keys, settings, client, product, providers, state, aim, holder, now)
-            )
+            return authorization_code.first_tokens(by, db, state)
     except Replayed as replay:
-        grant.end_replayed(database, REPLAYED[grant_type], replay.state, now, origin)
+        grant.end_replayed(by.database, REPLAYED[grant_type], replay.state, by.now, by.origin)
         raise _invalid("used before") from replay
 
 

@@ -14,21 +14,17 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.audit import Origin
-from idp.database import Connection, Database
-from idp.directory.catalog import ProductView
-from idp.directory.clients import Client
+from idp.database import Connection
 from idp.directory.memberships import Membership
-from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import OAuthRefusal
 from idp.grants import grant, grant_state
 from idp.grants.grant import Replayed
 from idp.grants.grant_row import Grant
 from idp.grants.grant_state import GrantState
-from idp.grants.target import Aim, Target
+from idp.grants.redemption import Redemption
+from idp.grants.target import Target
 from idp.oidc.confirmation import Confirmation
 from idp.secret_values import SecretKeys, decode, encode, fingerprint
-from idp.settings import Settings
 
 HANDLE_CHARACTERS = 43
 GENERATION_BYTES = 4
@@ -113,96 +109,70 @@ def _mac(secret_keys: SecretKeys, handle: str, number: bytes) -> bytes:
 
 
 def refresh(
-    database: Database,
-    secret_keys: SecretKeys,
-    settings: Settings,
-    client: Client,
-    product: ProductView,
-    providers: IdentityProviders,
-    claimed_token: str,
-    claimed_scope: tuple[str, ...],
-    aim: Aim,
-    holder: Confirmation,
-    now: float,
-    origin: Origin,
+    by: Redemption, claimed_token: str, claimed_scope: tuple[str, ...]
 ) -> tuple[Target, str]:
-    """The grant at the product that the access token is for (`aim`), and the refresh token to use
-    from now on. Everything it rests on is read again (security.md S19), and who brings a public
-    client's has to hold the key of the first proof that came with it (RFC 9449 section 5). Raises
+    """The grant at the product that the access token is for, and the refresh token to use from now
+    on. Everything it rests on is read again (security.md S19), and who brings a public client's has
+    to hold the key of the first proof that came with it (RFC 9449 section 5). Raises
     invalid_grant."""
-    claimed = read_token(secret_keys, claimed_token)
+    claimed = read_token(by.secret_keys, claimed_token)
     if claimed is None:
         raise _invalid("not a refresh token of ours")
+    client, now = by.client, by.now
     try:
-        with database.connection(durable=False) as db:
+        with by.database.connection(durable=False) as db:
             state = grant_state.find_by_refresh(db, fingerprint(claimed.handle), client, now)
             if state is None or state.client_id != client.client_id:
                 raise _invalid("unknown, or another client's")
-            grant.check_alive(state, client, product, providers, settings, now)
+            grant.check_alive(state, client, by.product, by.providers, by.settings, now)
             if (state.idle_expires_at or 0.0) <= now:
                 raise _invalid("unused for too long")
-            if client.is_public and not _is_held(state, holder):
+            if client.is_public and not _is_held(state, by.holder):
                 raise _invalid("bound to another key or certificate")
             if not set(claimed_scope) <= set(state.scope.split()):
                 raise OAuthRefusal("invalid_scope", "More scope than was granted.")
-            target = aim(db, state)
+            target = by.aim(db, state)
             spend = _rotate if client.rotates_refresh_tokens else _keep
-            generation = spend(db, settings, client, state, claimed, holder, now)
+            generation = spend(by, db, state, claimed)
     except Replayed as replay:
-        grant.end_replayed(database, "refresh_token.replayed", replay.state, now, origin)
+        grant.end_replayed(by.database, "refresh_token.replayed", replay.state, now, by.origin)
         raise _invalid("used before: the family is ended") from replay
-    return target, encode_token(secret_keys, claimed.handle, generation)
+    return target, encode_token(by.secret_keys, claimed.handle, generation)
 
 
 def _is_held(state: GrantState, holder: Confirmation) -> bool:
     return state.jkt in (None, holder.jkt) and state.x5t in (None, holder.x5t)
 
 
-def _rotate(
-    db: Connection,
-    settings: Settings,
-    client: Client,
-    state: GrantState,
-    claimed: ClaimedToken,
-    holder: Confirmation,
-    now: float,
-) -> int:
+def _rotate(by: Redemption, db: Connection, state: GrantState, claimed: ClaimedToken) -> int:
     """One write takes the generation. The immediate predecessor may come again within the grace, a
     bounded number of times (a lost answer, a second tab); all else is a replay."""
     if claimed.generation == state.generation and db.row(
         _ROTATE,
         grant_id=state.id,
         spent=claimed.generation,
-        now=now,
-        new_idle_expires_at=now + settings.refresh_idle_lifetime,
-        new_jkt=holder.jkt,
-        new_x5t=holder.x5t,
+        now=by.now,
+        new_idle_expires_at=by.now + by.settings.refresh_idle_lifetime,
+        new_jkt=by.holder.jkt,
+        new_x5t=by.holder.x5t,
     ):
         return claimed.generation + 1
-    grace = settings.refresh_grace if client.is_public else 0
+    grace = by.settings.refresh_grace if by.client.is_public else 0
     if grace and db.row(
         _USE_GRACE,
         grant_id=state.id,
         successor=claimed.generation + 1,
-        grace_since=now - grace,
+        grace_since=by.now - grace,
     ):
         return claimed.generation + 1
     raise Replayed(state)
 
 
-def _keep(
-    db: Connection,
-    settings: Settings,
-    client: Client,
-    state: GrantState,
-    claimed: ClaimedToken,
-    holder: Confirmation,
-    now: float,
-) -> int:
+def _keep(by: Redemption, db: Connection, state: GrantState, claimed: ClaimedToken) -> int:
     """The same token again, good for another idle lifetime."""
     if claimed.generation != state.generation:
         raise Replayed(state)
-    idle_expires_at = now + settings.refresh_idle_lifetime
+    idle_expires_at = by.now + by.settings.refresh_idle_lifetime
     if db.row(_KEEP, grant_id=state.id, new_idle_expires_at=idle_expires_at) is None:
         raise _invalid("ended meanwhile")
     return claimed.generation
