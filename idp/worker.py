@@ -52,6 +52,7 @@ SWEEP_SECONDS = 60.0
 
 log = structlog.get_logger("worker")
 
+WriteLetter = Callable[[dict[str, Any]], Letter]
 
 THREADS: Mapping[Lane, int] = {
     outbox.errands: 1,
@@ -82,7 +83,11 @@ def run(held: Provider, stop: threading.Event) -> None:
 
 def senders_of(held: Provider) -> Mapping[str, Sender]:
     """A sender for each kind of message."""
-    write_letter = partial(letters.write, create_pages(held))
+    return senders_by(held, partial(letters.write, create_pages(held)))
+
+
+def senders_by(held: Provider, write_letter: WriteLetter) -> Mapping[str, Sender]:
+    """The same, where the pages that letters are written by are there already."""
     post_letter = letter_poster(held.settings, held.database)
     post_text = text_poster(held.settings, held.database)
     return {
@@ -138,7 +143,7 @@ def import_people(held: Provider) -> bool:
 
 def send_code(
     held: Provider,
-    write: Callable[[dict[str, Any]], Letter],
+    write: WriteLetter,
     post: PostLetter,
     message: Message,
     now: float,

@@ -16,7 +16,7 @@ from idp.setup.demonstration import (
 )
 from idp.setup.exporting import export, to_yaml
 from idp.setup.form import SetupFile
-from idp.setup.reading import json_schema, parse, read
+from idp.setup.reading import json_schema, load, parse, read
 
 __all__ = [
     "DEMO_PASSWORD",
@@ -28,6 +28,7 @@ __all__ = [
     "demo_people",
     "export",
     "json_schema",
+    "load",
     "parse",
     "people_outside_the_demo",
     "read",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,20 @@ _PLACEHOLDER = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 def parse(path: Path, variables: Mapping[str, str] | None = None) -> SetupFile:
     """`${name}` in a text stands for a variable of the caller's, never of the environment; `$${` is
     a plain `${`. Raises SetupMistake, which never repeats a value that may be secret."""
-    try:
+    with _mistakes_told(path):
         return read(_load(path), variables or {}, str(path))
+
+
+def load(path: Path) -> object:
+    """What the file holds, as it stands. Raises SetupMistake."""
+    with _mistakes_told(path):
+        return _load(path)
+
+
+@contextmanager
+def _mistakes_told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as problem:
         raise SetupMistake(f"{path} can't be read: {problem.strerror}.") from problem
     except RecursionError:
