@@ -17,6 +17,7 @@ from tests.machine.kept import keep
 from tests.machine.postgres import Postgres, start_postgres
 from tests.machine.redis_server import RedisServer, start_redis
 from tests.machine.second_latchkey import second_latchkey
+from tests.machine.under_test import kept_under_test, under_test
 from tests.world import (
     either_world,
     furnished_folder,
@@ -33,10 +34,12 @@ __all__ = [  # fixtures, found by name
     "furnished_folder",
     "furnished_postgres",
     "kept_postgres",
+    "kept_under_test",
     "postgres_loads",
     "postgres_world",
     "second_latchkey",
     "sqlite_loads",
+    "under_test",
     "world",
 ]
 

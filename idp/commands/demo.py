@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.client import HTTPException
+from pathlib import Path
 from urllib.request import urlopen
 
 import click
@@ -25,19 +26,45 @@ from idp.settings import PREFIX, Settings, settings_from
 
 HOST = "localhost"
 LOOPBACK = "127.0.0.0/8, ::1/128"
+PORT = 8000
 PRODUCTS = ("lms", "payments", "connections")
 PATIENCE = 20.0
 STOP_TIMEOUT = 10.0
 QUIET = {f"{PREFIX}LOG_LEVEL": "WARNING"}
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 Processes = list[subprocess.Popen[bytes]]
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="The products take the next three.")
+@click.option("--port", type=int, help="8000 if left out; the products take the next three.")
 @click.option("--furnish", is_flag=True, help="Write the demo's companies and people, and end.")
-def demo(port: int, furnish: bool) -> None:
-    """Start everything, print where to go, and run until Ctrl-C."""
+@click.option("--test", "is_test", is_flag=True, help="A provider for a product's tests instead.")
+@click.option("--client", "clients", multiple=True, metavar="ID=REDIRECT_URI", help="For --test.")
+@click.option("--apply", "file", type=_FILE, help="For --test: a file as `idp apply` takes it.")
+@click.option("--tied", is_flag=True, help="For --test: end when standard input does.")
+def demo(
+    port: int | None,
+    furnish: bool,
+    is_test: bool,
+    clients: tuple[str, ...],
+    file: Path | None,
+    tied: bool,
+) -> None:
+    """Start everything, print where to go, and run until Ctrl-C.
+
+    With --test: a provider with nothing but what is declared, a clock to move, and mail to read, at
+    a port that is free; it prints one line of JSON when it is ready, and leaves nothing behind."""
+    if is_test:
+        from idp.commands.test_mode.process import serve_test
+
+        _check_name()
+        serve_test(port or 0, _named(clients), file, tied=tied)
+        return
+    if clients or file or tied:
+        raise click.UsageError("--client, --apply and --tied are for --test.")
+    port = PORT if port is None else port
     if furnish:
         _furnish(port)
         return
@@ -53,6 +80,17 @@ def demo(port: int, furnish: bool) -> None:
         has_died = any(process.poll() is not None for process in processes)
     click.echo("\nStopped.")
     sys.exit(1 if has_died else 0)
+
+
+def _named(clients: tuple[str, ...]) -> dict[str, list[str]]:
+    """Redirect URIs by client."""
+    named: dict[str, list[str]] = {}
+    for each in clients:
+        client_id, is_told, redirect_uri = each.partition("=")
+        if not is_told:
+            raise click.UsageError("--client is like wiki=http://localhost:9000/callback.")
+        named.setdefault(client_id, []).append(redirect_uri)
+    return named
 
 
 def _furnish(port: int) -> None:
