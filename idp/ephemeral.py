@@ -1,23 +1,22 @@
 """Values that expire and may be lost: half-finished sign-ins and the like.
 
-One contract, two stores: Redis by URL, else the database. What must survive (codes, used tokens,
-lockouts, revocations) lives in tables of its own.
+One contract, and here the store in the database; `ephemeral_redis.py` is another, and
+`ephemeral_stores.py` both as one. What must survive (codes, used tokens, lockouts, revocations, and
+what was spent) lives in tables of its own, whatever Redis does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from idp import used_once
 from idp.database import Base, Database
-from idp.errors import StoreUnavailable
 from idp.statements import Upsert
 
-REDIS_PREFIX = "latchkey:"
 COUNT_PREFIX = "count:"
 
 
@@ -33,8 +32,15 @@ class Ephemeral(Protocol):
     def take(self, key: str, now: float) -> str | None:
         """The value, for exactly one of all who ask."""
 
+    def drop(self, keys: Collection[str], now: float) -> None:
+        """Leave nothing of these, where anything is."""
+
+    def spend(self, name: str, ttl: float, now: float) -> bool:
+        """True for exactly one of all who ask within `ttl`, whatever was lost meanwhile."""
+
     def count(self, key: str, ttl: float, now: float) -> int:
-        """How many times this was asked since the first within `ttl`: 1, 2, 3, …"""
+        """How many times this was asked since the first within `ttl`: 1, 2, 3, … It may be lost:
+        for what annoys, and never for what lets anybody in."""
 
     def ping(self) -> None:
         """Raises StoreUnavailable when the store is away."""
@@ -85,6 +91,7 @@ _PUT = Upsert(_put)
 _COUNT = Upsert(_count)
 _READ = sa.select(_TABLE.c.value).where(_KEY, _ALIVE)
 _TAKE = sa.delete(_TABLE).where(_KEY).returning(_TABLE.c.value, _TABLE.c.expires_at)
+_DROP = sa.delete(_TABLE).where(_KEY)
 _SWEEP = sa.delete(_TABLE).where(_TABLE.c.expires_at <= _NOW)
 
 
@@ -108,6 +115,15 @@ class SqlEphemeral:
             row = db.row(_TAKE, key=key)
         return str(row[0]) if row and row[1] > now else None
 
+    def drop(self, keys: Collection[str], now: float) -> None:
+        with self._database.connection(durable=False) as db:
+            for key in keys:
+                db.run(_DROP, key=key)
+
+    def spend(self, name: str, ttl: float, now: float) -> bool:
+        with self._database.connection(durable=False) as db:
+            return used_once.spend(db, name, now + ttl)
+
     def count(self, key: str, ttl: float, now: float) -> int:
         with self._database.connection(durable=False) as db:
             row = db.row(_COUNT, key=COUNT_PREFIX + key, expires_at=now + ttl, now=now)
@@ -121,76 +137,3 @@ class SqlEphemeral:
         """Delete what has expired; nothing depends on it having run."""
         with self._database.connection(durable=False) as db:
             return db.run(_SWEEP, now=now)
-
-
-_REDIS_COUNT = """
-local kept = redis.call('GET', KEYS[1])
-if kept then
-  local expires_at, uses = string.match(kept, '^(%S+) (%d+)$')
-  if expires_at and tonumber(expires_at) > tonumber(ARGV[1]) then
-    uses = tonumber(uses) + 1
-    redis.call('SET', KEYS[1], expires_at .. ' ' .. uses, 'KEEPTTL')
-    return uses
-  end
-end
-redis.call('SET', KEYS[1], ARGV[2] .. ' 1', 'PX', ARGV[3])
-return 1
-"""
-
-
-class RedisEphemeral:
-    """In Redis. The expiry is kept with the value too, so that the caller's clock decides."""
-
-    def __init__(self, url: str) -> None:
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        self._outages = (redis.RedisError, OSError)
-        self._redis: Any = redis.Redis.from_url(
-            url,
-            retry=Retry(NoBackoff(), 1),
-            socket_timeout=0.5,
-            socket_connect_timeout=0.25,
-        )
-        self._count: Any = self._redis.register_script(_REDIS_COUNT)
-
-    def put(self, key: str, value: str, ttl: float, now: float) -> None:
-        kept = orjson.dumps([now + ttl, value])
-        self._ask(lambda: self._redis.set(REDIS_PREFIX + key, kept, px=_milliseconds(ttl)))
-
-    def read(self, key: str, now: float) -> str | None:
-        return _alive(self._ask(lambda: self._redis.get(REDIS_PREFIX + key)), now)
-
-    def take(self, key: str, now: float) -> str | None:
-        return _alive(self._ask(lambda: self._redis.getdel(REDIS_PREFIX + key)), now)
-
-    def count(self, key: str, ttl: float, now: float) -> int:
-        arguments = [repr(now), repr(now + ttl), _milliseconds(ttl)]
-        keys = [REDIS_PREFIX + COUNT_PREFIX + key]
-        return int(self._ask(lambda: self._count(keys=keys, args=arguments)))
-
-    def ping(self) -> None:
-        self._ask(self._redis.ping)
-
-    def _ask(self, question: Callable[[], Any]) -> Any:
-        try:
-            return question()
-        except self._outages as problem:
-            raise StoreUnavailable(f"redis: {problem}") from problem
-
-
-def _alive(kept: bytes | None, now: float) -> str | None:
-    if kept is None:
-        return None
-    expires_at, value = orjson.loads(kept)
-    return str(value) if expires_at > now else None
-
-
-def _milliseconds(ttl: float) -> int:
-    return max(1, int(ttl * 1000))
-
-
-def ephemeral(redis_url: str, database: Database) -> Ephemeral:
-    """The store that the settings name."""
-    return RedisEphemeral(redis_url) if redis_url else SqlEphemeral(database)

@@ -12,7 +12,8 @@ from idp.database import Database
 from idp.directory.catalog import Catalog, Versioned, load_catalog
 from idp.directory.clients import Client
 from idp.directory.identity_providers import load_identity_providers
-from idp.ephemeral import Ephemeral, ephemeral
+from idp.ephemeral import Ephemeral
+from idp.ephemeral_stores import ephemeral
 from idp.federation.upstream import Upstreams
 from idp.oidc.jwks_uri import ClientKeys
 from idp.oidc.software_statement import Issuers, read_issuers
@@ -22,7 +23,7 @@ from idp.settings import Settings
 from idp.tokens.signed_tokens import ID_TOKEN, BadToken, TokenReader
 from idp.tokens.signing_keys import KeyRing, load_key_ring
 from idp.tokens.subjects import person_of
-from idp.traced_stores import TracedEphemeral, trace_statements
+from idp.traced_stores import TracedRedis, trace_statements
 from idp.traces import TRACES
 from idp.turns import Turns
 
@@ -69,11 +70,10 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
 
 
 def _ephemeral(settings: Settings, database: Database) -> Ephemeral:
-    store = ephemeral(settings.redis_url, database)
     if not TRACES.are_on:
-        return store
+        return ephemeral(settings.redis_url, database)
     trace_statements(database)
-    return TracedEphemeral(store) if settings.redis_url else store
+    return ephemeral(settings.redis_url, database, TracedRedis)
 
 
 def _catalog(database: Database) -> Catalog:

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from idp.database import Database
-from idp.ephemeral import Ephemeral
+from idp.ephemeral_redis import RedisEphemeral
 from idp.traces import TRACES, Attributes
 
 LONGEST_TEXT = 2048
@@ -63,30 +63,28 @@ def _attributes(system: str, sql: str) -> Attributes:
     return {"db.system.name": system, "db.query.text": sql[:LONGEST_TEXT]}
 
 
-class TracedEphemeral:
-    """Redis. Keys are names that somebody may have chosen, so they are not told."""
-
-    def __init__(self, store: Ephemeral) -> None:
-        self._store = store
+class TracedRedis(RedisEphemeral):
+    """Keys are names that somebody may have chosen, so they are not told."""
 
     def put(self, key: str, value: str, ttl: float, now: float) -> None:
         with _command("SET"):
-            self._store.put(key, value, ttl, now)
+            super().put(key, value, ttl, now)
 
     def read(self, key: str, now: float) -> str | None:
         with _command("GET"):
-            return self._store.read(key, now)
+            return super().read(key, now)
 
     def take(self, key: str, now: float) -> str | None:
         with _command("GETDEL"):
-            return self._store.take(key, now)
+            return super().take(key, now)
+
+    def drop(self, keys: Collection[str]) -> int:
+        with _command("DEL"):
+            return super().drop(keys)
 
     def count(self, key: str, ttl: float, now: float) -> int:
         with _command("EVALSHA"):
-            return self._store.count(key, ttl, now)
-
-    def ping(self) -> None:
-        self._store.ping()
+            return super().count(key, ttl, now)
 
 
 def _command(name: str) -> Any:

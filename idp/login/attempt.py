@@ -188,7 +188,7 @@ def begin(
 def save(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> None:
     remaining = attempt.started_at + lifetime - now
     if attempt.left:
-        store.take(_key(attempt.left), now)
+        store.drop([_key(attempt.left)], now)
     if remaining > 0:
         kept = {k: v for k, v in asdict(attempt).items() if k != "id"}
         kept["proven"] = {method: proof.kept for method, proof in attempt.proven.items()}
@@ -210,9 +210,8 @@ def spend(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> No
     """Of all who finish it, one does, even where a slow step has put it back meanwhile, or has
     proven the same again. Raises AttemptOver for the others."""
     began_as = attempt.began_as or attempt.id
-    for known_as in dict.fromkeys((attempt.id, began_as)):
-        store.take(_key(known_as), now)
-    if store.count("spent " + _key(began_as), lifetime, now) != 1:
+    store.drop({_key(attempt.id), _key(began_as)}, now)
+    if not store.spend(_key(began_as), lifetime, now):
         raise AttemptOver("spent already")
 
 

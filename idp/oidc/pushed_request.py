@@ -46,8 +46,8 @@ def read(store: Ephemeral, key: str, now: float) -> Parameters:
 def spend(store: Ephemeral, key: str, lifetime: float, now: float) -> None:
     """Of all who have begun with it one gets an answer, `lifetime` being how long any of them may
     take. Raises PageRefusal for the others."""
-    store.take(key, now)
-    if store.count("spent " + key, lifetime, now) != 1:
+    store.drop([key], now)
+    if not store.spend(key, lifetime, now):
         raise PageRefusal(CODE, OVER, "the pushed request was answered before")
 
 

@@ -57,7 +57,7 @@ PLANTED = [
     ("downward", "idp/web/login/password.py", "import idp.endpoints.authorize"),
     ("downward", "idp/policies/sessions.py", "import idp.sessions.browser"),
     ("downward", "idp/tokens/claims.py", "import idp.credentials.factors"),
-    ("downward", "idp/limits.py", "def check():\n    import idp.used_once"),
+    ("downward", "idp/limits.py", "def check():\n    import idp.answered_once"),
     ("downward", "idp/tools.py", "a_module_that_has_no_layer = True"),
     ("web", "idp/web/manage/members.py", "import idp.web.account.profile"),
     ("web", "idp/web/account/profile.py", "import idp.web.login.password"),

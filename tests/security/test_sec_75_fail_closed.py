@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from idp.errors import StoreUnavailable
 from idp.tokens import signed_tokens
-from tests.machine.redis_server import RedisServer
-from tests.security.browsing import SignInForm, minted, reopened
+from tests.security.browsing import SignInForm, minted
 from tests.security.browsing_acts import NAMES, Acts, Away, failing
-from tests.world import AMARA, PASSWORD, World, sent_back
+from tests.world import AMARA, PASSWORD, World
 
 
 def outage() -> Exception:
@@ -143,36 +141,6 @@ def test_sec_75_a_fault_in_the_key_ring_verifies_nothing(
 
 def unavailable_key(*_: object, **__: object) -> None:
     raise RuntimeError("the key is strange")
-
-
-def test_sec_75_without_redis_nobody_new_gets_in_and_products_go_on(
-    world: World, own_redis: RedisServer
-) -> None:
-    beside = reopened(world, replace(world.settings, redis_url=own_redis.url))
-    browser = beside.browser()
-    given, code = browser.tokens(), browser.code()
-    half = beside.browser()
-    page = half.follow(half.authorize())
-    form = SignInForm(beside)
-    own_redis.stop()
-    for answer in (
-        beside.browser().authorize(),
-        half.submit(page, email=AMARA, password=PASSWORD),
-        half.get("/login/password?attempt=" + page.request.args["attempt"]),
-        form.send(AMARA, PASSWORD),
-        beside.browser().get("/account"),
-    ):
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"]
-        assert_gives_nothing(answer)
-    assert beside.redeem(code).status_code == 200
-    assert beside.refresh(given["refresh_token"]).status_code == 200
-    assert beside.userinfo(given["access_token"]).status_code == 200
-    assert "code" in sent_back(browser.authorize(prompt="none"))
-    own_redis.start()
-    assert half.submit(page, email=AMARA, password=PASSWORD).status_code == 400
-    assert "code" in sent_back(beside.browser().sign_in())
-    beside.held.database.close()
 
 
 ODD_HEADERS = [

@@ -9,20 +9,26 @@ from pathlib import Path
 import pytest
 
 from idp.database import Database
-from idp.ephemeral import Ephemeral, ephemeral
+from idp.ephemeral import Ephemeral
+from idp.ephemeral_stores import ephemeral
+from idp.sealed import Sealed
+from tests.machine.processes import LOOPBACK
 from tests.storage.conftest import fresh_database
-from tests.storage.crew import PROCESSES, THREADS, Crew, Prepared, threads_at_once
+from tests.storage.crew import KEYS, PROCESSES, THREADS, Crew, Prepared, threads_at_once
 
 NOW = 1_795_000_000.0
 TTL = 60.0
 Place = tuple[str, str]  # the URLs of the database and of Redis
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "redis"])
+@pytest.fixture(params=["sqlite", "postgresql", "redis", "redis is away"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "redis":
-        return f"sqlite:///{tmp_path / 'unused.db'}", request.getfixturevalue("redis_url")
-    return fresh_database(request, request.param, tmp_path), ""
+    kind, redis_url = request.param, ""
+    if kind == "redis":
+        kind, redis_url = "sqlite", request.getfixturevalue("redis_url")
+    elif kind == "redis is away":
+        kind, redis_url = "sqlite", f"redis://{LOOPBACK}:{request.getfixturevalue('unused_port')}"
+    return fresh_database(request, kind, tmp_path), redis_url
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def store(place: Place) -> Iterator[Ephemeral]:
 def opened(kept: ExitStack, place: Place) -> Ephemeral:
     database = Database(place[0])
     kept.callback(database.close)
-    return ephemeral(place[1], database)
+    return Sealed(ephemeral(place[1], database), KEYS)
 
 
 def test_a_value_is_read_as_often_as_asked(store: Ephemeral) -> None:
@@ -98,6 +104,23 @@ def test_taking_leaves_nothing(store: Ephemeral) -> None:
     assert store.read("key", NOW) is None
 
 
+def test_what_was_taken_can_be_put_and_taken_again(store: Ephemeral) -> None:
+    for _ in range(2):
+        store.put("key", "value", TTL, NOW)
+        assert store.take("key", NOW) == "value"
+
+
+def test_what_is_dropped_is_gone_and_what_never_was_is_no_fault(store: Ephemeral) -> None:
+    for key in "abc":
+        store.put(key, "value", TTL, NOW)
+    store.drop(["a", "c", "never"], NOW)
+    assert [store.read(key, NOW) for key in "abc"] == [None, "value", None]
+
+
+def test_a_name_is_spent_once(store: Ephemeral) -> None:
+    assert [store.spend(name, TTL, NOW) for name in "aba"] == [True, True, False]
+
+
 def test_keys_do_not_touch_each_other(store: Ephemeral) -> None:
     for key in ("a", "A", "a ", "a%", "ä", "a:b"):
         store.put(key, f"of {key}", TTL, NOW)
@@ -159,14 +182,15 @@ def test_a_count_and_a_value_of_one_name_are_apart(store: Ephemeral) -> None:
     assert store.count("key", TTL, NOW) == 3
 
 
-def test_a_store_that_is_there_answers_a_ping(store: Ephemeral) -> None:
-    store.ping()
-
-
 def test_of_many_threads_one_takes_the_value(store: Ephemeral) -> None:
     store.put("key", "value", TTL, NOW)
     taken = threads_at_once(lambda number: store.take("key", NOW))
     assert sorted(taken, key=str) == [None] * (THREADS - 1) + ["value"]
+
+
+def test_of_many_threads_one_spends_the_name(store: Ephemeral) -> None:
+    spent = threads_at_once(lambda number: store.spend("name", TTL, NOW))
+    assert sum(spent) == 1
 
 
 def test_many_threads_count_exactly(store: Ephemeral) -> None:
@@ -175,7 +199,7 @@ def test_many_threads_count_exactly(store: Ephemeral) -> None:
 
 
 def test_of_many_processes_one_takes_each_value(store: Ephemeral, place: Place, crew: Crew) -> None:
-    keys = [f"key {number}" for number in range(20)]
+    keys = [f"key {number}" for number in range(4)]
     for key in keys:
         store.put(key, f"of {key}", TTL, NOW)
     taken = crew.race(taker, place, keys)
@@ -198,11 +222,11 @@ def test_many_processes_start_a_new_window_once(store: Ephemeral, place: Place, 
 
 def taker(kept: ExitStack, place: Place, keys: list[str]) -> Prepared:
     store = opened(kept, place)
-    return store.ping, lambda number: [
+    return lambda: store.read("key", NOW), lambda number: [
         value for key in keys if (value := store.take(key, NOW)) is not None
     ]
 
 
 def counter(kept: ExitStack, place: Place, now: float) -> Prepared:
     store = opened(kept, place)
-    return store.ping, lambda number: store.count("key", TTL, now)
+    return lambda: store.read("key", NOW), lambda number: store.count("key", TTL, now)

@@ -17,7 +17,8 @@ from idp import database as databases
 from idp import lanes
 from idp.commands import main
 from idp.database import Database
-from idp.ephemeral import Ephemeral, EphemeralValue, RedisEphemeral, SqlEphemeral
+from idp.ephemeral import Ephemeral, EphemeralValue, SqlEphemeral
+from idp.ephemeral_redis import RedisEphemeral
 from idp.errors import StoreUnavailable
 from tests.machine.postgres import Postgres
 from tests.machine.processes import LOOPBACK, stop_server, wait_until
@@ -29,7 +30,8 @@ from tests.world import World
 
 NOW = 1_795_000_000.0
 SOON = pytest.mark.timeout(30)  # a wait for the store's own default would be far longer
-QUESTIONS: list[Callable[[Ephemeral], object]] = [
+Store = Ephemeral | RedisEphemeral
+QUESTIONS: list[Callable[[Store], object]] = [
     lambda store: store.put("key", "value", 60.0, NOW),
     lambda store: store.read("key", NOW),
     lambda store: store.take("key", NOW),
@@ -38,7 +40,7 @@ QUESTIONS: list[Callable[[Ephemeral], object]] = [
 ]
 
 
-def check_all_say_away(store: Ephemeral, questions: list[Callable[[Ephemeral], object]]) -> None:
+def check_all_say_away(store: Store, questions: list[Callable[[Store], object]]) -> None:
     for question in questions:
         with pytest.raises(StoreUnavailable) as refusal:
             question(store)

@@ -48,7 +48,7 @@ def show() -> Response | str:
 @blueprint.post("/login/recovery_codes")
 def submit() -> Response:
     attempt = step.load()
-    provider().ephemeral.take(_key(attempt), now())
+    provider().ephemeral.drop([_key(attempt)], now())
     return step.back_to_authorize(attempt)
 
 
