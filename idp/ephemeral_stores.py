@@ -2,7 +2,7 @@
 
 Redis holds values, and never that one was spent: of that the database alone is asked, so that a
 Redis that is emptied, comes back as it once was, or is seen by one process and not by another gives
-nobody anything twice (security.md R4, R23; docs/decisions/0045).
+nobody anything twice (security.md R4, R23; docs/decisions/0046).
 """
 
 from __future__ import annotations
