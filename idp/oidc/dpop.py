@@ -20,6 +20,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from joserfc.jws import JWSRegistry
 
 from idp.errors import OAuthRefusal
+from idp.origins import USUAL_PORTS
 from idp.secret_values import SecretKeys, encode, is_same
 from idp.tokens.others_keys import SIGNATURE_ALGORITHMS, SIGNATURES, problem_of
 
@@ -32,7 +33,6 @@ MAX_JTI = 256
 MAX_AGE = 300.0
 MAX_AHEAD = 60.0  # FAPI 2.0 Security Profile section 5.3.2.1
 NONCE_WINDOW = 120
-USUAL_PORTS = {"https": 443, "http": 80}
 
 
 # What is not known in a header is ignored (RFC 7515 section 4), and a key of RSA needs some room.

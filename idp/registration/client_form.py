@@ -70,7 +70,7 @@ ClientSecret = Annotated[SecretStr, AfterValidator(_client_secret)]
 
 
 class ClientForm(Form):
-    """An OAuth client, in the words of RFC 7591. `oidc/client_metadata.py` has the rules."""
+    """An OAuth client, in the words of RFC 7591. `oidc/client_registration.py` has the rules."""
 
     client_id: ClientId
     client_name: Line

@@ -1,4 +1,4 @@
-"""OAuth clients, made like the file. What a client may be is `oidc/client_metadata.py`'s rule."""
+"""OAuth clients, made like the file. What one may be is `oidc/client_registration.py`'s rule."""
 
 from __future__ import annotations
 
@@ -19,12 +19,8 @@ from idp.directory.products import Permission, Product
 from idp.directory.registrations import ClientRegistration
 from idp.errors import FormMistake, MetadataRefusal, SetupMistake, told
 from idp.oidc import fapi
-from idp.oidc.client_metadata import (
-    ClientMetadata,
-    check_client_metadata,
-    check_details_types,
-    check_resources,
-)
+from idp.oidc.client_metadata import ClientMetadata
+from idp.oidc.client_registration import check_client_metadata, check_details_types, check_resources
 from idp.registration.changes import Change, Edit
 from idp.registration.client_form import ClientForm
 from idp.registration.client_secrets import SecretKeeper, apply_secret

@@ -21,13 +21,8 @@ from idp.directory.wording import one_line
 from idp.errors import FormMistake, MetadataRefusal
 from idp.oidc import fapi
 from idp.oidc.client_information import INFORMATION
-from idp.oidc.client_metadata import (
-    CERTIFICATE_NAMES,
-    CIBA,
-    POLL,
-    ClientMetadata,
-    check_client_metadata,
-)
+from idp.oidc.client_metadata import CERTIFICATE_NAMES, CIBA, POLL, ClientMetadata
+from idp.oidc.client_registration import check_client_metadata
 from idp.oidc.encrypted_responses import RESPONSES, algorithms_for
 from idp.oidc.jwks_uri import NoKeys, sound_keys
 from idp.oidc.sector_identifier import check_stranger

@@ -11,7 +11,8 @@ import pytest
 
 from idp import delivery, worker
 from idp.errors import MetadataRefusal
-from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
+from idp.oidc.client_metadata import ClientMetadata
+from idp.oidc.client_registration import check_client_metadata
 from idp.sessions.logout import MESSAGE
 from idp.tokens import subjects
 from tests.security.protocol import (

@@ -6,7 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from idp.oidc.session_state import origin_of, session_state
+from idp.oidc.session_state import session_state
+from idp.origins import origin_of
 from tests.security.browsing import over_https
 from tests.security.protocol import NATIVE, answer_to, of_people, register
 from tests.world import ADDRESSES, AMARA, BEN, PASSWORD, Visitor, World, sent_back

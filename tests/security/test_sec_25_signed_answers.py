@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 from idp import worker
 from idp.delivery import Undelivered
 from idp.errors import MetadataRefusal
-from idp.oidc.client_metadata import ClientMetadata, check_client_metadata
+from idp.oidc.client_metadata import ClientMetadata
+from idp.oidc.client_registration import check_client_metadata
 from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import SIGNATURES
 from tests.security.browsing import claims_of, header_of

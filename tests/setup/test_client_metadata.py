@@ -9,7 +9,8 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from idp.directory.claim_names import RESERVED_NAMES
 from idp.errors import MetadataRefusal
 from idp.grants import claims
-from idp.oidc.client_metadata import DEVICE_CODE, ClientMetadata, check_client_metadata
+from idp.oidc.client_metadata import DEVICE_CODE, ClientMetadata
+from idp.oidc.client_registration import check_client_metadata
 from idp.oidc.scopes import SCOPES
 from idp.registration.client_form import ClientForm
 
