@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 from multiprocessing.util import Finalize
 from pathlib import Path
 
 from flask import Flask, Response, abort, render_template, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
-from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 
 from idp import logs
 from idp.directory import document_kinds, people_file
@@ -18,10 +16,11 @@ from idp.draining import ending_connections
 from idp.endpoints.bodies import Bodies
 from idp.endpoints.measured import measured
 from idp.endpoints.messages import Page
-from idp.endpoints.router import HANDED_PAGE, Environ, Router, StartResponse, WsgiApp
+from idp.endpoints.router import HANDED_PAGE, Router, WsgiApp
 from idp.endpoints.traced import traced
 from idp.measures import MEASURES
 from idp.provider import Provider, provider
+from idp.proxies import behind_proxies
 from idp.settings import Settings, settings_from
 from idp.traces import JOINED, TRACES
 from idp.web import brands, error_pages, home, inbox, languages, presentation
@@ -169,57 +168,6 @@ def _told_by_proxies(settings: Settings) -> Iterable[str]:
         settings.client_certificate_verified_header,
         *(["traceparent"] if settings.traces == JOINED else []),
     )
-
-
-def behind_proxies(app: WsgiApp, trusted: str, told: Iterable[str] = ()) -> WsgiApp:
-    """The client's address, and the headers `told`, as the named proxies tell them; from anybody
-    else such headers are ignored (security.md S43). Our own addresses come from the issuer
-    alone."""
-    if not trusted:
-        return app
-    hosts = [host.strip() for host in trusted.split(",")]
-
-    def with_sound_address(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if not _is_address(environ.get("REMOTE_ADDR", "")):
-            environ["REMOTE_ADDR"] = ""
-        return app(environ, start_response)
-
-    wrapped: WsgiApp = wrap_wsgi_with_proxy_headers(with_sound_address, trusted_hosts=hosts)
-    return _without_strangers_headers(wrapped, hosts, told)
-
-
-def _without_strangers_headers(app: WsgiApp, hosts: list[str], told: Iterable[str]) -> WsgiApp:
-    variables = [f"HTTP_{name.upper().replace('-', '_')}" for name in told if name]
-
-    def from_proxies_alone(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if not _is_one_of(environ.get("REMOTE_ADDR", ""), hosts):
-            for variable in variables:
-                environ.pop(variable, None)
-        return app(environ, start_response)
-
-    return from_proxies_alone if variables else app
-
-
-def _is_one_of(address: str, hosts: list[str]) -> bool:
-    if not _is_address(address):
-        return address in hosts
-    return any(ip_address(address) in ip_network(host) for host in hosts if _is_network(host))
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def create_app(held: Provider) -> Router:

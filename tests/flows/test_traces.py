@@ -16,13 +16,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from werkzeug.test import Client
 
 from idp import traces, worker
-from idp.app import behind_proxies
 from idp.database import Connection
 from idp.directory.products import Product
 from idp.endpoints.traced import traced
 from idp.errors import SetupMistake
 from idp.outbox import OutboxMessage
 from idp.provider import provider
+from idp.proxies import behind_proxies
 from idp.settings import Settings
 from idp.traced_stores import TracedDriver
 from idp.traces import NOTHING, TRACES

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from idp.app import behind_proxies
 from idp.errors import MetadataRefusal, SetupMistake
 from idp.oidc.client_certificate import certificates_in
 from idp.oidc.client_metadata import ClientMetadata
 from idp.oidc.client_registration import check_client_metadata
 from idp.oidc.confirmation import confirmation_of
+from idp.proxies import behind_proxies
 from idp.settings import settings_from
 from tests.security.certificates import (
     APP,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from idp.app import behind_proxies
 from idp.audit import Origin
 from idp.credentials import challenges, password
 from idp.credentials.hashing import PasswordHasher
@@ -15,6 +14,7 @@ from idp.credentials.networks import network_of
 from idp.credentials.password import SignInRefused
 from idp.credentials.tries import QUESTIONS, WINDOW, TooManyTries
 from idp.credentials.webauthn import Unsound
+from idp.proxies import behind_proxies
 from tests.authenticator import Authenticator
 from tests.passkeys_of import Keys
 from tests.security.browsing import SignInForm
