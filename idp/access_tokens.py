@@ -174,6 +174,6 @@ def find_machine(provider: Provider, claimed: dict[str, Any], now: float) -> Mac
     if product is None or claimed.get("tenant_id") != client.tenant_id:
         return None
     with provider.database.connection(durable=False) as db:
-        if revoked_tokens.is_revoked(db, claimed["jti"]):
+        if revoked_tokens.is_revoked(db, claimed["jti"], float(claimed["iat"])):
             return None
     return Machine(claimed, client, product)

@@ -82,6 +82,7 @@ TAGS = {
     "access.ended": "Access to another company ended, by somebody or by its date.",
     "access.form_read": "Somebody downloaded the signed form of an access request.",
     "signing_key.made": "A signing key was made; it signs from `active_from`.",
+    "database.restored": "The database was put back to an earlier state, from a backup.",
     "signing_key.revoked": "A signing key was revoked; what it signed is worthless at once.",
     "tenant.created": "A tenant was made, by an operator or by who opened an account.",
     "tenant.confirmed": "An operator confirmed a tenant that somebody had founded.",

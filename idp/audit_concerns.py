@@ -121,6 +121,7 @@ CONCERNS: Mapping[str, Concern] = {
     "access.ended": _NAMED,
     "access.form_read": _NAMED,
     "signing_key.made": _NOBODY,
+    "database.restored": _TELLS_OPERATORS,
     "signing_key.revoked": _TELLS_OPERATORS,
     "tenant.created": _NOBODY,
     "tenant.confirmed": _TELLS_OWNERS,

@@ -227,6 +227,14 @@ class Database:
         if refusal:
             raise refusal
 
+    @contextmanager
+    def within(self, connection: sa.Connection) -> Iterator[Connection]:
+        """The transaction that a connection of the engine is in, for rules, up to its end."""
+        driver = connection.connection.dbapi_connection
+        db = Connection(self, driver, last_writes=LastWrites())
+        yield db
+        db.write_deferred()
+
     def reading_engine(self) -> sa.Engine:
         """For sessions that only read, and so keep no writer waiting (SQLite)."""
         return self.engine.execution_options(**{READ_ONLY: True})

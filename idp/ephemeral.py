@@ -122,7 +122,7 @@ class SqlEphemeral:
 
     def spend(self, name: str, ttl: float, now: float) -> bool:
         with self._database.connection(durable=False) as db:
-            return used_once.spend(db, name, now + ttl)
+            return used_once.spend(db, name, now + ttl, now)
 
     def count(self, key: str, ttl: float, now: float) -> int:
         with self._database.connection(durable=False) as db:

@@ -70,6 +70,15 @@ class RedisEphemeral:
         """By a write: one that is full, or only a replica, answers everything else."""
         self._ask(lambda: self._redis.set(PREFIX + "ping", "", px=_PROBED_FOR))
 
+    def forget_all(self) -> None:
+        """Of ours, whoever has put it there."""
+
+        def forget() -> None:
+            for key in self._redis.scan_iter(match=PREFIX + "*", count=1000):
+                self._redis.delete(key)
+
+        self._ask(forget)
+
     def _ask(self, question: Callable[[], Any]) -> Any:
         try:
             return question()

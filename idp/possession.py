@@ -68,7 +68,7 @@ def spend(provider: Provider, client: Client | None, proof: Proof) -> None:
     if client and not fapi.may_sign(client.profile, proof.alg):
         raise OAuthRefusal(BAD_PROOF, f"The client's profile does not have {proof.alg}.")
     with provider.database.connection(durable=False) as db:
-        if not used_once.spend(db, proof.name, proof.expires_at):
+        if not used_once.spend(db, proof.name, proof.expires_at, proof.made_at):
             raise OAuthRefusal(BAD_PROOF, "The DPoP proof was used before.")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from idp import restorations
 from idp.database import Base, Connection
 from idp.secret_values import fingerprint
 from idp.statements import Upsert
@@ -25,13 +26,21 @@ _TABLE: Any = UsedName.__table__
 _SPEND = Upsert(
     lambda insert: (
         insert(_TABLE)
-        .values(name_hash=sa.bindparam("name_hash"), expires_at=sa.bindparam("expires_at"))
+        .from_select(
+            ["name_hash", "expires_at"],
+            sa.select(
+                sa.bindparam("name_hash", type_=sa.Text),
+                sa.bindparam("expires_at", type_=sa.Double),
+            ).where(~restorations.is_after("made_at")),
+        )
         .on_conflict_do_nothing(index_elements=["name_hash"])
         .returning(_TABLE.c.name_hash)
     )
 )
 
 
-def spend(db: Connection, name: str, expires_at: float) -> bool:
-    """True for exactly one of all who use the name, at once or one after the other."""
-    return db.row(_SPEND, name_hash=fingerprint(name), expires_at=expires_at) is not None
+def spend(db: Connection, name: str, expires_at: float, made_at: float) -> bool:
+    """True for exactly one of all who use the name, at once or one after the other; False for what
+    was made before the database was restored, since nobody knows whether it was used."""
+    times = {"expires_at": expires_at, "made_at": made_at}
+    return db.row(_SPEND, name_hash=fingerprint(name), **times) is not None

@@ -16,6 +16,8 @@ COMMANDS = {
     "demo": ("idp.commands.demo", "demo"),
     "serve": ("idp.commands.serve", "serve"),
     "worker": ("idp.commands.serve", "worker"),
+    "backup": ("idp.commands.backups", "backup"),
+    "restore": ("idp.commands.backups", "restore"),
     "db": ("idp.commands.database", "db"),
     "keys": ("idp.commands.keys", "keys"),
     "registration-tokens": ("idp.commands.registration", "registration_tokens"),

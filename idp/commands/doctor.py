@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
+from idp import restorations
 from idp.errors import SetupMistake
 from idp.operators import health
-from idp.provider import provider
+from idp.provider import Provider, provider
 from idp.secret_values import MASTER_KEY_FILE
 from idp.settings import Settings, settings_from
 
@@ -23,12 +25,25 @@ def doctor() -> None:
     if missing:
         raise SetupMistake(missing)
     held = provider(settings)
-    faults = [found.fault for found in health.examine(held) if found.fault]
-    for fault in faults:
+    faults = {found.name: found.fault for found in health.examine(held) if found.fault}
+    if "database" not in faults:
+        _tell_of_restoration(held)
+    for fault in faults.values():
         click.echo(f"✗ {fault}")
     if faults:
         sys.exit(1)
     click.echo(f"✓ {held.settings.issuer} is set up well.")
+
+
+def _tell_of_restoration(held: Provider) -> None:
+    """No fault, but whoever looks for one wants to know."""
+    with held.database.connection() as db:
+        latest = restorations.find_latest(db)
+    if latest:
+        made_at, restored_at = (
+            datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for at in latest
+        )
+        click.echo(f"· Restored on {restored_at} from a backup of {made_at}.")
 
 
 def _missing_files(settings: Settings) -> str:

@@ -46,7 +46,9 @@ def backchannel_authentication(provider: Provider, request: Request) -> Response
 
 
 def _spend_signature(db: Connection, asked: Asked) -> None:
-    if asked.signed_as and not used_once.spend(db, asked.signed_as, asked.signed_until):
+    if asked.signed_as and not used_once.spend(
+        db, asked.signed_as, asked.signed_until, asked.signed_at
+    ):
         raise OAuthRefusal("invalid_request", "The signed request was used before.")
 
 

@@ -102,5 +102,5 @@ def _spend_assertion(provider: Provider, found: Authenticated) -> None:
     if not found.assertion_name:
         return
     with provider.database.connection() as db:
-        if not used_once.spend(db, found.assertion_name, found.expires_at):
+        if not used_once.spend(db, found.assertion_name, found.expires_at, found.made_at):
             raise ClientRefusal("the assertion's jti was used before")

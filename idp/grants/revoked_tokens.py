@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
+from idp import restorations
 from idp.database import Connection
 from idp.grants.grant_row import RevokedToken
 from idp.statements import Upsert
@@ -15,12 +18,19 @@ _REVOKE = Upsert(
         .on_conflict_do_nothing(index_elements=["jti"])
     )
 )
-_REVOKED = sa.select(RevokedToken.jti).where(RevokedToken.jti == sa.bindparam("jti"))
+_REVOKED: sa.Select[Any] = sa.select(sa.literal_column("1", sa.Integer)).where(
+    sa.or_(
+        sa.exists().where(RevokedToken.jti == sa.bindparam("jti")),
+        restorations.is_after("issued_at"),
+    )
+)
 
 
 def revoke(db: Connection, jti: str, expires_at: float) -> None:
     db.run(_REVOKE, jti=jti, expires_at=expires_at)
 
 
-def is_revoked(db: Connection, jti: str) -> bool:
-    return db.row(_REVOKED, jti=jti) is not None
+def is_revoked(db: Connection, jti: str, issued_at: float) -> bool:
+    """Also for a token that was issued before the database was restored: nobody knows any more
+    whether it was."""
+    return db.row(_REVOKED, jti=jti, issued_at=issued_at) is not None

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from idp import answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once
+from idp import (
+    answered_once,
+    audit_chain,
+    ephemeral,
+    limits,
+    outbox,
+    restorations,
+    senders,
+    used_once,
+)
 from idp.credentials import (
     code_destinations,
     passkeys,
@@ -62,7 +71,7 @@ TABLES = (
     *(answered_once, audit_chain, ephemeral, limits, outbox, senders, used_once, password),
     *(code_destinations, passkeys, recovery_codes, second_factor_tries, sent_code, totp),
     *(password_links, password_reminders, temporary_passwords, unlocking),
-    *(access_requests, documents),
+    *(access_requests, documents, restorations),
     *(branding, catalog, clients, client_logos, domains, imports, registrations),
     *(former_addresses, invitations, join_requests, memberships, person_words, sign_up_links),
     *(products, roles, tenants, users),
@@ -78,6 +87,15 @@ if TYPE_CHECKING:
 
 def upgrade(database: Database) -> None:
     """To the newest schema. Several processes may ask at once: one does the work."""
+    with changing(database) as connection:
+        if current_revision(connection) != HEAD:
+            upgrade_within(connection, database.seal)
+            check_foreign_keys(database, connection)
+
+
+@contextmanager
+def changing(database: Database) -> Iterator[sa.Connection]:
+    """A transaction for changes of the schema, of which there is one at a time."""
     with (
         usable(database),
         database.engine.connect() as connection,
@@ -86,9 +104,7 @@ def upgrade(database: Database) -> None:
     ):
         if not database.is_sqlite:
             connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        if current_revision(connection) != HEAD:
-            _upgrade(connection, database.seal)
-            _check_foreign_keys(database, connection)
+        yield connection
 
 
 @contextmanager
@@ -105,7 +121,8 @@ def _without_foreign_keys(database: Database, connection: sa.Connection) -> Iter
             driver.execute("PRAGMA foreign_keys = ON")
 
 
-def _upgrade(connection: sa.Connection, seal: Seal, revision: str = "head") -> None:
+def upgrade_within(connection: sa.Connection, seal: Seal, revision: str = "head") -> None:
+    """To that revision, in the transaction that the connection is in."""
     from alembic import command
 
     config = _config()
@@ -113,7 +130,7 @@ def _upgrade(connection: sa.Connection, seal: Seal, revision: str = "head") -> N
     command.upgrade(config, revision)
 
 
-def _check_foreign_keys(database: Database, connection: sa.Connection) -> None:
+def check_foreign_keys(database: Database, connection: sa.Connection) -> None:
     """Raises SetupMistake for a row that refers to nothing, and so undoes the upgrade."""
     if database.is_sqlite:
         lost = connection.exec_driver_sql("PRAGMA foreign_key_check").all()

@@ -29,6 +29,7 @@ class Asked(NamedTuple):
     parameters: Parameters
     signed_as: str = ""
     signed_until: float = 0.0
+    signed_at: float = 0.0
 
     @property
     def kept(self) -> dict[str, str]:
@@ -62,7 +63,7 @@ def _asked(sent: Parameters, client: Client, keys: ClientKeys, issuer: str, now:
         signed = request_object.verify_backchannel(token, client, keys, issuer, PARAMETERS, now)
     except RequestObjectRefusal as refusal:
         raise _invalid(refusal.public_message, refusal.detail) from refusal
-    return Asked(_of_client(client, signed.parameters), signed.name, signed.expires_at)
+    return Asked(_of_client(client, signed.parameters), *signed[1:])
 
 
 def _of_client(client: Client, sent: Parameters) -> Parameters:

@@ -40,11 +40,13 @@ KEPT_LONGER = 60  # for processes whose clocks are behind
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """The client, and for an assertion the name that it may use once, until `expires_at`."""
+    """The client, and for an assertion the name that it may use once, until `expires_at`;
+    `made_at` is no later than it was."""
 
     client: Client
     assertion_name: str = ""
     expires_at: float = 0.0
+    made_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ def _check_assertion(
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
         raise ClientRefusal("the assertion has no jti")
     name = f"assertion {client.client_id} {jti}"
-    return Authenticated(client, name, float(expires_at + KEPT_LONGER))
+    made_at = float(claims.get("iat", expires_at - MAX_ASSERTION_LIFETIME))
+    return Authenticated(client, name, float(expires_at + KEPT_LONGER), made_at)
 
 
 def _signed_claims(client: Client, assertion: str, keys: ClientKeys, now: float) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Proof(NamedTuple):
     alg: str
     name: str
     expires_at: float
+    made_at: float
 
 
 def nonce(keys: SecretKeys, now: float) -> str:
@@ -86,7 +87,8 @@ def verify_proof(
         sentence = "The DPoP proof needs the nonce that comes with this answer."
         raise OAuthRefusal(NONCE_WANTED, sentence)
     jkt = key.thumbprint()
-    return Proof(jkt, alg, f"dpop {jkt} {jti}", issued_at + MAX_AGE + MAX_AHEAD)
+    expires_at = issued_at + MAX_AGE + MAX_AHEAD
+    return Proof(jkt, alg, f"dpop {jkt} {jti}", expires_at, float(issued_at))
 
 
 def hash_of(access_token: str) -> str:

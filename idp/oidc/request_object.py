@@ -42,6 +42,7 @@ class SignedOnce(NamedTuple):
     parameters: Parameters
     name: str
     expires_at: float
+    made_at: float
 
 
 def verify(token: str, client: Client, keys: ClientKeys, issuer: str, now: float) -> Parameters:
@@ -76,7 +77,8 @@ def verify_backchannel(
         raise RequestObjectRefusal("The request object has no jti.")
     parameters = Parameters(_parameters(claims, names), frozenset())
     name = f"signed request {client.client_id} {jti}"
-    return SignedOnce(parameters, name, float(claims["exp"] + KEPT_LONGER))
+    expires_at = float(claims["exp"] + KEPT_LONGER)
+    return SignedOnce(parameters, name, expires_at, float(claims["iat"]))
 
 
 def _signed_claims(

@@ -50,6 +50,7 @@ WHO = {
     "second_factor.paused": PERSON,
     "second_factor.switched_off": PERSON,
     "passkey.count_fell": PERSON,
+    "database.restored": OPERATORS,
     "signing_key.revoked": OPERATORS,
     "tenant.confirmed": ADMINS,
     "tenant.suspended": ADMINS | OPERATORS,
@@ -94,7 +95,7 @@ OF_THEMSELVES = (
     *("password.", "sign_in.", "consent.", "factor.", "passkey."),
     *("recovery_codes.", "second_factor.", "email.", "account."),
 )
-OF_THE_PLATFORM = ("operator.", "signing_key.", "registration_token.", *OF_THEMSELVES)
+OF_THE_PLATFORM = ("operator.", "database.", "signing_key.", "registration_token.", *OF_THEMSELVES)
 DETAIL: dict[str, Any] = {
     "before": ["agent"],
     "after": ["account_admin", "agent"],

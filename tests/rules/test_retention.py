@@ -44,7 +44,7 @@ def test_passing_things_go_when_they_expire_and_not_before(either_world: World) 
     held = either_world.held
     held.ephemeral.put("key", "value", 60.0, START)
     with held.database.transaction() as db:
-        used_once.spend(db, "jti", START + 60)
+        used_once.spend(db, "jti", START + 60, START)
         revoked_tokens.revoke(db, "jti", START + 60)
     passing = 2 + count(either_world, "ephemeral_values")
     assert sweep(either_world, START + 59) == 0

@@ -183,7 +183,7 @@ def test_an_audit_log_that_was_there_is_chained_in_its_order(database_url: str) 
 
 def at_revision(database: Database, revision: str) -> None:
     with database.engine.begin() as connection:
-        migrations._upgrade(connection, database.seal, revision)
+        migrations.upgrade_within(connection, database.seal, revision)
 
 
 def change(database: Database, statement: str) -> None:

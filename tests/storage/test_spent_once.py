@@ -141,30 +141,30 @@ def opened(kept: ExitStack, url: str, way: str) -> Callable:
 
 def test_a_name_can_be_spent_once(database: Database) -> None:
     with database.connection() as db:
-        assert used_once.spend(db, "assertion lms jti-1", NOW + 300)
-        assert not used_once.spend(db, "assertion lms jti-1", NOW + 300)
-        assert used_once.spend(db, "assertion lms jti-2", NOW + 300)
-        assert used_once.spend(db, "assertion payments jti-1", NOW + 300)
+        assert used_once.spend(db, "assertion lms jti-1", NOW + 300, NOW)
+        assert not used_once.spend(db, "assertion lms jti-1", NOW + 300, NOW)
+        assert used_once.spend(db, "assertion lms jti-2", NOW + 300, NOW)
+        assert used_once.spend(db, "assertion payments jti-1", NOW + 300, NOW)
 
 
 def test_a_spent_name_stays_spent_whatever_end_is_claimed_for_it(database: Database) -> None:
     with database.connection() as db:
-        assert used_once.spend(db, "name", NOW + 300)
-        assert not used_once.spend(db, "name", NOW + 600)
-        assert not used_once.spend(db, "name", NOW - 600)
+        assert used_once.spend(db, "name", NOW + 300, NOW)
+        assert not used_once.spend(db, "name", NOW + 600, NOW)
+        assert not used_once.spend(db, "name", NOW - 600, NOW)
 
 
 def test_a_name_may_be_long_and_of_any_script(database: Database) -> None:
     with database.connection() as db:
         for name in ("x" * 100_000, "漢字 🔑", "nul \x00 nul", ""):
-            assert used_once.spend(db, name, NOW)
-            assert not used_once.spend(db, name, NOW)
+            assert used_once.spend(db, name, NOW, NOW)
+            assert not used_once.spend(db, name, NOW, NOW)
 
 
 def test_of_many_threads_one_spends_the_name(database: Database) -> None:
     def spend(number: int) -> bool:
         with database.connection() as db:
-            return used_once.spend(db, "name", NOW + 300 + number)
+            return used_once.spend(db, "name", NOW + 300 + number, NOW)
 
     assert Counter(threads_at_once(spend)) == {True: 1, False: THREADS - 1}
 
@@ -181,6 +181,6 @@ def spender(kept: ExitStack, url: str, way: str, names: list[str]) -> Prepared:
 
     def deed(number: int) -> list[str]:
         with enter() as db:
-            return [name for name in names if used_once.spend(db, name, NOW + 300)]
+            return [name for name in names if used_once.spend(db, name, NOW + 300, NOW)]
 
     return partial(look, enter), deed

@@ -1,0 +1,90 @@
+"""A backup is restored: all of it in one transaction, so that what can't be restored whole leaves
+everything as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from idp import migrations
+from idp.backups import bare_tables, epoch, rows
+from idp.backups.backup_file import BackupReader
+from idp.backups.tally import Tally
+from idp.database import Database
+from idp.errors import SetupMistake
+from idp.schema_version import HEAD
+from idp.secret_values import SecretKeys
+
+EVERYBODY = None
+
+
+class Restored(NamedTuple):
+    """`worn_out` is how many passwords open nothing until they are replaced, `unknown` the
+    addresses that were named and that nobody with a password has."""
+
+    rows: int
+    worn_out: int
+    unknown: list[str]
+
+
+def restore(
+    database: Database,
+    keys: SecretKeys,
+    backup: BackupReader,
+    now: float,
+    *,
+    replace: bool = False,
+    new_passwords: Collection[str] | None = (),
+) -> Restored:
+    """Into an empty database, or with `replace` in the place of what is there. `new_passwords` are
+    addresses, or EVERYBODY. Raises SetupMistake."""
+    _check_revision(backup.header.revision)
+    with migrations.changing(database) as connection:
+        _make_room(database, connection, replace)
+        migrations.upgrade_within(connection, database.seal, backup.header.revision)
+        restored = _fill(connection, backup)
+        migrations.check_foreign_keys(database, connection)
+        migrations.upgrade_within(connection, database.seal)
+        with database.within(connection) as db:
+            epoch.begin(db, keys, backup.header.made_at, now)
+            if new_passwords is EVERYBODY:
+                return Restored(restored, epoch.wear_out_all(db), [])
+            unknown = [each for each in new_passwords if not epoch.wear_out(db, each)]
+            return Restored(restored, len(new_passwords) - len(unknown), unknown)
+
+
+def _check_revision(revision: str) -> None:
+    if revision > HEAD:
+        raise SetupMistake(
+            f"The backup is of a newer version (schema {revision}, and this one has {HEAD}):"
+            " restore it with that version."
+        )
+
+
+def _make_room(database: Database, connection: sa.Connection, replace: bool) -> None:
+    if not sa.inspect(connection).get_table_names():
+        return
+    if not replace:
+        raise SetupMistake(
+            f"The database {database.url!r} is not empty. Name an empty one, or give --replace,"
+            " and everything in it is lost."
+        )
+    bare_tables.drop_all(connection)
+
+
+def _fill(connection: sa.Connection, backup: BackupReader) -> int:
+    """How many rows. What has arrived is read again and held against the file."""
+    tallies = {}
+    with bare_tables.filling(connection):
+        for table in backup.tables():
+            rows.load(connection, table)
+            tallies[table.name] = table.tally
+    for name in rows.names(connection):
+        arrived = Tally()
+        for lines in rows.read(connection, name).rows:
+            arrived.add(lines)
+        if arrived.told != tallies.get(name, Tally()).told:
+            raise SetupMistake(f"The table {name} did not arrive as it was; nothing was restored.")
+    return sum(tally.rows for tally in tallies.values())
