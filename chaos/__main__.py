@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def main(
     done = []
     for scenario in chosen:
         size = scenario.bounded if bounded else scenario.size.scaled(scale)
-        size = Size(rate or size.rate, size.seconds, size.times)
+        size = replace(size, rate=rate) if rate else size
         done.append(_run(scenario, size, users, keep))
         print(table(done[-1:]), told(done[-1]), sep="\n", flush=True)
     if len(done) > 1:

@@ -10,9 +10,11 @@ from typing import Any
 
 from bench.messages import get, post
 from chaos.history import FAIL, OK, UNKNOWN, Operation, Pen, address_of
-from chaos.wire import Answer, Line, Unanswered
+from chaos.wire import Answer, Line, Unanswered, Unheard
 
 _CANARY = re.compile(rb"canary-(\w+)")
+
+NO_RETRY = " without Retry-After"
 
 Facts = Mapping[str, Any]
 Read = Callable[[Answer], Facts]
@@ -48,6 +50,11 @@ class Caller:
         headers = about.pop("headers", {})
         return await self._ask(kind, read, about, lambda own: post(target, form, **headers, **own))
 
+    async def connect(self) -> None:
+        """To all of them, before anything is asked."""
+        for line in self._lines.values():
+            await line.connect()
+
     def close(self) -> None:
         for line in self._lines.values():
             line.close()
@@ -65,6 +72,8 @@ class Caller:
         try:
             answer = await self._lines[port].ask(request)
             facts = {**_plainly(answer), **(read(answer) if read else {})}
+        except Unheard as problem:
+            facts = {"outcome": FAIL, "error": str(problem)}
         except Unanswered as problem:
             facts = {"outcome": UNKNOWN, "error": str(problem)}
         known = {"number": number, "user": self.number, "kind": kind, "node": str(port)}
@@ -82,4 +91,6 @@ def _plainly(answer: Answer) -> dict[str, Any]:
     facts: dict[str, Any] = {"status": answer.status, "canaries": seen, "outcome": OK}
     if answer.status >= 400:
         facts |= {"outcome": FAIL, "error": str(answer.json.get("error", ""))}
+    if answer.status >= 500 and not answer.headers(b"retry-after"):
+        facts["error"] += NO_RETRY
     return facts

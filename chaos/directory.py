@@ -11,17 +11,21 @@ import sqlalchemy as sa
 from joserfc.jwk import ECKey
 
 from chaos.registry import (
+    CAREFUL,
+    COLLEAGUE,
     MACHINE,
     PASSWORD,
     REDIRECT_URI,
+    ROLES,
     SCOPE,
     SIGNING,
     SPA,
     STRICT,
     TENANTS,
+    VAULT,
     WEB,
+    app_of,
     canary,
-    colleague,
     email,
     personnel,
     secret_of,
@@ -29,17 +33,20 @@ from chaos.registry import (
 )
 from idp import setup
 from idp.credentials.password import Password
+from idp.credentials.second_factor_tries import AuthenticatorFailures
+from idp.credentials.totp import TotpAuthenticator
 from idp.directory.memberships import ACTIVE, Membership
 from idp.directory.users import User
 from idp.limits import AttemptLimit
 from idp.provider import Provider
+from idp.secret_values import new_id
 
 KEY = ECKey.generate_key("P-256", {"kid": "chaos", "use": "sig", "alg": "ES256"})
 _PEOPLE_GRANTS = ["authorization_code", "refresh_token"]
 
 
 def furnish(held: Provider, users: int) -> None:
-    """The companies, and `users` people with as many colleagues; all passwords are PASSWORD."""
+    """The companies, and `users` people with those around them; all passwords are PASSWORD."""
     now = time.time()
     described = setup.read(_described(users), {}, "the town's directory")
     setup.apply(held, described, now, base_dir=Path())
@@ -48,6 +55,26 @@ def furnish(held: Provider, users: int) -> None:
         secret = held.hasher.hash(PASSWORD)
         rows = [{"user_id": each, "hash": secret, "changed_at": now} for each in people]
         connection.execute(sa.insert(Password), rows)
+        connection.execute(sa.insert(TotpAuthenticator), _apps(held, connection, users, now))
+
+
+def _apps(
+    held: Provider, connection: sa.Connection, users: int, now: float
+) -> list[dict[str, Any]]:
+    """An authenticator app for each who is careful, sealed as `totp` does it."""
+    found = connection.execute(sa.select(User.email, User.id))
+    ids = {str(address): str(user_id) for address, user_id in found}
+    owners = [(ids[email(number, CAREFUL)], app_of(number)) for number in range(users)]
+    return [
+        {
+            "user_id": owner,
+            "id": new_id(),
+            "sealed_secret": held.secret_keys.encrypt(secret.encode(), f"totp of {owner}"),
+            "last_step": 0,
+            "enrolled_at": now,
+        }
+        for owner, secret in owners
+    ]
 
 
 def put_back(held: Provider) -> None:
@@ -56,7 +83,9 @@ def put_back(held: Provider) -> None:
         secret = held.hasher.hash(PASSWORD)
         connection.execute(sa.update(Password).values(hash=secret))
         connection.execute(sa.update(Membership).values(status=ACTIVE))
+        connection.execute(sa.update(TotpAuthenticator).values(last_step=0))
         connection.execute(sa.delete(AttemptLimit))
+        connection.execute(sa.delete(AuthenticatorFailures))
 
 
 def plan(held: Provider, users: int) -> dict[str, Any]:
@@ -69,10 +98,10 @@ def plan(held: Provider, users: int) -> dict[str, Any]:
         "key": json.dumps(KEY.as_dict(private=True)),
         "people": [
             {
-                "email": email(number),
-                "colleague": colleague(number),
-                "member": members[colleague(number)],
                 "tenant": tenant_of(number),
+                "member": members[email(number, COLLEAGUE)],
+                "app": app_of(number),
+                **{role: email(number, role) for role in ROLES},
             }
             for number in range(users)
         ],
@@ -81,9 +110,8 @@ def plan(held: Provider, users: int) -> dict[str, Any]:
 
 def _described(users: int) -> dict[str, Any]:
     """In the form of a set-up file."""
-    tree = [{"key": key, "name": key} for key in ("desk.open", "desk.write")]
     return {
-        "products": [{"key": "desk", "name": "Desk", "permissions": tree}],
+        "products": [_product("desk"), {**_product(VAULT), "second_factor": True}],
         "clients": [*_clients(), *map(_personnel, TENANTS)],
         "tenants": [
             {
@@ -93,7 +121,7 @@ def _described(users: int) -> dict[str, Any]:
                     {
                         "key": "clerk",
                         "name": f"Clerk {canary(tenant)}",
-                        "permissions": {"desk": ["desk.open"]},
+                        "permissions": {"desk": ["desk.open"], "vault": ["vault.open"]},
                     }
                 ],
             }
@@ -101,7 +129,7 @@ def _described(users: int) -> dict[str, Any]:
         ],
         "users": [
             {
-                "email": address(number),
+                "email": email(number, role),
                 "name": f"Somebody {number} {canary(tenant_of(number))}",
                 "locale": "en-US",
                 "zoneinfo": "UTC",
@@ -109,9 +137,14 @@ def _described(users: int) -> dict[str, Any]:
                 "memberships": [{"tenant": tenant_of(number), "roles": ["clerk"]}],
             }
             for number in range(users)
-            for address in (email, colleague)
+            for role in ROLES
         ],
     }
+
+
+def _product(key: str) -> dict[str, Any]:
+    opens = f"{key}.open"
+    return {"key": key, "name": key, "permissions": [{"key": opens, "name": opens}]}
 
 
 def _clients() -> list[dict[str, Any]]:
@@ -132,6 +165,7 @@ def _clients() -> list[dict[str, Any]]:
         {**of_people, **_named(WEB)},
         {**of_people, **_named(SPA, token_endpoint_auth_method="none")},
         {**of_people, **_named(STRICT), "refresh_token_rotation": True},
+        {**of_people, **_named(VAULT), "product": VAULT},
         {**of_machines, **_named(MACHINE)},
         {
             **of_machines,

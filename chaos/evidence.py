@@ -22,12 +22,14 @@ _CANARY = re.compile(r"canary-(\w+)")
 
 @dataclass
 class Evidence:
-    """`audit` counts the events of each operation by their tag. `guesses` has, for each person, the
-    moments at which a wrong password was evaluated. `letters` are the tenant of who got it, and the
-    tenants whose canaries are in it. `limit` is how many guesses there may be before a pause."""
+    """`audit` counts the events of each operation by their tag, and `events` all of a tag: a proxy
+    in front says itself where requests come from. `guesses` has, for each person, the moments at
+    which a wrong password was evaluated, of which there may be `limit` before a pause. `letters`
+    are the tenant of who got it, and the tenants whose canaries are in it."""
 
     history: History
     audit: Counter[tuple[int, str]] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
     guesses: dict[str, list[float]] = field(default_factory=dict)
     letters: list[tuple[str, set[str]]] = field(default_factory=list)
     log: str = ""
@@ -75,6 +77,7 @@ _LETTERS = (
 def _take(
     evidence: Evidence, at: float, tag: str, address: str, detail: dict[str, Any], email: str
 ) -> None:
+    evidence.events[tag] += 1
     number = number_of(address)
     if number is not None:
         evidence.audit[number, tag] += 1

@@ -23,9 +23,10 @@ OK, FAIL, UNKNOWN = "ok", "fail", "unknown"
 class Operation:
     """One request. `number` is its id, which it also carries as its address (`address_of`).
 
-    `outcome` is ok if it was done, fail if the answer refuses it, and unknown if there was no
-    answer: then it may have been done or not. `due` is when it should have been sent. `meant` is
-    set where a refusal is no fault: it had to be refused, or may be because of what came before.
+    `outcome` is ok if it was done, fail if the answer refuses it or nobody took the connection, and
+    unknown if there was no answer: then it may have been done or not. `due` is when it should have
+    been sent. `meant` is set where a refusal is no fault: it had to be refused, or may be because
+    of what came before.
 
     What the invariants read:
     `spends` what is good once; `family` of refresh tokens, with the `generation` that was shown and

@@ -122,14 +122,22 @@ def guesses_are_counted(evidence: Evidence) -> Iterator[str]:
 
 def changes_are_audited_once(evidence: Evidence) -> Iterator[str]:
     """I7: each acknowledged change has exactly one event, one that was refused none, and one that
-    was not answered at most one."""
-    for each in evidence.operations:
-        if not each.audit:
+    was not answered at most one; behind a proxy, all of a kind together."""
+    for tag, changes in _by(evidence, "audit"):
+        if evidence.events[tag] and not evidence.audit:
+            yield from _audited_together(evidence, tag, changes)
             continue
-        found = evidence.audit[each.number, each.audit]
-        least, most = int(each.is_ok), int(each.may_be_done)
-        if not least <= found <= most:
-            yield f"operation {each.number} ({each.outcome}) has {found} events {each.audit}"
+        for each in changes:
+            found = evidence.audit[each.number, tag]
+            if not int(each.is_ok) <= found <= int(each.may_be_done):
+                yield f"operation {each.number} ({each.outcome}) has {found} events {tag}"
+
+
+def _audited_together(evidence: Evidence, tag: str, changes: list[Operation]) -> Iterator[str]:
+    least = sum(each.is_ok for each in changes)
+    unanswered = sum(each.may_be_done and not each.is_ok for each in evidence.operations)
+    if not least <= evidence.events[tag] <= least + unanswered:
+        yield f"{least} changes have {evidence.events[tag]} events {tag}"
 
 
 def tokens_verify(evidence: Evidence) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The load: virtual users in a process of its own, whose visits begin when they are due.
 
 `python -m chaos.load PLAN HISTORY` reads a Plan as JSON, says "begun" when everybody is signed in,
-and ends when the time is over, or at SIGTERM. Arrivals are open: a slow server does not get fewer.
+and ends at SIGTERM, when everybody has had a last look. Arrivals are open: a slow server does not
+get fewer.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from chaos.history import Pen
 from chaos.person import Person
 from chaos.personnel import Personnel
 from chaos.products import Products
-from chaos.registry import SPA, STRICT, WEB
+from chaos.registry import CAREFUL, COLLEAGUE, PERSON, SPA, STRICT, VAULT, VICTIM, WEB
 
 BEGUN = "begun"
 AT_ONCE = 8  # who sign in before the load begins
+GUESSES = 8  # some may not have been heard
 PLACES = (WEB, WEB, SPA, STRICT)  # what is opened, and how often
 
 # Of a hundred visits: 40 for tokens, 30 by single sign-on, 10 passwords, 20 that everybody may read
@@ -55,7 +57,6 @@ class Plan:
     ports: list[int]
     issuer: str
     rate: float
-    seconds: float
     people: list[dict[str, str]]
     password: str
     key: str
@@ -72,15 +73,18 @@ class VirtualUser:
 
     def __init__(self, number: int, who: dict[str, str], plan: Plan, pen: Pen) -> None:
         self.caller = Caller(number, who["tenant"], plan.ports, pen)
-        self._person = Person(self.caller, who["email"], plan.password)
+        self._person = Person(self.caller, who[PERSON], plan.password)
+        self._victim = Person(self.caller, who[VICTIM], plan.password)
+        self._careful = Person(self.caller, who[CAREFUL], plan.password, who["app"])
         shared = (plan.issuer, plan.key)
         self._products = Products(self.caller, *shared)
-        colleague = Person(self.caller, who["colleague"], plan.password)
+        colleague = Person(self.caller, who[COLLEAGUE], plan.password)
         theirs = Products(self.caller, *shared)
         self._personnel = Personnel(self.caller, colleague, theirs, who["member"])
         self._random = random.Random(f"{plan.seed} {number}")
         self._has_changed_somebody = False
         self._old_password = ""
+        self._guesses = 0
 
     async def begin(self) -> None:
         code = await self._person.sign_in(WEB)
@@ -96,6 +100,8 @@ class VirtualUser:
         await self._products.look_again()
         if self._has_changed_somebody:
             await self._personnel.look()
+        if self._guesses:
+            await self._victim.sign_in(WEB, meant=True)
         if self._old_password:
             await self._person.try_in_vain(WEB, self._old_password)
         if family := await self._open(WEB):
@@ -117,6 +123,8 @@ class VirtualUser:
             "rename": self._person.rename,
             "password": self._sign_in,
             "new password": self._change_password,
+            "guess": self._guess,
+            "second factor": self._use_app,
             "discovery": lambda: products.publish("discovery", "/.well-known/openid-configuration"),
             "jwks": lambda: products.publish("jwks", "/jwks"),
             "userinfo": self._look,
@@ -145,6 +153,19 @@ class VirtualUser:
             self._products.all_ended(is_sure=bool(is_over))
             await self._person.try_in_vain(WEB, before)
             self._old_password = before if is_over else ""
+
+    async def _guess(self) -> None:
+        """Until sign-in has to be paused; and then the right password opens nothing."""
+        self._guesses += 1
+        if self._guesses > GUESSES:
+            await self._victim.sign_in(WEB, meant=True)
+        else:
+            await self._victim.try_in_vain(WEB, f"a guess {self._guesses} of theirs")
+
+    async def _use_app(self) -> None:
+        """Once, and the same code at once in another browser."""
+        if await self._careful.sign_in(VAULT, meant=True):
+            await self._careful.sign_in(VAULT, meant=True)
 
     async def _family(self) -> Any:
         client_id = self._random.choice(PLACES)
@@ -202,8 +223,8 @@ class Load:
         visits: list[asyncio.Task[None]] = []
         kinds, weights = list(self._plan.mix), list(self._plan.mix.values())
         chance = random.Random(self._plan.seed)
-        due, until = time.time(), time.time() + self._plan.seconds
-        while due < until and not self._stop.is_set():
+        due = time.time()
+        while not self._stop.is_set():
             due += chance.expovariate(self._plan.rate)
             await asyncio.sleep(max(0.0, due - time.time()))
             [kind] = chance.choices(kinds, weights)

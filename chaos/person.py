@@ -8,6 +8,8 @@ import secrets
 import time
 from urllib.parse import quote, urlencode
 
+import pyotp
+
 from bench.registry import CHALLENGE
 from chaos.browser import Browser, hidden, path_of
 from chaos.caller import Caller, Facts
@@ -15,7 +17,8 @@ from chaos.history import FAIL, fingerprint
 from chaos.registry import REDIRECT_URI, SCOPE, canary
 from chaos.wire import Answer
 
-HOPS = 8
+HOPS = 10
+STEP, APP = 30, "totp"
 LOOKS, PAUSE = 20, 0.25  # for a letter
 SECONDS_BETWEEN_LETTERS = 61.0
 _CODE = re.compile(r"[?&]code=([^&]*)")
@@ -27,11 +30,14 @@ class Person:
     """`passwords` are those that may be theirs, the likeliest first: more than one after a change
     that was not answered."""
 
-    def __init__(self, caller: Caller, email: str, password: str) -> None:
+    def __init__(self, caller: Caller, email: str, password: str, app: str = "") -> None:
         self.email = email
         self.passwords = [password]
+        self._app = pyotp.TOTP(app) if app else None
+        self._newest_step = 0
         self._caller = caller
         self._browser = Browser(caller)
+        self._is_signed_in = False
         self._wrote_at = 0.0
 
     @property
@@ -40,13 +46,14 @@ class Person:
 
     async def authorize(self, client_id: str, *, meant: bool = False) -> str:
         """A code by single sign-on, or nothing."""
-        target = _request(client_id, "none")
+        target, meant = _request(client_id, "none"), meant or not self._is_signed_in
         return _code_of(await self._browser.open("authorize", target, self._code, meant=meant))
 
     async def sign_in(self, client_id: str, *, meant: bool = False) -> str:
         """A code by the password, in a browser that knows nobody. Nothing if it was refused."""
         for password in tuple(self.passwords):
             code = await self._sign_in(client_id, password, meant or len(self.passwords) > 1)
+            self._is_signed_in = bool(code)
             if code:
                 self.passwords = [password]
                 return code
@@ -110,20 +117,38 @@ class Person:
         return list(dict.fromkeys(_LINK.findall(page.body.decode()))) if page else []
 
     async def _sign_in(self, client_id: str, password: str, meant: bool) -> str:
+        """Each page is filled in once."""
         self._browser.forget()
         answer = await self._browser.open("sign-in page", _request(client_id))
-        was_sent = False
+        filled_in: set[str] = set()
         for _ in range(HOPS):
             if answer is None or answer.status >= 400 or answer.location.startswith(REDIRECT_URI):
                 break
             if answer.location:
                 target = path_of(answer.location)
                 answer = await self._browser.open("sign-in", target, self._session, meant=meant)
-            elif was_sent:
+                continue
+            asked = hidden(answer).get("method", "password")
+            if asked in filled_in:
                 break
+            filled_in.add(asked)
+            if asked == APP:
+                answer = await self._send_code(answer)
             else:
-                was_sent, answer = True, await self._send_password(answer, password, meant)
+                answer = await self._send_password(answer, password, meant)
         return _code_of(answer)
+
+    async def _send_code(self, page: Answer) -> Answer | None:
+        """Of the app, now. A step that was used before has to be refused."""
+        assert self._app is not None, "they have no app"
+        step = int(time.time()) // STEP
+        meant, self._newest_step = step <= self._newest_step, step
+        return await self._browser.send(
+            *("code of the app", "/login/second_factor"),
+            {**hidden(page), "code": self._app.at(step * STEP)},
+            spends=f"step {step} of {self.email}",
+            meant=meant,
+        )
 
     async def _send_password(self, page: Answer, password: str, meant: bool) -> Answer | None:
         said = fingerprint(password)

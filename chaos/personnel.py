@@ -22,7 +22,7 @@ class Personnel:
         client = personnel(caller.tenant)
         self._credentials = basic(client, secret_of(client))
         self._token = ""
-        self._is_disabled: bool | None = False
+        self._is_disabled: bool | None = None
 
     async def turn(self) -> None:
         """Disable who is enabled, or enable who is disabled; then see whether it holds. What was

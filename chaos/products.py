@@ -119,7 +119,7 @@ class Products:
         return None
 
     async def userinfo(self, family: Family, *, meant: bool = False, register: str = "") -> None:
-        await self.caller.get(
+        answer = await self.caller.get(
             *("userinfo", "/userinfo"),
             lambda answer: {"read": answer.json.get("name", "")} if answer.status == 200 else {},
             headers={"Authorization": f"Bearer {family.access}"},
@@ -127,6 +127,8 @@ class Products:
             register=register,
             meant=meant or family.is_doubtful,
         )
+        if answer is not None and answer.status == 401:
+            self.families.pop(family.client_id, None)
 
     async def work(self) -> None:
         """A machine's token, by its secret."""

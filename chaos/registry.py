@@ -1,24 +1,34 @@
 """The names of the town: its companies, people and clients, as the harness and the load know them.
 
-A virtual user is one person, with a colleague whom they disable and enable again.
+A virtual user is one person, with others of the same company whom nobody else touches: a colleague
+whom they disable and enable again, a victim whose password they guess, and one who is careful and
+has an authenticator app.
 """
 
 from __future__ import annotations
+
+import base64
+from hashlib import sha256
 
 TENANTS = ("amber", "birch", "cedar", "daisy")
 PASSWORD = "harbour lantern quartz 7 meadow"
 REDIRECT_URI = "http://localhost:9/callback"
 SCOPE = "openid profile email offline_access"
 WEB, SPA, STRICT = "web", "spa", "strict"
+VAULT = "vault"  # demands a second factor
 MACHINE, SIGNING = "machine", "signing"
 
 
-def email(number: int) -> str:
-    return f"person{number}@chaos.example"
+PERSON, COLLEAGUE, VICTIM, CAREFUL = ROLES = ("person", "colleague", "victim", "careful")
 
 
-def colleague(number: int) -> str:
-    return f"colleague{number}@chaos.example"
+def email(number: int, role: str = PERSON) -> str:
+    return f"{role}{number}@chaos.example"
+
+
+def app_of(number: int) -> str:
+    """The secret of the authenticator app of who is careful."""
+    return base64.b32encode(sha256(f"app {number}".encode()).digest()[:20]).decode()
 
 
 def tenant_of(number: int) -> str:

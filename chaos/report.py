@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from chaos.evidence import Evidence
-from chaos.history import Operation
+from chaos.history import FAIL, UNKNOWN, Operation
 from chaos.invariants import recoveries
 
 SHOWN = 8
@@ -64,8 +64,8 @@ def result_of(scenario: str, title: str, evidence: Evidence, wrong: list[str]) -
         operations=len(operations),
         ok=sum(each.is_ok for each in operations),
         refused=sum(not each.is_ok and not each.is_wrong for each in operations),
-        failed=sum(each.is_wrong and each.status > 0 for each in operations),
-        unknown=sum(each.is_wrong and each.status == 0 for each in operations),
+        failed=sum(each.is_wrong and each.outcome == FAIL for each in operations),
+        unknown=sum(each.outcome == UNKNOWN for each in operations),
         faults=len(evidence.faults),
         recovery=max(times, default=None),
         p50_before=_percentile(before, 0.5),

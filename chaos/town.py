@@ -3,9 +3,7 @@ told, Redis, and a worker for letters; or one server on SQLite."""
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +68,7 @@ class Town:
             return False
 
     def plan(self, **load: Any) -> Plan:
-        """Of a load on this town; `load` has rate, seconds and what else differs."""
+        """Of a load on this town; `load` has its rate and what else differs."""
         directory.put_back(self.running.held)
         self.loads += 1
         known = directory.plan(self.running.held, self.users)
@@ -106,11 +104,11 @@ def _running(folder: Path, users: int, **settings: Any) -> Iterator[RunningProvi
         "trusted_proxies": "127.0.0.1",
         "tries_per_tenant": 10**6,
         "drain": 2,
+        "workers": WORKERS,
         **settings,
     }
     running = start_provider(
         *(folder, lambda held: directory.furnish(held, users)),
-        workers=WORKERS,
         outbox_workers=1,
         **chosen,
     )
@@ -118,6 +116,13 @@ def _running(folder: Path, users: int, **settings: Any) -> Iterator[RunningProvi
         yield running
     finally:
         running.stop()
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Seconds that it takes."""
+    begun = time.monotonic()
+    act()
+    return time.monotonic() - begun
 
 
 def wait_until(ready: Callable[[], bool], seconds: float = SECONDS) -> float:
@@ -128,10 +133,6 @@ def wait_until(ready: Callable[[], bool], seconds: float = SECONDS) -> float:
             raise TimeoutError(f"it did not happen within {seconds:.0f} seconds")
         time.sleep(0.02)
     return time.monotonic() - begun
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
 
 
 def _listens(pid: int, port: int) -> bool:

@@ -19,6 +19,10 @@ class Unanswered(Exception):
     """The connection ended before the answer did: the request may have been heard or not."""
 
 
+class Unheard(Exception):
+    """Nobody took the connection: nothing was sent."""
+
+
 class Answer(NamedTuple):
     status: int
     head: bytes
@@ -49,10 +53,13 @@ class Line:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, request: bytes) -> Answer:
-        """By the connection that stands, or a new one. Raises Unanswered."""
+        """By the connection that stands, or a new one. Raises Unheard, Unanswered."""
         try:
             async with asyncio.timeout(PATIENCE):
+                await self.connect()
                 return await self._ask(request)
+        except ConnectionRefusedError as problem:
+            raise Unheard(type(problem).__name__) from problem
         except (OSError, EOFError, TimeoutError, ValueError) as problem:
             self.close()
             raise Unanswered(type(problem).__name__) from problem
@@ -62,24 +69,25 @@ class Line:
             self._writer.close()
         self._reader = self._writer = None
 
-    async def _ask(self, request: bytes) -> Answer:
-        reader, writer = await self._connected()
-        writer.write(request)
-        await writer.drain()
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        body = await reader.readexactly(int(length[1])) if length else b""
-        if _CLOSE.search(head):
-            self.close()
-        return Answer(int(head[9:12]), head, body)
-
-    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(self) -> None:
+        """Unless the connection stands."""
         if self._reader is None or self._writer is None or _is_over(self._reader, self._writer):
             self.close()
             self._reader, self._writer = await asyncio.open_connection(
                 HOST, self._port, limit=2**20
             )
-        return self._reader, self._writer
+
+    async def _ask(self, request: bytes) -> Answer:
+        assert self._reader is not None
+        assert self._writer is not None
+        self._writer.write(request)
+        await self._writer.drain()
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        body = await self._reader.readexactly(int(length[1])) if length else b""
+        if _CLOSE.search(head):
+            self.close()
+        return Answer(int(head[9:12]), head, body)
 
 
 def _is_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -172,6 +172,13 @@ def test_i7_a_change_without_its_event_is_seen(
     assert told(invariants.changes_are_audited_once, change, audit=audit) == (not is_right)
 
 
+def test_i7_behind_a_proxy_all_events_of_a_kind_are_counted() -> None:
+    check = invariants.changes_are_audited_once
+    done, unheard = (operation(1, outcome=each, audit="x") for each in (OK, UNKNOWN))
+    assert [told(check, done, unheard, events=Counter(x=each)) for each in (1, 2, 3)] == [0, 0, 1]
+    assert told(check, done, events=Counter(x=0)) == 1
+
+
 def published(start: float, key: ECKey | None) -> Operation:
     return operation(start, keys={"here": key.as_dict(private=False)} if key else {"there": {}})
 

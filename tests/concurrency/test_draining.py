@@ -6,9 +6,6 @@ import os
 import re
 import signal
 import socket
-import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,62 +43,6 @@ def is_ready(town: Town) -> bool:
         return probe(town, "ready").ok
     except requests.ConnectionError:
         return False
-
-
-def test_fault_03_nobody_is_cut_off_when_a_server_stops(watched_town: Town) -> None:
-    """Keep-alive clients go elsewhere when it is not ready any more; one that is slow to send its
-    request is waited for."""
-    town = watched_town
-    wait_until(lambda: is_ready(town))
-    outcomes: Counter[str] = Counter()
-    clients = [threading.Thread(target=ask_while_ready, args=(town, outcomes)) for _ in range(4)]
-    for client in clients:
-        client.start()
-    wait_until(lambda: outcomes["200 keep-alive"] > 50)
-    slow = slowly_begun(town)
-    town.running.server.terminate()
-    wait_until(lambda: not is_ready(town))
-    assert probe(town, "live").ok
-    assert requests.get(f"{town.running.issuer}/jwks", timeout=5).headers["Connection"] == "close"
-    time.sleep(DRAIN + 1)
-    answer = slowly_ended(town, slow)
-    for client in clients:
-        client.join()
-    assert town.running.server.wait(30) == 0
-    assert set(outcomes) == {"200 keep-alive", "200 close"}
-    assert answer.startswith(b"HTTP/1.1 200")
-
-
-def ask_while_ready(town: Town, outcomes: Counter[str]) -> None:
-    """As a proxy does that looks at its servers ten times a second."""
-    with requests.Session() as session:
-        while is_ready(town):
-            for _ in range(20):
-                try:
-                    answer = session.get(f"{town.running.issuer}/jwks", timeout=5)
-                    kept = answer.headers.get("Connection", "keep-alive")
-                    outcomes[f"{answer.status_code} {kept}"] += 1
-                except requests.RequestException as problem:
-                    outcomes[repr(problem)] += 1
-
-
-def slowly_begun(town: Town) -> socket.socket:
-    line = socket.create_connection(("127.0.0.1", town.port), 20)
-    head = [
-        "POST /introspect HTTP/1.1",
-        "Host: localhost",
-        f"Authorization: {town.world.basic('lms')['Authorization']}",
-        "Content-Type: application/x-www-form-urlencoded",
-        "Content-Length: 11",
-    ]
-    line.sendall("\r\n".join(head).encode() + b"\r\n\r\ntoken")
-    return line
-
-
-def slowly_ended(town: Town, line: socket.socket) -> bytes:
-    with line:
-        line.sendall(b"=12345")
-        return line.recv(4096)
 
 
 def test_a_second_signal_is_not_waited_for(patient_town: Town) -> None:

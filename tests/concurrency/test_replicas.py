@@ -3,12 +3,9 @@ them: whichever of them answers, it is the same provider."""
 
 from __future__ import annotations
 
-import shutil
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,21 +19,14 @@ from tests.concurrency.conftest import Town, furnish
 from tests.concurrency.load import Load
 from tests.concurrency.test_killed_workers import wait_until
 from tests.concurrency.volley import ask
-from tests.machine.nginx import run_nginx
+from tests.machine.nginx import deployed_nginx
 from tests.machine.postgres import Postgres
-from tests.machine.processes import (
-    Process,
-    free_port,
-    private_folder,
-    stop_server,
-    unprivileged_user,
-)
+from tests.machine.processes import Process, free_port
 from tests.machine.provider_process import start_provider
 from tests.machine.redis_server import RedisServer
 from tests.peers.visitor import Visitor
 from tests.world import CHALLENGE, DANA, PASSWORD, VERIFIER
 
-DEPLOYED = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 ABROAD = "https://abroad.example/callback"
 DRAIN = 2  # more than the second for which the proxy asks nobody where nobody answered
 
@@ -50,13 +40,6 @@ class Door:
     ports: dict[str, int]
     servers: dict[str, Process]
 
-    def replace(self, name: str) -> None:
-        """Stop it as an upgrade does, and start it anew."""
-        server = self.servers[name]
-        server.terminate()
-        assert server.wait(30) == 0
-        self.start(name)
-
     def start(self, name: str) -> None:
         own = {"port": self.ports[name], "operations_port": free_port()}
         self.servers[name] = self.town.running.start_replica(**own)
@@ -65,40 +48,25 @@ class Door:
 @pytest.fixture(scope="module")
 def door(postgres: Postgres, redis_server: RedisServer, tmp_path_factory) -> Iterator[Door]:
     entrance, first, second = free_port(), free_port(), free_port()
-    ports, user = {"idp-1": first, "idp-2": second}, unprivileged_user()
-    folder = private_folder("latchkey-nginx-", user)
-    (folder / "nginx.conf").write_text(deployed(folder, entrance, ports))
-    (folder / "nginx.conf").chmod(0o644)
-    nginx = run_nginx(folder, entrance, user)
-    running = start_provider(
-        tmp_path_factory.mktemp("door"),
-        furnish_with_one_abroad,
-        database_url=postgres.new_database(),
-        redis_url=redis_server.url,
-        issuer=f"http://localhost:{entrance}",
-        port=first,
-        operations_port=free_port(),
-        drain=DRAIN,
-        trusted_proxies="127.0.0.1",
-    )
-    door = Door(Town(running), running.issuer, ports, {"idp-1": running.server})
-    try:
-        door.start("idp-2")
-        yield door
-    finally:
-        running.stop()
-        stop_server(nginx, signal.SIGTERM)
-        shutil.rmtree(folder)
-
-
-def deployed(folder: Path, entrance: int, ports: dict[str, int]) -> str:
-    """As it lies in the repository, but for the addresses."""
-    text = DEPLOYED.read_text().replace("listen 8000;", f"listen 127.0.0.1:{entrance};")
-    text = text.replace(" /tmp/", f" {folder}/")
-    for name, port in ports.items():
-        assert f"server {name}:8000 " in text
-        text = text.replace(f"server {name}:8000 ", f"server 127.0.0.1:{port} ")
-    return text
+    ports = {"idp-1": first, "idp-2": second}
+    with deployed_nginx(entrance, ports):
+        running = start_provider(
+            tmp_path_factory.mktemp("door"),
+            furnish_with_one_abroad,
+            database_url=postgres.new_database(),
+            redis_url=redis_server.url,
+            issuer=f"http://localhost:{entrance}",
+            port=first,
+            operations_port=free_port(),
+            drain=DRAIN,
+            trusted_proxies="127.0.0.1",
+        )
+        door = Door(Town(running), running.issuer, ports, {"idp-1": running.server})
+        try:
+            door.start("idp-2")
+            yield door
+        finally:
+            running.stop()
 
 
 def furnish_with_one_abroad(held: Provider) -> None:
@@ -174,17 +142,6 @@ def key_set(door: Door, name: str) -> list[dict[str, str]]:
     answer = requests.get(f"http://127.0.0.1:{door.ports[name]}/jwks", timeout=5)
     keys: list[dict[str, str]] = answer.json()["keys"]
     return keys
-
-
-def test_fault_03_servers_are_replaced_one_after_the_other_and_no_request_fails(
-    door: Door,
-) -> None:
-    with Clients(door) as load:
-        for name in door.ports:
-            enough = load.answered + 50
-            wait_until(lambda n=enough: load.answered >= n)  # type: ignore[misc]
-            door.replace(name)
-    assert set(load.outcomes) == {"200"}, load.outcomes
 
 
 def test_fault_01_the_other_server_answers_when_one_is_killed(door: Door) -> None:

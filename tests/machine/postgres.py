@@ -16,7 +16,9 @@ from psycopg import sql
 from tests.machine.processes import (
     LOOPBACK,
     MissingTool,
+    descendants,
     free_port,
+    kill,
     private_folder,
     start_server,
     stop_server,
@@ -48,6 +50,7 @@ class Postgres:
     port: int
     folder: Path
     process: subprocess.Popen[bytes]
+    command: list[str | Path]
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def new_database(self, copy_of: str | None = None) -> str:
@@ -65,6 +68,17 @@ class Postgres:
         """A connection on which each statement is its own transaction."""
         target = {**_superuser(self.port), "dbname": database_name(url)}
         return psycopg.connect(**target, autocommit=True)
+
+    def end(self, number: int) -> None:
+        """SIGINT is a fast shutdown, SIGQUIT an immediate one, SIGKILL of all of it a crash."""
+        if number == signal.SIGKILL:
+            for pid in descendants(self.process.pid):
+                kill(pid)
+        stop_server(self.process, number)
+
+    def start(self) -> None:
+        """Anew, with what it had; once it answers."""
+        self.process = _run(self.command, self.folder, self.port)
 
     def stop(self) -> None:
         """A fast, clean shutdown; the cluster's folder goes with it."""
@@ -84,15 +98,24 @@ def start_postgres(*, durable: bool = False) -> Postgres:
     _make_cluster(folder, programs)
     port = free_port()
     command = _server_command(folder, programs, port, {} if durable else FORGETFUL)
-    process = start_server(command, folder / "log", stop_signal="INT", user=unprivileged_user())
-    cluster = Postgres(port, folder, process)
+    cluster = Postgres(port, folder, _run(command, folder, port), command)
     try:
-        wait_until(lambda: _answers(port), process, folder / "log")
         cluster._as_superuser("CREATE ROLE {} LOGIN", OWNER)
     except BaseException:
         cluster.stop()
         raise
     return cluster
+
+
+def _run(command: list[str | Path], folder: Path, port: int) -> subprocess.Popen[bytes]:
+    log = folder / "log"
+    process = start_server(command, log, stop_signal="INT", user=unprivileged_user())
+    try:
+        wait_until(lambda: _answers(port), process, log)
+    except BaseException:
+        stop_server(process, signal.SIGINT)
+        raise
+    return process
 
 
 def find_postgres_program(name: str) -> Path:

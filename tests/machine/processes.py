@@ -4,10 +4,12 @@ Each server is a child of the pytest process that asked for it, listens on loopb
 with that process even when it is killed outright.
 """
 
+import contextlib
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -94,6 +96,32 @@ def stop_server(process: Process, stop_signal: int) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """Children of children too: a server that is killed leaves its workers to nobody."""
+    found: list[int] = []
+    for task in tasks(pid):
+        try:
+            children = [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            continue
+        found += [each for child in children for each in (child, *descendants(child))]
+    return found
+
+
+def tasks(pid: int) -> list[Path]:
+    """Its threads; a process that has just ended has none."""
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
+def kill(pid: int) -> None:
+    """Outright, unless it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def wait_until(ready: Callable[[], bool], process: Process, log: Path) -> None:

@@ -24,7 +24,16 @@ from idp.database import Database
 from idp.provider import Provider, provider
 from idp.settings import PREFIX, Settings
 from tests.machine.forge import forge
-from tests.machine.processes import LOOPBACK, Process, free_port, stop_server, wait_until
+from tests.machine.processes import (
+    LOOPBACK,
+    Process,
+    descendants,
+    free_port,
+    kill,
+    stop_server,
+    tasks,
+    wait_until,
+)
 
 CHEAP_PASSWORDS = {"argon2_memory_kib": 64, "argon2_time_cost": 1}
 SECONDS_TO_ANSWER = 5
@@ -55,7 +64,7 @@ class RunningProvider:
     def pids(self) -> list[int]:
         """Of the server, its worker processes, and the outbox workers."""
         own = [process.pid for process in self._started]
-        return own + [child for pid in own for child in _descendants(pid)]
+        return own + [child for pid in own for child in descendants(pid)]
 
     def start_outbox_worker(self) -> None:
         """One more `idp worker`: delivers mail and sign-outs. The port of operations is the
@@ -74,8 +83,8 @@ class RunningProvider:
 
     def kill_server(self) -> None:
         """All its processes outright, in one moment."""
-        for pid in [self.server.pid, *_descendants(self.server.pid)]:
-            _kill(pid)
+        for pid in [self.server.pid, *descendants(self.server.pid)]:
+            kill(pid)
         self.server.wait()
 
     def start_server(self) -> None:
@@ -87,14 +96,14 @@ class RunningProvider:
     def stop(self) -> None:
         """End every process, and what one that had to be killed left behind."""
         started = self._started
-        children = {process.pid: _descendants(process.pid) for process in started}
+        children = {process.pid: descendants(process.pid) for process in started}
         for process in started:
             process.terminate()
         for process in started:
             stop_server(process, signal.SIGTERM)
             if process.returncode == -signal.SIGKILL:
                 for pid in children[process.pid]:
-                    _kill(pid)
+                    kill(pid)
         self.held.database.close()
 
 
@@ -178,7 +187,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _serves(issuer: str, server_pid: int, workers: int) -> bool:
     """Every worker process: one that is still loading has a single thread, and hears no signal."""
-    children = _descendants(server_pid)
+    children = descendants(server_pid)
     if len(children) < workers or any(_threads(pid) < 2 for pid in children):
         return False
     try:
@@ -188,29 +197,4 @@ def _serves(issuer: str, server_pid: int, workers: int) -> bool:
 
 
 def _threads(pid: int) -> int:
-    return len(_tasks(pid))
-
-
-def _descendants(pid: int) -> list[int]:
-    """Children of children too: a server that is killed leaves its workers to nobody."""
-    found: list[int] = []
-    for task in _tasks(pid):
-        try:
-            children = [int(child) for child in (task / "children").read_text().split()]
-        except OSError:
-            continue
-        found += [each for child in children for each in (child, *_descendants(child))]
-    return found
-
-
-def _tasks(pid: int) -> list[Path]:
-    """Its threads; a process that has just ended has none."""
-    try:
-        return list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:
-        return []
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    return len(tasks(pid))

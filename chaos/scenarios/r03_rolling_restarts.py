@@ -1,0 +1,123 @@
+"""R3: two servers behind the proxy of deploy/nginx.conf are replaced in turn, as for an upgrade."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from bench.messages import basic
+from chaos.evidence import Evidence
+from chaos.registry import WEB, secret_of
+from chaos.scenario import Run, Scenario, Size
+from chaos.town import Town, town_on_postgres, wait_until
+from tests.machine.nginx import deployed_nginx
+from tests.machine.processes import Process, free_port, listens
+from tests.machine.slow_request import SlowRequest
+
+SLOW, EXIT_WITHIN, PROBE = 10.0, 30.0, 1.0
+
+
+@dataclass
+class Pair(Town):
+    """`entrance` is the proxy's; `servers` are those behind it, by the port of each, and `probes`
+    the ports at which they say how they are."""
+
+    entrance: int = 0
+    servers: dict[int, Process] = field(default_factory=dict)
+    probes: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.entrance]
+
+    def start(self, port: int) -> None:
+        self.probes[port] = free_port()
+        self.servers[port] = self.running.start_replica(
+            port=port, operations_port=self.probes[port]
+        )
+
+    def says(self, port: int, probe: str) -> bool:
+        """Whether the server at that port says yes."""
+        try:
+            asked = f"http://127.0.0.1:{self.probes[port]}/health/{probe}"
+            return requests.get(asked, timeout=5).ok
+        except requests.RequestException:
+            return False
+
+
+class RollingRestarts(Scenario):
+    number = "R3"
+    title = "rolling restarts"
+    size = Size(rate=200, seconds=400, times=20)
+    bounded = Size(rate=20, seconds=6, times=2)
+    recovery = 0.0
+
+    def __init__(self) -> None:
+        self._wrong: list[str] = []
+
+    @contextmanager
+    def town(self, folder: Path, users: int) -> Iterator[Town]:
+        entrance, first, second = free_port(), free_port(), free_port()
+        with deployed_nginx(entrance, {"idp-1": first, "idp-2": second}):
+            issuer = f"http://localhost:{entrance}"
+            with town_on_postgres(folder, users, issuer=issuer, port=first, workers=2) as town:
+                pair = Pair(**vars(town), entrance=entrance)
+                pair.servers[first] = town.running.server
+                pair.probes[first] = town.running.settings.operations_port
+                pair.start(second)
+                yield pair
+
+    def fault(self, run: Run) -> None:
+        """Each time with a request in hand that is sent slowly."""
+        pair = run.town
+        assert isinstance(pair, Pair)
+        self._wrong.clear()
+        for number in run.times():
+            port = list(pair.servers)[number % 2]
+            with run.pen.fault("a replaced server"):
+                self._replace(run, pair, port, min(SLOW, run.size.seconds / run.size.times / 2))
+
+    def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
+        """No request fails, at any time."""
+        yield from self._wrong
+        wrong = [each for each in evidence.operations if each.is_wrong]
+        if wrong:
+            yield f"{len(wrong)} requests failed, the first one {wrong[0]}"
+
+    def _replace(self, run: Run, pair: Pair, port: int, slow: float) -> None:
+        server = pair.servers[port]
+        wait_until(lambda: pair.says(port, "ready"))
+        request = SlowRequest(port, basic(WEB, secret_of(WEB)))
+        begun = time.monotonic()
+        server.terminate()
+        self._watch(pair, port)
+        time.sleep(max(0.0, begun + slow - time.monotonic()))
+        if not request.end().startswith(b"HTTP/1.1 200"):
+            self._wrong.append("a slow request was cut off")
+        code = server.wait(EXIT_WITHIN * run.patience)
+        took = time.monotonic() - begun
+        if code != 0 or took > EXIT_WITHIN * run.patience:
+            self._wrong.append(f"a server ended with {code} after {took:.1f} s")
+        pair.start(port)
+
+    def _watch(self, pair: Pair, port: int) -> None:
+        """It is not ready at first, while it answers everybody for a probe's interval at least, and
+        has them go elsewhere; then the socket closes."""
+        wait_until(lambda: not pair.says(port, "ready"))
+        told = time.monotonic()
+        if not pair.says(port, "live"):
+            self._wrong.append("a server that drains does not live")
+        answer = requests.get(f"http://127.0.0.1:{port}/jwks", timeout=5)
+        if answer.headers.get("Connection") != "close":
+            self._wrong.append("a server that drains keeps connections")
+        wait_until(lambda: not listens(port))
+        if time.monotonic() - told < PROBE:
+            self._wrong.append("a socket was closed before anybody could know")
+
+
+SCENARIO = RollingRestarts()
