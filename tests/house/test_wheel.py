@@ -63,6 +63,14 @@ def test_the_installed_wheel_runs_without_this_tree(programs: Path, tmp_path: Pa
     assert Path(answer.stdout).is_relative_to(programs.parent)
 
 
+def test_the_installed_wheel_brings_a_fixture_to_pytest(programs: Path, tmp_path: Path) -> None:
+    asked = (
+        "from importlib.metadata import entry_points as named;"
+        "print(named(group='pytest11')['latchkey'].load().latchkey)"
+    )
+    assert "latchkey" in run([programs / "python", "-c", asked], cwd=tmp_path).stdout
+
+
 def test_the_installed_wheel_runs_the_demo(programs: Path, tmp_path: Path) -> None:
     demo = start_demo(tmp_path, programs / "idp")
     try:

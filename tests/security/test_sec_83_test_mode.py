@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 from dataclasses import fields
 from http.client import HTTPConnection
@@ -35,7 +36,7 @@ def ask(
     sent = {"Host": parts.netloc, **{n.replace("_", "-"): v for n, v in headers.items()}}
     connection = HTTPConnection(parts.netloc)
     connection.putrequest(method, path, skip_host=True)
-    for name, value in {**sent, "Content-Length": str(len(body or ""))}.items():
+    for name, value in {"Content-Length": str(len(body or "")), **sent}.items():
         if value is not None:
             connection.putheader(name, value)
     connection.endheaders((body or "").encode())
@@ -85,6 +86,22 @@ def test_sec_83_a_form_of_a_page_is_no_json(under_test: Latchkey) -> None:
         known = as_controller(under_test, Content_Type=kind)
         answer = ask(under_test.control, "POST", "/clock", '{"advance": 60}', **known)
         assert answer[0] == 415, kind
+
+
+def test_sec_83_a_body_of_no_known_length_is_not_read(under_test: Latchkey) -> None:
+    known = as_controller(under_test, Content_Length=None, Transfer_Encoding="chunked")
+    assert ask(under_test.control, "POST", "/clock", "0\r\n\r\n", **known)[0] == 411
+
+
+def test_sec_83_what_is_refused_is_the_last_on_its_connection(under_test: Latchkey) -> None:
+    """Or what stood in its body would be read as another request, by a name of its own."""
+    port = urlsplit(under_test.issuer).port
+    within = f"GET /inbox HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
+    outer = f"POST / HTTP/1.1\r\nHost: rebound.example\r\nContent-Length: {len(within)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port or 0)) as connection:
+        connection.sendall((outer + within).encode())
+        answered = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answered) == [b"421"]
 
 
 def test_sec_83_the_pages_answer_to_names_of_this_machine_alone(under_test: Latchkey) -> None:

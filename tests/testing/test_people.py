@@ -111,7 +111,20 @@ def test_a_browser_that_has_been_here_opens_the_next_product_without_a_page(
     assert under_test.sign_in(ada, "notes").steps == ["password"]
 
 
-def test_companies_and_consent_are_answered_as_they_are_asked_for(under_test: Latchkey) -> None:
+def test_of_several_companies_the_one_is_chosen_that_is_asked_for(under_test: Latchkey) -> None:
+    role = {"key": "reader", "name": "Reader", "permissions": {"wiki": ["use"]}}
+    companies = [{"slug": slug, "name": slug, "roles": [role]} for slug in ("harbor", "northwind")]
+    within = [{"tenant": each["slug"], "roles": ["reader"]} for each in companies]
+    known = {"email": ADA, "name": "Ada", "password": "Quiet otters paint 57 barges"}
+    under_test.apply({"tenants": companies, "users": [{**known, "memberships": within}]})
+    with pytest.raises(NotSignedIn, match="Choose the company"):
+        under_test.sign_in(ADA, "wiki", password=known["password"])
+    visit = under_test.sign_in(ADA, "wiki", password=known["password"], tenant="harbor")
+    assert visit.steps == ["password", "tenant"]
+    assert claims_of(visit.tokens["id_token"])["tenant"] == "harbor"
+
+
+def test_consent_is_given_or_not(under_test: Latchkey) -> None:
     under_test.client("theirs", CALLBACK, product="wiki", first_party=False)
     ada = under_test.user(ADA)
     visit = under_test.sign_in(ada, "theirs")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from idp.outbox import Lane
 from idp.provider import Provider
 from idp.senders import InboxMessage
 from idp.web import letters
-from idp.worker import senders_by, watch
+from idp.worker import import_people, senders_by, watch
 
 RETRY = 1.0  # seconds until what did not arrive is looked at again
 FOR_PEOPLE: tuple[Lane, ...] = (outbox.errands, outbox.codes, outbox.texts, outbox.letters)
@@ -80,6 +81,10 @@ class Post:
         with self._held.database.session() as session:
             session.execute(sa.delete(InboxMessage).where(InboxMessage.recipient == to))
 
+    def none_on_its_way(self) -> AbstractContextManager[object]:
+        """While it lasts, nothing is written to be read."""
+        return self._turns[FOR_PEOPLE]
+
     def deliver(self, lanes: tuple[Lane, ...]) -> None:
         """Until nothing is due."""
         held = self._held
@@ -93,6 +98,8 @@ class Post:
             self._due[lanes].clear()
             try:
                 self.deliver(lanes)
+                while lanes is FOR_PEOPLE and import_people(self._held):
+                    pass
             except Exception:
                 log.exception("failed")
 

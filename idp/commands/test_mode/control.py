@@ -119,7 +119,9 @@ def _query(environ: Environ) -> Given:
 def _body(environ: Environ) -> Given:
     """A JSON object, or nothing at all. Raises Refused."""
     length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > MAX_BODY:
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        raise Refused(411, "Send a Content-Length.")
+    if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY:
         raise Refused(413, f"A body has {MAX_BODY} bytes at most.")
     body = environ["wsgi.input"].read(int(length))
     if not body:

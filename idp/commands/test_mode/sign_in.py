@@ -4,9 +4,9 @@ read, and what it asks for is sent. There is no other way in; what a page refuse
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyotp
@@ -41,7 +41,7 @@ class SignInForm(Described):
     scope: str = ""
     parameters: dict[str, str] = Field(default={})
     tenant: str = ""
-    by: str = "password"
+    by: Literal["password", "passkey"] = "password"
     method: str = ""
     consent: bool = True
     cookies: dict[str, str] = Field(default={})
@@ -123,30 +123,25 @@ class _Visitor:
             if answer.location:
                 return answer.location, _response(answer.location)
             page = PageReader(answer.text)
-            step = self._step(answer, page)
-            if step is None:
-                return self._posted(answer, page)
-            answer = step()
+            posted = page.forms[0] if page.forms else Form("")
+            if urlsplit(posted.action).scheme:
+                return posted.action, posted.fields
+            answer = self._sent(answer, page)
         raise Refused(409, "The pages come back to where they were.", steps=self.steps)
 
-    def _step(self, answer: Answer, page: PageReader) -> Callable[[], Answer] | None:
-        """What to do on the page; None where it posts the answer to the product."""
-        if answer.status == 200 and page.forms and urlsplit(page.forms[0].action).scheme:
-            return None
-        for path, do in self._pages.items():
-            form = next((each for each in page.forms if each.action == path), None)
-            if form and (answer.status == 200):
-                return lambda: do(answer, page, form)
-        raise self._stopped(answer, page)
-
-    @property
-    def _pages(self) -> dict[str, Callable[[Answer, PageReader, Form], Answer]]:
-        return {
+    def _sent(self, answer: Answer, page: PageReader) -> Answer:
+        """What comes of the first form that we know. Raises Refused for a page that has none, or
+        that has refused what was sent."""
+        fill_in = {
             "/login/password": self._prove_who,
             "/login/second_factor": self._prove_second_factor,
             "/login/tenant": self._choose_tenant,
             "/login/consent": self._consent,
         }
+        form = next((each for each in page.forms if each.action in fill_in), None)
+        if form is None or answer.status != 200:
+            raise self._stopped(answer, page)
+        return fill_in[form.action](answer, page, form)
 
     def _prove_who(self, answer: Answer, page: PageReader, form: Form) -> Answer:
         self.steps.append(self.form.by)
@@ -196,9 +191,6 @@ class _Visitor:
         self.steps.append("consent")
         decision = "allow" if self.form.consent else "deny"
         return self.browser.send(form.action, {**form.fields, "decision": decision})
-
-    def _posted(self, answer: Answer, page: PageReader) -> tuple[str, dict[str, str]]:
-        return page.forms[0].action, page.forms[0].fields
 
     def _stopped(self, answer: Answer, page: PageReader) -> Refused:
         where = {"answered": answer.status, "path": urlsplit(answer.url).path}

@@ -38,7 +38,8 @@ class Trial:
 
     def reset(self) -> None:
         self.clock.put_back()
-        self._pristine.put_back(self.held, self.clock())
+        with self.post.none_on_its_way():
+            self._pristine.put_back(self.held, self.clock())
         self.clients = dict(self._first_clients)
         self.people.forget()
 
