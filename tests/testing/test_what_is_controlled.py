@@ -88,8 +88,8 @@ def test_what_time_brings_is_done_when_it_has_come(under_test: Latchkey) -> None
 
 
 def test_mail_is_there_when_it_is_asked_for_with_its_links_and_codes(under_test: Latchkey) -> None:
-    ada = under_test.user(ADA, factors=["email"])
-    assert under_test.mail() == []
+    ada = under_test.user(ADA, factors=["email", "sms", "totp"])
+    assert under_test.mail() == under_test.sms() == []
     for _ in range(2):
         under_test.sign_in(ada, "wiki")
     [letter] = under_test.mail(ADA.upper())
@@ -127,6 +127,7 @@ def test_a_reset_leaves_the_clients_of_the_start_and_nobody(under_test: Latchkey
     with pytest.raises(NotSignedIn):
         under_test.sign_in(ada, "wiki", password=ada.password)
     assert under_test.user(ADA).id != ada.id
+    assert under_test.user().email == "person-2@acme.example"
     assert under_test.client("notes", CALLBACK).client_secret
 
 

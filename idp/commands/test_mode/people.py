@@ -116,7 +116,8 @@ class People:
         self._made[users.canonical_email(email) or ""] = person
         for factor in form.factors:
             self._enrol[factor](person, phone, then)
-        self._post.throw_away(person.email)  # what they were told of it
+        for to in (person.email, person.phone):
+            self._post.throw_away(to)  # what they were told of it
         return person
 
     def give_passkey(self, email: str) -> Account:
@@ -207,7 +208,6 @@ class People:
         if not code:
             raise Refused(400, f"No code can be sent to {to}.")
         sent_code.enrol(*stores, _unheld, place, code, then, NOWHERE)
-        self._post.throw_away(to)
         person.phone = phone or person.phone
 
     def _give_passkey(self, person: Account, _phone: str, then: float) -> None:
