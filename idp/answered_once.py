@@ -17,6 +17,7 @@ from idp.errors import Busy, PageRefusal, told
 from idp.secret_values import SecretKeys, fingerprint
 from idp.statements import Upsert
 
+PURPOSE = "answer {name_hash}"
 KEPT_FOR = 86400.0  # seconds
 
 
@@ -88,13 +89,14 @@ def claim(db: Connection, keys: SecretKeys, name: str, request: str, now: float)
         raise ReusedName
     if not row[1]:
         raise Busy("the same request is being answered")
-    return keys.decrypt(row[1], f"answer {name_hash}")
+    return keys.decrypt(row[1], PURPOSE.format(name_hash=name_hash))
 
 
 def keep(db: Connection, keys: SecretKeys, name: str, answer: bytes) -> None:
     """In the transaction that claimed the name."""
     name_hash = fingerprint(name)
-    db.run(_KEEP, name_hash=name_hash, answer=keys.encrypt(answer, f"answer {name_hash}"))
+    sealed = keys.encrypt(answer, PURPOSE.format(name_hash=name_hash))
+    db.run(_KEEP, name_hash=name_hash, answer=sealed)
 
 
 def forget(db: Connection, name: str) -> None:

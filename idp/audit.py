@@ -81,6 +81,7 @@ TAGS = {
     "access.set_up": "The company that is entered gave roles: the access is open.",
     "access.ended": "Access to another company ended, by somebody or by its date.",
     "access.form_read": "Somebody downloaded the signed form of an access request.",
+    "sealing_key.in_use": "All that is encrypted is so by `key` now, `values` of them anew.",
     "signing_key.made": "A signing key was made; it signs from `active_from`.",
     "database.restored": "The database was put back to an earlier state, from a backup.",
     "signing_key.revoked": "A signing key was revoked; what it signed is worthless at once.",

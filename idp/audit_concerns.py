@@ -120,6 +120,7 @@ CONCERNS: Mapping[str, Concern] = {
     "access.set_up": _NAMED,
     "access.ended": _NAMED,
     "access.form_read": _NAMED,
+    "sealing_key.in_use": _NOBODY,
     "signing_key.made": _NOBODY,
     "database.restored": _TELLS_OPERATORS,
     "signing_key.revoked": _TELLS_OPERATORS,

@@ -48,7 +48,7 @@ class Provider:
 
 
 def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Provider:
-    keys, turns = secret_keys(settings.keys_dir), Turns()
+    keys, turns = secret_keys(settings.keys_dir, settings.sealing_key), Turns()
     database = Database(settings.database_url, settings.database_pool, keys.seal)
     kept = Sealed(_ephemeral(settings, database), keys)
     retention = float(max(settings.access_token_lifetime, settings.id_token_lifetime))

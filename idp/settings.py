@@ -49,6 +49,7 @@ class Settings:
     database_url: str = field(default="sqlite:///data/latchkey.db", repr=False)
     redis_url: str = field(default="", repr=False)
     keys_dir: Path = Path("keys")
+    sealing_key: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1

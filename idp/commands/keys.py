@@ -1,4 +1,4 @@
-"""`idp keys`: the keys that sign tokens."""
+"""`idp keys`: the keys that sign tokens, and those that encrypt what is kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from idp import resealing, secret_values
 from idp.errors import SetupMistake
 from idp.provider import Provider, provider
 from idp.settings import settings_from
@@ -16,7 +17,7 @@ from idp.tokens.key_states import known_keys
 
 @click.group()
 def keys() -> None:
-    """The keys that sign tokens."""
+    """The keys that sign tokens, and those that encrypt what is kept."""
 
 
 @keys.command("list")
@@ -56,6 +57,28 @@ def revoke(kid: str) -> None:
         if not signing_keys.revoke(db, held.secret_keys, kid, held.clock()):
             raise SetupMistake(f"There is no key {kid}, or it is revoked already.")
     click.echo(f"{kid} is revoked.")
+
+
+@keys.command()
+@click.argument("name")
+def make_sealing_key(name: str) -> None:
+    """Make a key that can encrypt what is kept; nothing is, until LATCHKEY_SEALING_KEY names it."""
+    path = secret_values.make_sealing_key(settings_from().keys_dir, name)
+    click.echo(f"{path} is made. Copy it to every machine, then set LATCHKEY_SEALING_KEY={name}.")
+
+
+@keys.command()
+def reencrypt() -> None:
+    """Encrypt everything by the key that LATCHKEY_SEALING_KEY names, once every process does."""
+    held = _provider()
+    resealing.check_keys(held.database, held.secret_keys, held.clock())
+    done = resealing.reencrypt(held.database, held.secret_keys, held.clock())
+    for table, count in done.items():
+        click.echo(f"{table}: {count}")
+    left = resealing.count_others(held.database, held.secret_keys)
+    if left:
+        raise SetupMistake(f"{left} were written by another key meanwhile. Restart, and go on.")
+    click.echo("Everything that lasts is encrypted by the key of the settings.")
 
 
 def _provider() -> Provider:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from idp import migrations, traces
+from idp import migrations, resealing, traces
 from idp.commands import all_kept
 from idp.draining import DRAINING
 from idp.operations.port import port_of_server, port_of_worker
@@ -47,6 +47,7 @@ def worker() -> None:
         TRACES.begin()
     held = provider(settings)
     migrations.check_current(held.database)
+    resealing.check_keys(held.database, held.secret_keys, held.clock())
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -59,6 +60,7 @@ def prepare(held: Provider) -> None:
     """The schema must be current and the keys readable; the first signing keys are made here,
     before any process serves."""
     migrations.check_current(held.database)
+    resealing.check_keys(held.database, held.secret_keys, held.clock())
     with held.database.transaction() as db:
         signing_keys.ensure(db, held.secret_keys, held.clock())
     held.key_ring.current(held.clock())

@@ -26,6 +26,7 @@ from idp.settings import Settings
 from idp.statements import Upsert
 
 METHOD = "totp"
+PURPOSE = "totp of {user_id}"
 STEP = 30
 SHOWN_AS = "Latchkey"
 GROUP = 4
@@ -207,7 +208,7 @@ def _step(secret: str, claimed_code: str, now: float) -> int | None:
 
 
 def _purpose(user_id: str) -> str:
-    return f"totp of {user_id}"
+    return PURPOSE.format(user_id=user_id)
 
 
 def _offer_key(user_id: str, binding: str) -> str:

@@ -17,10 +17,12 @@ from idp.directory.document_kinds import Kind, Unacceptable, kind_of
 from idp.secret_values import SecretKeys, new_id
 from idp.tenancy import TenantOwned
 
+PURPOSE = "document {id}"
+
 
 class Document(TenantOwned, Base):
     """`content_type` is what the content itself says; `size` is in bytes and `sha256` of the plain
-    content; `sealed` is it under the master key, bound to `id`."""
+    content; `sealed` is it encrypted, bound to `id`."""
 
     __tablename__ = "documents"
 
@@ -82,4 +84,4 @@ def content_of(keys: SecretKeys, document: Document) -> Content:
 
 
 def _purpose(document_id: str) -> str:
-    return f"document {document_id}"
+    return PURPOSE.format(id=document_id)

@@ -40,6 +40,7 @@ from idp.tokens.key_pairs import (
     public_key_of,
 )
 
+PURPOSE = "{kid}"
 CLOCK_SKEW = 60.0
 
 
@@ -254,7 +255,7 @@ def _make(
         kid=public_jwk["kid"],
         alg=alg,
         generation=generation,
-        private_key=secret_keys.encrypt(der, public_jwk["kid"]),
+        private_key=secret_keys.encrypt(der, PURPOSE.format(kid=public_jwk["kid"])),
         public_jwk=orjson.dumps(public_jwk).decode(),
         created_at=now,
         active_from=active_from,
@@ -284,7 +285,7 @@ def _view(row: SigningKey, secret_keys: SecretKeys) -> KeyView:
 def _private(row: SigningKey, secret_keys: SecretKeys) -> PrivateKey:
     """The value is authenticated, so checking the RSA numbers again (35 ms) would prove nothing."""
     private: Any = load_der_private_key(
-        secret_keys.decrypt(row.private_key, row.kid),
+        secret_keys.decrypt(row.private_key, PURPOSE.format(kid=row.kid)),
         password=None,
         unsafe_skip_rsa_key_validation=True,
     )
