@@ -78,7 +78,7 @@ class RunningProvider:
         server = _run("serve", chosen, self.log)
         self.replicas.append(server)
         own = f"http://{LOOPBACK}:{chosen.port}"
-        wait_until(lambda: _serves(own, server.pid, chosen.workers), server, self.log)
+        wait_until(lambda: _serves(own, server.pid, chosen), server, self.log)
         return server
 
     def kill_server(self) -> None:
@@ -90,7 +90,7 @@ class RunningProvider:
     def start_server(self) -> None:
         """Anew after it ended, once every process serves."""
         self.server = _run("serve", self.settings, self.log)
-        own = (self.settings.issuer, self.server.pid, self.settings.workers)
+        own = (self.settings.issuer, self.server.pid, self.settings)
         wait_until(lambda: _serves(*own), self.server, self.log)
 
     def stop(self) -> None:
@@ -133,7 +133,7 @@ def start_provider(
     for _ in range(outbox_workers):
         running.start_outbox_worker()
     try:
-        wait_until(lambda: _serves(chosen.issuer, server.pid, workers), server, log)
+        wait_until(lambda: _serves(chosen.issuer, server.pid, chosen), server, log)
     except BaseException:
         running.stop()
         raise
@@ -185,10 +185,11 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _serves(issuer: str, server_pid: int, workers: int) -> bool:
-    """Every worker process: one that is still loading has a single thread, and hears no signal."""
+def _serves(issuer: str, server_pid: int, settings: Settings) -> bool:
+    """Every process below: one that is still loading has a single thread, and hears no signal."""
     children = descendants(server_pid)
-    if len(children) < workers or any(_threads(pid) < 2 for pid in children):
+    expected = settings.workers + bool(settings.operations_port)
+    if len(children) < expected or any(_threads(pid) < 2 for pid in children):
         return False
     try:
         return requests.get(f"{issuer}/jwks", timeout=SECONDS_TO_ANSWER).ok
