@@ -149,6 +149,10 @@ class Settings:
             )
         self._check_signing_keys()
 
+    def __hash__(self) -> int:
+        """By one of many, since what is kept by settings is looked up at each request."""
+        return hash(self.issuer)
+
     @property
     def sends_texts(self) -> bool:
         """Whether there is somebody who sends them, or the demo's inbox."""

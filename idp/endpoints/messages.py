@@ -32,7 +32,8 @@ class Request:
 
     @property
     def is_form(self) -> bool:
-        return self.header("content-type").partition(";")[0].strip().lower() == FORM
+        kind = self.header("content-type")
+        return kind == FORM or kind.partition(";")[0].strip().lower() == FORM
 
     def cookie(self, name: str) -> str:
         """The cookie's value, or nothing if it was sent twice: then somebody else set one of them

@@ -112,8 +112,10 @@ class Router:
         environ[REQUEST_ID] = new_id()
         # What a request claims to have reached decides nothing, and may be no host at all.
         environ["HTTP_HOST"], environ["wsgi.url_scheme"] = self._host, self._scheme
-        route = _route(environ.get("PATH_INFO", ""))
-        refusal = _unreadable(environ) if _is_for_people(route) else None
+        path = environ.get("PATH_INFO", "")
+        route = ROUTES.get(path) or _route_below(path)
+        is_for_people = route is None or route.endpoint is authorize
+        refusal = _unreadable(environ) if is_for_people else None
         if refusal:
             return self._pages(_without_what_is_refused(environ, refusal), start_response)
         if route is None:
@@ -178,10 +180,8 @@ class Router:
             return frozenset()
 
 
-def _route(path: str) -> Route | None:
-    return ROUTES.get(path) or next(
-        (route for beginning, route in BELOW.items() if path.startswith(beginning)), None
-    )
+def _route_below(path: str) -> Route | None:
+    return next((route for beginning, route in BELOW.items() if path.startswith(beginning)), None)
 
 
 class TooLarge(OAuthRefusal):
@@ -189,10 +189,6 @@ class TooLarge(OAuthRefusal):
 
     def __init__(self, status: int) -> None:
         super().__init__("invalid_request", "The request is larger than we read.", status=status)
-
-
-def _is_for_people(route: Route | None) -> bool:
-    return route is None or route.endpoint is authorize
 
 
 def _unreadable(environ: Environ) -> PageRefusal | None:

@@ -146,10 +146,9 @@ def _headers(etag: str, max_age: int) -> Headers:
 def _details_types(provider: Provider) -> tuple[str, ...]:
     """Of all products (RFC 9396 section 10); none while that has never been known."""
     try:
-        products = provider.catalog.last_known(provider.clock()).products.values()
+        return provider.catalog.last_known(provider.clock()).details_types
     except StoreUnavailable:
         return ()
-    return tuple(sorted(name for product in products for name in product.details_types))
 
 
 def discovery(provider: Provider, request: Request) -> Response:

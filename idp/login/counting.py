@@ -55,7 +55,7 @@ def counting_in(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: fl
 def vouched_by(asked: Asked, proven: Proven, going_on: Sequence[Entry], now: float) -> str:
     """The key of the other provider that has said, at whatever time, who goes on as these entries;
     empty where none has. How recent a proof has to be is asked of any that there is."""
-    whenever = replace(asked, prompt=frozenset(), max_age=None)
+    whenever = replace(asked, prompt=frozenset(), max_age=None) if _is_particular(asked) else asked
     return counting_in(whenever, proven, going_on, now).get(FEDERATED, NEVER).by
 
 

@@ -116,7 +116,7 @@ def parse(
         for check in CHECKS:
             check(sent, client)
         read = _read(sent, client, catalog, reply_to, keys, read_hint)
-        return replace(read, pushed_as=arrival.pushed_as)
+        return replace(read, pushed_as=arrival.pushed_as) if arrival.pushed_as else read
     except _Fault as fault:
         raise RefusedRequest(fault.code, fault.message, reply_to) from fault
 

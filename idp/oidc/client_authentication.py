@@ -126,7 +126,12 @@ def _basic(authorization: str) -> _Claimed | None:
     except ValueError as problem:
         raise ClientRefusal("an Authorization header that is not base64") from problem
     name, _, secret = text.partition(":")
-    return _Claimed("client_secret_basic", unquote_plus(name), unquote_plus(secret))
+    return _Claimed("client_secret_basic", *map(_decoded, (name, secret)))
+
+
+def _decoded(text: str) -> str:
+    """As of a form's field (RFC 6749 section 2.3.1)."""
+    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 def _post(sent: Parameters) -> _Claimed | None:

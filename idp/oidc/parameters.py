@@ -51,7 +51,9 @@ def parse(*texts: str) -> Parameters:
             values[name] += f"\n{value}"
         else:
             repeated.add(name)
-    return Parameters({n: v for n, v in values.items() if n not in repeated}, frozenset(repeated))
+    for name in repeated:
+        del values[name]
+    return Parameters(values, frozenset(repeated))
 
 
 def _pairs(texts: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@ proven: until then a fault is a PageRefusal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from idp.directory.catalog import Catalog
 from idp.directory.clients import Client
@@ -84,8 +84,9 @@ def _redirect_uri(sent: Parameters, client: Client) -> str:
 def _by_mode(sent: Parameters, client: Client, redirect_uri: str) -> ReplyTo:
     """By `query` where nothing else is asked, as OAuth 2.0 and JARM have it for a code."""
     mode = sent.get("response_mode") or PLACES[0]
-    reply_to = ReplyTo(client, redirect_uri, sent.get("state"))
+    state = sent.get("state")
     if mode not in RESPONSE_MODES or "response_mode" in sent.repeated:
-        raise RefusedRequest("invalid_request", "response_mode is not supported.", reply_to)
+        plain = ReplyTo(client, redirect_uri, state)
+        raise RefusedRequest("invalid_request", "response_mode is not supported.", plain)
     place = mode.removesuffix(SIGNED).removesuffix(".") or PLACES[0]
-    return replace(reply_to, place=place, is_signed=mode.endswith(SIGNED))
+    return ReplyTo(client, redirect_uri, state, place, mode.endswith(SIGNED))
