@@ -24,6 +24,7 @@ PLANNED = """
     idp/policies/mfa.py idp/policies/sessions.py
     idp/credentials/factors.py idp/credentials/password.py idp/credentials/totp.py
     idp/tokens/claims.py idp/directory/users.py idp/limits.py idp/outbox.py idp/used_once.py
+    idp/answered_once.py
     idp/audit.py idp/ephemeral.py idp/secret_values.py idp/database.py idp/settings.py idp/errors.py
     relying_parties/base/client.py
     relying_parties/lms.py relying_parties/payments.py relying_parties/connections.py
