@@ -10,9 +10,9 @@ import pytest
 from tests.account.proving import enrol_app
 from tests.mailed import NEW, by_link, link_for, mail_for
 from tests.security.browsing import dump
+from tests.security.changing_address import changed as change_address
 from tests.security.choosing import choose, is_right, user_id
 from tests.security.second_factors import require_of_staff
-from tests.security.test_sec_58_email_change import changed as change_address
 from tests.world import AMARA, BEN, PASSWORD, Visitor, World, sent_back
 
 MINUTE = 60.0

@@ -24,8 +24,8 @@ from tests.credentials.proving import code_of, newest_code
 from tests.flows.test_key_pages import set_up
 from tests.flows.test_second_factor_pages import choose, enter
 from tests.security import choosing
+from tests.security.changing_address import changed, undo_link
 from tests.security.second_factors import demand_a_second_factor
-from tests.security.test_sec_58_email_change import changed, undo_link
 from tests.security.test_sec_65_sessions_end import waiting_for_a_lock
 from tests.world import DANA, Visitor, World, sent_back
 

@@ -19,9 +19,9 @@ from tests.federation.signing_in import come_back, leave, link, register, sign_i
 from tests.machine.upstream.accounts import Account
 from tests.machine.upstream.faults import Fault
 from tests.machine.upstream.provider import UpstreamProvider
+from tests.security.changing_address import changed as change_address
+from tests.security.changing_address import open_link, undo_link
 from tests.security.second_factors import require_of_staff
-from tests.security.test_sec_58_email_change import changed as change_address
-from tests.security.test_sec_58_email_change import open_link, undo_link
 from tests.world import AMARA, BEN, PASSWORD, VICTOR, Visitor, World, claims_of, sent_back
 
 __all__ = ["upstream"]

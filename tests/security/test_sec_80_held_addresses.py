@@ -11,7 +11,7 @@ from tests.console.company_providers_of import only_way, turn
 from tests.console.people_of import member_id
 from tests.federation.companies import changed, key_of, northwinds
 from tests.machine.upstream.provider import UpstreamProvider
-from tests.security.test_sec_58_email_change import ask, asked_link, open_link
+from tests.security.changing_address import ask, asked_link, open_link
 from tests.world import AMARA, BEN, Visitor, World
 
 __all__ = ["northwinds"]

@@ -12,9 +12,9 @@ from tests.console.people_of import letters
 from tests.credentials.proving import factors_of, new_codes, recover
 from tests.mailed import temporary_for
 from tests.passkeys_of import Keys
+from tests.security.changing_address import changed
 from tests.security.choosing import choose
 from tests.security.test_sec_42_devices import known_browser, lock
-from tests.security.test_sec_58_email_change import changed
 from tests.world import AMARA, World
 
 Deed = Callable[[World], object]

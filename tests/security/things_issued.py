@@ -17,6 +17,7 @@ from tests.account.proving import link_in, mail_to
 from tests.console.inviting import invite, newest_token
 from tests.credentials.proving import code_of, enrol_app, enter, new_codes, recover
 from tests.security import device_flow, proving_possession
+from tests.security.changing_address import changed as change_address
 from tests.security.device_flow import TILL
 from tests.security.protocol import (
     ASKING,
@@ -36,7 +37,6 @@ from tests.security.protocol import (
     tokens_for,
 )
 from tests.security.registering import SOUND, initial_token, post
-from tests.security.test_sec_58_email_change import changed as change_address
 from tests.world import BEN, DANA, HANA, PRIYA, Visitor, World
 
 TOMAS, INGRID = "tomas@customer.example", "ingrid@broker.example"
