@@ -26,6 +26,7 @@ from idp.directory.registrations import ClientRegistration
 from idp.directory.tenants import Tenant
 from idp.directory.upstream_providers import IdentityProviders
 from idp.errors import StoreUnavailable
+from idp.origins import origin_of
 
 FRESH_FOR = 1.0
 
@@ -152,12 +153,13 @@ class Catalog:
     @cached_property
     def web_origins(self) -> frozenset[str]:
         """Origins of public web clients: the ones whose scripts may call us (CORS)."""
-        return frozenset(
-            "/".join(uri.split("/", 3)[:3])
+        found = (
+            origin_of(uri)
             for client in self.clients.values()
             if client.is_public and client.application_type == "web"
             for uri in client.redirect_uris
         )
+        return frozenset(filter(None, found))
 
 
 class _Plain:

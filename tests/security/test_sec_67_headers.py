@@ -235,7 +235,8 @@ EVIL = [
 def with_app(world: World) -> World:
     """A registered client that runs in the browser, whose scripts may call us."""
     app: dict[str, Any] = {"token_endpoint_auth_method": "none", "client_secret": None}
-    add_third_party(world, **app, redirect_uris=[f"{APP}/callback"])
+    own = [f"{APP}/callback", "https://SECOND.example:443/callback"]
+    add_third_party(world, **app, redirect_uris=own)
     native = {"application_type": "native", "redirect_uris": ["http://127.0.0.1/callback"]}
     world.apply(
         clients=[{"client_id": "desktop", "client_name": "D", "product": "lms", **app, **native}]
@@ -265,6 +266,16 @@ def test_sec_69_a_registered_app_may_call_what_it_needs_without_cookies(with_app
                 assert "Access-Control-Allow-Credentials" not in answer.headers
                 if cors == OUR_CLIENTS:
                     assert "Origin" in answer.headers["Vary"]
+
+
+def test_sec_69_an_origin_is_known_as_browsers_write_it(with_app: World) -> None:
+    for origin, allowed in (
+        ("https://second.example", "https://second.example"),
+        ("https://SECOND.example:443", None),
+        ("https://second.example:8443", None),
+    ):
+        answer = asked(with_app, "OPTIONS", "/token", Origin=origin)
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed, origin
 
 
 def test_sec_69_no_page_and_no_sign_in_is_open_to_scripts(with_app: World) -> None:
