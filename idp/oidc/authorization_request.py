@@ -6,7 +6,7 @@ What is at fault before client and redirect URI are proven is told to the person
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +18,11 @@ from idp.directory.details_types import UnfitDetails
 from idp.errors import OAuthRefusal
 from idp.oidc import authorization_details, claims_parameter, fapi, pkce, resource_indicators
 from idp.oidc.claims_parameter import RequestedClaims, UnreadableClaims
+from idp.oidc.consent_scope import consent_scope_of
 from idp.oidc.parameters import Parameters
 from idp.oidc.reply_to import SIGNED, RefusedRequest, ReplyTo, get_client, get_reply_to
 from idp.oidc.resource_indicators import UnknownTarget
-from idp.oidc.scopes import OFFLINE_ACCESS, scopes_of
+from idp.oidc.scopes import OFFLINE_ACCESS
 from idp.secret_values import SecretKeys, decode
 from idp.tokens.subjects import person_of
 
@@ -40,8 +41,6 @@ OF_BROWSERS = frozenset(
 )
 DECOUPLED_PARAMETERS = tuple(name for name in PARAMETERS if name not in OF_BROWSERS)
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-PERMISSION = "permission:"
-RESOURCE = "resource:"  # a product's key, and perhaps a node of its tree
 MAX_AGE_DIGITS = 9
 THUMBPRINT_BYTES = 32
 
@@ -158,7 +157,7 @@ def _read(
         essential_acr=claims.acr(is_essential=True),
         acr_values=_wished_acr(sent, client, claims),
         claims=claim_names,
-        consent_scope=_consent_scope(scope, client, claim_names, resources),
+        consent_scope=consent_scope_of(scope, client, claim_names, resources),
         tenant=sent.get("tenant"),
         resources=resources,
         details=_details(sent, client, resources, catalog),
@@ -288,24 +287,6 @@ def _details(
         return authorization_details.requested(sent, client, products, catalog)
     except UnfitDetails as problem:
         raise _Fault(authorization_details.CODE, str(problem)) from problem
-
-
-def _consent_scope(
-    scope: Iterable[str],
-    client: Client,
-    claims: Mapping[str, Iterable[str]],
-    resources: Iterable[ProductView],
-) -> frozenset[str]:
-    """What the person would have to allow: the scopes, those that cover single claims, and what the
-    client would be able to do in their name. The page that asks shows the same."""
-    named = {name for names in claims.values() for name in names}
-    acts = frozenset(PERMISSION + key for key in client.permissions)
-    elsewhere = frozenset(
-        f"{RESOURCE}{product.key}:{key}"
-        for product in resources
-        for key in client.resources.get(product.key, ())
-    )
-    return frozenset(scope) | scopes_of(named) | acts | elsewhere
 
 
 def _wished_acr(sent: Parameters, client: Client, claims: RequestedClaims) -> tuple[str, ...]:

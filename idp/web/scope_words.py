@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 
 from idp.directory.catalog import Catalog, ProductView
 from idp.directory.products import BUILT_IN
-from idp.oidc.authorization_request import PERMISSION, RESOURCE
+from idp.oidc.consent_scope import PERMISSION, RESOURCE
 
 SCOPES: dict[str, tuple[Any, Any]] = {
     "openid": (_("Know that it is you"), _("A number that stands for you, and nothing else.")),
