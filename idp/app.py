@@ -20,7 +20,7 @@ from idp.endpoints.router import HANDED_PAGE, Router, WsgiApp
 from idp.endpoints.traced import traced
 from idp.measures import MEASURES
 from idp.provider import Provider, provider
-from idp.proxies import behind_proxies
+from idp.proxies import behind_proxies, with_request_ids
 from idp.settings import Settings, settings_from
 from idp.traces import JOINED, TRACES
 from idp.web import brands, error_pages, home, inbox, languages, presentation
@@ -143,7 +143,8 @@ def serve_app() -> WsgiApp:
     """What the server loads in each of its processes."""
     settings = settings_from()
     logs.configure(settings.log_level)
-    app = behind_proxies(_watched(settings), settings.trusted_proxies, _told_by_proxies(settings))
+    app = with_request_ids(_watched(settings), settings.request_id_header)
+    app = behind_proxies(app, settings.trusted_proxies, _told_by_proxies(settings))
     bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES, settings.port)
     bodies.watch()
     if not settings.operations_port:
@@ -164,6 +165,7 @@ def _watched(settings: Settings) -> WsgiApp:
 def _told_by_proxies(settings: Settings) -> Iterable[str]:
     """Headers that count from a trusted proxy alone."""
     return (
+        settings.request_id_header,
         settings.client_certificate_header,
         settings.client_certificate_verified_header,
         *(["traceparent"] if settings.traces == JOINED else []),

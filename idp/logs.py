@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 
 import structlog
+
+from idp.traces import TRACES
+
+
+class _Answering(threading.local):
+    """What the thread is answering; a request is answered by one thread."""
+
+    request_id = ""
+
+
+ANSWERING = _Answering()
 
 
 def configure(level: str) -> None:
@@ -13,6 +25,7 @@ def configure(level: str) -> None:
     what libraries say goes the same way."""
     steps: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_request,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -33,3 +46,14 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _with_request(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Whatever is said in the middle of a request says which, and in which trace."""
+    if ANSWERING.request_id:
+        event.setdefault("request_id", ANSWERING.request_id)
+    if trace_id := TRACES.current_id():
+        event["trace_id"] = trace_id
+    return event

@@ -35,6 +35,7 @@ BOUNDS = {
 UPSTREAM_THREADS = 4  # that wait for other providers, at most
 SPARE_THREADS = 2  # that neither a flood of sign-ins nor other providers hold
 HSTS = "max-age=63072000; includeSubDomains"  # what browsers are told of an https issuer
+REQUEST_ID_HEADER = "X-Request-ID"  # of an answer
 RETRY_AFTER = ("Retry-After", "1")
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -58,6 +59,7 @@ class Settings:
     operations_port: int = 0
     drain: int = 5
     trusted_proxies: str = ""
+    request_id_header: str = ""
     client_certificate_header: str = ""
     client_certificate_verified_header: str = ""
     mtls_url: str = ""
@@ -133,6 +135,7 @@ class Settings:
             raise SetupMistake("LATCHKEY_TRUSTED_PROXIES must name addresses or networks, not *.")
         self._check_client_certificates()
         self._check_traces()
+        self._check_request_ids()
         if self.is_https and (
             self.argon2_memory_kib < ARGON2_FLOOR_KIB or self.argon2_time_cost < 2
         ):
@@ -211,6 +214,15 @@ class Settings:
             raise SetupMistake("LATCHKEY_CLIENT_CERTIFICATE_HEADER has to say who tells of them.")
         if self.mtls_url and not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+", self.mtls_url):
             raise SetupMistake(f"LATCHKEY_MTLS_URL must be an https origin: {self.mtls_url!r}")
+
+    def _check_request_ids(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9-]*", self.request_id_header):
+            raise SetupMistake("LATCHKEY_REQUEST_ID_HEADER must be the name of a header.")
+        if self.request_id_header and not self.trusted_proxies:
+            raise SetupMistake(
+                "LATCHKEY_REQUEST_ID_HEADER is believed from proxies alone that"
+                " LATCHKEY_TRUSTED_PROXIES names."
+            )
 
     def _check_traces(self) -> None:
         if self.traces not in WAYS:

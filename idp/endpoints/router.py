@@ -36,11 +36,12 @@ from idp.errors import (
     StoreUnavailable,
     described,
 )
+from idp.logs import ANSWERING
 from idp.oidc.challenges import challenges
 from idp.possession import dpop_nonce
 from idp.provider import Provider
 from idp.secret_values import new_id
-from idp.settings import HSTS, RETRY_AFTER
+from idp.settings import HSTS, REQUEST_ID_HEADER, RETRY_AFTER
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -109,7 +110,7 @@ class Router:
         )
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        environ[REQUEST_ID] = new_id()
+        ANSWERING.request_id = environ[REQUEST_ID] = environ.get(REQUEST_ID) or new_id()
         # What a request claims to have reached decides nothing, and may be no host at all.
         environ["HTTP_HOST"], environ["wsgi.url_scheme"] = self._host, self._scheme
         path = environ.get("PATH_INFO", "")
@@ -127,6 +128,7 @@ class Router:
         headers = [*answer.headers, *self._headers, *self._cors(route, environ)]
         if route.gives_nonce and "HTTP_DPOP" in environ:
             headers.append(dpop_nonce(self._provider))
+        headers.append((REQUEST_ID_HEADER, environ[REQUEST_ID]))
         headers.append(("Content-Length", str(len(answer.body))))
         start_response(STATUS_LINES[answer.status], headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
@@ -140,16 +142,11 @@ class Router:
         try:
             return route.endpoint(self._provider, _request(environ))
         except Refusal as refusal:
-            log.info(
-                "refused",
-                path=environ["PATH_INFO"],
-                code=refusal.code,
-                why=refusal.detail,
-                request_id=environ[REQUEST_ID],
-            )
+            path = environ["PATH_INFO"]
+            log.info("refused", path=path, code=refusal.code, why=refusal.detail)
             return _refused(route, refusal, environ)
         except Exception:
-            log.exception("failed", path=environ["PATH_INFO"], request_id=environ[REQUEST_ID])
+            log.exception("failed", path=environ["PATH_INFO"])
             return _refused(route, Failure(), environ)
 
     def _cors(self, route: Route, environ: Environ) -> Headers:

@@ -74,7 +74,7 @@ def _show_failure(error: Exception) -> Response:
     """Whatever we did not foresee: logged with its trace, told without it."""
     if isinstance(error, HTTPException):
         return _show_http_error(error)
-    log.error("failed", exc_info=error, request_id=request_id())
+    log.error("failed", exc_info=error)
     return Response(render_template("error.html", **told_of(Failure())), 500)
 
 

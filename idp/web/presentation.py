@@ -17,9 +17,9 @@ from markupsafe import Markup
 
 from idp.directory.catalog import Catalog
 from idp.directory.colors import ink, is_color
-from idp.settings import HSTS
+from idp.settings import HSTS, REQUEST_ID_HEADER
 from idp.web import brands
-from idp.web.context import catalog, now, provider
+from idp.web.context import catalog, now, provider, request_id
 
 STATIC_MAX_AGE = 3600
 SCRIPT_ALONE = "script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *"
@@ -125,6 +125,7 @@ def add_headers(response: Response) -> Response:
     headers = response.headers
     headers["Content-Security-Policy"] = g.get("own_policy") or _policy()
     headers["X-Content-Type-Options"] = "nosniff"
+    headers[REQUEST_ID_HEADER] = request_id()
     if not g.get("may_be_framed"):
         headers["X-Frame-Options"] = "DENY"
     headers["Referrer-Policy"] = "no-referrer"

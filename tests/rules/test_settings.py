@@ -26,6 +26,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "jwks_max_age": ("60", 60),
         "log_level": ("DEBUG", "DEBUG"),
         "traces": ("joined", "joined"),
+        "request_id_header": ("X-Request-ID", "X-Request-ID"),
         "second_factor_threshold": ("7", 7),
         "second_factor_pause": ("600", 600),
         "compromised_range_url": ("https://list.example/", "https://list.example/"),

@@ -91,7 +91,7 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, HTTPException) and 400 <= (error.code or 500) < 500:
         code, sentence = CODES.get(error.code or 400, UNREADABLE)
         return PageRefusal(code, sentence, "before any view", error.code or 400)
-    log.error("failed", exc_info=error, request_id=request_id())
+    log.error("failed", exc_info=error)
     return Failure()
 
 

@@ -11,7 +11,7 @@ from flask import g, request
 from idp import audit
 from idp.directory.acting import Forbidden, NotFound
 from idp.errors import BearerRefusal, Refusal, StoreUnavailable
-from idp.web.context import current_session, now, origin, provider, request_id
+from idp.web.context import current_session, now, origin, provider
 
 AUDIT_WINDOW = 60.0
 AUDITED_REFUSALS = 20
@@ -44,7 +44,6 @@ def tell(refusal: Refusal) -> None:
         "refused",
         code=refusal.code,
         why=refusal.detail,
-        request_id=request_id(),
         **{name: value for name, value in asker._asdict().items() if value},
     )
     is_denial = isinstance(refusal, Forbidden | NotFound) or (
