@@ -27,7 +27,7 @@ class AttemptLimit(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     failed: Mapped[int]
     paused_until: Mapped[float]
-    last_failed_at: Mapped[float]
+    last_failed_at: Mapped[float] = mapped_column(index=True)
 
 
 _TABLE: Any = AttemptLimit.__table__

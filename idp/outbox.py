@@ -43,6 +43,12 @@ class OutboxMessage(Base):
     __table_args__ = (
         sa.Index("ix_outbox_due", "status", "run_at"),
         sa.Index(
+            "ix_outbox_done",
+            "created_at",
+            sqlite_where=sa.text("status <> 'pending'"),
+            postgresql_where=sa.text("status <> 'pending'"),
+        ),
+        sa.Index(
             "ix_outbox_in_hand",
             "client_id",
             sqlite_where=sa.text("locked_until > 0"),

@@ -30,14 +30,22 @@ class Grant(Base):
     """
 
     __tablename__ = "grants"
-    __table_args__ = (sa.CheckConstraint(ONE_STANDING, name="one_standing"),)
+    __table_args__ = (
+        sa.CheckConstraint(ONE_STANDING, name="one_standing"),
+        sa.Index(
+            "ix_grants_unspent",
+            "code_expires_at",
+            sqlite_where=sa.text("code_used_at IS NULL"),
+            postgresql_where=sa.text("code_used_at IS NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     client_id: Mapped[str] = mapped_column(sa.ForeignKey("clients.client_id", ondelete="CASCADE"))
     user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
     membership_id: Mapped[str | None] = mapped_column(sa.ForeignKey("memberships.id"))
     operator_term: Mapped[str | None]
-    session_id: Mapped[str] = mapped_column(sa.ForeignKey("sessions.id"))
+    session_id: Mapped[str] = mapped_column(sa.ForeignKey("sessions.id"), index=True)
     consent_id: Mapped[str | None]
     scope: Mapped[str]
     is_offline: Mapped[bool]

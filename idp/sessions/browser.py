@@ -45,7 +45,7 @@ class SsoSession(Base):
     user_agent: Mapped[str]
     created_at: Mapped[float]
     last_seen_at: Mapped[float]
-    expires_at: Mapped[float]
+    expires_at: Mapped[float] = mapped_column(index=True)
     ended_at: Mapped[float | None]
 
 
