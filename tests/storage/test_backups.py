@@ -47,7 +47,8 @@ LEFT_ALONE = {
     *("inbox_messages", "join_requests", "linked_accounts", "membership_roles", "memberships"),
     *("passkey_handles", "passkeys", "password_reminders", "passwords", "people_import_lines"),
     *("people_imports", "permissions", "person_words", "products", "recovery_sets"),
-    *("revoked_tokens", "role_permissions", "roles", "routed_domains", "sent_code_factors"),
+    *("revoked_tokens", "role_permissions", "roles", "routed_domains", "sealing_keys"),
+    *("sent_code_factors",),
     *("tenant_ending_files", "tenant_endings", "tenants", "used_names"),
 }
 WRITTEN_TO = {"audit_events", "restorations", "signing_keys"}
