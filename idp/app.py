@@ -94,6 +94,7 @@ from idp.web.manage import products as operated_products
 from idp.web.manage import registration_tokens as operated_registration_tokens
 from idp.web.manage import tenants as operated_tenants
 from idp.web.manage import visits as operator_visits
+from idp.web.sent_forms import PageRequest
 
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
@@ -178,6 +179,7 @@ def create_app(held: Provider) -> Router:
 
 class _Pages(Flask):
     url_rule_class = Address
+    request_class = PageRequest
 
     def get_send_file_max_age(self, filename: str | None) -> int | None:
         """What is everybody's is a file of ours; what is made for somebody has no path."""

@@ -21,9 +21,7 @@ TOO_MUCH = {400, 413, 414, 431}
 STEPS = 100_000  # a page takes some 15,000
 DEARER = {  # to the library that reads them, or to a pattern for all that it may come to
     "code_challenge": 400_000,
-    "eight thousand fields": 700_000,
     "percents": 200_000,
-    "broken percents": 700_000,
     "ten thousand parts": 400_000,
 }
 MEMORY = 2 * MEGABYTE
