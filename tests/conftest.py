@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from tests.machine.browser import running_chromium
 from tests.machine.kept import keep
@@ -48,6 +49,13 @@ if TYPE_CHECKING:
 
 gc.disable()  # until all is imported
 keep()
+structlog.configure(  # in plain words: to paint what went wrong takes longer than most tests
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 LONG_FILES = (
     *("fuzz/*.py", "browser/*.py", "test_gallery.py", "*_browser.py", "concurrency/*.py"),
