@@ -57,9 +57,14 @@ structlog.configure(  # in plain words: to paint what went wrong takes longer th
     ]
 )
 
+# The longest first: those which work most, then those which wait.
 LONG_FILES = (
-    *("fuzz/*.py", "browser/*.py", "test_gallery.py", "*_browser.py", "concurrency/*.py"),
-    *("test_sec_7?_*.py", "test_access_rules.py", "test_evidence*.py", "test_demo_start.py"),
+    *("test_sec_76_*.py", "test_api_by_schemathesis.py", "test_gallery.py", "fuzz/*.py"),
+    *("test_sec_74_*.py", "test_demo_start.py", "*_browser.py", "browser/*.py"),
+    *("test_migrations.py", "test_odd_input.py", "concurrency/*.py", "test_stores_*.py"),
+    *("test_style.py", "test_sec_67_*.py", "test_sec_7?_*.py", "test_fault_*.py"),
+    *("test_audit_*.py", "test_large_tenants.py", "test_access_*.py", "test_evidence*.py"),
+    *("test_imports.py", "test_tenants.py", "test_sec_8?_*.py", "peers/*.py"),
 )
 NOTHING_IS_SKIPPED = "This was skipped, and nothing here may be: {}"
 
@@ -150,12 +155,12 @@ def page(chromium: "Browser") -> Iterator["Page"]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first, so that nobody is left with one at the end."""
-    items.sort(key=lambda item: not _is_long(item.path))
+    items.sort(key=lambda item: _place(item.path))
 
 
 @cache
-def _is_long(file: Path) -> bool:
-    return any(file.match(long) for long in LONG_FILES)
+def _place(file: Path) -> int:
+    return next((i for i, long in enumerate(LONG_FILES) if file.match(long)), len(LONG_FILES))
 
 
 def pytest_collection_finish() -> None:
