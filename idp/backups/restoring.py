@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from idp import migrations
+from idp import migrations, resealing
 from idp.backups import bare_tables, epoch, rows
 from idp.backups.backup_file import BackupReader
 from idp.backups.tally import Tally
@@ -48,6 +48,7 @@ def restore(
         migrations.check_foreign_keys(database, connection)
         migrations.upgrade_within(connection, database.seal)
         with database.within(connection) as db:
+            resealing.check_known_keys(db, keys)
             epoch.begin(db, keys, backup.header.made_at, now)
             if new_passwords is EVERYBODY:
                 return Restored(restored, epoch.wear_out_all(db), [])

@@ -162,6 +162,15 @@ def test_nothing_is_left_of_a_restore_that_does_not_come_to_its_end(
     assert is_empty(sqlite_url)
 
 
+def test_nothing_is_restored_without_the_keys_that_something_is_encrypted_by(
+    world: World, sqlite_url: str, tmp_path: Path
+) -> None:
+    world.run("INSERT INTO sealing_keys (name, fingerprint, since) VALUES ('gone', 'f', 1)")
+    with pytest.raises(SetupMistake, match=r"sealing-gone\.key"):
+        restore(world, backup_of(world, tmp_path), sqlite_url)
+    assert is_empty(sqlite_url)
+
+
 def _without_last(table: Table) -> Table:
     return table._replace(rows=(lines[:-1] for lines in table.rows))
 
