@@ -23,13 +23,12 @@ from idp.errors import Refusal, SetupMistake, StoreUnavailable
 from idp.lanes import (
     CONNECT_TIMEOUT,
     READ_ONLY,
-    PostgresLanes,
     SqliteLanes,
     Turn,
-    postgres_engine,
     sqlite_engine,
 )
 from idp.last_writes import LAST_WRITES, LastWrites, WritingSession
+from idp.postgres_lanes import PostgresLanes, postgres_engine
 from idp.statements import Prepared, Statement, prepare
 
 
@@ -176,8 +175,8 @@ class Database:
             self.engine = sqlite_engine(self.url)
             self.lanes = SqliteLanes(str(self.url.database))
         else:
-            self.engine = postgres_engine(self.url, pool)
             self.lanes = PostgresLanes(self.url, pool, CONNECT_TIMEOUT)
+            self.engine = postgres_engine(self.url, pool, self.lanes)
         self.outages = self.lanes.outages
 
     def prepared(self, statement: Statement) -> Prepared:

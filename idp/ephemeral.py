@@ -45,6 +45,9 @@ class Ephemeral(Protocol):
     def ping(self) -> None:
         """Raises StoreUnavailable when the store is away."""
 
+    def check_not_cut_off(self, now: float) -> None:
+        """Ask it once a second. Raises StoreUnavailable where others see what is away from here."""
+
 
 class EphemeralValue(Base):
     __tablename__ = "ephemeral_values"
@@ -132,6 +135,9 @@ class SqlEphemeral:
 
     def ping(self) -> None:
         self.read("ping", 0.0)
+
+    def check_not_cut_off(self, now: float) -> None:
+        self.read("ping", now)
 
     def sweep(self, now: float) -> int:
         """Delete what has expired; nothing depends on it having run."""

@@ -41,6 +41,9 @@ class Sealed:
     def ping(self) -> None:
         self._store.ping()
 
+    def check_not_cut_off(self, now: float) -> None:
+        self._store.check_not_cut_off(now)
+
     def _opened(self, key: str, sealed: str | None, now: float) -> str | None:
         """A value that was sealed by nobody of us is none, nor is one that was put back later."""
         if sealed is None:

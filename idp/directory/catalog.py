@@ -77,7 +77,10 @@ class Versioned(Generic[Loaded]):
             return self._refreshed(db, now, fresh_for)
 
     def last_known(self, now: float) -> Loaded:
-        """The same, but an older one while the database is away: for what is true without it."""
+        """The same, but an older one while the database is away, or another thread waits to learn
+        whether it is: for what is true without it."""
+        if self._value is not None and self._lock.locked():
+            return self._value
         try:
             return self.current(now)
         except StoreUnavailable:

@@ -17,14 +17,16 @@ from typing import NamedTuple
 import structlog
 
 from idp.draining import DRAINING
+from idp.errors import StoreUnavailable
 from idp.operators import health
 from idp.provider import Provider
+from idp.store_time import STORE_TIME
 
 LOOK_EVERY = 1.0
 LOOK_LATE = 5.0  # seconds after which a look that hangs is a fault itself
 UNANSWERED = 30.0  # seconds without an answer after which the processes that serve are dead
 PATIENCE = 5.0
-NEEDED = ("database", "ephemeral", "signing keys")  # of health.CHECKS
+NEEDED = ("database", "signing keys")  # of health.CHECKS
 OF_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 LOOKING = "The stores have not answered yet."
 
@@ -69,9 +71,19 @@ class Probes:
 
     def look(self) -> None:
         """At the stores."""
+        STORE_TIME.begin()
         checks = {f.name: f.fault for f in health.examine(self._held, NEEDED)}
+        checks["ephemeral"] = self._cut_off()
         self._seen = _Seen(self._clock(), checks)
         self._has_started |= not any(checks.values())
+
+    def _cut_off(self) -> str | None:
+        """Who alone lacks Redis lacks what all others have put there."""
+        try:
+            self._held.ephemeral.check_not_cut_off(self._held.clock())
+        except StoreUnavailable as problem:
+            return problem.detail
+        return None
 
     def ask(self) -> None:
         """Whether there is anybody who answers."""

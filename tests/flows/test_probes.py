@@ -9,8 +9,10 @@ import pytest
 
 from idp.commands.serve import prepare
 from idp.draining import DRAINING
+from idp.ephemeral_stores import Elsewhere
 from idp.operations.probes import LOOK_LATE, UNANSWERED, Probes
 from idp.provider import provider
+from tests.machine.processes import LOOPBACK, free_port
 from tests.machine.redis_server import RedisServer
 from tests.world import Clock, World
 
@@ -30,29 +32,74 @@ def test_nobody_is_sent_here_before_the_stores_were_seen(world: World) -> None:
     probes.look()
     assert probes.ready() == (
         True,
-        dict.fromkeys(["database", "ephemeral", "signing keys", "stopping"]),
+        dict.fromkeys(["database", "signing keys", "ephemeral", "stopping"]),
     )
     assert probes.started().is_yes
 
 
-def test_a_store_that_is_away_is_named_and_no_reason_to_start_anew(
+class Server:
+    """One of several that share a database, and see this Redis or none."""
+
+    def __init__(self, world: World, clock: Clock, redis_url: str) -> None:
+        held = provider(replace(world.settings, redis_url=redis_url), world.clock)
+        prepare(held)
+        stores = held.ephemeral._store  # type: ignore[attr-defined]
+        stores._clock = clock
+        stores._elsewhere = Elsewhere(clock)
+        self.probes = Probes(held, lambda: True)
+
+    @property
+    def is_ready(self) -> bool:
+        return self.probes.ready().is_yes
+
+
+def test_fault_23_a_server_that_alone_lacks_redis_is_not_ready(
     world: World, own_redis: RedisServer
 ) -> None:
-    held = provider(replace(world.settings, redis_url=own_redis.url), world.clock)
-    prepare(held)
-    probes = Probes(held, lambda: True)
-    probes.look()
-    assert probes.ready().is_yes
+    clock = Clock()
+    one, other = (Server(world, clock, own_redis.url) for _ in range(2))
+    cut_off = Server(world, clock, f"redis://{LOOPBACK}:{free_port()}")
+    servers = (one, other, cut_off)
+
+    def pass_seconds(number: int) -> list[bool]:
+        for _ in range(number):
+            clock.move(1)
+            for server in servers:
+                server.probes.look()
+        return [server.is_ready for server in servers]
+
+    assert pass_seconds(7) == [True, True, False]
+    refused = cut_off.probes.ready()
+    assert [name for name, fault in refused.checks.items() if fault] == ["ephemeral"]
+    assert cut_off.probes.live().is_yes
     own_redis.stop()
-    probes.look()
-    ready = probes.ready()
-    assert not ready.is_yes
-    assert [name for name, fault in ready.checks.items() if fault] == ["ephemeral"]
-    assert probes.live().is_yes
-    assert probes.started().is_yes
+    assert pass_seconds(2)[:2] == [True, True]
+    assert pass_seconds(6) == [True, True, True]
     own_redis.start()
-    probes.look()
-    assert probes.ready().is_yes
+    assert pass_seconds(7) == [True, True, False]
+
+
+def test_fault_23_who_noticed_first_that_redis_is_away_is_not_alone_for_it() -> None:
+    clock = Clock()
+    elsewhere = Elsewhere(clock)
+    for said in ("seen", "seen by one who has not noticed", "seen by one who has not noticed"):
+        assert not elsewhere.goes_on(said)
+        clock.move(1)
+    clock.move(3)
+    assert elsewhere.goes_on("seen by one who is not cut off")
+
+
+def test_a_server_that_has_its_redis_to_itself_serves_without(
+    world: World, own_redis: RedisServer
+) -> None:
+    clock = Clock()
+    server = Server(world, clock, own_redis.url)
+    server.probes.look()
+    own_redis.stop()
+    for _ in range(12):
+        clock.move(1)
+        server.probes.look()
+        assert server.is_ready
 
 
 def test_a_database_that_is_away_is_named(world: World) -> None:

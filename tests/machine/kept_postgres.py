@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy.pool import QueuePool
 
 from idp.database import Database, Seal
-from idp.lanes import PostgresLanes
+from idp.postgres_lanes import PostgresLanes
 from tests.machine.postgres import Postgres
 
 USES = 200  # indexes grow

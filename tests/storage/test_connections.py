@@ -15,7 +15,7 @@ from idp import lanes
 from idp.database import Base, Database
 from idp.directory.catalog import Versioned
 from idp.errors import SetupMistake, StoreUnavailable
-from idp.lanes import Room
+from idp.postgres_lanes import Room
 from tests.storage.crew import threads_at_once
 from tests.world import START
 
