@@ -16,7 +16,7 @@ from idp.draining import ending_connections
 from idp.endpoints.bodies import Bodies
 from idp.endpoints.measured import measured
 from idp.endpoints.messages import Page
-from idp.endpoints.router import HANDED_PAGE, Router, WsgiApp
+from idp.endpoints.router import HANDED_PAGE, Environ, Router, StartResponse, WsgiApp
 from idp.endpoints.traced import traced
 from idp.measures import MEASURES
 from idp.provider import Provider, provider

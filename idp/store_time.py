@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Self
 
@@ -29,6 +31,17 @@ class _StoreTime(threading.local):
 
 
 STORE_TIME = _StoreTime()
+
+
+@contextmanager
+def limited(seconds: float = PER_REQUEST) -> Iterator[None]:
+    """So long for what is within, and afterwards as before."""
+    before = STORE_TIME.left
+    STORE_TIME.begin(seconds)
+    try:
+        yield
+    finally:
+        STORE_TIME.left = before
 
 
 class Waiting:

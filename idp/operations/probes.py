@@ -20,7 +20,7 @@ from idp.draining import DRAINING
 from idp.errors import StoreUnavailable
 from idp.operators import health
 from idp.provider import Provider
-from idp.store_time import STORE_TIME
+from idp.store_time import limited
 
 LOOK_EVERY = 1.0
 LOOK_LATE = 5.0  # seconds after which a look that hangs is a fault itself
@@ -71,9 +71,9 @@ class Probes:
 
     def look(self) -> None:
         """At the stores."""
-        STORE_TIME.begin()
-        checks = {f.name: f.fault for f in health.examine(self._held, NEEDED)}
-        checks["ephemeral"] = self._cut_off()
+        with limited():
+            checks = {f.name: f.fault for f in health.examine(self._held, NEEDED)}
+            checks["ephemeral"] = self._cut_off()
         self._seen = _Seen(self._clock(), checks)
         self._has_started |= not any(checks.values())
 

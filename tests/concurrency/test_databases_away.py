@@ -41,8 +41,8 @@ class Distant:
         self.town = Town(started(folder, database_url=through, operations_port=port))
         wait_until(lambda: is_ready(self.town))
 
-    def asked(self) -> Asking:
-        return Asking(self.town, questions_of(self.town), each=8)
+    def asked(self, each: int = 8) -> Asking:
+        return Asking(self.town, questions_of(self.town), each)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_fault_07_rows_that_are_locked_hold_few_and_not_for_long(distant: Distan
 
 
 def test_fault_07_a_database_that_is_far_away_is_no_fault(distant: Distant) -> None:
-    with distant.asked() as load, distant.relay.slow(0.1):
+    with distant.asked(each=2) as load, distant.relay.slow(0.1):
         begun = time.monotonic()
         wait_until(lambda: all_served(load, begun))
         time.sleep(3)

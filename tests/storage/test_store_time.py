@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (store_time, postgres_lanes):
         monkeypatch.setattr(module, "HUNG", 1.2)
     yield
-    STORE_TIME.begin(float("inf"))
+    STORE_TIME.left = math.inf
 
 
 @pytest.fixture
