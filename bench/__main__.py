@@ -14,10 +14,12 @@ from typing import Any
 
 import click
 
+from bench.django_oauth_toolkit import django_oauth_toolkit
+from bench.glewlwyd import glewlwyd
 from bench.hash_limit import hash_limit
 from bench.latchkey import latchkey
-from bench.peer import peer
-from bench.report import Pair, print_pair, write_json
+from bench.oidc_provider import oidc_provider
+from bench.report import Company, print_company, write_json
 from bench.systems import System
 from bench.workloads import CONNECTIONS, WORKLOADS, Workload
 from idp.settings import Settings
@@ -35,7 +37,7 @@ SYNCS = 20
 @click.option("--only", multiple=True, help="These workloads alone (their short names).")
 @click.option("--storage", multiple=True, type=click.Choice(STORAGES), default=STORAGES)
 @click.option("--threads", default=Settings().threads, show_default=True, help="LATCHKEY_THREADS.")
-@click.option("--no-peer", is_flag=True, help="Leave oidc-provider out.")
+@click.option("--no-peer", is_flag=True, help="Measure Latchkey alone.")
 @click.option("--folder", default="/var/tmp", show_default=True, help="Where SQLite's file lies.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write to a file.")
 def bench(
@@ -54,17 +56,17 @@ def bench(
     with _folder(folder) as place, _stores(storage) as stores:
         facts = _facts(place, measured, driving, threads, seconds, windows)
         print("\n".join(f"{name}: {value}" for name, value in facts.items()))
-        pairs = _pairs(stores, place, measured, threads, no_peer)
+        companies = _companies(stores, place, measured, threads, no_peer)
         try:
-            _start(pairs)
-            _measure(pairs, workloads, seconds, windows, measured)
+            _start(companies)
+            _measure(companies, workloads, seconds, windows, measured)
         finally:
-            for system in (system for pair in pairs for system in pair.systems()):
+            for system in (system for company in companies for system in company.systems()):
                 system.stop()
-    for pair in pairs:
-        print_pair(pair, workloads)
+    for company in companies:
+        print_company(company, workloads)
     if json_file:
-        write_json(json_file, facts, pairs, workloads)
+        write_json(json_file, facts, companies, workloads)
 
 
 def _chosen(only: tuple[str, ...]) -> list[Workload]:
@@ -109,28 +111,36 @@ def _stores(storage: tuple[str, ...]) -> Iterator[dict[str, tuple[str, str]]]:
         postgres.stop()
 
 
-def _pairs(
+def _companies(
     stores: dict[str, tuple[str, str]], place: Path, core: int, threads: int, no_peer: bool
-) -> list[Pair]:
-    pairs = []
+) -> list[Company]:
+    companies = []
     for storage, (database_url, redis_url) in stores.items():
         folder = place / storage
         folder.mkdir()
         url = database_url or f"sqlite:///{folder / 'latchkey.db'}"
         title = "PostgreSQL + Redis" if redis_url else "SQLite"
         ours = latchkey(f"Latchkey, {title}", folder, core, threads, url, redis_url)
-        theirs = f"oidc-provider, {'Redis' if redis_url else 'memory'}"
-        beside = None if no_peer else peer(theirs, folder, core, redis_url)
-        pairs.append(Pair(storage, ours, beside))
-    return pairs
+        companies.append(
+            Company(storage, ours, [] if no_peer else _peers(folder, core, threads, redis_url))
+        )
+    return companies
 
 
-def _start(pairs: list[Pair]) -> None:
-    for pair in pairs:
-        for system in pair.systems():
+def _peers(folder: Path, core: int, threads: int, redis_url: str) -> list[System]:
+    """On the same class of storage; on SQLite also those that are measured there alone."""
+    first = oidc_provider(folder, core, redis_url)
+    if redis_url:
+        return [first]
+    return [first, django_oauth_toolkit(folder, core, threads), *glewlwyd(folder, core)]
+
+
+def _start(companies: list[Company]) -> None:
+    for company in companies:
+        for system in company.systems():
             starts = [_started_anew(system) for _ in range(STARTS)]
-            pair.start[system.name] = sorted(starts)[len(starts) // 2]
-            pair.memory[system.name] = [system.memory_mb]
+            company.start[system.name] = sorted(starts)[len(starts) // 2]
+            company.memory[system.name] = [system.memory_mb]
             system.visit.prepare()
 
 
@@ -141,32 +151,31 @@ def _started_anew(system: System) -> tuple[float, float]:
 
 
 def _measure(
-    pairs: list[Pair], workloads: list[Workload], seconds: float, windows: int, core: int
+    companies: list[Company], workloads: list[Workload], seconds: float, windows: int, core: int
 ) -> None:
     """All systems in turn within each window, so that a slow moment of the machine hits all. An
     unmeasured round goes before, since Node translates its code while it runs."""
-    for system in (system for pair in pairs for system in pair.systems()):
+    for system in (system for company in companies for system in company.systems()):
         for workload in workloads:
-            if system.is_ours or not workload.is_ours_alone:
+            if system.has(workload):
                 system.measure(workload, seconds)
     for number in range(windows):
         for workload in workloads:
             print(f"\r{number + 1}/{windows} {workload.title:<40}", end="", flush=True)
-            for pair in pairs:
-                _measure_pair(pair, workload, seconds, core)
+            for company in companies:
+                _measure_company(company, workload, seconds, core)
     print(f"\r{'':<50}\r", end="")
-    for pair in pairs:
-        for system in pair.systems():
-            pair.memory[system.name].append(system.memory_mb)
+    for company in companies:
+        for system in company.systems():
+            company.memory[system.name].append(system.memory_mb)
 
 
-def _measure_pair(pair: Pair, workload: Workload, seconds: float, core: int) -> None:
-    for system in pair.systems():
-        if workload.is_ours_alone and not system.is_ours:
-            continue
-        pair.add(workload, system, system.measure(workload, seconds))
+def _measure_company(company: Company, workload: Workload, seconds: float, core: int) -> None:
+    for system in company.systems():
+        if system.has(workload):
+            company.add(workload, system, system.measure(workload, seconds))
     if workload.name == "password":
-        pair.hash_limits.append(hash_limit(core, seconds))
+        company.hash_limits.append(hash_limit(core, seconds))
 
 
 def _facts(

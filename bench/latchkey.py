@@ -40,7 +40,7 @@ def latchkey(
 def serving(name: str, settings: Settings, core: int, folder: Path) -> System:
     """A provider whose database is ready, not yet started."""
     command = python_module("idp.commands", "serve")
-    return System(name, True, _environment(settings), command, settings.port, core, folder)
+    return System(name, _environment(settings), command, settings.port, core, folder)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -49,8 +49,8 @@ def tokens(answer: Answer) -> dict[str, Any]:
 
 
 def code(answer: Answer) -> str:
-    """The authorization code in a redirect to the product."""
-    found = _CODE.search(expect(answer, 303).header(b"location"))
+    """The authorization code in a redirect to the product, which peers make by 302."""
+    found = _CODE.search(expect(answer, 302 if answer.status == 302 else 303).header(b"location"))
     if found is None:
         raise Unexpected(f"no code: {answer.head!r}")
     return found[1].decode()

@@ -8,6 +8,8 @@ from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from joserfc.jwk import RSAKey
+
 from bench.messages import basic
 
 REDIRECT_URI = "http://localhost:9/callback"
@@ -84,3 +86,9 @@ CLIENTS = (WEB, WEB_ES256, SPA, MACHINE_RS256, MACHINE_ES256)
 
 def email(number: int) -> str:
     return f"person{number}@bench.example"
+
+
+def rsa_key() -> tuple[str, str]:
+    """For a peer to sign by: PEM, private and public."""
+    made = RSAKey.generate_key(2048)
+    return made.as_pem(private=True).decode(), made.as_pem(private=False).decode()

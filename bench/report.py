@@ -12,7 +12,7 @@ import orjson
 from bench.driver import Window
 from bench.hash_limit import HashLimit
 from bench.systems import System
-from bench.targets import MEMORY_MB, PASSWORD_SHARE, START_SECONDS, TARGETS
+from bench.targets import MEMORY_MB, PASSWORD_SHARE, START_SECONDS, target
 from bench.workloads import Workload
 
 HEADINGS = ("per s", "p50 ms", "p99 ms", "CPU µs")
@@ -40,20 +40,20 @@ class Figures:
 
 
 @dataclass
-class Pair:
-    """Ours and the peer on the same class of storage; `start` in seconds (passed, and of the
+class Company:
+    """Ours and its peers on the same class of storage; `start` in seconds (passed, and of the
     processor), `memory` in MB (at rest, and at the end)."""
 
     storage: str
     ours: System
-    peer: System | None
+    peers: list[System]
     windows: dict[tuple[str, str], list[Window]] = field(default_factory=dict)
     start: dict[str, tuple[float, float]] = field(default_factory=dict)
     memory: dict[str, list[float]] = field(default_factory=dict)
     hash_limits: list[HashLimit] = field(default_factory=list)
 
     def systems(self) -> list[System]:
-        return [self.ours, self.peer] if self.peer else [self.ours]
+        return [self.ours, *self.peers]
 
     def add(self, workload: Workload, system: System, window: Window) -> None:
         self.windows.setdefault((workload.name, system.name), []).append(window)
@@ -62,25 +62,20 @@ class Pair:
         windows = self.windows.get((workload.name, system.name))
         return Figures.of(windows) if windows else None
 
-    def ratio(self, workload: Workload) -> float | None:
+    def ratio(self, workload: Workload, peer: System) -> float:
         """The median over the windows, each beside the peer's of the same moment."""
-        if self.peer is None or (workload.name, self.peer.name) not in self.windows:
-            return None
         ours = self.windows[workload.name, self.ours.name]
-        theirs = self.windows[workload.name, self.peer.name]
+        theirs = self.windows[workload.name, peer.name]
         return median(our.rate / their.rate for our, their in zip(ours, theirs, strict=True))
 
-    def cpu_ratio(self, workload: Workload) -> float | None:
+    def cpu_ratio(self, workload: Workload, peer: System) -> float:
         """How many times less of the processor than the peer: what the rate's ratio would be if
         nobody else used the core."""
-        if self.peer is None or (workload.name, self.peer.name) not in self.windows:
-            return None
-        theirs = Figures.of(self.windows[workload.name, self.peer.name])
+        theirs = Figures.of(self.windows[workload.name, peer.name])
         return theirs.cpu / Figures.of(self.windows[workload.name, self.ours.name]).cpu
 
-    def target(self, workload: Workload) -> float | None:
-        found = TARGETS.get(workload.name)
-        return getattr(found, self.storage) if found else None
+    def target(self, workload: Workload, peer: System) -> float | None:
+        return target(peer.kind, self.storage, workload.name)
 
     def password_share(self, workload: Workload) -> float | None:
         """Of the sign-ins that the bare hash would allow."""
@@ -96,78 +91,92 @@ class Pair:
         return hashing / Figures.of(self.windows[workload.name, self.ours.name]).cpu
 
 
-def print_pair(pair: Pair, workloads: list[Workload]) -> None:
-    print(f"\n{pair.ours.name}" + (f", beside {pair.peer.name}" if pair.peer else ""))
+def print_company(company: Company, workloads: list[Workload]) -> None:
+    """Each peer's line says how many times its rate is ours, and what that should be."""
+    beside = " and ".join(peer.name for peer in company.peers)
+    print(f"\n{company.ours.name}" + (f", beside {beside}" if beside else ""))
     print(COLUMNS)
     for workload in workloads:
-        for system in pair.systems():
-            figures = pair.figures(workload, system)
+        for system in company.systems():
+            figures = company.figures(workload, system)
             if figures:
-                print(_line(pair, workload, system, figures))
-    for system in pair.systems():
-        _print_process(pair, system)
+                print(_line(company, workload, system, figures))
+    for system in company.systems():
+        _print_process(company, system)
 
 
-def _line(pair: Pair, workload: Workload, system: System, figures: Figures) -> str:
-    title = workload.title if system is pair.ours else "  the peer"
+def _line(company: Company, workload: Workload, system: System, figures: Figures) -> str:
+    is_ours = system is company.ours
+    title = workload.title if is_ours else f"  {system.kind}"
     text = (
         f"{title:<30}{figures.per_second:>9,.0f}{figures.p50:>9.2f}{figures.p99:>9.2f}"
         f"{figures.cpu:>9,.0f}"
     )
-    return text + _beside_target(pair, workload) if system is pair.ours else text
+    return text + (_beside_hash if is_ours else _beside)(company, workload, system)
 
 
-def _beside_target(pair: Pair, workload: Workload) -> str:
-    share = pair.password_share(workload)
-    if share is not None:
-        verdict = _verdict(share, PASSWORD_SHARE)
-        cpu = pair.password_cpu_share(workload)
-        return f"{cpu:>7.0%}{share:>9.0%}{PASSWORD_SHARE:>8.0%}  of the hash alone: {verdict}"
-    ratio, target = pair.ratio(workload), pair.target(workload)
-    if ratio is None:
+def _beside_hash(company: Company, workload: Workload, _ours: System) -> str:
+    share = company.password_share(workload)
+    if share is None:
         return ""
-    beside = f"{pair.cpu_ratio(workload):>7.2f}{ratio:>9.2f}"
-    if target is None:
-        return beside
-    return f"{beside}{target:>8.2f}  {_verdict(ratio, target)}"
+    cpu, verdict = company.password_cpu_share(workload), _verdict(share, PASSWORD_SHARE)
+    return f"{cpu:>7.0%}{share:>9.0%}{PASSWORD_SHARE:>8.0%}  of the hash alone: {verdict}"
 
 
-def _verdict(found: float, target: float) -> str:
-    return "reached" if found >= target else "MISSED"
+def _beside(company: Company, workload: Workload, peer: System) -> str:
+    ratio, wanted = company.ratio(workload, peer), company.target(workload, peer)
+    text = f"{company.cpu_ratio(workload, peer):>7.2f}{ratio:>9.2f}"
+    return text if wanted is None else f"{text}{wanted:>8.2f}  {_verdict(ratio, wanted)}"
 
 
-def _print_process(pair: Pair, system: System) -> None:
-    at_rest, under_load = pair.memory[system.name]
-    seconds, cpu = pair.start[system.name]
-    name = "start to first answer" if system is pair.ours else "  the peer's"
-    beside = f" (target {getattr(START_SECONDS, pair.storage)} s)" if system is pair.ours else ""
-    print(f"{name:<30}{seconds:>8.2f} s, {cpu:.2f} s of the processor{beside}")
-    name = "memory" if system is pair.ours else "  the peer's"
-    beside = f" (target {MEMORY_MB:.0f} MB at rest)" if system is pair.ours else ""
-    print(f"{name:<30}{at_rest:>6.0f} MB at rest, {under_load:.0f} MB at the end{beside}")
+def _verdict(found: float, wanted: float) -> str:
+    return "reached" if found >= wanted else "MISSED"
+
+
+def _print_process(company: Company, system: System) -> None:
+    at_rest, under_load = company.memory[system.name]
+    seconds, cpu = company.start[system.name]
+    is_ours = system is company.ours
+    start = f" (target {getattr(START_SECONDS, company.storage)} s)" if is_ours else ""
+    memory = f" (target {MEMORY_MB:.0f} MB at rest)" if is_ours else ""
+    name = "start to first answer" if is_ours else f"  {system.kind}"
+    print(f"{name:<30}{seconds:>8.2f} s, {cpu:.2f} s of the processor{start}")
+    name = "memory" if is_ours else f"  {system.kind}"
+    print(f"{name:<30}{at_rest:>6.0f} MB at rest, {under_load:.0f} MB at the end{memory}")
 
 
 def write_json(
-    path: Path, facts: dict[str, Any], pairs: list[Pair], all_of: list[Workload]
+    path: Path, facts: dict[str, Any], companies: list[Company], all_of: list[Workload]
 ) -> None:
     """Every figure, by storage, workload and system."""
-    found = {pair.ours.name: _as_json(pair, all_of) for pair in pairs}
-    path.write_bytes(orjson.dumps({**facts, "pairs": found}, option=orjson.OPT_INDENT_2))
+    found = {company.ours.name: _as_json(company, all_of) for company in companies}
+    path.write_bytes(orjson.dumps({**facts, "companies": found}, option=orjson.OPT_INDENT_2))
 
 
-def _as_json(pair: Pair, workloads: list[Workload]) -> dict[str, Any]:
+def _as_json(company: Company, workloads: list[Workload]) -> dict[str, Any]:
     return {
-        "start_seconds": pair.start,
-        "memory_mb_at_rest_and_after": pair.memory,
-        "bare_hashes_per_second_and_cpu": [tuple(limit) for limit in pair.hash_limits],
+        "start_seconds": company.start,
+        "memory_mb_at_rest_and_after": company.memory,
+        "bare_hashes_per_second_and_cpu": [tuple(limit) for limit in company.hash_limits],
         "workloads": {
             workload.name: {
-                "ratio": pair.ratio(workload),
-                "cpu_ratio": pair.cpu_ratio(workload),
-                "target": pair.target(workload),
-                "password_share": pair.password_share(workload),
-                **{s.name: vars(f) for s in pair.systems() if (f := pair.figures(workload, s))},
+                "password_share": company.password_share(workload),
+                **{s.name: _figures(company, workload, s) for s in company.systems()},
             }
             for workload in workloads
         },
+    }
+
+
+def _figures(company: Company, workload: Workload, system: System) -> dict[str, float | None]:
+    figures = company.figures(workload, system)
+    if figures is None:
+        return {}
+    if system is company.ours:
+        return {**vars(figures)}
+    return {
+        **vars(figures),
+        "ratio": company.ratio(workload, system),
+        "cpu_ratio": company.cpu_ratio(workload, system),
+        "target": company.target(workload, system),
     }

@@ -12,7 +12,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from bench import process_figures
-from bench.driver import HOST, Window, drive
+from bench.driver import HOST, Window
+from bench.messages import get
 from bench.workloads import DISCOVERY, Visit, Workload
 from tests.machine.processes import start_server, stop_server
 
@@ -21,20 +22,25 @@ SECONDS_TO_START = 30.0
 
 @dataclass
 class System:
-    """A server by its command, pinned to `core`. `is_ours` tells Latchkey from the peer."""
+    """A server by its command, pinned to `core`. `kind` names a peer, as the targets do; a peer
+    has not all workloads, and may want to be asked in its own way (`visit`)."""
 
     name: str
-    is_ours: bool
     environment: dict[str, str]
     command: Sequence[str | Path]
     port: int
     core: int
     folder: Path
+    kind: str = ""
+    lacks: frozenset[str] = frozenset()
+    visit: Visit = field(default_factory=Visit)
     process: subprocess.Popen[bytes] | None = None
-    visit: Visit = field(init=False)
 
     def __post_init__(self) -> None:
-        self.visit = Visit(self.port)
+        self.visit.port = self.port
+
+    def has(self, workload: Workload) -> bool:
+        return not (self.kind and workload.is_ours_alone) and workload.name not in self.lacks
 
     def start(self) -> float:
         """Seconds from the command to the first answer."""
@@ -70,9 +76,8 @@ class System:
     def measure(self, workload: Workload, seconds: float) -> Window:
         assert self.process is not None
         workload.prepare(self.visit)
-        return drive(
+        return self.visit.drive(
             workload.flows(self.visit),
-            self.port,
             seconds * workload.stretch,
             workload.requests_per_round,
             process_figures.cpu_meter(self.process.pid),
@@ -81,7 +86,7 @@ class System:
     def _answers(self) -> bool:
         connection = HTTPConnection(HOST, self.port, timeout=5)
         try:
-            connection.request("GET", DISCOVERY)
+            connection.request("GET", self.visit.asked(get(DISCOVERY)).split()[1].decode())
             return connection.getresponse().status == 200
         except OSError:
             return False

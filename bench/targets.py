@@ -1,4 +1,4 @@
-"""What we must reach, as ratios to the peer on the same core in the same run."""
+"""What we must reach, as ratios to a peer on the same core in the same run."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ TARGETS = {
     "userinfo": Target(2.4, 1.0),
     "introspection": Target(2.2, 1.2),
 }
+OIDC_PROVIDER = "oidc-provider"
+DJANGO_OAUTH_TOOLKIT = "django-oauth-toolkit"
+GLEWLWYD = "glewlwyd"
+BESIDE_DJANGO = 14.0  # whatever is asked
 PASSWORD_SHARE = 0.9
 MEMORY_MB = 100.0
 START_SECONDS = Target(1.0, 1.5)
+
+
+def target(kind: str, storage: str, workload: str) -> float | None:
+    """Beside a peer of that kind; None where nothing was promised."""
+    if kind == DJANGO_OAUTH_TOOLKIT:
+        return BESIDE_DJANGO
+    found = TARGETS.get(workload) if kind == OIDC_PROVIDER else None
+    return getattr(found, storage) if found else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import messages
 from bench.browser import Browser
-from bench.driver import Flow, drive
+from bench.driver import Flow, Window, drive
 from bench.messages import expect, get, post
 from bench.registry import (
     CLIENTS,
@@ -35,9 +35,12 @@ DISCOVERY = "/.well-known/openid-configuration"
 @dataclass
 class Visit:
     """What the visitors of one system hold: one signed-in browser for each connection, its tokens
-    by client, and `unused` codes or tokens; `wanted` is how many a window seems to need."""
+    by client, and `unused` codes or tokens; `wanted` is how many a window seems to need. A peer
+    may let people in by `cookie_of` the n-th of them, and have `asked` the same in other words."""
 
-    port: int
+    port: int = 0
+    cookie_of: Callable[[int, int], str] | None = None
+    asked: Callable[[bytes], bytes] = bytes
     cookies: list[str] = field(default_factory=list)
     tokens: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unused: deque[str] = field(default_factory=deque)
@@ -48,14 +51,38 @@ class Visit:
     def prepare(self) -> None:
         """Sign everybody in, and let every client of theirs get its first tokens."""
         for number in range(CONNECTIONS):
-            browser = Browser(self.port)
-            browser.sign_in(WEB.authorize("", email(number)), email(number), PASSWORD)
-            self.cookies.append(browser.cookie_header)
+            self.cookies.append((self.cookie_of or _signed_in)(self.port, number))
         for client in CLIENTS:
             if not client.is_machine:
                 self.tokens[client.client_id] = [{} for _ in self.cookies]
                 flows = [_first_tokens(self, client, n) for n in range(CONNECTIONS)]
-                drive(flows, self.port, None)
+                self.drive(flows, None)
+
+    def drive(
+        self,
+        flows: list[Flow],
+        seconds: float | None,
+        requests_per_round: int = 1,
+        cpu_seconds: Callable[[], float] = lambda: 0.0,
+    ) -> Window:
+        asking = [flow if self.asked is bytes else _asking(self.asked, flow) for flow in flows]
+        return drive(asking, self.port, seconds, requests_per_round, cpu_seconds)
+
+
+def _signed_in(port: int, number: int) -> str:
+    browser = Browser(port)
+    browser.sign_in(WEB.authorize("", email(number)), email(number), PASSWORD)
+    return browser.cookie_header
+
+
+def _asking(asked: Callable[[bytes], bytes], flow: Flow) -> Flow:
+    request = next(flow)
+    while True:
+        answer = yield asked(request)
+        try:
+            request = flow.send(answer)
+        except StopIteration:
+            return
 
 
 @dataclass(frozen=True)
@@ -121,7 +148,7 @@ def _prepare_tokens(visit: Visit) -> None:
 
     visit.unused.clear()
     held = visit.tokens[WEB.client_id]
-    drive([flow(each["refresh_token"]) for each in held], visit.port, None)
+    visit.drive([flow(each["refresh_token"]) for each in held], None)
 
 
 def _prepare_codes(visit: Visit) -> None:
@@ -133,7 +160,7 @@ def _prepare_codes(visit: Visit) -> None:
             visit.unused.append(messages.code((yield asked)))
 
     visit.unused.clear()
-    drive([flow(cookie) for cookie in visit.cookies], visit.port, None)
+    visit.drive([flow(cookie) for cookie in visit.cookies], None)
 
 
 def _userinfo(token: str) -> bytes:
@@ -153,8 +180,8 @@ def _refresh(client: BenchClient) -> Callable[[Visit], list[Flow]]:
         while True:
             form = {"grant_type": "refresh_token", "refresh_token": token, **client.form}
             given = messages.tokens((yield post("/token", form, **client.headers)))
-            token = given.get("refresh_token", token)
-            held[number]["refresh_token"] = token
+            held[number] |= given
+            token = held[number]["refresh_token"]
 
     return lambda visit: [flow(visit, number) for number in range(CONNECTIONS)]
 

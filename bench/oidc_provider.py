@@ -1,4 +1,4 @@
-"""The npm package oidc-provider: the peer that our targets are ratios to."""
+"""The npm package oidc-provider: the peer that most of our targets are ratios to."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import orjson
 
 from bench.registry import CLIENTS, REDIRECT_URI, SCOPE
 from bench.systems import System
+from bench.targets import OIDC_PROVIDER
 from tests.machine.node import find_node
 from tests.machine.processes import free_port
 
-FOLDER = Path(__file__).parent / "peer"
+FOLDER = Path(__file__).parent / "node_site"
 _LOCK = FOLDER / "package-lock.json"
 _INSTALLED = FOLDER / "node_modules" / "installed"
 
 
-def peer(name: str, folder: Path, core: int, redis_url: str = "") -> System:
+def oidc_provider(folder: Path, core: int, redis_url: str = "") -> System:
     """Not yet started."""
     install()
     port = free_port()
@@ -33,7 +34,8 @@ def peer(name: str, folder: Path, core: int, redis_url: str = "") -> System:
     }
     environment = {"BENCH_PEER": orjson.dumps(described).decode(), "NODE_ENV": "production"}
     command = [find_node(), FOLDER / "server.js"]
-    return System(name, False, environment, command, port, core, folder)
+    name = f"oidc-provider, {'Redis' if redis_url else 'memory'}"
+    return System(name, environment, command, port, core, folder, kind=OIDC_PROVIDER)
 
 
 def install() -> None:
