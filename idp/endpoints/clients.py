@@ -54,7 +54,7 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
             request.header("authorization"),
             lambda client_id: catalog_with(provider, client_id, now).clients.get(client_id),
             provider.client_keys,
-            _audiences(provider.settings.issuer, request.path),
+            _audiences(provider.settings.issuer, provider.settings.mtls_url, request.path),
             possession.certificate_of(provider, request),
             now,
         )
@@ -66,9 +66,11 @@ def authenticated_client(provider: Provider, request: Request, sent: Parameters)
 
 
 @lru_cache(maxsize=64)
-def _audiences(issuer: str, path: str) -> tuple[str, ...]:
-    """Our names, by which an assertion may be meant for us."""
-    return (issuer, *(issuer + each for each in ADDRESSED_BY.get(path, (path,))))
+def _audiences(issuer: str, alias: str, path: str) -> tuple[str, ...]:
+    """Our names, by which an assertion may be meant for us: also those by which clients with
+    certificates know us (RFC 8705 section 5)."""
+    paths = ADDRESSED_BY.get(path, (path,))
+    return (issuer, *(origin + each for origin in (issuer, alias) if origin for each in paths))
 
 
 def _record(provider: Provider, request: Request, refusal: ClientRefusal, now: float) -> None:

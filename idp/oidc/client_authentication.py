@@ -179,7 +179,7 @@ def _check_assertion(
         raise ClientRefusal("the assertion is not by and about the client")
     if not _is_for_us(client, claims.get("aud"), audiences):
         raise ClientRefusal("the assertion is for somebody else")
-    if not isinstance(expires_at, int) or not now < expires_at <= now + MAX_ASSERTION_LIFETIME:
+    if not isinstance(expires_at, int | float) or not _is_soon(expires_at, now):
         raise ClientRefusal("the assertion has no exp within five minutes")
     if any(_is_ahead(claims.get(name), now) for name in ("iat", "nbf")):
         raise ClientRefusal("the assertion is from the future")
@@ -210,6 +210,10 @@ def _is_for_us(client: Client, audience: object, audiences: Sequence[str]) -> bo
         return audience == audiences[0]
     single = audience[0] if isinstance(audience, list) and len(audience) == 1 else audience
     return isinstance(single, str) and single in audiences
+
+
+def _is_soon(expires_at: float, now: float) -> bool:
+    return now < expires_at <= now + MAX_ASSERTION_LIFETIME
 
 
 def _is_ahead(value: object, now: float) -> bool:

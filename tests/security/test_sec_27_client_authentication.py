@@ -170,6 +170,8 @@ def test_sec_27_an_assertion_lives_five_minutes_at_most(world: World):
     for exp, iat, status in (
         (now + 300, now, 200),
         (now + 301, now, 401),
+        (now + 300.5, now, 401),
+        (now + 60.5, now, 200),
         (now + 1, now, 200),
         (now, now, 401),
         (now - 1, now - 60, 401),

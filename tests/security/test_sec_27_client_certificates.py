@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from idp.errors import MetadataRefusal, SetupMistake
+from idp.oidc.client_authentication import ASSERTION_TYPE
 from idp.oidc.client_certificate import certificates_in
 from idp.oidc.client_metadata import ClientMetadata
 from idp.oidc.client_registration import check_client_metadata
@@ -34,7 +35,16 @@ from tests.security.certificates import (
     shown,
     structured,
 )
-from tests.security.protocol import MACHINE, Party, code_for, is_refused, proof, register
+from tests.security.protocol import (
+    MACHINE,
+    SIGNING,
+    Party,
+    assertion,
+    code_for,
+    is_refused,
+    proof,
+    register,
+)
 from tests.security.proving_possession import made
 from tests.world import ISSUER, VERIFIER, World, claims_of
 
@@ -217,6 +227,15 @@ def test_a_proof_may_be_for_the_address_that_asks_for_certificates(tls: World) -
     by = made(tls, htu="https://mtls.id.example/token")
     assert ask(tls, NAMED, {**shown(), "DPoP": by}).status_code == 200
     assert ask(tls, NAMED, {**shown(), "DPoP": made(tls)}).status_code == 200
+
+
+def test_sec_27_an_assertion_may_be_for_an_address_that_asks_for_certificates(tls: World) -> None:
+    register(tls, SIGNING)
+    for told, status in (("/token", 200), ("/introspect", 401), ("", 401), (".evil/token", 401)):
+        signed = assertion(tls, SIGNING, aud=f"https://mtls.id.example{told}")
+        form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
+        answer = tls.post("/token", {}, grant_type="client_credentials", **form)
+        assert answer.status_code == status, told
 
 
 def test_discovery_tells_of_certificates_where_they_are_taken_alone(tls: World) -> None:
