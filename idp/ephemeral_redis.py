@@ -70,6 +70,12 @@ class RedisEphemeral:
         """By a write: one that is full, or only a replica, answers everything else."""
         self._ask(lambda: self._redis.set(PREFIX + "ping", "", px=_PROBED_FOR))
 
+    def eviction(self) -> str | None:
+        """The policy by which it throws away what has not expired, if it may do so."""
+        told = self._ask(lambda: self._redis.info("memory"))
+        policy = str(told.get("maxmemory_policy"))
+        return policy if told.get("maxmemory") and policy != "noeviction" else None
+
     def forget_all(self) -> None:
         """Of ours, whoever has put it there."""
 

@@ -177,6 +177,13 @@ def count_by(database: Database, name: str) -> int:
         return sum(column.count(db, f"{SEALED_BY_NAME}{name}.") for column in SEALED)
 
 
+def is_needed(database: Database, name: str) -> bool:
+    """Whether something that is kept is encrypted by it, or may be by a process that runs."""
+    with database.connection() as db:
+        known = {row[0] for row in db.rows(_KNOWN)}
+    return name in known or count_by(database, name) > 0
+
+
 def reencrypt(database: Database, keys: SecretKeys, now: float) -> Counter[str]:
     """How many values of each table were. Whoever writes one meanwhile wins, and what was done
     before it was killed stays done. If nothing is left, no other key is asked for at a start."""

@@ -91,6 +91,20 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
         raise Undelivered(f"mail server: {problem}") from problem
 
 
+def problem_of_server(settings: Settings) -> str | None:
+    """Why the mail server of `smtp_url` would take no letter now, as far as it can be told without
+    one."""
+    parts = urlsplit(settings.smtp_url)
+    try:
+        with _connected(parts.scheme, parts.hostname or "", parts.port) as server:
+            if parts.username:
+                server.login(parts.username, parts.password or "")
+            server.noop()
+    except (OSError, smtplib.SMTPException) as problem:
+        return type(problem).__name__
+    return None
+
+
 def _connected(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
     if scheme == "smtps":
         context = ssl.create_default_context()

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -308,13 +309,20 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     environment = _with_files_read(environment, secret)
     unknown = sorted(n for n in environment if n.startswith(PREFIX) and n not in known)
     if unknown:
-        raise SetupMistake(f"Unknown setting: {', '.join(unknown)}")
+        raise SetupMistake(f"Unknown setting: {', '.join(_with_likely(n, known) for n in unknown)}")
     values = {
         field.name: _typed(name, str(field.type), environment[name])
         for name, field in known.items()
         if name in environment
     }
     return Settings(**values)  # type: ignore[arg-type]  # each value has its field's type
+
+
+def _with_likely(name: str, known: Iterable[str]) -> str:
+    """With the one that was meant, most likely."""
+    own = name.removeprefix(PREFIX).removesuffix(FILE)
+    likely = get_close_matches(own, [each.removeprefix(PREFIX) for each in known], 1)
+    return f"{name} (did you mean {PREFIX}{likely[0]}?)" if likely else name
 
 
 def _with_files_read(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

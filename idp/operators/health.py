@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -49,8 +49,13 @@ class Load(NamedTuple):
 
 
 def examine(held: Provider, names: Iterable[str] = ()) -> list[Finding]:
-    """The checks of these names, or every one of CHECKS; one that can't be made is a fault."""
-    return [Finding(name, _fault(CHECKS[name], held)) for name in names or CHECKS]
+    """The checks of these names, or every one of CHECKS."""
+    return examine_by({name: CHECKS[name] for name in names or CHECKS}, held)
+
+
+def examine_by(checks: Mapping[str, Check], held: Provider) -> list[Finding]:
+    """A check that can't be made is a fault."""
+    return [Finding(name, _fault(check, held)) for name, check in checks.items()]
 
 
 def _fault(check: Check, held: Provider) -> str | None:
