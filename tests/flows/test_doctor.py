@@ -201,7 +201,9 @@ def test_a_key_is_spare_when_nothing_needs_it(world: World) -> None:
         make_sealing_key(world.settings.keys_dir, name)
     held = sound(world, sealing_key="next")
     old, chosen = (secret_keys(world.settings.keys_dir, name) for name in ("old", "next"))
+    assert surroundings.spare_keys(held) == ["old"]
     resealing.check_keys(held.database, old, 0.0)
+    assert surroundings.spare_keys(held) == []
     resealing.reencrypt(held.database, old, 0.0)
     assert surroundings.spare_keys(held) == []
     resealing.check_keys(held.database, chosen, 0.0)
