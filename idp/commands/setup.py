@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 
 from idp import migrations, setup
 from idp.provider import provider
-from idp.settings import settings_from
+from idp.settings import PREFIX, settings_from
 
 
 @click.command()
@@ -28,15 +29,19 @@ def apply(file: Path | None, dry_run: bool, schema: bool) -> None:
         raise click.UsageError("Name the file to apply.")
     held = provider(settings_from())
     migrations.check_current(held.database)
-    applied = setup.apply(
-        held, setup.parse(file), held.clock(), dry_run=dry_run, base_dir=file.parent
-    )
+    described = setup.parse(file, _variables())
+    applied = setup.apply(held, described, held.clock(), dry_run=dry_run, base_dir=file.parent)
     for change in applied.changes:
         click.echo(str(change))
     for client_id, secret in applied.secrets.items():
         click.echo(f"The secret of {client_id}, shown once: {secret}")
     if not applied.changes:
         click.echo("Nothing to change.")
+
+
+def _variables() -> dict[str, str]:
+    """Of the environment, for `${NAME}` in a file; our own settings are nobody's to write there."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
 
 
 @click.command()

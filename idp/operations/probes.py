@@ -29,6 +29,7 @@ PATIENCE = 5.0
 NEEDED = ("database", "signing keys")  # of health.CHECKS
 OF_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 LOOKING = "The stores have not answered yet."
+STARTING = "No request has been answered yet."
 
 log = structlog.get_logger("operations")
 
@@ -60,7 +61,8 @@ class Probes:
         self._answers = answers
         self._clock = clock
         self._seen: _Seen | None = None
-        self._has_started = False
+        self._has_seen_stores = False
+        self._has_answered = answers is None
         self._answered_at = clock()
 
     def watch(self) -> None:
@@ -75,7 +77,7 @@ class Probes:
             checks = {f.name: f.fault for f in health.examine(self._held, NEEDED)}
             checks["ephemeral"] = self._cut_off()
         self._seen = _Seen(self._clock(), checks)
-        self._has_started |= not any(checks.values())
+        self._has_seen_stores |= not any(checks.values())
 
     def _cut_off(self) -> str | None:
         """Who alone lacks Redis lacks what all others have put there."""
@@ -88,6 +90,7 @@ class Probes:
     def ask(self) -> None:
         """Whether there is anybody who answers."""
         if self._answers and self._answers():
+            self._has_answered = True
             self._answered_at = self._clock()
 
     def live(self) -> Answer:
@@ -100,12 +103,15 @@ class Probes:
         seen = self._seen
         if seen is None or self._clock() - seen.at > LOOK_LATE:
             return Answer(False, {"stores": LOOKING})
-        checks = {**seen.checks, "stopping": _stopping()}
+        starting = None if self._has_answered else STARTING
+        checks = {**seen.checks, "server": starting, "stopping": _stopping()}
         return Answer(not any(checks.values()), checks)
 
     def started(self) -> Answer:
         """No: wait. Once it is yes it stays so."""
-        return Answer(self._has_started, {"start": None if self._has_started else LOOKING})
+        if not self._has_seen_stores:
+            return Answer(False, {"start": LOOKING})
+        return Answer(self._has_answered, {"start": None if self._has_answered else STARTING})
 
 
 def _stopping() -> str | None:

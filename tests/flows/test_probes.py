@@ -21,7 +21,9 @@ Look = Callable[[], None]
 
 def probes_of(world: World, answers: bool = True) -> tuple[Probes, Clock]:
     clock = Clock()
-    return Probes(world.held, lambda: answers, clock), clock
+    probes = Probes(world.held, lambda: answers, clock)
+    probes.ask()
+    return probes, clock
 
 
 def test_nobody_is_sent_here_before_the_stores_were_seen(world: World) -> None:
@@ -32,8 +34,23 @@ def test_nobody_is_sent_here_before_the_stores_were_seen(world: World) -> None:
     probes.look()
     assert probes.ready() == (
         True,
-        dict.fromkeys(["database", "signing keys", "ephemeral", "stopping"]),
+        dict.fromkeys(["database", "signing keys", "ephemeral", "server", "stopping"]),
     )
+    assert probes.started().is_yes
+
+
+def test_nobody_is_sent_here_before_a_request_was_answered(world: World) -> None:
+    """Stores are there long before the processes that serve have loaded."""
+    answers = False
+    probes = Probes(world.held, lambda: answers)
+    probes.look()
+    probes.ask()
+    assert probes.ready().checks["server"]
+    assert not probes.ready().is_yes
+    assert not probes.started().is_yes
+    answers = True
+    probes.ask()
+    assert probes.ready().is_yes
     assert probes.started().is_yes
 
 
@@ -47,6 +64,7 @@ class Server:
         stores._clock = clock
         stores._elsewhere = Elsewhere(clock)
         self.probes = Probes(held, lambda: True)
+        self.probes.ask()
 
     @property
     def is_ready(self) -> bool:
