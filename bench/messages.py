@@ -24,6 +24,11 @@ def post(target: str, form: Mapping[str, str], **headers: str) -> bytes:
     return _request("POST", target, sent, urlencode(form).encode())
 
 
+def post_json(target: str, body: Mapping[str, Any], **headers: str) -> bytes:
+    sent = {"Content-Type": "application/json", **headers}
+    return _request("POST", target, sent, orjson.dumps(body))
+
+
 def _request(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", "Accept: */*"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]

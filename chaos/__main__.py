@@ -51,8 +51,7 @@ def main(
 def _run(scenario: Scenario, size: Size, users: int, keep: Path | None) -> Result:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
         folder = (keep or Path(made)) / scenario.number
-        (folder / "town").mkdir(parents=True)
-        with scenario.town(folder / "town", users) as town:
+        with scenario.made(folder / "town", users) as town:
             return scenario.run(town, size, folder / "run")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from bench.messages import get, post
+from bench.messages import get, post, post_json
 from chaos.history import FAIL, OK, UNKNOWN, Operation, Pen, address_of
 from chaos.wire import Answer, Line, Unanswered, Unheard
 
@@ -49,6 +49,14 @@ class Caller:
     ) -> Answer | None:
         headers = about.pop("headers", {})
         return await self._ask(kind, read, about, lambda own: post(target, form, **headers, **own))
+
+    async def post_json(
+        self, kind: str, target: str, body: Mapping[str, Any], /, **about: Any
+    ) -> Answer | None:
+        headers = about.pop("headers", {})
+        return await self._ask(
+            kind, None, about, lambda own: post_json(target, body, **headers, **own)
+        )
 
     async def connect(self) -> None:
         """To all of them, before anything is asked."""

@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey
 from chaos.registry import (
     CAREFUL,
     COLLEAGUE,
+    KEEPER,
     MACHINE,
     PASSWORD,
     REDIRECT_URI,
@@ -42,6 +43,7 @@ from idp.provider import Provider
 from idp.secret_values import new_id
 
 KEY = ECKey.generate_key("P-256", {"kid": "chaos", "use": "sig", "alg": "ES256"})
+KEY_FILE = json.dumps(KEY.as_dict(private=True))
 _PEOPLE_GRANTS = ["authorization_code", "refresh_token"]
 
 
@@ -95,7 +97,7 @@ def plan(held: Provider, users: int) -> dict[str, Any]:
         members = {str(email): str(member) for email, member in connection.execute(found)}
     return {
         "password": PASSWORD,
-        "key": json.dumps(KEY.as_dict(private=True)),
+        "key": KEY_FILE,
         "people": [
             {
                 "tenant": tenant_of(number),
@@ -112,7 +114,7 @@ def _described(users: int) -> dict[str, Any]:
     """In the form of a set-up file."""
     return {
         "products": [_product("desk"), {**_product(VAULT), "second_factor": True}],
-        "clients": [*_clients(), *map(_personnel, TENANTS)],
+        "clients": [*_clients(), _keeper(), *map(_personnel, TENANTS)],
         "tenants": [
             {
                 "slug": tenant,
@@ -179,6 +181,17 @@ def _named(client_id: str, **proof: str) -> dict[str, str]:
     """Proves itself by a secret, unless it says otherwise."""
     named = {"client_id": client_id, "client_name": client_id}
     return {**named, **(proof or {"client_secret": secret_of(client_id)})}
+
+
+def _keeper() -> dict[str, Any]:
+    may = ["keys.manage"]
+    return {
+        **_named(KEEPER),
+        "product": "platform",
+        "grant_types": ["client_credentials"],
+        "scope": " ".join(may),
+        "permissions": may,
+    }
 
 
 def _personnel(tenant: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from chaos.history import Fault, History, Operation, number_of
 from chaos.town import Town
+from idp import audit_inspection
 from idp.audit_chain import AuditEvent
 from idp.directory.memberships import Membership
 from idp.directory.tenants import Tenant
@@ -25,7 +26,8 @@ class Evidence:
     """`audit` counts the events of each operation by their tag, and `events` all of a tag: a proxy
     in front says itself where requests come from. `guesses` has, for each person, the moments at
     which a wrong password was evaluated, of which there may be `limit` before a pause. `letters`
-    are the tenant of who got it, and the tenants whose canaries are in it."""
+    are the tenant of who got it, and the tenants whose canaries are in it; `broken_chains` those of
+    the audit log that are not whole."""
 
     history: History
     audit: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -33,6 +35,7 @@ class Evidence:
     guesses: dict[str, list[float]] = field(default_factory=dict)
     letters: list[tuple[str, set[str]]] = field(default_factory=list)
     log: str = ""
+    broken_chains: list[str] = field(default_factory=list)
     limit: int = 5
 
     @property
@@ -46,6 +49,7 @@ class Evidence:
 
 def gather(town: Town, history: History) -> Evidence:
     held = town.running.held
+    held.database.close()  # connections of before may have ended
     evidence = Evidence(history, limit=held.settings.lockout_threshold)
     evidence.log = town.running.log.read_text(errors="replace")
     with held.database.engine.connect() as connection:
@@ -63,6 +67,8 @@ def gather(town: Town, history: History) -> Evidence:
             (str(tenant), set(_CANARY.findall(f"{subject} {body}")))
             for tenant, subject, body in connection.execute(_LETTERS)
         ]
+    reports = audit_inspection.inspect_all(held.database)
+    evidence.broken_chains = [str(each) for each in reports if each.faults]
     return evidence
 
 

@@ -216,6 +216,8 @@ class Load:
         self._stop.set()
 
     async def run(self) -> None:
+        """The keys are looked at first and last, so that they are known of every token."""
+        await self._users[0].visit("jwks", time.time())
         await self._all(VirtualUser.begin)
         print(BEGUN, flush=True)
         for user in self._users:
@@ -230,6 +232,7 @@ class Load:
             [kind] = chance.choices(kinds, weights)
             visits.append(asyncio.create_task(self._visit(kind, due)))
         await asyncio.gather(*visits)
+        await self._users[0].visit("jwks", time.time())
         await self._all(VirtualUser.end)
 
     async def _visit(self, kind: str, due: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlencode
 
 import pyotp
@@ -16,6 +17,8 @@ from chaos.caller import Caller, Facts
 from chaos.history import FAIL, fingerprint
 from chaos.registry import REDIRECT_URI, SCOPE, canary
 from chaos.wire import Answer
+
+Guess = Callable[[str], Awaitable[Answer | None]]
 
 HOPS = 10
 STEP, APP = 30, "totp"
@@ -53,7 +56,6 @@ class Person:
         """A code by the password, in a browser that knows nobody. Nothing if it was refused."""
         for password in tuple(self.passwords):
             code = await self._sign_in(client_id, password, meant or len(self.passwords) > 1)
-            self._is_signed_in = bool(code)
             if code:
                 self.passwords = [password]
                 return code
@@ -97,6 +99,19 @@ class Person:
             self.passwords = [new]
         return answer.status == 303
 
+    async def guess(self, client_id: str) -> Guess | None:
+        """What sends a password by the page's form, once it stands."""
+        answer = await self._browser.open("sign-in page", _request(client_id))
+        while answer is not None and answer.location:
+            answer = await self._browser.open("sign-in", path_of(answer.location))
+        if answer is None or answer.status != 200:
+            return None
+        page = answer
+        return lambda password: self._send_password(page, password, meant=True)
+
+    def close(self) -> None:
+        self._caller.close()
+
     async def _link(self) -> str:
         """From the newest letter; nothing if there is none."""
         page = await self._browser.open("password page", "/account/password")
@@ -119,6 +134,7 @@ class Person:
     async def _sign_in(self, client_id: str, password: str, meant: bool) -> str:
         """Each page is filled in once."""
         self._browser.forget()
+        self._is_signed_in = False
         answer = await self._browser.open("sign-in page", _request(client_id))
         filled_in: set[str] = set()
         for _ in range(HOPS):
@@ -136,7 +152,9 @@ class Person:
                 answer = await self._send_code(answer)
             else:
                 answer = await self._send_password(answer, password, meant)
-        return _code_of(answer)
+        code = _code_of(answer)
+        self._is_signed_in = bool(code)
+        return code
 
     async def _send_code(self, page: Answer) -> Answer | None:
         """Of the app, now. A step that was used before has to be refused."""

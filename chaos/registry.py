@@ -17,6 +17,7 @@ SCOPE = "openid profile email offline_access"
 WEB, SPA, STRICT = "web", "spa", "strict"
 VAULT = "vault"  # demands a second factor
 MACHINE, SIGNING = "machine", "signing"
+KEEPER = "keeper"  # makes and revokes signing keys, by the management API
 
 
 PERSON, COLLEAGUE, VICTIM, CAREFUL = ROLES = ("person", "colleague", "victim", "careful")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -54,9 +54,9 @@ class Result:
 def result_of(scenario: str, title: str, evidence: Evidence, wrong: list[str]) -> Result:
     operations = evidence.operations
     first = min((each.start for each in evidence.faults), default=float("inf"))
-    before = sorted(each.latency for each in operations if each.start < first)
-    during = sorted(each.latency for each in operations if each.start >= first)
-    times = [seconds for _, seconds in recoveries(evidence.history) if seconds is not None]
+    before = [each.latency for each in operations if each.start < first]
+    during = [each.latency for each in operations if each.start >= first]
+    times = [each for _, each, _ in recoveries(evidence.history) if each is not None]
     said = [each for each in operations if each.is_wrong]
     return Result(
         scenario=scenario,
@@ -68,10 +68,10 @@ def result_of(scenario: str, title: str, evidence: Evidence, wrong: list[str]) -
         unknown=sum(each.outcome == UNKNOWN for each in operations),
         faults=len(evidence.faults),
         recovery=max(times, default=None),
-        p50_before=_percentile(before, 0.5),
-        p50_during=_percentile(during, 0.5),
-        p95_before=_percentile(before, 0.95),
-        p95_during=_percentile(during, 0.95),
+        p50_before=percentile(before, 0.5),
+        p50_during=percentile(during, 0.5),
+        p95_before=percentile(before, 0.95),
+        p95_during=percentile(during, 0.95),
         statuses=dict(Counter(map(_said, said)).most_common()),
         wrong=wrong,
     )
@@ -108,6 +108,7 @@ def _said(operation: Operation) -> str:
     return f"{operation.kind} {answer}".strip()
 
 
-def _percentile(ordered: list[float], share: float) -> float:
+def percentile(latencies: Iterable[float], share: float) -> float:
     """Milliseconds."""
+    ordered = sorted(latencies)
     return ordered[int(share * (len(ordered) - 1))] * 1e3 if ordered else 0.0

@@ -8,18 +8,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from chaos.evidence import Evidence, gather
 from chaos.history import Pen, read
 from chaos.invariants import violations
 from chaos.load import BEGUN, MIXED
 from chaos.report import Result, result_of
-from chaos.town import NUMBERS, Town, town_on_postgres
+from chaos.town import NUMBERS, WORKERS, Town, town_on_postgres
+
+MakeTown = Callable[..., AbstractContextManager[Town]]
 
 QUIET_SHARE = 0.1  # of the time, before anything is broken
 SECONDS_TO_END = 120.0
@@ -42,25 +44,30 @@ class Size:
 
 @dataclass
 class Run:
-    """What a scenario's `fault` has in hand. `pen` writes to the same history as the load. Limits
-    of time are `patience` times as long as the table says."""
+    """What a scenario's `fault` has in hand. `pen` writes to the same history as the load. A run
+    that `is_short` is one of the tests."""
 
     town: Town
     size: Size
     pen: Pen
     until: float
-    patience: float
+    is_short: bool
 
     @property
     def now(self) -> float:
         return time.time()
 
+    @property
+    def patience(self) -> float:
+        """How many times as long as the table says everything may take."""
+        return PATIENCE if self.is_short else 1.0
+
     def pause(self, seconds: float) -> None:
         time.sleep(max(0.0, min(seconds, self.until - time.time())))
 
-    def times(self) -> Iterator[int]:
+    def times(self, until: float | None = None) -> Iterator[int]:
         """As often as the size says, evenly over what is left of the time."""
-        each = (self.until - time.time()) / self.size.times
+        each = ((until or self.until) - time.time()) / self.size.times
         first = time.time()
         for number in range(self.size.times):
             yield number
@@ -69,7 +76,8 @@ class Run:
 
 class Scenario:
     """`size` is the table's, `bounded` what a few seconds allow. `recovery` is how many seconds
-    after each fault everything is answered again. Its name is the table's number and a title."""
+    after each fault everything is answered again. `town` makes where it happens, with `settings`
+    that differ from the usual ones; those who have the same can share it."""
 
     number: ClassVar[str]
     title: ClassVar[str]
@@ -78,9 +86,8 @@ class Scenario:
     recovery: ClassVar[float]
     mix: ClassVar[Mapping[str, int]] = MIXED
 
-    def town(self, folder: Path, users: int) -> AbstractContextManager[Town]:
-        """Where it happens. Those whose town is this one can share it."""
-        return town_on_postgres(folder, users)
+    settings: ClassVar[Mapping[str, Any]] = {}
+    town: ClassVar[MakeTown] = staticmethod(town_on_postgres)
 
     def fault(self, run: Run) -> None:
         """Break things until the time is over, each within `run.pen.fault(name)`."""
@@ -89,6 +96,13 @@ class Scenario:
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
         """A sentence for whatever else is not as it must be."""
         yield from ()
+
+    @contextmanager
+    def made(self, folder: Path, users: int, workers: int = WORKERS) -> Iterator[Town]:
+        """The town, for this scenario alone."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.town(folder, users, workers=workers, **self.settings) as town:
+            yield town
 
     def run(self, town: Town, size: Size, folder: Path) -> Result:
         """The whole of it, on a town that stands."""
@@ -101,7 +115,7 @@ class Scenario:
         (folder / "plan.json").write_bytes(plan.to_json())
         with loaded(folder / "plan.json", load_file) as load:
             until = time.time() + size.seconds
-            run = Run(town, size, pen, until, PATIENCE if is_short else 1.0)
+            run = Run(town, size, pen, until, is_short)
             run.pause(size.seconds * QUIET_SHARE)
             self.fault(run)
             time.sleep(max(SETTLING, until - time.time()))

@@ -50,27 +50,31 @@ class Pair(Town):
             return False
 
 
+@contextmanager
+def pair_of_servers(folder: Path, users: int, workers: int) -> Iterator[Town]:
+    """Half of the workers each."""
+    entrance, first, second = free_port(), free_port(), free_port()
+    with deployed_nginx(entrance, {"idp-1": first, "idp-2": second}):
+        issuer = f"http://localhost:{entrance}"
+        own = {"issuer": issuer, "port": first, "workers": workers // 2}
+        with town_on_postgres(folder, users, **own) as town:
+            pair = Pair(**vars(town), entrance=entrance)
+            pair.servers[first] = town.running.server
+            pair.probes[first] = town.running.settings.operations_port
+            pair.start(second)
+            yield pair
+
+
 class RollingRestarts(Scenario):
     number = "R3"
     title = "rolling restarts"
     size = Size(rate=200, seconds=400, times=20)
-    bounded = Size(rate=20, seconds=6, times=2)
+    bounded = Size(rate=10, seconds=4, times=2)
     recovery = 0.0
+    town = staticmethod(pair_of_servers)
 
     def __init__(self) -> None:
         self._wrong: list[str] = []
-
-    @contextmanager
-    def town(self, folder: Path, users: int) -> Iterator[Town]:
-        entrance, first, second = free_port(), free_port(), free_port()
-        with deployed_nginx(entrance, {"idp-1": first, "idp-2": second}):
-            issuer = f"http://localhost:{entrance}"
-            with town_on_postgres(folder, users, issuer=issuer, port=first, workers=2) as town:
-                pair = Pair(**vars(town), entrance=entrance)
-                pair.servers[first] = town.running.server
-                pair.probes[first] = town.running.settings.operations_port
-                pair.start(second)
-                yield pair
 
     def fault(self, run: Run) -> None:
         """Each time with a request in hand that is sent slowly."""

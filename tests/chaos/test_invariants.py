@@ -136,18 +136,24 @@ def test_i5_another_tenant_s_canary_is_seen_wherever_it_is() -> None:
     assert told(check, log='{"event": "canary-amber"}') == 1
 
 
+def right(start: float, email: str) -> Operation:
+    return operation(start, register=f"password {email}", read="right")
+
+
 def test_i6_a_guess_too_many_is_seen() -> None:
     check = invariants.guesses_are_counted
     assert told(check, guesses={"a": [1.0] * 6}) == 1
     assert told(check, guesses={"a": [1.0] * 5, "b": [1.0] * 5}) == 0
+    assert told(check, right(1, "a"), guesses={"a": [1.0] * 6}) == 0  # of all at once
 
 
 def test_i6_whoever_gets_in_while_locked_is_seen() -> None:
     check = invariants.guesses_are_counted
     guesses = {"a": [1.0, 2.0, 3.0, 4.0, 5.0]}
-    assert told(check, operation(6, shows="person a"), guesses=guesses) == 1
-    assert told(check, operation(4.9, shows="person a"), guesses=guesses) == 0
-    assert told(check, operation(6, shows="person b"), guesses=guesses) == 0
+    assert told(check, right(6, "a"), guesses=guesses) == 1
+    assert told(check, right(4.9, "a"), guesses=guesses) == 0
+    assert told(check, right(6, "b"), guesses=guesses) == 0
+    assert told(check, right(2.5, "a"), right(6, "a"), guesses=guesses) == 0
 
 
 @pytest.mark.parametrize(
@@ -177,6 +183,10 @@ def test_i7_behind_a_proxy_all_events_of_a_kind_are_counted() -> None:
     done, unheard = (operation(1, outcome=each, audit="x") for each in (OK, UNKNOWN))
     assert [told(check, done, unheard, events=Counter(x=each)) for each in (1, 2, 3)] == [0, 0, 1]
     assert told(check, done, events=Counter(x=0)) == 1
+
+
+def test_i7_a_chain_of_the_log_that_is_not_whole_is_seen() -> None:
+    assert told(invariants.changes_are_audited_once, broken_chains=["platform"]) == 1
 
 
 def published(start: float, key: ECKey | None) -> Operation:
@@ -213,6 +223,10 @@ def test_i9_health_that_does_not_return_in_time_is_seen() -> None:
     dead = [each for each in right if each.start < 31]
     never = seen(*dead, operation(40.0, outcome=FAIL), faults=faults)
     assert [*invariants.health_returns(never, within=60.0)]
+    soon = (Fault("a kill", 10.0, 11.0), Fault("a kill", 12.0, 31.0))
+    between = seen(operation(11.5, outcome=UNKNOWN), operation(40.0), faults=soon)
+    assert not [*invariants.health_returns(between, within=5.0)]
+    assert [*invariants.health_returns(between, within=0.5)]
     refused = operation(15.0, outcome=FAIL, meant=True)
     assert not [*invariants.health_returns(seen(*right, refused, faults=faults), within=3.0)]
 

@@ -17,8 +17,8 @@ from tests.concurrency.asking import UNANSWERED, Asking, questions_of, silently,
 from tests.concurrency.conftest import Town, started
 from tests.concurrency.load import Load
 from tests.concurrency.test_draining import is_ready, probe
-from tests.concurrency.test_killed_workers import wait_until
 from tests.concurrency.volley import Answer, Unanswered, ask
+from tests.concurrency.workers import wait_until
 from tests.machine.postgres import Postgres
 from tests.machine.processes import free_port, stop_server
 from tests.machine.relay import Relay

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.concurrency.conftest import Town, started
-from tests.concurrency.test_killed_workers import wait_until
+from tests.concurrency.workers import wait_until
 from tests.machine.processes import free_port
 
 DRAIN = 2

@@ -17,8 +17,8 @@ from idp.provider import Provider
 from idp.tokens import signing_keys
 from tests.concurrency.conftest import Town, furnish
 from tests.concurrency.load import Load
-from tests.concurrency.test_killed_workers import wait_until
 from tests.concurrency.volley import ask
+from tests.concurrency.workers import wait_until
 from tests.machine.nginx import deployed_nginx
 from tests.machine.postgres import Postgres
 from tests.machine.processes import Process, free_port

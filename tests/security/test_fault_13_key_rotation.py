@@ -22,7 +22,7 @@ from idp import worker
 from idp.tokens import signing_keys
 from tests.concurrency.conftest import Town, started
 from tests.concurrency.load import Load
-from tests.concurrency.test_killed_workers import is_replaced, wait_until, workers
+from tests.concurrency.workers import is_replaced, wait_until, workers
 from tests.machine.postgres import Postgres
 from tests.machine.redis_server import RedisServer
 from tests.security.browsing import at_once, claims_of, header_of, reopened, signer
