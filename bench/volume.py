@@ -172,10 +172,9 @@ def _timed(world: World, ask: Callable[[], object], rounds: int) -> Figure:
         ask()
         taken.append(1000 * (time.perf_counter() - started))
     read = {table: (rows - before.get(table, 0)) // rounds for table, rows in _read(world).items()}
+    many = {table: rows for table, rows in read.items() if rows > TOO_MANY}
     p95 = statistics.quantiles(taken, n=20)[-1]
-    return Figure(
-        min(taken), statistics.median(taken), p95, {t: rows for t, rows in read.items() if rows > 0}
-    )
+    return Figure(min(taken), statistics.median(taken), p95, many)
 
 
 def _read(world: World) -> dict[str, int]:
