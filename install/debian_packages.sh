@@ -18,6 +18,7 @@ main() {
 missing_packages() {
     command -v chromium-headless-shell >/dev/null || echo chromium-headless-shell fonts-liberation
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || echo postgresql
+    /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     command -v redis-server >/dev/null || echo redis-server
     command -v curl >/dev/null || echo curl ca-certificates
     [[ -x /usr/sbin/nginx ]] || echo nginx

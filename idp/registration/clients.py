@@ -84,7 +84,7 @@ def _set_owners(session: Session, edit: Edit, client: Client, form: ClientForm) 
     """For good: what a client was given by people and tenants is for its product, in its tenant
     (security.md S25). Another place is another client."""
     place = f"client {form.client_id}"
-    if session.get(Product, form.product) is None:
+    if session.scalar(sa.select(Product.key).where(Product.key == form.product)) is None:
         raise FormMistake(place, "product", f"there is no product {form.product}.")
     if not edit.is_new and form.product != client.product_key:
         raise FormMistake(place, "product", STAYS)
@@ -162,10 +162,8 @@ def _check_third_party(session: Session, client: Client) -> None:
 
 
 def _details_types(session: Session) -> dict[str, frozenset[str]]:
-    return {
-        product.key: frozenset(each["type"] for each in product.authorization_details_types)
-        for product in session.scalars(sa.select(Product))
-    }
+    registered = session.execute(sa.select(Product.key, Product.authorization_details_types))
+    return {key: frozenset(each["type"] for each in types) for key, types in registered}
 
 
 def _thumbprints(jwks: Mapping[str, Any] | None) -> list[str] | None:

@@ -31,6 +31,8 @@ FELL = (memberships.ACTIVE, memberships.DISABLED)
 def hash_new_passwords(provider: Provider, forms: Sequence[UserForm]) -> dict[str, str]:
     """By canonical address, for those who have none yet. It is slow, so no lock is held."""
     given = {_canonical(form): form.password for form in forms if form.password is not None}
+    if not given:
+        return {}
     owners = sa.select(User.email_canonical).join(Password, Password.user_id == User.id)
     with provider.database.session() as session:
         have_one = set(session.scalars(owners.where(User.email_canonical.in_(given))))
