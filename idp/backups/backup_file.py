@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -72,34 +71,16 @@ def write(raw: BinaryIO, keys: SecretKeys, header: Header, tables: Iterable[Tabl
 
 
 class BackupReader:
-    """`tables` has to be read to its end, which is where the file is found whole."""
+    """Of a file whose seal is sound. `tables` has to be read to its end, where numbers are."""
 
-    def __init__(self, packed: gzip.GzipFile, keys: SecretKeys) -> None:
-        self._lines = iter(packed)
-        self._keys = keys
-        self._read, self._last = sha256(), b""  # of all lines but the last
-        self.header = self._header()
-
-    def _header(self) -> Header:
-        try:
-            described = orjson.loads(self._line())
-            seal, written_as = described.pop("seal"), described["format"]
-            header = Header(*(described[name] for name in Header._fields))
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise _no_backup() from None
-        if written_as != FORMAT:
-            raise _no_backup()
-        if not is_same(str(seal), _header_seal(self._keys, described)):
-            raise SetupMistake(
-                "The backup was made with another master.key than the one in the keys folder."
-                " Put that one there; without it the backup is worth nothing."
-            )
-        return header
+    def __init__(self, header: Header, lines: Iterator[bytes]) -> None:
+        self.header = header
+        self._lines = (line[:-1] for line in lines)
 
     def tables(self) -> Iterator[Table]:
-        """In the order of the file. Raises SetupMistake at the end of one that is not whole."""
+        """In the order of the file. Raises SetupMistake where other rows came than were told of."""
         tallies: dict[str, Tally] = {}
-        line = self._line()
+        line = next(self._lines)
         while b'"table":' in line[:10]:
             described = orjson.loads(line)
             tally = tallies[described["table"]] = Tally()
@@ -107,40 +88,22 @@ class BackupReader:
             rows = self._rows(tally, rest)
             yield Table(described["table"], described["columns"], rows, tally)
             line = rest.line
-        self._check_end(line, tallies)
+        if orjson.loads(line)["tables"] != {name: tally.told for name, tally in tallies.items()}:
+            raise _not_whole()
 
     def _rows(self, tally: Tally, rest: _Rest) -> Rows:
         batch: list[bytes] = []
-        line = self._line()
+        line = next(self._lines)
         while line.startswith(b"["):
             batch.append(line)
             if len(batch) == BATCH:
                 tally.add(batch)
                 yield batch
                 batch = []
-            line = self._line()
+            line = next(self._lines)
         tally.add(batch)
         yield batch
         rest.line = line
-
-    def _check_end(self, line: bytes, tallies: dict[str, Tally]) -> None:
-        told = {name: tally.told for name, tally in tallies.items()}
-        try:
-            end = orjson.loads(line)
-            seal = self._keys.sign(self._read.hexdigest(), FILE_SEAL)
-            is_whole = end["tables"] == told and is_same(end["seal"], seal)
-        except (ValueError, TypeError, KeyError):
-            is_whole = False
-        if not is_whole or next(chain(self._lines, [b""])):
-            raise _not_whole()
-
-    def _line(self) -> bytes:
-        """The next, without its line break."""
-        self._read.update(self._last)
-        self._last = next(self._lines, b"")
-        if not self._last.endswith(b"\n"):
-            raise _not_whole()
-        return self._last[:-1]
 
 
 class _Rest:
@@ -151,12 +114,54 @@ class _Rest:
 
 @contextmanager
 def opened(file: Path, keys: SecretKeys) -> Iterator[BackupReader]:
-    """Raises SetupMistake for what is no backup, or one by another key, or damaged."""
+    """Read twice: nothing of a file is taken apart before all of it is known to be as it was made.
+    Raises SetupMistake for what is no backup, or one by another key, or damaged."""
     try:
-        with file.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
-            yield BackupReader(packed, keys)
+        with _lines(file) as lines:
+            header = _header(lines, keys)
+        with _lines(file) as lines:
+            _check_seal(lines, keys)
+        with _lines(file) as lines:
+            next(lines)
+            yield BackupReader(header, lines)
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
         raise _not_whole() from problem
+
+
+@contextmanager
+def _lines(file: Path) -> Iterator[Iterator[bytes]]:
+    with gzip.open(file) as packed:
+        yield iter(packed)
+
+
+def _header(lines: Iterator[bytes], keys: SecretKeys) -> Header:
+    try:
+        described = orjson.loads(next(lines, b""))
+        seal, written_as = described.pop("seal"), described["format"]
+        header = Header(*(described[name] for name in Header._fields))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise _no_backup() from None
+    if written_as != FORMAT:
+        raise _no_backup()
+    if not is_same(str(seal), _header_seal(keys, described)):
+        raise SetupMistake(
+            "The backup was made with another master.key than the one in the keys folder."
+            " Put that one there; without it the backup is worth nothing."
+        )
+    return header
+
+
+def _check_seal(lines: Iterator[bytes], keys: SecretKeys) -> None:
+    read, last = sha256(), b""
+    for line in lines:
+        read.update(last)
+        last = line
+    try:
+        claimed = orjson.loads(last)["seal"]
+    except (ValueError, TypeError, KeyError):
+        raise _not_whole() from None
+    if not is_same(str(claimed), keys.sign(read.hexdigest(), FILE_SEAL)):
+        raise _not_whole()
 
 
 def _no_backup() -> SetupMistake:

@@ -111,6 +111,9 @@ Spoil = Callable[[bytes], bytes]
 DAMAGES: dict[str, Spoil] = {
     "cut off": lambda packed: packed[: len(packed) // 2],
     "a byte changed": lambda packed: packed[:5000] + bytes([packed[5000] ^ 1]) + packed[5001:],
+    "a row that can't be read": lambda packed: _repacked(
+        packed, lambda lines: [*lines[:2], b"[\n", *lines[3:]]
+    ),
     "without its end": lambda packed: _repacked(packed, lambda lines: lines[:-1]),
     "with something after it": lambda packed: _repacked(packed, lambda lines: [*lines, b"[1]\n"]),
     "a row changed": lambda packed: _repacked(
