@@ -50,7 +50,9 @@ class Room:
         times = 0
 
     def __init__(self, size: int, patience: float) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
         self._free = size
         self._patience = patience
         self._moved_at = -math.inf
@@ -58,7 +60,7 @@ class Room:
 
     def enter(self) -> None:
         if not self._own.times:
-            with self._changed:
+            with self._lock:
                 if not self._free:
                     self._wait()
                 self._free -= 1
@@ -66,21 +68,26 @@ class Room:
         self._own.times += 1
 
     def _wait(self) -> None:
-        with Waiting() as wait:
-            until = monotonic() + wait.at_most(self._patience)
-            while not self._free:
-                left = min(until, self._moved_at + STUCK) - monotonic()
-                if left <= 0:
-                    raise StoreUnavailable("database: every connection is in use")
-                self._changed.wait(left)
+        self._waiting += 1
+        try:
+            with Waiting() as wait:
+                until = monotonic() + wait.at_most(self._patience)
+                while not self._free:
+                    left = min(until, self._moved_at + STUCK) - monotonic()
+                    if left <= 0:
+                        raise StoreUnavailable("database: every connection is in use")
+                    self._changed.wait(left)
+        finally:
+            self._waiting -= 1
 
     def leave(self) -> None:
         self._own.times -= 1
         if not self._own.times:
-            with self._changed:
+            with self._lock:
                 self._free += 1
                 self._moved_at = monotonic()
-                self._changed.notify()
+                if self._waiting:
+                    self._changed.notify()
 
 
 class PostgresLanes:
