@@ -11,16 +11,19 @@ import click
 
 from idp import migrations, setup
 from idp.provider import provider
-from idp.settings import PREFIX, settings_from
+from idp.settings import settings_from
 
 
 @click.command()
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
 )
+@click.option(
+    "--env", "names", multiple=True, metavar="NAME", help="A variable that ${NAME} stands for."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--schema", is_flag=True, help="Print the file's JSON Schema.")
-def apply(file: Path | None, dry_run: bool, schema: bool) -> None:
+def apply(file: Path | None, names: tuple[str, ...], dry_run: bool, schema: bool) -> None:
     """Create or update what FILE (YAML or JSON) describes; a second run changes nothing."""
     if schema:
         click.echo(json.dumps(setup.json_schema(), indent=2))
@@ -29,7 +32,7 @@ def apply(file: Path | None, dry_run: bool, schema: bool) -> None:
         raise click.UsageError("Name the file to apply.")
     held = provider(settings_from())
     migrations.check_current(held.database)
-    described = setup.parse(file, _variables())
+    described = setup.parse(file, _variables(names))
     applied = setup.apply(held, described, held.clock(), dry_run=dry_run, base_dir=file.parent)
     for change in applied.changes:
         click.echo(str(change))
@@ -39,9 +42,13 @@ def apply(file: Path | None, dry_run: bool, schema: bool) -> None:
         click.echo("Nothing to change.")
 
 
-def _variables() -> dict[str, str]:
-    """Of the environment, for `${NAME}` in a file; our own settings are nobody's to write there."""
-    return {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+def _variables(names: tuple[str, ...]) -> dict[str, str]:
+    """Of the environment those alone that whoever runs the command has named: a file that somebody
+    else wrote could ask for any secret there, and have it sent to an address of theirs."""
+    for name in names:
+        if name not in os.environ:
+            raise click.UsageError(f"The environment has no {name}.")
+    return {name: os.environ[name] for name in names}
 
 
 @click.command()

@@ -21,8 +21,11 @@ _PLACEHOLDER = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 
 
 def parse(path: Path, variables: Mapping[str, str] | None = None) -> SetupFile:
-    """`${name}` in a text stands for a variable of the caller's; `$${` is a plain `${`.
-    Raises SetupMistake, which never repeats a value that may be secret."""
+    """`${name}` in a text stands for a variable of the caller's, never of the environment as
+    such; `$${` is a plain `${`.
+
+    Raises SetupMistake, which never repeats a value that may be secret.
+    """
     with _mistakes_told(path):
         return read(_load(path), variables or {}, str(path))
 
@@ -117,7 +120,8 @@ def _variable(found: re.Match[str], variables: Mapping[str, str], name: str) -> 
     if found[1] is None:
         raise SetupMistake(f"{name}: a placeholder is written ${{name}}, and $${{ is a plain ${{.")
     if found[1] not in variables:
-        raise SetupMistake(f"{name}: ${{{found[1]}}} is no known variable.")
+        known = ", ".join(sorted(variables)) or "none are given"
+        raise SetupMistake(f"{name}: ${{{found[1]}}} is no known variable ({known}).")
     return variables[found[1]]
 
 

@@ -295,19 +295,18 @@ def test_placeholders_are_filled_in_by_the_caller(reader: Reader) -> None:
     assert file.clients[0].redirect_uris == ["https://a.example/callback"]
 
 
-def test_a_placeholder_is_filled_with_what_the_caller_gives_and_nothing_else(
+def test_a_placeholder_is_never_filled_from_the_environment(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME_PAGE", "https://a.example")
     content = with_field("clients", "redirect_uris", ["${HOME_PAGE}/callback"])
     message = mistake(reader, content, loans="https://canary.example")
-    assert "${HOME_PAGE} is no known variable." in message
+    assert "${HOME_PAGE} is no known variable (loans)" in message
     assert "canary" not in message
+    assert "none are given" in mistake(reader, content)
 
 
-def test_the_command_fills_it_from_the_environment_and_never_with_our_own_settings(
-    desk: Desk,
-) -> None:
+def test_the_command_fills_it_with_the_variables_that_it_is_told_and_no_others(desk: Desk) -> None:
     file = desk.folder / "setup.yaml"
     file.write_text("products: [{key: wiki, name: '${WIKI_NAME}'}]")
     settings = {
@@ -315,11 +314,14 @@ def test_the_command_fills_it_from_the_environment_and_never_with_our_own_settin
         "LATCHKEY_KEYS_DIR": str(desk.provider.settings.keys_dir),
         "WIKI_NAME": "Wiki of ours",
     }
-    said = CliRunner().invoke(apply, [str(file)], env=settings)
+    for told in ([], ["--env", "HOME"]):
+        said = CliRunner().invoke(apply, [str(file), *told], env=settings)
+        assert "${WIKI_NAME} is no known variable" in str(said.exception), told
+    said = CliRunner().invoke(apply, [str(file), "--env", "WIKI_NAMES"], env=settings)
+    assert said.exit_code == 2
+    assert "The environment has no WIKI_NAMES." in said.output
+    said = CliRunner().invoke(apply, [str(file), "--env", "WIKI_NAME"], env=settings)
     assert "name: Wiki of ours" in said.output
-    file.write_text("products: [{key: wiki, name: '${LATCHKEY_DATABASE_URL}'}]")
-    said = CliRunner().invoke(apply, [str(file)], env=settings)
-    assert "${LATCHKEY_DATABASE_URL} is no known variable" in str(said.exception)
 
 
 @pytest.mark.parametrize("text", ["${", "${}", "${two words}", "${a-b}", "${1a}"])
