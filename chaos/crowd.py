@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from chaos.caller import Caller
 from chaos.directory import KEY_FILE
@@ -14,9 +16,16 @@ from chaos.registry import PASSWORD, email, tenant_of
 from chaos.town import Town
 
 Deed = Callable[[Products], Awaitable[object]]
+Came = TypeVar("Came")
 
 FIRST = 1000  # number of a crowd's first caller; those of the load are below
 ORDINARY = {"refresh": 40, "single sign-on": 30, "password": 10, "jwks": 10, "userinfo": 10}
+
+
+def run_alone(deeds: Coroutine[Any, Any, Came]) -> Came:
+    """In a thread with a loop of its own: this one may have one that runs already, a browser's."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, deeds).result()
 
 
 class Crowd:

@@ -22,7 +22,7 @@ from idp.measures import MEASURES
 from idp.provider import Provider, provider
 from idp.proxies import behind_proxies, with_request_ids
 from idp.settings import Settings, settings_from
-from idp.store_time import STORE_TIME
+from idp.store_time import limited
 from idp.traces import JOINED, TRACES
 from idp.web import brands, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
@@ -145,7 +145,7 @@ def serve_app() -> WsgiApp:
     """What the server loads in each of its processes."""
     settings = settings_from()
     logs.configure(settings.log_level)
-    app = with_request_ids(_with_store_time(_watched(settings)), settings.request_id_header)
+    app = with_request_ids(with_store_time(_watched(settings)), settings.request_id_header)
     app = behind_proxies(app, settings.trusted_proxies, _told_by_proxies(settings))
     bodies = Bodies(app, settings.threads - THREADS_WITHOUT_BODIES, settings.port)
     bodies.watch()
@@ -155,12 +155,13 @@ def serve_app() -> WsgiApp:
     return ending_connections(measured(bodies))
 
 
-def _with_store_time(app: WsgiApp) -> WsgiApp:
-    """Each request has as long to wait for the database as any other."""
+def with_store_time(app: WsgiApp) -> WsgiApp:
+    """Each request has as long to wait for the database as any other, until its answer begins: a
+    long export is no fault."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        STORE_TIME.begin()
-        return app(environ, start_response)
+        with limited():
+            return app(environ, start_response)
 
     return answer
 

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from idp.circuit_breaker import CircuitBreaker
 from idp.errors import StoreUnavailable, Unreadable
 from idp.lanes import CONNECT_TIMEOUT, Turn
-from idp.store_time import HUNG, STORE_TIME, Waiting
+from idp.store_time import HUNG, STORE_TIME, Waiting, limited
 
 if TYPE_CHECKING:
     import psycopg
@@ -155,16 +155,16 @@ class PostgresLanes:
         )
 
     def _probe(self) -> None:
-        """In the breaker's own thread."""
+        """As the breaker does, whoever else has how much time."""
         import psycopg
 
-        STORE_TIME.begin(PROBE_SECONDS)
         try:
-            found = PreparedConnection(self._connect(psycopg.Connection, PROBE_SECONDS, ""))
-            try:
-                found.execute("SELECT 1")
-            finally:
-                found.close()
+            with limited(PROBE_SECONDS):
+                found = PreparedConnection(self._connect(psycopg.Connection, PROBE_SECONDS, ""))
+                try:
+                    found.execute("SELECT 1")
+                finally:
+                    found.close()
         except self.outages as problem:
             raise StoreUnavailable(f"database: {problem}") from problem
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from chaos.crowd import Crowd
+from chaos.crowd import Crowd, run_alone
 from chaos.evidence import Evidence
 from chaos.scenario import Run, Scenario, Size
 from chaos.town import Town, town_on_sqlite, wait_until
@@ -52,7 +52,7 @@ class Sqlite(Scenario):
                     kill(random.choice(run.town.workers()))
                 wait_until(run.town.is_whole)
         begun = time.time()
-        asyncio.run(_write(Crowd(run.town, run.pen, WRITERS), time.time() + seconds))
+        run_alone(_write(Crowd(run.town, run.pen, WRITERS), time.time() + seconds))
         self._writing = (begun, time.time())
         self._wrong += _cut_off(run.town, CUTS)
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from joserfc import jws
 
 from chaos.caller import Caller
-from chaos.crowd import FIRST, ORDINARY, Crowd
+from chaos.crowd import FIRST, ORDINARY, Crowd, run_alone
 from chaos.evidence import Evidence
 from chaos.history import Operation
 from chaos.keeper import Keeper
@@ -44,14 +44,14 @@ class KeyRotation(Scenario):
         for number in run.times():
             begun = time.monotonic()
             with run.pen.fault("a rotation"):
-                made = asyncio.run(self._rotate(run))
+                made = run_alone(self._rotate(run))
             if len(made) != len(ALGORITHMS) and time.monotonic() - begun < LEAD:
                 self._wrong.append(f"rotations at once made {len(made)} keys")
             if number == run.size.times // 2:
                 kill(random.choice(run.town.workers()))
                 wait_until(run.town.is_whole)
             time.sleep(LEAD)
-        asyncio.run(self._revoke(run))
+        run_alone(self._revoke(run))
 
     async def _rotate(self, run: Run) -> list[str]:
         many = FEW if run.is_short else AT_ONCE

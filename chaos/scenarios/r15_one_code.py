@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
-from chaos.crowd import ORDINARY, Crowd
+from chaos.crowd import ORDINARY, Crowd, run_alone
 from chaos.evidence import Evidence
 from chaos.products import Products
 from chaos.registry import SPA, STRICT, WEB
@@ -26,7 +25,7 @@ class OneCode(Scenario):
     mix = ORDINARY
 
     def fault(self, run: Run) -> None:
-        asyncio.run(self._volleys(run, Crowd(run.town, run.pen, AT_ONCE)))
+        run_alone(self._volleys(run, Crowd(run.town, run.pen, AT_ONCE)))
 
     async def _volleys(self, run: Run, crowd: Crowd) -> None:
         """The client that had it looks whether anything that it gave is alive."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
-from chaos.crowd import ORDINARY, Crowd, Deed
+from chaos.crowd import ORDINARY, Crowd, Deed, run_alone
 from chaos.evidence import Evidence
 from chaos.history import Operation, fingerprint
 from chaos.products import Family, Products
@@ -33,7 +32,7 @@ class OneRefreshToken(Scenario):
 
     def fault(self, run: Run) -> None:
         self._volleys.clear()
-        asyncio.run(self._all(run, Crowd(run.town, run.pen, AT_ONCE)))
+        run_alone(self._all(run, Crowd(run.town, run.pen, AT_ONCE)))
 
     async def _all(self, run: Run, crowd: Crowd) -> None:
         for number in range(run.size.times):

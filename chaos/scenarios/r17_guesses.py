@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 from chaos.caller import Caller
-from chaos.crowd import FIRST, ORDINARY
+from chaos.crowd import FIRST, ORDINARY, run_alone
 from chaos.evidence import Evidence
 from chaos.person import Person
 from chaos.registry import PASSWORD, VICTIM, WEB, email, tenant_of
@@ -37,7 +37,7 @@ class Guesses(Scenario):
         for number in range(times):
             if number == times // 2:
                 redis.stop()
-            asyncio.run(self._volley(run, number))
+            run_alone(self._volley(run, number))
         redis.start()
 
     async def _volley(self, run: Run, number: int) -> None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from idp import circuit_breaker, postgres_lanes, store_time
 from idp import database as databases
+from idp.app import with_store_time
 from idp.database import Base, Database
 from idp.directory.catalog import Versioned
 from idp.errors import StoreUnavailable
@@ -171,3 +172,16 @@ def test_the_time_of_a_request_is_spent_by_all_that_it_waits_for(database: Datab
         with pytest.raises(psycopg.OperationalError):
             db._driver.execute("SELECT pg_sleep(2)")
         assert time.monotonic() - begun < 0.4
+
+
+def test_a_request_is_limited_until_its_answer_begins_and_nothing_after_it() -> None:
+    """A long export reads on; and a thread may do something else next."""
+    seen: list[bool] = []
+
+    def app(*_: object) -> list[bytes]:
+        seen.append(STORE_TIME.is_limited)
+        return []
+
+    with_store_time(app)({}, print)
+    assert seen == [True]
+    assert not STORE_TIME.is_limited
