@@ -15,8 +15,10 @@ import sqlalchemy as sa
 
 from idp import setup, worker
 from idp.directory.products import Product
+from idp.outbox import PENDING, TEXT, OutboxMessage
 from idp.provider import Provider
 from tests.machine.collector import Collected, collector
+from tests.machine.processes import wait_until
 from tests.machine.provider_process import start_provider
 from tests.world import (
     ADDRESSES,
@@ -172,6 +174,7 @@ def test_sec_73_at_its_most_talkative_a_provider_tells_no_secret_and_no_forged_l
         try:
             running.start_outbox_worker()
             story.tell()
+            wait_until(lambda: has_sent(running.held), running.outbox_workers[0], running.log)
         finally:
             running.stop()
     log = running.log.read_text()
@@ -188,6 +191,15 @@ def demo(held: Provider) -> None:
         session.execute(
             sa.update(Product).where(Product.key == "payments").values(second_factor=True)
         )
+
+
+def has_sent(held: Provider) -> bool:
+    """A code by SMS, which the worker does beside the story."""
+    sent = sa.select(OutboxMessage.id).where(
+        OutboxMessage.kind == TEXT, OutboxMessage.status != PENDING
+    )
+    with held.database.session() as session:
+        return session.scalar(sent) is not None
 
 
 def check_secrets(story: Story, log: str) -> None:
