@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("idp", "relying_parties", "templates", "tests", "bench", "chaos", "docs", "install")
 NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "services", "managers", "common", "misc", "core"}
-NOT_OURS = {"node_modules", "__pycache__"}
+NOT_OURS = {"node_modules", "__pycache__", ".venv"}
 
 
 def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
