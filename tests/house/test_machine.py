@@ -2,6 +2,8 @@
 
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +54,26 @@ def test_a_machine_without_postgresql_or_redis_uses_the_wheels(
     assert ".venv" in find_redis_program().parts
     start_postgres().stop()
     start_redis().remove()
+
+
+def test_processes_that_ask_for_ports_at_once_are_never_given_the_same_one() -> None:
+    asking = (
+        "import sys; from tests.machine.processes import free_port;"
+        "print(*[free_port() for _ in range(400)], flush=True); sys.stdin.read()"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", asking], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    try:
+        given = [each.stdout.readline().split() for each in started if each.stdout]
+    finally:
+        for each in started:
+            each.communicate("")
+    ports = {port for ports in given for port in ports}
+    assert (len(given), len(ports)) == (4, 1600)
 
 
 def test_redis_starts_empty_and_can_be_taken_away(own_redis: RedisServer) -> None:

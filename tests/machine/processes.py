@@ -5,9 +5,10 @@ with that process even when it is killed outright.
 """
 
 import contextlib
+import functools
 import os
 import pwd
-import secrets
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ MEMORY, GIGABYTE = Path("/dev/shm"), 2**30
 LOOPBACK = "127.0.0.1"
 SECONDS_TO_START = 60.0
 PORTS = range(10_000, 32_768)  # below those that Linux gives to connections
+STRETCH = 512  # of them are one process's
 SECONDS_TO_STOP = 15.0
 
 
@@ -44,13 +46,47 @@ class MissingTool(RuntimeError):
 
 
 def free_port(in_a_row: int = 1) -> int:
-    """The first of so many loopback ports that nobody uses now, and none that connections are given
-    by themselves: one that asks whether the server is there yet may be given that very port, and
-    then talks to itself."""
-    while True:
-        first = PORTS.start + secrets.randbelow(len(PORTS) - in_a_row)
-        if all(_is_free(first + number) for number in range(in_a_row)):
-            return first
+    """The first of so many loopback ports that nobody uses now, that no other process which asks
+    here is given (two of our servers can listen on one port, and would share its callers), and that
+    connections are not given by themselves: one that asks whether the server is there yet may be
+    given that very port, and then talks to itself."""
+    return _lease_of(os.getpid()).take(in_a_row)
+
+
+class _Lease:
+    """A stretch of ports that is one process's until it ends: it holds a socket of that name."""
+
+    def __init__(self) -> None:
+        self._held = socket.socket(socket.AF_UNIX)
+        first = next(first for first in _stretches() if self._is_ours(first))
+        self._ports = range(first, first + STRETCH)
+        self._next = first
+
+    def _is_ours(self, first: int) -> bool:
+        try:
+            self._held.bind(f"\0latchkey-ports-{first}")
+        except OSError:
+            return False
+        return True
+
+    def take(self, in_a_row: int) -> int:
+        for _ in self._ports:
+            first = self._next if self._next + in_a_row <= self._ports.stop else self._ports.start
+            self._next = first + in_a_row
+            if all(_is_free(first + number) for number in range(in_a_row)):
+                return first
+        raise RuntimeError(f"none of the {STRETCH} ports of this process is free")
+
+
+def _stretches() -> list[int]:
+    firsts = list(range(PORTS.start, PORTS.stop - STRETCH, STRETCH))
+    random.shuffle(firsts)
+    return firsts
+
+
+@functools.cache
+def _lease_of(pid: int) -> _Lease:
+    return _Lease()
 
 
 def _is_free(port: int) -> bool:
