@@ -186,8 +186,9 @@ def _check_assertion(
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
         raise ClientRefusal("the assertion has no jti")
     name = f"assertion {client.client_id} {jti}"
-    made_at = float(claims.get("iat", expires_at - MAX_ASSERTION_LIFETIME))
-    return Authenticated(client, name, float(expires_at + KEPT_LONGER), made_at)
+    issued_at = claims.get("iat")
+    made_at = expires_at - MAX_ASSERTION_LIFETIME if issued_at is None else issued_at
+    return Authenticated(client, name, float(expires_at + KEPT_LONGER), float(made_at))
 
 
 def _signed_claims(client: Client, assertion: str, keys: ClientKeys, now: float) -> dict[str, Any]:

@@ -183,6 +183,17 @@ def test_sec_27_an_assertion_lives_five_minutes_at_most(world: World):
         assert answer.status_code == status, (exp - now, iat - now)
 
 
+@pytest.mark.parametrize("times", [{"iat": None}, {"nbf": None}, {"iat": None, "nbf": None}])
+def test_sec_27_an_assertion_may_leave_open_when_it_was_made(world: World, times: dict[str, Any]):
+    """`null` says no more than a claim that is not there; it is good once all the same."""
+    register(world, SIGNING)
+    world.clock.move(2)
+    assert SIGNING.key
+    signed = jwt.encode({"alg": "ES256"}, {**claims_for(world), **times}, SIGNING.key)
+    assert by_assertion(world, signed).status_code == 200
+    assert is_refused(by_assertion(world, signed), "invalid_client", 401)
+
+
 @pytest.mark.parametrize("alg", ["Ed25519", "EdDSA"])
 def test_sec_27_an_edwards_assertion_goes_by_either_name(world: World, alg: str):
     key: Any = OKPKey.generate_key("Ed25519", {"kid": "signing-1"})
