@@ -12,8 +12,9 @@ from idp import migrations, resealing
 from idp.backups import bare_tables, epoch, rows
 from idp.backups.backup_file import BackupReader
 from idp.backups.tally import Tally
-from idp.database import Database
-from idp.errors import SetupMistake
+from idp.database import Connection, Database
+from idp.ephemeral_redis import RedisEphemeral
+from idp.errors import SetupMistake, StoreUnavailable
 from idp.schema_version import HEAD
 from idp.secret_values import SecretKeys
 
@@ -35,11 +36,13 @@ def restore(
     backup: BackupReader,
     now: float,
     *,
+    redis: RedisEphemeral | None = None,
     replace: bool = False,
     new_passwords: Collection[str] | None = (),
 ) -> Restored:
-    """Into an empty database, or with `replace` in the place of what is there. `new_passwords` are
-    addresses, or EVERYBODY. Raises SetupMistake."""
+    """Into an empty database, or with `replace` in the place of what is there. `redis` is emptied
+    of ours at the end, or nothing is restored. `new_passwords` are addresses, or EVERYBODY. Raises
+    SetupMistake."""
     _check_revision(backup.header.revision)
     with migrations.changing(database) as connection:
         _make_room(database, connection, replace)
@@ -50,10 +53,26 @@ def restore(
         with database.within(connection) as db:
             resealing.check_known_keys(db, keys)
             epoch.begin(db, keys, backup.header.made_at, now)
-            if new_passwords is EVERYBODY:
-                return Restored(restored, epoch.wear_out_all(db), [])
-            unknown = [each for each in new_passwords if not epoch.wear_out(db, each)]
-            return Restored(restored, len(new_passwords) - len(unknown), unknown)
+            worn_out, unknown = _wear_out(db, new_passwords)
+        if redis:
+            _empty(redis)
+    return Restored(restored, worn_out, unknown)
+
+
+def _empty(redis: RedisEphemeral) -> None:
+    try:
+        redis.forget_all()
+    except StoreUnavailable as away:
+        raise SetupMistake(
+            f"Nothing was restored, since Redis can't be emptied of what it holds. ({away.detail})"
+        ) from away
+
+
+def _wear_out(db: Connection, new_passwords: Collection[str] | None) -> tuple[int, list[str]]:
+    if new_passwords is EVERYBODY:
+        return epoch.wear_out_all(db), []
+    unknown = [each for each in new_passwords if not epoch.wear_out(db, each)]
+    return len(new_passwords) - len(unknown), unknown
 
 
 def _check_revision(revision: str) -> None:

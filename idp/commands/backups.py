@@ -22,6 +22,7 @@ from idp.settings import Settings, settings_from
 ALL = "all"
 LOOK_AT = """What was changed since the backup is as it was before. See anew to what was a guard:
   people that were disabled, roles and memberships that were taken away;
+  access to other companies that was ended;
   passwords that were changed and second factors that were removed or reset (--new-passwords);
   clients, identity providers and their secrets that were removed or disabled;
   companies that were suspended or ended."""
@@ -56,10 +57,12 @@ def restore(file: Path, replace: bool, new_passwords: str | None) -> None:
     settings, keys, database = _parts()
     named = _addresses(new_passwords)
     with backup_file.opened(file, keys) as opened:
-        if settings.redis_url:
-            RedisEphemeral(settings.redis_url).forget_all()
+        redis = RedisEphemeral(settings.redis_url) if settings.redis_url else None
         restored = restoring.restore(
-            *(database, keys, opened, time.time()), replace=replace, new_passwords=named
+            *(database, keys, opened, time.time()),
+            redis=redis,
+            replace=replace,
+            new_passwords=named,
         )
     _tell(opened.header, restored, settings)
 
@@ -70,7 +73,7 @@ def _parts() -> _Parts:
     path = settings.keys_dir / MASTER_KEY_FILE
     if not path.exists():
         raise SetupMistake(f"There is no {path}: put the one there that the provider runs with.")
-    keys = secret_keys(settings.keys_dir)
+    keys = secret_keys(settings.keys_dir, settings.sealing_key)
     return _Parts(settings, keys, Database(settings.database_url, seal=keys.seal))
 
 

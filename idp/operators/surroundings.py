@@ -130,8 +130,8 @@ def _redis(held: Provider) -> str | None:
     if policy is None:
         return None
     return (
-        f"Redis throws values away when it is full ({policy}), half-finished sign-ins and counted"
-        " tries among them: set maxmemory-policy to noeviction."
+        f"Redis throws values away when it is full ({policy}), half-finished sign-ins among"
+        " them: set maxmemory-policy to noeviction."
     )
 
 

@@ -30,10 +30,10 @@ def restored(world: World, file: Path, url: str) -> World:
     """Another provider of the same address and keys, on what is in the backup."""
     keys = world.held.secret_keys
     made = reopened(world, replace(world.settings, database_url=url))
-    if world.settings.redis_url:
-        RedisEphemeral(world.settings.redis_url).forget_all()
+    redis_url = world.settings.redis_url
+    redis = RedisEphemeral(redis_url) if redis_url else None
     with backup_file.opened(file, keys) as opened:
-        restoring.restore(made.held.database, keys, opened, world.clock())
+        restoring.restore(made.held.database, keys, opened, world.clock(), redis=redis)
     return made
 
 

@@ -10,6 +10,7 @@ from idp.backups import backup_file, restoring, rows, taking
 from idp.backups.restoring import Restored
 from idp.backups.tally import Tally
 from idp.database import Database
+from idp.ephemeral_redis import RedisEphemeral
 from tests.world import ISSUER, World
 
 Tallies = dict[str, list[int | str]]
@@ -28,11 +29,18 @@ def restore(
     *,
     replace: bool = False,
     new_passwords: Collection[str] | None = (),
+    redis: RedisEphemeral | None = None,
 ) -> Restored:
-    keys, options = world.held.secret_keys, {"replace": replace}
+    keys = world.held.secret_keys
     with closing(Database(url, seal=keys.seal)) as target, backup_file.opened(file, keys) as opened:
         return restoring.restore(
-            target, keys, opened, world.clock(), **options, new_passwords=new_passwords
+            target,
+            keys,
+            opened,
+            world.clock(),
+            replace=replace,
+            new_passwords=new_passwords,
+            redis=redis,
         )
 
 

@@ -20,9 +20,11 @@ from idp.backups.backup_file import Table
 from idp.commands import idp, mistakes_told
 from idp.credentials.password import MOST_WRONG
 from idp.database import Base, Connection, Database
+from idp.ephemeral_redis import RedisEphemeral
 from idp.errors import SetupMistake
 from idp.schema_version import HEAD
 from idp.secret_values import MASTER_KEY_FILE
+from tests.machine.processes import free_port
 from tests.storage.backups_of import backup_of, restore, tallies
 from tests.world import AMARA, BEN, ISSUER, START, World
 
@@ -192,6 +194,28 @@ def test_a_database_that_is_not_empty_is_kept_unless_it_is_to_be_replaced(
     assert either_world.run("SELECT count(*) FROM used_names") == [(0,)]
     either_world.clock.move(2)
     assert either_world.browser().tokens()
+
+
+def test_redis_is_emptied_of_ours_by_a_restore_and_by_none_that_was_refused(
+    world: World, redis_url: str, tmp_path: Path
+) -> None:
+    redis = RedisEphemeral(redis_url)
+    redis.put("half a sign-in", "value", 60.0, START)
+    file, url = backup_of(world, tmp_path), world.settings.database_url
+    with pytest.raises(SetupMistake, match="is not empty"):
+        restore(world, file, url, redis=redis)
+    assert redis.read("half a sign-in", START) == "value"
+    restore(world, file, url, redis=redis, replace=True)
+    assert redis.read("half a sign-in", START) is None
+
+
+def test_nothing_is_restored_where_redis_can_not_be_emptied(
+    world: World, sqlite_url: str, tmp_path: Path
+) -> None:
+    away = RedisEphemeral(f"redis://127.0.0.1:{free_port()}")
+    with pytest.raises(SetupMistake, match="Redis can't be emptied"):
+        restore(world, backup_of(world, tmp_path), sqlite_url, redis=away)
+    assert is_empty(sqlite_url)
 
 
 def test_a_backup_of_a_newer_version_is_refused(
