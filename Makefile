@@ -1,8 +1,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
-# Three more than cores, since many a test waits: for a disk, for another process, for a browser.
+# Two more than cores, since many a test waits: for a disk, for another process, for a browser.
 # The order of files is tests/conftest.py's. What Python makes of each file is kept for the processes to come.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $$(($$(nproc) + 3)) --dist loadfile --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $$(($$(nproc) + 2)) --dist loadfile --no-loadscope-reorder
 FAST_TESTS := tests/rules tests/storage tests/house
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
 	--universal --python-version 3.11 --custom-compile-command "make lock"
