@@ -15,12 +15,13 @@ from bench.registry import CHALLENGE
 from chaos.browser import Browser, hidden, path_of
 from chaos.caller import Caller, Facts
 from chaos.history import FAIL, fingerprint
-from chaos.registry import REDIRECT_URI, SCOPE, canary
+from chaos.registry import REDIRECT_URI, SCOPE, WEB, canary
 from chaos.wire import Answer
 
 Guess = Callable[[str], Awaitable[Answer | None]]
 
 HOPS = 10
+HALFWAY = "halfway"  # the kind of what is asked with a sign-in that is not finished
 STEP, APP = 30, "totp"
 LOOKS, PAUSE = 20, 0.25  # for a letter
 SECONDS_BETWEEN_LETTERS = 61.0
@@ -42,6 +43,7 @@ class Person:
         self._browser = Browser(caller)
         self._is_signed_in = False
         self._wrote_at = 0.0
+        self._way_on = ""
 
     @property
     def may_have_another_letter(self) -> bool:
@@ -109,8 +111,29 @@ class Person:
         page = answer
         return lambda password: self._send_password(page, password, meant=True)
 
+    async def stop_halfway(self, client_id: str) -> None:
+        """Once the password is proven, where the product wants more than that."""
+        self._browser.forget()
+        send = await self.guess(client_id)
+        answer = await send(self.passwords[0]) if send else None
+        self._way_on = path_of(answer.location) if answer else ""
+
+    async def go_on_halfway(self) -> None:
+        """As if they were through: by the way on, and at a product that wants no more. Neither may
+        give a code."""
+        await self._follow(HALFWAY, self._way_on)
+        await self._follow(HALFWAY, _request(WEB, "none"))
+
     def close(self) -> None:
         self._caller.close()
+
+    async def _follow(self, kind: str, target: str) -> None:
+        """Through our own redirects, where a refusal is no fault."""
+        for _ in range(HOPS):
+            answer = await self._browser.open(kind, target, self._code, meant=True)
+            if answer is None or not answer.location or answer.location.startswith(REDIRECT_URI):
+                break
+            target = path_of(answer.location)
 
     async def _link(self) -> str:
         """From the newest letter; nothing if there is none."""

@@ -42,6 +42,7 @@ class Products:
         self.families: dict[str, Family] = {}
         self.ended: deque[Family] = deque(maxlen=REMEMBERED)
         self.spent: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
+        self.shown: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         self._issuer = issuer
         self._key = key
 
@@ -142,13 +143,14 @@ class Products:
         signed = jwt.encode(
             {"alg": "ES256", "kid": "chaos"}, {**claims, "iat": now, "exp": now + 50}, self._signer
         )
-        form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION}
         for number in range(1 + twice):
-            await self._token(
-                *("assertion", "", form, {"client_assertion": signed}),
-                spends=f"jti {jti}",
-                meant=number > 0,
-            )
+            await self._show(jti, signed, meant=number > 0)
+        self.shown.append((jti, signed))
+
+    async def _show(self, jti: str, signed: str, *, meant: bool) -> None:
+        form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION}
+        assertion = {"client_assertion": signed}
+        await self._token("assertion", "", form, assertion, spends=f"jti {jti}", meant=meant)
 
     async def publish(self, kind: str, target: str) -> None:
         """What everybody may read."""
@@ -161,6 +163,8 @@ class Products:
             await self.refresh(family, meant=True)
         for client_id, code in tuple(self.spent):
             await self.redeem(client_id, code, meant=True)
+        for jti, signed in self.shown:
+            await self._show(jti, signed, meant=True)
 
     @property
     def _signer(self) -> ECKey:

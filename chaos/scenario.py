@@ -58,6 +58,11 @@ class Run:
         return time.time()
 
     @property
+    def begun(self) -> float:
+        """When everybody was signed in."""
+        return self.until - self.size.seconds
+
+    @property
     def patience(self) -> float:
         """How many times as long as the table says everything may take."""
         return PATIENCE if self.is_short else 1.0

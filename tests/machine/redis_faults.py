@@ -23,6 +23,20 @@ def killed(server: RedisServer) -> Iterator[None]:
 
 
 @contextmanager
+def restarted(server: RedisServer) -> Iterator[None]:
+    """It is back at once, and empty."""
+    stop_server(server.process, signal.SIGKILL)
+    server.start()
+    yield
+
+
+@contextmanager
+def emptied(server: RedisServer) -> Iterator[None]:
+    server.empty()
+    yield
+
+
+@contextmanager
 def hanging(server: RedisServer) -> Iterator[None]:
     """It takes connections and answers nothing; what it was sent it does when it goes on."""
     server.process.send_signal(signal.SIGSTOP)
@@ -52,9 +66,10 @@ def _told(server: RedisServer) -> redis.Redis:
     return redis.Redis.from_url(server.url)
 
 
-FAULTS: dict[str, Fault] = {
+AWAY: dict[str, Fault] = {
     "killed": killed,
     "hanging": hanging,
     "full": full,
     "a replica": replica,
 }
+FAULTS: dict[str, Fault] = {**AWAY, "restarted": restarted, "emptied": emptied}

@@ -13,7 +13,7 @@ import redis
 from werkzeug.test import TestResponse
 
 from tests.flows.test_passkey_sign_in import Device
-from tests.machine.redis_faults import FAULTS
+from tests.machine.redis_faults import AWAY
 from tests.machine.redis_server import RedisServer
 from tests.security.browsing import ASSERTION_TYPE, reopened
 from tests.security.protocol import SIGNING, assertion, register
@@ -32,7 +32,7 @@ def beside(world: World, own_redis: RedisServer) -> Iterator[World]:
     made.held.database.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", AWAY)
 def test_fault_04_whatever_redis_does_people_sign_in_and_products_go_on(
     fault: str, beside: World, own_redis: RedisServer
 ) -> None:
@@ -40,7 +40,7 @@ def test_fault_04_whatever_redis_does_people_sign_in_and_products_go_on(
     given, code = browser.tokens(), browser.code()
     half = beside.browser()
     page = half.follow(half.authorize())
-    with FAULTS[fault](own_redis):
+    with AWAY[fault](own_redis):
         over = half.submit(page, email=AMARA, password=PASSWORD)
         assert over.status_code == 303 or "attempt_over" in over.text
         assert "code" in sent_back(half.sign_in())

@@ -21,7 +21,7 @@ from idp.ephemeral_redis import RedisEphemeral
 from idp.ephemeral_stores import TwoStores
 from idp.errors import StoreUnavailable
 from tests.machine.processes import LOOPBACK
-from tests.machine.redis_faults import FAULTS
+from tests.machine.redis_faults import AWAY
 from tests.machine.redis_server import RedisServer
 from tests.storage.conftest import fresh_database
 from tests.storage.crew import threads_at_once
@@ -63,12 +63,12 @@ def wait_for_redis(store: TwoStores) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", AWAY)
 def test_fault_04_every_question_is_answered_within_a_second_and_soon_at_once(
     name: str, store: TwoStores, own_redis: RedisServer
 ) -> None:
     store.put("before", "value", TTL, NOW)
-    with FAULTS[name](own_redis):
+    with AWAY[name](own_redis):
         begun = time.monotonic()
         store.put("first", "value", TTL, NOW)
         assert time.monotonic() - begun < 1

@@ -1,0 +1,103 @@
+"""R4: Redis is killed, restarted, hangs, is emptied, full, or a replica; the provider goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import ClassVar
+
+from chaos.crowd import FIRST, Crowd, run_alone
+from chaos.evidence import Evidence
+from chaos.history import Operation
+from chaos.load import MIXED
+from chaos.person import HALFWAY, Person
+from chaos.products import Family
+from chaos.registry import CAREFUL, PASSWORD, STRICT, VAULT, WEB, email
+from chaos.report import percentile
+from chaos.scenario import Run, Scenario, Size
+from tests.machine.redis_faults import FAULTS
+
+HELD = 30.0  # seconds that each fault lasts, at most half of its share
+WELL_WITHIN = 1.0
+SLOWER = 2.0
+SIGN_IN = {"sign-in", "password", "code of the app"}  # what is asked with half of a sign-in
+
+
+class Past:
+    """What was spent, ended and left unfinished before a fault, and is tried again after it."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self._crowd = crowd
+        self._careful = Person(crowd.product.caller, email(0, CAREFUL), PASSWORD)
+        self._rotated: list[tuple[Family, str]] = []
+
+    async def make(self) -> None:
+        """A code, an assertion, a family that is revoked, a generation before the last, and a
+        sign-in that lacks the second factor."""
+        product = self._crowd.product
+        await product.revoke(await self._crowd.family(WEB))
+        await product.sign(twice=False)
+        strict = await self._crowd.family(STRICT)
+        before = strict.refresh
+        for _ in range(2):
+            await product.refresh(strict)
+        self._rotated.append((strict, before))
+        await self._careful.stop_halfway(VAULT)
+
+    async def try_again(self) -> None:
+        await self._crowd.product.look_again()
+        while self._rotated:
+            await self._crowd.product.replay(*self._rotated.pop())
+        await self._careful.go_on_halfway()
+
+
+class Redis(Scenario):
+    number = "R4"
+    title = "Redis"
+    size = Size(rate=100, seconds=600)
+    bounded = Size(rate=15, seconds=5)
+    recovery = WELL_WITHIN
+    mix: ClassVar = {**MIXED, "guess": 5, "second factor": 5}
+
+    def fault(self, run: Run) -> None:
+        run_alone(self._break(run))
+
+    async def _break(self, run: Run) -> None:
+        """In every way, as often as the size says."""
+        redis = run.town.redis
+        assert redis is not None
+        crowd = Crowd(run.town, run.pen, 0)
+        past, share = Past(crowd), (run.until - run.now) / run.size.times / len(FAULTS)
+        for _ in run.times():
+            for name, fault in FAULTS.items():
+                over = time.time() + share
+                await past.make()
+                with run.pen.fault(name), fault(redis):
+                    run.pause(min(HELD, share / 2))
+                    await past.try_again()
+                run.pause(over - time.time())
+        crowd.close()
+
+    def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
+        """Nothing fails from the first moment on, since the database is asked instead. That nothing
+        is good again is I1, I2, I4 and I6."""
+        for each in evidence.operations:
+            if each.is_wrong and not _is_lost(each):
+                yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
+            if each.kind == HALFWAY and each.shows:
+                yield f"operation {each.number} got a code for half of a sign-in"
+        first = min(each.start for each in evidence.faults)
+        load = [each for each in evidence.operations if each.user < FIRST]
+        quiet = [each.latency for each in load if run.begun < each.start < first]
+        before = percentile(quiet, 0.95)
+        during = percentile([each.latency for each in load if each.start >= first], 0.95)
+        if during > before * SLOWER * run.patience:
+            yield f"it took {during:.0f} ms (p95), and {before:.0f} before"
+
+
+def _is_lost(sign_in: Operation) -> bool:
+    """It lay in Redis when that went, and has to begin anew."""
+    return sign_in.status == 400 and sign_in.kind in SIGN_IN
+
+
+SCENARIO = Redis()
