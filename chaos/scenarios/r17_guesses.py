@@ -10,8 +10,8 @@ from chaos.crowd import FIRST, ORDINARY, run_alone
 from chaos.evidence import Evidence
 from chaos.person import Person
 from chaos.registry import PASSWORD, VICTIM, WEB, email, tenant_of
-from chaos.report import percentile
 from chaos.scenario import Run, Scenario, Size
+from chaos.waits import slowed
 
 AT_ONCE = 100
 SLOWER = 1.5
@@ -65,11 +65,7 @@ class Guesses(Scenario):
             if evaluated < evidence.limit:
                 yield f"of guesses at {victim} {evaluated} were evaluated"
         others = [each for each in evidence.operations if each.user < FIRST]
-        first = min(each.start for each in evidence.faults)
-        before = percentile([each.latency for each in others if each.start < first], 0.95)
-        during = percentile([each.latency for each in others if each.start >= first], 0.95)
-        if during > before * SLOWER * run.patience:
-            yield f"others waited {during:.0f} ms (p95) and {before:.0f} before"
+        yield from slowed("others", others, evidence.faults, SLOWER, run.patience)
 
 
 SCENARIO = Guesses()

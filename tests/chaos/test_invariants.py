@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from itertools import count
 from typing import Any
 
 import pytest
@@ -12,35 +11,21 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from chaos import invariants
-from chaos.evidence import Evidence
 from chaos.history import (
     FAIL,
     OK,
     UNKNOWN,
     Fault,
-    History,
     Operation,
     Pen,
     address_of,
     number_of,
     read,
 )
+from tests.chaos.forged import operation, seen
 
-NUMBERS = count(1)
 KEY = ECKey.generate_key("P-256", {"kid": "here", "use": "sig", "alg": "ES256"})
 OTHER = ECKey.generate_key("P-256", {"kid": "here", "use": "sig", "alg": "ES256"})
-
-
-def operation(start: float, end: float | None = None, outcome: str = OK, **said: Any) -> Operation:
-    """It takes half a second, unless it says otherwise."""
-    status = {OK: 200, FAIL: 400, UNKNOWN: 0}[outcome]
-    about = {"number": next(NUMBERS), "user": 1, "kind": "forged", "node": "1", "due": start}
-    about |= {"start": start, "end": end or start + 0.5, "outcome": outcome, "status": status}
-    return Operation(**{**about, **said})
-
-
-def seen(*operations: Operation, faults: tuple[Fault, ...] = (), **said: Any) -> Evidence:
-    return Evidence(History(list(operations), list(faults)), **said)
 
 
 def told(check: invariants.Invariant, *operations: Operation, **said: Any) -> int:

@@ -8,7 +8,7 @@ from chaos.history import FAIL, UNKNOWN, Fault, Operation
 from chaos.person import HALFWAY
 from chaos.scenario import Run, Scenario
 from chaos.scenarios import scenarios
-from tests.chaos.test_invariants import operation, seen
+from tests.chaos.forged import operation, seen
 
 SCENARIOS = scenarios()
 BREAK = Fault("a break", 10.0, 20.0)

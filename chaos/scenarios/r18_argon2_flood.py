@@ -1,0 +1,111 @@
+"""R18: passwords pour in from two hundred addresses, some of them of a megabyte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from chaos.crowd import FIRST, ORDINARY, run_alone
+from chaos.evidence import Evidence
+from chaos.flood import SENT, Flood
+from chaos.registry import TENANTS
+from chaos.report import percentile
+from chaos.scenario import Run, Scenario, Size
+from chaos.waits import SHARE, slowed
+from idp.settings import Settings
+
+ADDRESSES, EACH = 200, 5  # a short flood comes from fewer, each of which sends as many at least
+HUGE, HUGE_EVERY = "x" * 2**20, 25
+WRONG, TOO_LARGE, TOO_MANY, BUSY = 400, 413, 429, 503
+TOLD_WITHIN, SLOWER = 100.0, 2.0  # ms; times
+ROOM = 40.0  # MB by which a process in use grows, whatever it hashes
+NEEDED = {"redeem", "refresh", "jwks"}
+STRICT: Mapping[str, Any] = {  # hashes as they ship; for what R19 looks at, few tries of a company
+    "tries_per_tenant": 10,
+    "argon2_memory_kib": Settings().argon2_memory_kib,
+    "argon2_time_cost": Settings().argon2_time_cost,
+}
+
+
+class PasswordFlood(Scenario):
+    """Five hundred a second, of nobody who exists: the work for them is the same."""
+
+    number = "R18"
+    title = "a flood of passwords"
+    size = Size(rate=20, seconds=600, times=270_000)
+    bounded = Size(rate=10, seconds=3, times=100)
+    recovery = 10.0
+    mix = ORDINARY
+    settings = STRICT
+
+    def __init__(self) -> None:
+        self._before: dict[int, float] = {}
+        self._after: dict[int, float] = {}
+
+    def fault(self, run: Run) -> None:
+        self._before = _memory(run, "VmRSS")
+        run_alone(self._flood(run))
+        self._after = _memory(run, "VmHWM")
+
+    async def _flood(self, run: Run) -> None:
+        addresses = min(ADDRESSES, run.size.times // EACH)
+        people = [(f"nobody{number}@chaos.example", TENANTS[0]) for number in range(addresses)]
+        flood = Flood(run.town, run.pen, people)
+        await flood.stand()
+        with run.pen.fault("a flood"):
+            await flood.pour(run.size.times, run.until, _password)
+
+    def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
+        """Whoever signs in meanwhile is told to come back, and is nobody's fault."""
+        settings = run.town.running.settings
+        hashes = settings.argon2_slots * settings.argon2_memory_kib / 1024
+        yield from grown(self._before, self._after, hashes)
+        yield from answered(evidence, run.patience)
+        needed = [each for each in evidence.operations if each.user < FIRST and each.kind in NEEDED]
+        yield from slowed("tokens and keys", needed, evidence.faults, SLOWER, run.patience)
+        for each in (each for each in needed if each.is_wrong):
+            yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
+
+
+def grown(before: dict[int, float], after: dict[int, float], hashes: float) -> Iterator[str]:
+    """No process has ended, nor hashed more at once than it may: each hash has memory of its own,
+    those at once `hashes` MB."""
+    if after.keys() != before.keys():
+        yield f"of the processes {sorted(before)} there are {sorted(after)}"
+    for pid in before.keys() & after.keys():
+        if after[pid] - before[pid] > hashes + ROOM:
+            yield f"process {pid} grew from {before[pid]:.0f} to {after[pid]:.0f} MB"
+
+
+def answered(evidence: Evidence, patience: float) -> Iterator[str]:
+    """Each password is looked at, or refused at once, as those of a megabyte always are."""
+    flood = [each for each in evidence.operations if each.user >= FIRST and each.kind == SENT]
+    told = Counter(each.status for each in flood)
+    if told.keys() - {WRONG, TOO_LARGE, TOO_MANY, BUSY}:
+        yield f"the flood was answered {dict(told)}"
+    for status in (WRONG, TOO_LARGE, BUSY):
+        if not told[status]:
+            yield f"no password of the flood was answered {status}"
+    refused = [each for each in flood if each.status in (TOO_LARGE, TOO_MANY, BUSY)]
+    waited = percentile([each.end - each.start for each in refused], SHARE)
+    if waited > TOLD_WITHIN * patience:
+        yield f"whoever was refused waited {waited:.0f} ms (p95)"
+
+
+def _password(place: int) -> str:
+    return HUGE if place % HUGE_EVERY == 0 else f"a guess {place} of many"
+
+
+def _memory(run: Run, line: str) -> dict[int, float]:
+    """MB of each process: VmRSS is what is resident, VmHWM the most that ever was."""
+    return {pid: _read(pid, line) for pid in run.town.workers()}
+
+
+def _read(pid: int, line: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(each.split()[1]) for each in lines if each.startswith(line)) / 1024
+
+
+SCENARIO = PasswordFlood()

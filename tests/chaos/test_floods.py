@@ -1,0 +1,67 @@
+"""What the scenarios of floods look at, of forged histories that they must not be content with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chaos import waits
+from chaos.crowd import FIRST
+from chaos.history import FAIL, Fault, Operation
+from chaos.scenarios import r18_argon2_flood as r18
+from tests.chaos.forged import operation, seen
+
+BROKEN = (Fault("forged", 100.0, 200.0),)
+
+
+def number_of(sentences: Iterator[str]) -> int:
+    return len(list(sentences))
+
+
+def lasting(first: float, seconds: float, **said: Any) -> list[Operation]:
+    """Ten, one a second."""
+    return [operation(first + at, first + at + seconds, **said) for at in range(10)]
+
+
+@pytest.mark.parametrize(("seconds", "wrong"), [(0.19, 0), (0.21, 1)])
+def test_others_who_wait_longer_than_before_are_seen(seconds: float, wrong: int) -> None:
+    told = [*lasting(0, 0.1), *lasting(150, seconds), *lasting(300, 9.0)]
+    assert number_of(waits.slowed("others", told, BROKEN, 2.0, 1.0)) == wrong
+    assert number_of(waits.slowed("others", told, BROKEN, 2.0, 6.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "wrong"),
+    [({1: 175.0, 2: 100.0}, 0), ({1: 190.0, 2: 100.0}, 1), ({1: 175.0, 3: 100.0}, 1)],
+)
+def test_r18_a_process_that_grows_or_ends_is_seen(after: dict[int, float], wrong: int) -> None:
+    assert number_of(r18.grown({1: 100.0, 2: 100.0}, after, hashes=38.0)) == wrong
+
+
+def sent(status: int, seconds: float = 0.05) -> Operation:
+    about: dict[str, Any] = {"user": FIRST, "kind": "password", "meant": True, "status": status}
+    return operation(1, 1 + seconds, FAIL, **about)
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ([], 0),
+        ([sent(429)] * 9, 0),
+        ([sent(400, 5.0)] * 9, 0),
+        ([sent(503, 0.2)] * 9, 1),
+        ([sent(500)], 1),
+        ([sent(0)], 1),
+    ],
+)
+def test_r18_a_flood_that_is_not_refused_at_once_is_seen(more: list[Operation], wrong: int) -> None:
+    flood = [sent(400), sent(413), sent(503)]
+    assert number_of(r18.answered(seen(*flood, *more), patience=1.0)) == wrong
+
+
+@pytest.mark.parametrize("missing", [400, 413, 503])
+def test_r18_a_flood_that_was_none_is_seen(missing: int) -> None:
+    flood = [sent(each) for each in (400, 413, 503) if each != missing]
+    assert number_of(r18.answered(seen(*flood), patience=1.0)) == 1
