@@ -9,7 +9,8 @@ from typing import Any
 
 from idp.credentials.hashing import PasswordHasher
 from idp.database import Database
-from idp.directory.catalog import Catalog, Versioned, load_catalog
+from idp.directory.catalog import EMPTY, Catalog, load_catalog
+from idp.directory.catalog_version import Versioned
 from idp.directory.clients import Client
 from idp.directory.identity_providers import load_identity_providers
 from idp.ephemeral import Ephemeral
@@ -58,8 +59,8 @@ def provider(settings: Settings, clock: Callable[[], float] = time.time) -> Prov
         ephemeral=kept,
         secret_keys=keys,
         hasher=PasswordHasher(settings, keys.pepper),
-        catalog=Versioned(database, lambda: _catalog(database)),
-        key_ring=Versioned(database, lambda: load_key_ring(database, keys, retention)),
+        catalog=Versioned(database, lambda known: _catalog(database, known)),
+        key_ring=Versioned(database, lambda _: load_key_ring(database, keys, retention)),
         tokens=TokenReader(),
         upstreams=Upstreams(settings.reachable_networks, turns),
         turns=turns,
@@ -76,8 +77,8 @@ def _ephemeral(settings: Settings, database: Database) -> Ephemeral:
     return ephemeral(settings.redis_url, database, TracedRedis)
 
 
-def _catalog(database: Database) -> Catalog:
-    return load_catalog(database, load_identity_providers(database))
+def _catalog(database: Database, known: Catalog | None) -> Catalog:
+    return load_catalog(database, load_identity_providers(database), known or EMPTY)
 
 
 def catalog_with(held: Provider, client_id: str, now: float) -> Catalog:

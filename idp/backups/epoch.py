@@ -22,7 +22,7 @@ from idp.credentials.temporary_passwords import TemporaryPassword
 from idp.credentials.totp import STEP, TotpAuthenticator
 from idp.credentials.unlocking import Lock
 from idp.database import Connection
-from idp.directory.catalog import CatalogVersion
+from idp.directory.catalog_version import CatalogVersion
 from idp.directory.invitations import WAITS, Invitation
 from idp.directory.operator_visits import OperatorVisit
 from idp.directory.registrations import InitialAccessToken

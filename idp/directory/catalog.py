@@ -1,101 +1,33 @@
 """What changes seldom and is asked always: products and clients, loaded once per process.
 
-Every change bumps one version row in the same transaction (`touch`). A process looks at that row
-at most once a second, so a change is seen everywhere within a second. What must take effect at once
+It is gone on from by what has changed (`catalog_version.py`). What must take effect at once
 (a disabled person, an ended session) is never here: it is read with its row.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar, cast
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Base, Connection, Database
+from idp.columns import JsonText
+from idp.database import Base, Database
 from idp.directory import clients, details_types, tenants
+from idp.directory.catalog_version import changed_clients, read_version
 from idp.directory.clients import Client, ClientSecret
 from idp.directory.details_types import DetailsType
 from idp.directory.products import JWT, Permission, Product
 from idp.directory.registrations import ClientRegistration
 from idp.directory.tenants import Tenant
 from idp.directory.upstream_providers import IdentityProviders
-from idp.errors import StoreUnavailable
 from idp.origins import origin_of
 
-FRESH_FOR = 1.0
-
-Loaded = TypeVar("Loaded")
 Row = TypeVar("Row", bound=Base)
-
-
-class CatalogVersion(Base):
-    """One row."""
-
-    __tablename__ = "catalog_version"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    version: Mapped[int]
-
-
-_READ_VERSION = sa.select(CatalogVersion.version)
-_TOUCH = sa.update(CatalogVersion).values(version=CatalogVersion.version + 1)
-
-
-def touch(db: Connection) -> None:
-    """Say that products, clients, signing keys or identity providers have changed."""
-    db.run(_TOUCH)
-
-
-class Versioned(Generic[Loaded]):
-    """A value made from the database by `load`, made again when the version row has moved."""
-
-    def __init__(self, database: Database, load: Callable[[], Loaded]) -> None:
-        self._database = database
-        self._load = load
-        self._lock = threading.Lock()
-        self._version = -1
-        self._checked_at = float("-inf")
-        self._value: Loaded | None = None
-
-    def current(self, now: float) -> Loaded:
-        """At most a second old. Raises StoreUnavailable rather than serve an older one."""
-        value = self._value
-        if value is not None and abs(now - self._checked_at) < FRESH_FOR:
-            return value
-        return self.newest(now, FRESH_FOR)
-
-    def newest(self, now: float, fresh_for: float = 0.0) -> Loaded:
-        """As it is now, or was `fresh_for` seconds ago at most. Whoever may look holds a
-        connection, so that nobody waits for the lock and keeps the last of them."""
-        with self._database.connection() as db, self._lock:
-            return self._refreshed(db, now, fresh_for)
-
-    def last_known(self, now: float) -> Loaded:
-        """The same, but an older one while the database is away, or another thread waits to learn
-        whether it is: for what is true without it."""
-        if self._value is not None and self._lock.locked():
-            return self._value
-        try:
-            return self.current(now)
-        except StoreUnavailable:
-            if self._value is None:
-                raise
-            return self._value
-
-    def _refreshed(self, db: Connection, now: float, fresh_for: float) -> Loaded:
-        if self._value is None or abs(now - self._checked_at) >= fresh_for:
-            row = db.row(_READ_VERSION)
-            version = int(row[0]) if row else 0
-            if self._value is None or version != self._version:
-                self._value, self._version = self._load(), version
-            self._checked_at = now
-        return self._value
 
 
 @dataclass(frozen=True)
@@ -127,8 +59,9 @@ class ProductView:
 class Catalog:
     """Products in their order, clients by id, the slugs of the tenants that have machines, the
     identity providers, and which clients registered themselves. A disabled client is not here, nor
-    one of a suspended tenant."""
+    one of a suspended tenant. It is as it was at `version`, or newer."""
 
+    version: int
     products: dict[str, ProductView]
     clients: dict[str, Client]
     machine_tenants: dict[str, str]
@@ -165,15 +98,30 @@ class Catalog:
         return frozenset(filter(None, found))
 
 
-class _Plain:
-    def __init__(self, **values: Any) -> None:
-        self.__dict__.update(values)
+EMPTY = Catalog(-1, {}, {}, {}, IdentityProviders(), frozenset())
 
 
 def _plain(mapped: type[Row]) -> type[Row]:
     """The same names, but each only looked up: the ORM's are calls, and a request makes fifteen."""
     properties = {name: it for name, it in vars(mapped).items() if isinstance(it, property)}
-    return cast(type[Row], type(mapped.__name__, (_Plain,), properties))
+    return cast(type[Row], type(mapped.__name__, (), properties))
+
+
+class _SharedJson(JsonText):
+    """Values that are alike are one: most are empty, and nobody changes them."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else _read(value)
+
+
+_read = lru_cache(4096)(orjson.loads)
+
+
+def _shared(column: Any) -> Any:
+    is_json = isinstance(column.type, JsonText)
+    return sa.type_coerce(column, _SharedJson).label(column.name) if is_json else column
 
 
 _PlainClient, _PlainSecret = _plain(Client), _plain(ClientSecret)
@@ -183,7 +131,7 @@ _PERMISSIONS = sa.select(Permission.product_key, Permission.key, Permission.name
     Permission.position
 )
 _CLIENTS = (
-    sa.select(Client.__table__)
+    sa.select(*map(_shared, Client.__table__.columns))
     .outerjoin(Tenant, Tenant.id == Client.tenant_id)
     .where(
         Client.status == clients.ACTIVE,
@@ -195,26 +143,62 @@ _SELF_REGISTERED = sa.select(ClientRegistration.client_id)
 _MACHINE_TENANTS = sa.select(Tenant.id, Tenant.slug).join(Client, Client.tenant_id == Tenant.id)
 
 
-def load_catalog(database: Database, providers: IdentityProviders) -> Catalog:
-    """By rows: the ORM would take three times as long, at each change and in each process."""
+def load_catalog(
+    database: Database, providers: IdentityProviders, known: Catalog = EMPTY
+) -> Catalog:
+    """What is `known` is gone on from: of clients, those alone are read that have changed since."""
     with database.session(read_only=True) as session:
         rows = session.connection()
-        names, secrets = defaultdict[str, dict[str, str]](dict), defaultdict[str, list[Any]](list)
-        for node in rows.execute(_PERMISSIONS):
-            names[node.product_key][node.key] = node.name
-        for secret in rows.execute(_SECRETS).mappings():
-            secrets[secret["client_id"]].append(_PlainSecret(**secret))
-        found = (
-            _PlainClient(**row, secrets=secrets[row["client_id"]])
-            for row in rows.execute(_CLIENTS).mappings()
-        )
+        version = read_version(rows)
+        changed = changed_clients(rows, known.version, version)
+        kept = EMPTY if changed is None else _without(known, changed)
+        tenants_of = rows.execute(_of(changed, _MACHINE_TENANTS, Client.client_id))
+        own = rows.scalars(_of(changed, _SELF_REGISTERED, ClientRegistration.client_id))
         return Catalog(
-            products={row.key: _view(row, names[row.key]) for row in rows.execute(_PRODUCTS)},
-            clients={client.client_id: client for client in found},
-            machine_tenants={row.id: row.slug for row in rows.execute(_MACHINE_TENANTS)},
+            version=version,
+            products=_products(rows),
+            clients=kept.clients | {each.client_id: each for each in _clients(rows, changed)},
+            machine_tenants=kept.machine_tenants | {row.id: row.slug for row in tenants_of},
             providers=providers,
-            self_registered=frozenset(rows.scalars(_SELF_REGISTERED)),
+            self_registered=kept.self_registered.union(own),
         )
+
+
+def _without(known: Catalog, changed: set[str]) -> Catalog:
+    kept = {name: client for name, client in known.clients.items() if name not in changed}
+    return replace(known, clients=kept, self_registered=known.self_registered - changed)
+
+
+def _of(
+    changed: set[str] | None, statement: sa.Select[*tuple[Any, ...]], column: Any
+) -> sa.Select[Any]:
+    return statement if changed is None else statement.where(column.in_(changed))
+
+
+def _clients(rows: sa.Connection, changed: set[str] | None) -> Iterator[Client]:
+    secrets = defaultdict[str, list[ClientSecret]](list)
+    found = rows.execute(_of(changed, _SECRETS, ClientSecret.client_id))
+    for secret in _made(_PlainSecret, found):
+        secrets[secret.client_id].append(secret)
+    for client in _made(_PlainClient, rows.execute(_of(changed, _CLIENTS, Client.client_id))):
+        client.secrets = secrets[client.client_id]
+        yield client
+
+
+def _made(plain: type[Row], found: sa.CursorResult[Any]) -> Iterator[Row]:
+    """By rows: the ORM would take many times as long, in each process."""
+    names = tuple(found.keys())
+    for row in found:
+        each = plain.__new__(plain)
+        each.__dict__.update(zip(names, row, strict=True))
+        yield each
+
+
+def _products(rows: sa.Connection) -> dict[str, ProductView]:
+    names = defaultdict[str, dict[str, str]](dict)
+    for node in rows.execute(_PERMISSIONS):
+        names[node.product_key][node.key] = node.name
+    return {row.key: _view(row, names[row.key]) for row in rows.execute(_PRODUCTS)}
 
 
 def _view(product: sa.Row[Any], permissions: dict[str, str]) -> ProductView:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from idp.directory import (
     account_admins,
-    catalog,
+    catalog_version,
     company_provider_form,
     domains,
     granting,
@@ -26,6 +26,7 @@ from idp.directory import (
     users,
 )
 from idp.directory.acting import Administration, Changed, Forbidden, Mistake, Rights
+from idp.directory.catalog_version import NO_CLIENT
 from idp.directory.company_provider_form import Filled, may_admit
 from idp.directory.domains import Domain, RoutedDomain
 from idp.directory.identity_providers import ACTIVE, DISABLED, SECRET_PURPOSE, CompanyProvider
@@ -169,7 +170,7 @@ def route(admin: Administration, domain_id: str, seen: str, provider_id: str) ->
     if provider_id:
         row = RoutedDomain(domain_id=domain.id, provider_id=provider_id, tenant_id=admin.tenant.id)
         admin.rows.add(row)
-    catalog.touch(admin.db)
+    catalog_version.touch(admin.db, NO_CLIENT)
     about = {"domain": domain.id, "name": domain.name}
     admin.record("domain.routed", **about, before=before or None, after=provider_id or None)
 
@@ -259,7 +260,7 @@ def sealed(keys: SecretKeys, secret: str) -> str:
 
 def note(admin: Administration, tag: str, provider: CompanyProvider, **detail: Any) -> None:
     """Tell the log, the account admins, and every process."""
-    catalog.touch(admin.db)
+    catalog_version.touch(admin.db, NO_CLIENT)
     admin.record(tag, provider=provider.id, name=provider.name, **detail)
 
 

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from idp import audit, limits, tenancy, text_records
 from idp.database import Connection, Database
-from idp.directory import catalog, domains, granting
+from idp.directory import catalog_version, domains, granting
 from idp.directory.acting import Administration, NotFound, TooOften
+from idp.directory.catalog_version import NO_CLIENT
 from idp.directory.domains import FOUND, LABEL, PERMISSION, TAKEN, WRONG, Domain, RoutedDomain
 from idp.errors import told
 from idp.settings import Settings
@@ -168,7 +169,7 @@ def _lose(database: Database, rows: Session, look: Look, now: float) -> None:
             sa.delete(RoutedDomain).where(RoutedDomain.domain_id == look.domain_id),
             execution_options={"synchronize_session": False},
         )
-        catalog.touch(db)
+        catalog_version.touch(db, NO_CLIENT)
         audit.record(
             *(db, "domain.lost", now),
             tenant=look.tenant_id,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from idp import audit, limits, outgoing, tenancy
 from idp.database import Connection
-from idp.directory import catalog, clients, registrations
+from idp.directory import catalog_version, clients, registrations
 from idp.directory.clients import Client
 from idp.directory.registrations import ClientRegistration, Terms
 from idp.endpoints.bearer import claimed_token
@@ -241,4 +241,4 @@ def _record(db: Connection, request: Request, tag: str, registered: Registered, 
     by, fields = registered.registration.initial_token, fields_of(registered.changes)
     client_id = registered.client.client_id
     audit.record(db, tag, now, request.origin, client=client_id, token=by, fields=fields)
-    catalog.touch(db)
+    catalog_version.touch(db, [client_id])

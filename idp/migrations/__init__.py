@@ -37,7 +37,7 @@ from idp.database import Base, Database, Seal
 from idp.directory import (
     access_requests,
     branding,
-    catalog,
+    catalog_version,
     client_logos,
     clients,
     documents,
@@ -73,7 +73,7 @@ TABLES = (
     *(code_destinations, passkeys, recovery_codes, second_factor_tries, sent_code, totp),
     *(password_links, password_reminders, temporary_passwords, unlocking),
     *(access_requests, documents, resealing, restorations),
-    *(branding, catalog, clients, client_logos, domains, imports, registrations),
+    *(branding, catalog_version, clients, client_logos, domains, imports, registrations),
     *(former_addresses, invitations, join_requests, memberships, person_words, sign_up_links),
     *(products, roles, tenants, users),
     *(consent, decoupled, grant_row, reset_requests, browser, client_sessions, signing_keys),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog, clients, paging
+from idp.directory import catalog_version, clients, paging
 from idp.directory.acting import Forbidden, Mistake, NotFound
 from idp.directory.clients import Client, ClientSecret
 from idp.directory.operating import Operation
@@ -179,7 +179,7 @@ def _save(operation: Operation, form: ClientForm, tag: str) -> Saved:
 def _tell(operation: Operation, tag: str, client: Client, changes: list[Change]) -> None:
     fields = fields_of(changes)
     operation.record(tag, tenant=client.tenant_id, changed=client.client_id, fields=fields)
-    catalog.touch(operation.db)
+    catalog_version.touch(operation.db, [client.client_id])
 
 
 def set_status(operation: Operation, client: Client, status: str) -> None:
@@ -200,7 +200,7 @@ def set_status(operation: Operation, client: Client, status: str) -> None:
         return
     tag = "client.enabled" if status == clients.ACTIVE else "client.disabled"
     operation.record(tag, tenant=client.tenant_id, changed=client.client_id)
-    catalog.touch(operation.db)
+    catalog_version.touch(operation.db, [client.client_id])
 
 
 def secrets_of(client: Client, now: float) -> list[KnownSecret]:
@@ -238,7 +238,7 @@ def rotate_secret(operation: Operation, client: Client, hours: int) -> str:
         old_until=until,
         made=fingerprint(secret)[:SHOWN_OF_FINGERPRINT],
     )
-    catalog.touch(operation.db)
+    catalog_version.touch(operation.db, [client.client_id])
     return secret
 
 
@@ -279,4 +279,4 @@ def remove_secret(operation: Operation, client: Client, short: str) -> None:
     operation.record(
         "client.secret_removed", tenant=client.tenant_id, changed=client.client_id, removed=short
     )
-    catalog.touch(operation.db)
+    catalog_version.touch(operation.db, [client.client_id])

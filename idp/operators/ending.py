@@ -15,7 +15,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.columns import JsonText
 from idp.database import Base
-from idp.directory import catalog, clients, deciding, join_requests, memberships, readers, tenants
+from idp.directory import (
+    catalog_version,
+    clients,
+    deciding,
+    join_requests,
+    memberships,
+    readers,
+    tenants,
+)
 from idp.directory.access_requests import AccessRequest
 from idp.directory.acting import Mistake
 from idp.directory.clients import Client
@@ -124,7 +132,7 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
         db.run(statement, tenant_id=tenant.id)
     told_of = {"products_told": products_told, "account_admins": account_admins}
     operation.record("tenant.ended", tenant=tenant.id, counts=counts, files=digests, **told_of)
-    catalog.touch(db)
+    catalog_version.touch_clients_of(db, tenant.id)
     return Ended(counts, products_told)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog
+from idp.directory import catalog_version
 from idp.directory.acting import Mistake, NotFound
 from idp.directory.operating import Operation
 from idp.directory.products import BUILT_IN, Permission, Product
@@ -16,7 +16,7 @@ from idp.directory.roles import Role, RolePermission
 from idp.directory.tenants import Tenant
 from idp.errors import told
 from idp.operators.filling_in import filled_in, told_by_field
-from idp.registration.changes import fields_of
+from idp.registration.changes import clients_of, fields_of
 from idp.registration.product_form import PermissionForm, ProductForm
 from idp.registration.products import apply_products, check_launch_clients
 
@@ -96,7 +96,7 @@ def _save(operation: Operation, form: ProductForm, tag: str) -> Product:
         raise Mistake(key=told("This key is another product's.")) from None
     if changes:
         operation.record(tag, product=form.key, fields=fields_of(changes))
-        catalog.touch(operation.db)
+        catalog_version.touch(operation.db, clients_of(changes))
     return rows.get_one(Product, form.key)
 
 

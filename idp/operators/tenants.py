@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from idp.directory import catalog, invitations, paging, readers, tenants, users
+from idp.directory import catalog_version, invitations, paging, readers, tenants, users
 from idp.directory.acting import Forbidden, Mistake, NotFound
 from idp.directory.clients import Client
 from idp.directory.invitations import Inviter
@@ -276,7 +276,7 @@ def _move(operation: Operation, tenant: Tenant, before: str, after: str) -> None
     ).first()
     if moved is None:
         raise _changed()
-    catalog.touch(operation.db)
+    catalog_version.touch_clients_of(operation.db, tenant.id)
 
 
 def _changed() -> Mistake:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 NOTHING = "nothing"
 LONG = 72
+_OF_ANY = {("tenant", False), ("product", True)}  # with changed permissions, or without
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class Change:
 def fields_of(changes: Iterable[Change]) -> dict[str, Any]:
     """Of what was changed together, for the audit log."""
     return {name: pair for each in changes for name, pair in each.as_json()["fields"].items()}
+
+
+def clients_of(changes: Iterable[Change]) -> list[str] | None:
+    """Ids of the clients that read otherwise now, None where any may: a company's status says
+    whether its own are there, and a node that leaves a tree is nobody's any more."""
+    told = list(changes)
+    if any((each.kind, "permissions" in each.fields) in _OF_ANY for each in told):
+        return None
+    return [each.name for each in told if each.kind == "client"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,8 @@ def _let_go(session: Session, product_key: str, keys: AbstractSet[str]) -> None:
             RolePermission.product_key == product_key, RolePermission.permission_key.in_(keys)
         )
     )
-    for client in session.scalars(sa.select(Client)):
+    machines = sa.or_(Client.permissions != [], Client.resources != {})
+    for client in session.scalars(sa.select(Client).where(machines)):
         left = [key for key in client.permissions if key not in keys]
         if client.product_key == product_key and left != client.permissions:
             client.permissions = left

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from idp import audit, tenancy
 from idp.audit import NOWHERE
 from idp.database import Connection, Database
-from idp.directory import catalog, tenants, users
+from idp.directory import catalog_version, tenants, users
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import SetupMistake
 from idp.grants import ending
 from idp.provider import Provider
-from idp.registration.changes import Applied, Change
+from idp.registration.changes import Applied, Change, clients_of
 from idp.registration.client_secrets import SecretKeeper
 from idp.registration.clients import apply_clients
 from idp.registration.identity_providers import apply_identity_providers
@@ -131,5 +131,5 @@ def _tell_products_of_the_suspended(
 
 def _record(db: Connection, changes: list[Change], now: float) -> None:
     if any(change.kind in IN_CATALOG for change in changes):
-        catalog.touch(db)
+        catalog_version.touch(db, clients_of(changes))
     audit.record(db, "setup.applied", now, changes=[change.as_json() for change in changes])

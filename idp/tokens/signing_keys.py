@@ -27,7 +27,8 @@ from idp import audit
 from idp.audit import NOWHERE, Origin
 from idp.columns import JsonText
 from idp.database import Base, Connection, Database
-from idp.directory import catalog
+from idp.directory import catalog_version
+from idp.directory.catalog_version import NO_CLIENT
 from idp.errors import SetupMistake
 from idp.secret_values import SecretKeys
 from idp.statements import Upsert
@@ -224,7 +225,7 @@ def revoke(
     audit.record(
         *(db, "signing_key.revoked", now, by.origin), actor=by.actor, client=by.client, **detail
     )
-    catalog.touch(db)
+    catalog_version.touch(db, NO_CLIENT)
     return True
 
 
@@ -266,7 +267,7 @@ def _make(
     audit.record(
         *(db, "signing_key.made", now, by.origin), actor=by.actor, client=by.client, **detail
     )
-    catalog.touch(db)
+    catalog_version.touch(db, NO_CLIENT)
     return str(made[0])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from idp.directory import catalog
+from idp.directory import catalog_version
 from tests.console.company_providers_of import add, change, route, verified_domain
 from tests.federation.signing_in import come_back, leave
 from tests.machine.upstream.accounts import Account
@@ -51,7 +51,7 @@ def set_up(world: World, upstream: UpstreamProvider, **changed: Any) -> str:
 def known_by_all(world: World) -> None:
     """What was written past the rules."""
     with world.held.database.transaction() as db:
-        catalog.touch(db)
+        catalog_version.touch(db)
     world.clock.move(2)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idp.directory import catalog
+from idp.directory import catalog_version
 from tests.credentials.proving import code_of, enrol_app
 from tests.flows.test_second_factor_pages import enter
 from tests.world import AMARA, World, claims_of, sent_back
@@ -24,7 +24,7 @@ def strict(either_world: World) -> World:
             k=key,
         )
     with either_world.held.database.transaction() as db:
-        catalog.touch(db)
+        catalog_version.touch(db)
     either_world.clock.move(2)
     for name in ("session_idle_lifetime", "session_absolute_lifetime"):
         object.__setattr__(either_world.settings, name, 24 * 60 * MINUTE)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from idp.directory import catalog
+from idp.directory import catalog_version
 from idp.login import password_reminders
 from idp.worker import remind_of_passwords
 from tests.mailed import state_policy
@@ -33,7 +33,7 @@ def age(world: World, product: str, days: int | None) -> None:
     change = "UPDATE products SET password_max_age_days = :d, password_max_age_since = 0"
     world.run(f"{change} WHERE key = :k", d=days, k=product)
     with world.held.database.transaction() as db:
-        catalog.touch(db)
+        catalog_version.touch(db)
     world.clock.move(2)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from idp import delivery
-from idp.directory import catalog
+from idp.directory import catalog_version
 from idp.sessions.logout import MESSAGE
 from idp.worker import tell_product, watch
 from tests.console.people_of import give_role, member_id
@@ -68,7 +68,7 @@ def products(either_world: World) -> Iterator[Products]:
                 c=name,
             )
         with either_world.held.database.transaction() as db:
-            catalog.touch(db)
+            catalog_version.touch(db)
         either_world.clock.move(2)
         yield found
 

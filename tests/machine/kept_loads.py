@@ -10,7 +10,7 @@ from typing import Any
 
 from idp.provider import Provider
 
-Load = Callable[[], Any]
+Load = Callable[[Any], Any]
 IsAsCopied = Callable[[], bool]
 
 
@@ -28,10 +28,10 @@ class KeptLoads:
     def _lend(self, name: str, versioned: Any, is_as_copied: IsAsCopied) -> None:
         versioned._load = partial(self._loaded, name, versioned._load, is_as_copied)
 
-    def _loaded(self, name: str, load: Load, is_as_copied: IsAsCopied) -> Any:
+    def _loaded(self, name: str, load: Load, is_as_copied: IsAsCopied, known: Any) -> Any:
         if name in self._kept and is_as_copied():
             return self._kept[name]
-        loaded = load()
+        loaded = load(known)
         if is_as_copied():
             self._kept[name] = loaded
         return loaded

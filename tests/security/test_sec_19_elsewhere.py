@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from idp.directory import catalog
+from idp.directory import catalog_version
 from tests.credentials.proving import code_of, enrol_app
 from tests.flows.test_second_factor_pages import enter
 from tests.security.elsewhere import (
@@ -39,7 +39,7 @@ def aims_at(world: World, given: dict[str, Any]) -> str:
 def change(world: World, sql: str) -> None:
     world.run(sql)
     with world.held.database.transaction() as db:
-        catalog.touch(db)
+        catalog_version.touch(db)
     world.clock.move(2)
 
 

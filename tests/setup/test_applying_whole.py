@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from idp import audit
 from idp.audit_chain import AuditEvent
-from idp.directory.catalog import CatalogVersion
+from idp.directory.catalog_version import CatalogVersion
 from idp.errors import SetupMistake, StoreUnavailable
 from idp.setup import apply
 from tests.setup.conftest import PASSWORD, SECRET, Desk, small, with_everything_changed

@@ -10,7 +10,7 @@ from idp.audit import NOWHERE
 from idp.credentials import password
 from idp.credentials.password import Password, SignInRefused
 from idp.directory import users
-from idp.directory.catalog import CatalogVersion
+from idp.directory.catalog_version import CatalogVersion
 from idp.directory.users import User
 from idp.errors import SetupMistake
 from idp.setup import users as setup_users

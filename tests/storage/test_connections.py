@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from idp import lanes
 from idp.database import Base, Database
-from idp.directory.catalog import Versioned
+from idp.directory.catalog_version import Versioned
 from idp.errors import SetupMistake, StoreUnavailable
 from idp.postgres_lanes import Room
 from tests.storage.crew import threads_at_once
@@ -175,7 +175,7 @@ def test_whoever_waits_for_a_connection_keeps_the_catalog_from_nobody(
     waiting, found = threading.Event(), list[int]()
     with closing(Database(postgres_url(), pool=1)) as database:
         Base.metadata.create_all(database.engine)
-        catalog, enter = Versioned(database, lambda: 7), Room.enter
+        catalog, enter = Versioned(database, lambda _: 7), Room.enter
 
         def told_first(room: Room) -> None:
             waiting.set()

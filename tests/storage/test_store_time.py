@@ -16,7 +16,7 @@ from idp import circuit_breaker, postgres_lanes, store_time
 from idp import database as databases
 from idp.app import with_store_time
 from idp.database import Base, Database
-from idp.directory.catalog import Versioned
+from idp.directory.catalog_version import Versioned
 from idp.errors import StoreUnavailable
 from idp.postgres_lanes import PostgresLanes
 from idp.store_time import STORE_TIME
@@ -155,7 +155,7 @@ def test_fault_07_who_waits_where_nobody_leaves_waits_for_nothing(
 
 def test_fault_07_what_is_known_is_told_while_another_finds_out(database: Database) -> None:
     Base.metadata.create_all(database.engine)
-    keys = Versioned(database, lambda: 7)
+    keys = Versioned(database, lambda _: 7)
     assert keys.current(START) == 7
     with keys._lock:
         assert keys.last_known(START + 60) == 7
