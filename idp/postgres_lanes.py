@@ -7,27 +7,24 @@ the connection stays sound.
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
-import select
 import threading
-from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from idp.circuit_breaker import CircuitBreaker
-from idp.errors import StoreUnavailable, Unreadable
+from idp.errors import StoreUnavailable
 from idp.lanes import CONNECT_TIMEOUT, Turn
-from idp.store_time import HUNG, STORE_TIME, Waiting, limited
+from idp.postgres_primary import PostgresPrimary
+from idp.prepared_connection import PreparedConnection, check_answers, unanswered
+from idp.store_time import STORE_TIME, Waiting, limited
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg.pq.abc import PGresult
 
-    Opened = TypeVar("Opened", bound=psycopg.Connection[Any])
+    from idp.postgres_primary import Opened
 
 OF_EVERY_TENANT = "-c latchkey.tenants=*"  # migrations/row_security.py
 LIMITED = " -c statement_timeout=2500 -c idle_in_transaction_session_timeout=10000"
@@ -106,7 +103,7 @@ class PostgresLanes:
         self.mistakes: tuple[type[Exception], ...] = (psycopg.errors.InFailedSqlTransaction,)
         self.turn: Turn | None = None
         self.breaker = CircuitBreaker("database", self._probe)
-        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._primary = PostgresPrimary(url)
         self._connect_timeout = connect_timeout
         self._room = Room(pool, connect_timeout)
         self._idle: list[PreparedConnection] = []
@@ -133,7 +130,7 @@ class PostgresLanes:
 
     def connected(self, of: type[Opened]) -> Opened:
         """A new connection, which is nobody's yet. Raises StoreUnavailable, `outages`."""
-        _check_answers(self.breaker)
+        check_answers(self.breaker)
         with Waiting() as wait:
             if wait.at_most(1.0) < 1.0:
                 raise StoreUnavailable("database: no time is left to connect")
@@ -146,8 +143,8 @@ class PostgresLanes:
                 raise
 
     def _connect(self, of: type[Opened], seconds: float, limits: str) -> Opened:
-        return of.connect(
-            self._conninfo,
+        return self._primary.connect(
+            of,
             autocommit=True,
             connect_timeout=math.ceil(seconds),
             options=OF_EVERY_TENANT + limits,
@@ -186,149 +183,6 @@ class PostgresLanes:
             self._idle.pop().close()
 
 
-class PreparedConnection:
-    """Runs each statement by libpq's prepared statements, and reads rows by psycopg's loaders: half
-    of what its cursor costs, which works out anew each time what this one keeps."""
-
-    def __init__(
-        self, connection: psycopg.Connection[Any], breaker: CircuitBreaker | None = None
-    ) -> None:
-        self._connection = connection
-        self._breaker = breaker
-        self._pg = connection.pgconn
-        self._arrival = select.poll()
-        self._arrival.register(self._pg.socket, select.POLLIN)
-        self._names: dict[str, bytes] = {}
-        self._readers: dict[str, Any] = {}
-
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> Answer:
-        """`sql` has `%s` for each of the values, which are text, numbers, booleans or None."""
-        _check_answers(self._breaker)
-        name = self._names.get(sql) or self._prepare(sql, values)
-        given: Any = [None if each is None else _ENCODERS[type(each)](each) for each in values]
-        self._pg.send_query_prepared(name, given, None, _BINARY)
-        result = self._answer()
-        if result.status != _ROWS:
-            return Answer([], result.command_tuples or 0)
-        return Answer(self._rows(sql, result), result.ntuples)
-
-    def _prepare(self, sql: str, values: Sequence[Any]) -> bytes:
-        """PostgreSQL finds the types out, but for the sum of two floats it wants them named."""
-        types = [_FLOAT8 if isinstance(each, float) else _ANY for each in values]
-        name = b"latchkey%d" % len(self._names)
-        self._pg.send_prepare(name, _numbered(sql).encode(), types)
-        self._answer()
-        self._names[sql] = name
-        return name
-
-    def _answer(self) -> PGresult:
-        """To what was sent. Raises psycopg's own exceptions, so that nobody above has to know
-        libpq."""
-        last = None
-        with Waiting() as wait:
-            while True:
-                while self._pg.is_busy():
-                    self._wait_for_more(wait)
-                result = self._pg.get_result()
-                if result is None:
-                    return self._sound(last)
-                last = result
-
-    def _wait_for_more(self, wait: Waiting) -> None:
-        left = wait.left
-        if not self._arrival.poll(None if left is None else left * 1000):
-            self._connection.close()
-            raise _unanswered(wait, self._breaker)
-        self._pg.consume_input()
-
-    def _rows(self, sql: str, result: PGresult) -> list[tuple[Any, ...]]:
-        reader = self._readers.get(sql)
-        if reader is None:
-            from psycopg.adapt import Transformer
-
-            reader = self._readers[sql] = Transformer(self._connection)
-            reader.set_pgresult(result)
-        else:
-            reader.set_pgresult(result, set_loaders=False)
-        rows: list[tuple[Any, ...]] = reader.load_rows(0, result.ntuples, tuple)
-        return rows
-
-    def _sound(self, result: PGresult | None) -> PGresult:
-        if result and result.status in (_DONE, _ROWS):
-            return result
-        import psycopg
-
-        if result is None or self._pg.status != _CONNECTED:
-            raise psycopg.OperationalError(self._pg.get_error_message())
-        raise psycopg.errors.error_from_result(result)
-
-    @property
-    def is_usable(self) -> bool:
-        """Connected, and in no transaction that somebody has left open."""
-        return self._pg.status == _CONNECTED and self._pg.transaction_status == _IDLE
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-class Answer:
-    """What a cursor says after a statement."""
-
-    __slots__ = ("_rows", "rowcount")
-    description = True  # reading rows is always allowed; it may be that there are none
-
-    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
-        self._rows = rows
-        self.rowcount = rowcount
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return self._rows
-
-
-# libpq's numbers: of a result's format and status, of a connection and a transaction.
-_BINARY = 1
-_DONE, _ROWS = 1, 2
-_CONNECTED = _IDLE = 0
-_ANY, _FLOAT8 = 0, 701  # a parameter's type (pg_type)
-
-
-def _text(value: str) -> bytes:
-    """libpq ends a text at its first null character: what follows would count for nothing. Raises
-    Unreadable."""
-    encoded = value.encode()
-    if b"\0" in encoded:
-        raise Unreadable
-    return encoded
-
-
-_ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    str: _text,
-    int: lambda number: b"%d" % number,
-    float: lambda number: repr(number).encode(),
-    bool: lambda truth: b"t" if truth else b"f",
-}
-
-
-def _numbered(sql: str) -> str:
-    """`$1`, `$2`, … as PostgreSQL knows them, where SQLAlchemy writes `%s`."""
-    numbers = itertools.count(1)
-    return re.sub("%s|%%", lambda found: f"${next(numbers)}" if found[0] == "%s" else "%", sql)
-
-
-def _check_answers(breaker: CircuitBreaker | None) -> None:
-    """Whoever waited in line behind one that hung need not find it out again."""
-    if breaker and breaker.is_open:
-        raise StoreUnavailable("database: it does not answer")
-
-
-def _unanswered(wait: Waiting, breaker: CircuitBreaker | None) -> Exception:
-    import psycopg
-
-    if breaker and wait.has_lasted(HUNG):
-        breaker.open("it does not answer")
-    return psycopg.OperationalError("no answer in time")
-
-
 def postgres_engine(url: sa.URL, pool: int, lanes: PostgresLanes) -> sa.Engine:
     import psycopg
 
@@ -345,7 +199,7 @@ def postgres_engine(url: sa.URL, pool: int, lanes: PostgresLanes) -> sa.Engine:
                     if not wait.is_over:
                         raise
                     self.close()
-                    raise _unanswered(wait, lanes.breaker) from None
+                    raise unanswered(wait, lanes.breaker) from None
 
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),

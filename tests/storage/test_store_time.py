@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from idp import circuit_breaker, postgres_lanes, store_time
+from idp import circuit_breaker, postgres_lanes, prepared_connection, store_time
 from idp import database as databases
 from idp.app import with_store_time
 from idp.database import Base, Database
@@ -32,7 +32,7 @@ ONE: sa.Executable = sa.select(sa.literal_column("1"))
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(circuit_breaker, "PROBE_EVERY", 0.05)
     monkeypatch.setattr(databases, "CONNECT_TIMEOUT", 1)
-    for module in (store_time, postgres_lanes):
+    for module in (store_time, prepared_connection):
         monkeypatch.setattr(module, "HUNG", 1.2)
     yield
     STORE_TIME.left = math.inf
