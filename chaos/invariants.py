@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from chaos.caller import NO_RETRY
 from chaos.evidence import Evidence
 from chaos.history import Fault, History, Operation
 
@@ -194,6 +195,15 @@ def recoveries(history: History) -> Iterator[tuple[Fault, float | None, float]]:
         wrong = max((each.start for each in since if each.is_wrong), default=fault.end)
         is_right = any(each.start > wrong for each in since if not each.is_wrong)
         yield fault, wrong - fault.end if is_right or not since else None, until
+
+
+def failures_are_told(evidence: Evidence) -> Iterator[str]:
+    """What fails because a store is away fails by 503 with Retry-After, and is answered."""
+    for each in evidence.operations:
+        if each.status >= 500 and (each.status != 503 or each.error.endswith(NO_RETRY)):
+            yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
+        if each.is_wrong and each.status == 0:
+            yield f"operation {each.number} ({each.kind}) was not answered: {each.error}"
 
 
 INVARIANTS: dict[str, Invariant] = {

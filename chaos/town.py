@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import requests
 
 from chaos import directory
 from chaos.load import Plan
-from tests.machine.postgres import Postgres, start_postgres
-from tests.machine.processes import free_port
+from tests.machine.postgres import OWNER, Postgres, database_name, start_postgres
+from tests.machine.processes import LOOPBACK, free_port
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.machine.redis_server import RedisServer, start_redis
 
@@ -29,14 +29,18 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 @dataclass
 class Town:
-    """`postgres` and `redis` are None on SQLite. `users` is how many virtual users there are, and
-    `loads` how many loads there have been: each has numbers of its own for its operations."""
+    """`postgres` and `redis` are None on SQLite; `ports_of_postgres` are that of `postgres` and one
+    where the provider looks for another, and `clusters` all that end with the town. `users` is how
+    many virtual users there are, and `loads` how many loads there have been: each has numbers of
+    its own for its operations."""
 
     folder: Path
     running: RunningProvider
     users: int
     postgres: Postgres | None = None
     redis: RedisServer | None = None
+    ports_of_postgres: tuple[int, ...] = ()
+    clusters: list[Postgres] = field(default_factory=list)
     loads: int = 0
 
     @property
@@ -47,6 +51,11 @@ class Town:
     def ports(self) -> list[int]:
         """Where the load asks: each in turn."""
         return [self.port]
+
+    @property
+    def database(self) -> str:
+        """Its name, or its file."""
+        return str(self.running.held.database.url.database)
 
     @property
     def threads(self) -> int:
@@ -78,14 +87,23 @@ class Town:
 
 @contextmanager
 def town_on_postgres(folder: Path, users: int, **settings: Any) -> Iterator[Town]:
+    """The provider knows of two servers, of which one is there."""
     postgres, redis = start_postgres(durable=True), start_redis()
+    clusters, ports = [postgres], (postgres.port, free_port())
     try:
-        where = {"database_url": postgres.new_database(), "redis_url": redis.url}
-        with _running(folder, users, **where, **settings) as running:
-            yield Town(folder, running, users, postgres, redis)
+        url = _of_either(postgres.new_database(), ports)
+        with _running(folder, users, database_url=url, redis_url=redis.url, **settings) as running:
+            yield Town(folder, running, users, postgres, redis, ports, clusters)
     finally:
         redis.remove()
-        postgres.stop()
+        for each in clusters:
+            each.stop()
+
+
+def _of_either(url: str, ports: tuple[int, int]) -> str:
+    """The same database, at whichever port somebody writes."""
+    hosts, where = ",".join([LOOPBACK] * len(ports)), ",".join(map(str, ports))
+    return f"postgresql://{OWNER}@/{database_name(url)}?host={hosts}&port={where}"
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
-from chaos.caller import NO_RETRY
 from chaos.evidence import Evidence
+from chaos.invariants import failures_are_told
 from chaos.scenario import Run, Scenario, Size
 
 SERVING_WITHIN = 10.0
@@ -30,12 +30,7 @@ class PostgresRestarts(Scenario):
                 postgres.start()
 
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
-        """What fails, fails by 503 with Retry-After."""
-        for each in evidence.operations:
-            if each.status >= 500 and (each.status != 503 or each.error.endswith(NO_RETRY)):
-                yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
-            if each.is_wrong and each.status == 0:
-                yield f"operation {each.number} ({each.kind}) was not answered: {each.error}"
+        yield from failures_are_told(evidence)
 
 
 SCENARIO = PostgresRestarts()

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import struct
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chaos.crowd import Crowd, run_alone
+from chaos.damage import damage_in, damage_of
 from chaos.evidence import Evidence
 from chaos.scenario import Run, Scenario, Size
 from chaos.town import Town, town_on_sqlite, wait_until
@@ -63,7 +63,7 @@ class Sqlite(Scenario):
         for each in evidence.operations:
             if begun < each.start < ended and each.status >= 500:
                 yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
-        yield from _faults_of(_file_of(run.town))
+        yield from damage_of(run.town)
 
 
 async def _write(crowd: Crowd, until: float) -> None:
@@ -80,7 +80,7 @@ async def _write(crowd: Crowd, until: float) -> None:
 def _cut_off(town: Town, cuts: int) -> Iterator[str]:
     """As after a power cut: of the log that is not in the file yet, the beginning is on the disk,
     up to the middle of a page. What is left of the database is whole."""
-    file = _file_of(town)
+    file = Path(town.database)
     with TemporaryDirectory(dir=file.parent) as made:
         copy, log, index = Path(made) / "copy", Path(made) / "copy-wal", Path(made) / "index"
         for _ in range(cuts):
@@ -91,7 +91,7 @@ def _cut_off(town: Town, cuts: int) -> Iterator[str]:
             with log.open("r+b") as cut:
                 cut.truncate(LOG_HEAD + frames * FRAME + random.randrange(FRAME))
             index.unlink()
-            yield from _faults_of(copy)
+            yield from damage_in(copy)
 
 
 @contextmanager
@@ -111,19 +111,6 @@ def _frames_not_in_the_file(index: Path) -> tuple[int, int]:
     numbers = index.read_bytes()
     [last], [copied] = struct.unpack_from("=I", numbers, 16), struct.unpack_from("=I", numbers, 128)
     return min(copied, last), last
-
-
-def _faults_of(file: Path) -> Iterator[str]:
-    with sqlite3.connect(file) as connection:
-        if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-            yield f"{file} is damaged"
-        if connection.execute("PRAGMA foreign_key_check").fetchall():
-            yield f"{file} has rows whose others are gone"
-    connection.close()
-
-
-def _file_of(town: Town) -> Path:
-    return town.folder / "latchkey.db"
 
 
 SCENARIO = Sqlite()

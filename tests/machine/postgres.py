@@ -35,6 +35,7 @@ CLUSTER_OPTIONS = (
 )
 # Its files are copied as they are, not each page by way of the log: a third of the work.
 CREATE = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY"
+FOLLOWING = ("--write-recovery-conf", "--checkpoint", "fast", "--no-sync")
 FORGETFUL = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -80,6 +81,19 @@ class Postgres:
         """Anew, with what it had; once it answers."""
         self.process = _run(self.command, self.folder, self.port)
 
+    def promote(self) -> None:
+        """A standby takes over; once it writes."""
+        with self.as_superuser("postgres") as connection:
+            connection.execute("SELECT pg_promote()")
+
+    def set(self, **settings: str) -> None:
+        """From now on, and after a start too."""
+        with self.as_superuser("postgres") as connection:
+            for name, value in settings.items():
+                setting = sql.SQL("ALTER SYSTEM SET {} = {}")
+                connection.execute(setting.format(sql.Identifier(name), sql.Literal(value)))
+            connection.execute("SELECT pg_reload_conf()")
+
     def stop(self) -> None:
         """A fast, clean shutdown; the cluster's folder goes with it."""
         stop_server(self.process, signal.SIGINT)
@@ -105,6 +119,18 @@ def start_postgres(*, durable: bool = False) -> Postgres:
         cluster.stop()
         raise
     return cluster
+
+
+def start_standby(primary: Postgres, port: int | None = None) -> Postgres:
+    """Another cluster that follows `primary` from now on, as durable as the server is made."""
+    user = unprivileged_user()
+    folder = private_folder("latchkey-postgres-", user)
+    programs = _programs_for_the_server(folder)
+    source = " ".join(f"{name}={value}" for name, value in _superuser(primary.port).items())
+    _made_by(folder, [programs / "pg_basebackup", "-D", folder / "data", "-d", source, *FOLLOWING])
+    port = port or free_port()
+    command = _server_command(folder, programs, port, {})
+    return Postgres(port, folder, _run(command, folder, port), command, primary._numbers)
 
 
 def _run(command: list[str | Path], folder: Path, port: int) -> subprocess.Popen[bytes]:
@@ -156,9 +182,12 @@ def _programs_for_the_server(folder: Path) -> Path:
 
 
 def _make_cluster(folder: Path, programs: Path) -> None:
-    initdb: list[str | Path] = [programs / "initdb", "--pgdata", folder / "data"]
+    _made_by(folder, [programs / "initdb", "--pgdata", folder / "data", *CLUSTER_OPTIONS])
+
+
+def _made_by(folder: Path, command: list[str | Path]) -> None:
     outcome = subprocess.run(
-        [*initdb, *CLUSTER_OPTIONS],
+        command,
         user=unprivileged_user(),
         cwd=folder,
         capture_output=True,
@@ -166,7 +195,7 @@ def _make_cluster(folder: Path, programs: Path) -> None:
         check=False,
     )
     if outcome.returncode != 0:
-        raise RuntimeError(f"initdb failed:\n{outcome.stdout}{outcome.stderr}")
+        raise RuntimeError(f"{command[0]} failed:\n{outcome.stdout}{outcome.stderr}")
 
 
 def _server_command(
