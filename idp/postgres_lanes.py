@@ -201,6 +201,14 @@ def postgres_engine(url: sa.URL, pool: int, lanes: PostgresLanes) -> sa.Engine:
                     self.close()
                     raise unanswered(wait, lanes.breaker) from None
 
+        def rollback(self) -> None:
+            """Of one that is gone there is nothing to take back: who only read has read."""
+            try:
+                super().rollback()
+            except psycopg.OperationalError:
+                if not self.closed:
+                    raise
+
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         paramstyle="format",

@@ -10,12 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from idp import lanes
 from idp.database import Base, Database
 from idp.directory.catalog_version import Versioned
 from idp.errors import SetupMistake, StoreUnavailable
 from idp.postgres_lanes import Room
+from tests.machine.postgres import Postgres
 from tests.storage.crew import threads_at_once
 from tests.world import START
 
@@ -211,3 +213,25 @@ def test_sqlite_s_writers_of_one_process_wait_for_their_turn_and_not_for_ever(
             == ["database: another thread has been writing for too long"] * 2
         )
     assert threads_at_once(write, threads=2) == ["", ""]
+
+
+def test_a_page_that_has_read_is_not_lost_with_its_connection(
+    postgres: Postgres, postgres_url: Callable
+) -> None:
+    """Its session ends once the answer is made, where nobody tells of an outage."""
+    url = postgres_url()
+    with closing(Database(url)) as database:
+        session = Session(database.reading_engine())
+        cut(postgres, url, session)
+        session.close()
+        with database.session() as another:
+            assert another.scalar(OWN)
+
+
+OWN = sa.text("SELECT pg_backend_pid()")
+
+
+def cut(postgres: Postgres, url: str, session: Session) -> None:
+    """Its connection, by the server."""
+    with postgres.as_superuser(url) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [session.scalar(OWN)])
