@@ -7,12 +7,14 @@ changed more than rows, or has left something open, it is given up for another c
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 from sqlalchemy.pool import QueuePool
 
 from idp.database import Database, Seal
 from idp.postgres_lanes import PostgresLanes
-from tests.machine.postgres import Postgres
+from tests.machine.postgres import Postgres, database_name
 
 USES = 200  # indexes grow
 NAMES = """SELECT oid::regclass::text, pg_relation_size(oid) FROM pg_class
@@ -24,7 +26,8 @@ SHAPE = " UNION ALL ".join(
     for catalog, condition in (
         ("pg_class", "oid >= 16384 AND relkind IN ('r', 'i', 'S', 'v')"),
         ("pg_attribute", "attrelid >= 16384 AND attnum > 0"),
-        *((f"pg_{kind}", "true") for kind in ("constraint", "trigger", "policy", "proc")),
+        *((f"pg_{kind}", "true") for kind in ("constraint", "trigger", "policy")),
+        ("pg_proc", "oid >= 16384"),
         ("pg_database", "datname = current_database()"),
         ("pg_db_role_setting", "true"),
     )
@@ -76,14 +79,13 @@ class _Copy:
 
     def __init__(self, cluster: Postgres, furnished: str) -> None:
         self.url = cluster.new_database(furnished)
+        self._folder = cluster.folder / "data"
         self.database = Database(self.url, self.pool)
         self._uses = 0
         self._own = cluster.as_superuser(self.url)
         self._own.execute("SET lock_timeout = '2s'; SET session_replication_role = replica")
         self._sizes = self._named(TABLES)
-        self._rows = {name: rows for name in self._sizes if (rows := self._copied(name))}
-        self._emptying = "; ".join(f"DELETE FROM {name}" for name in self._sizes)
-        self._counting = "; ".join(self._told(name) for name in self._named(SEQUENCES))
+        self._keep_rows()
         self._shape = self._own.execute(SHAPE).fetchall()
         self._next = self._own.execute(NEXT).fetchall()
 
@@ -119,25 +121,41 @@ class _Copy:
     def _restore(self) -> None:
         """Where a table has grown, rows of several connections would not lie in the order in which
         they come."""
-        self._own.execute(self._emptying)
+        self._own.execute("SELECT pg_temp.empty_all()")
         grown = [name for name, size in self._named(TABLES).items() if size > self._sizes[name]]
         if grown:
             self._own.execute(f"VACUUM {', '.join(grown)}")
-        with self._own.transaction():
-            for name, rows in self._rows.items():
-                with self._own.cursor().copy(f"COPY {name} FROM STDIN") as copy:
-                    copy.write(rows)
-            if self._counting:
-                self._own.execute(self._counting)
+        self._own.execute("SELECT pg_temp.fill_all()")
+
+    def _keep_rows(self) -> None:
+        """In files of the server's, and two functions that put them back, each in one round trip
+        and planned once. Rows are copied, not inserted: those would come to lie anywhere between
+        what was deleted."""
+        full = {name: self._file_of(name) for name in self._sizes if self._has_rows(name)}
+        for name, file in full.items():
+            self._own.execute(f"COPY {name} TO '{file}'")
+        fill = [f"COPY {name} FROM '{file}'" for name, file in full.items()]
+        self._make("empty_all", [f"DELETE FROM {name}" for name in self._sizes])
+        self._make("fill_all", [*fill, *map(self._told, self._named(SEQUENCES))])
+
+    def _file_of(self, table: str) -> Path:
+        return self._folder / f"{database_name(self.url)}.{table}.rows"
+
+    def _make(self, name: str, statements: list[str]) -> None:
+        body = "".join(f"{each}; " for each in statements)
+        self._own.execute(
+            f"CREATE FUNCTION pg_temp.{name}() RETURNS void LANGUAGE plpgsql"
+            f" AS $$ BEGIN {body} END $$"
+        )
 
     def _named(self, kind: str) -> dict[str, int]:
         """With their sizes."""
         return dict(self._own.execute(NAMES, [kind]).fetchall())
 
-    def _copied(self, name: str) -> bytes:
-        with self._own.cursor().copy(f"COPY {name} TO STDOUT") as copy:
-            return b"".join(copy)
+    def _has_rows(self, name: str) -> bool:
+        [(found,)] = self._own.execute(f"SELECT EXISTS (SELECT FROM {name})").fetchall()
+        return bool(found)
 
     def _told(self, sequence: str) -> str:
         [(last, is_called)] = self._own.execute(f"SELECT last_value, is_called FROM {sequence}")
-        return f"SELECT setval('{sequence}', {last}, {is_called})"
+        return f"PERFORM setval('{sequence}', {last}, {is_called})"
