@@ -197,9 +197,9 @@ def recoveries(history: History) -> Iterator[tuple[Fault, float | None, float]]:
         yield fault, wrong - fault.end if is_right or not since else None, until
 
 
-def failures_are_told(evidence: Evidence) -> Iterator[str]:
+def failures_are_told(operations: Iterable[Operation]) -> Iterator[str]:
     """What fails because a store is away fails by 503 with Retry-After, and is answered."""
-    for each in evidence.operations:
+    for each in operations:
         if each.status >= 500 and (each.status != 503 or each.error.endswith(NO_RETRY)):
             yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
         if each.is_wrong and each.status == 0:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from chaos.evidence import Evidence, gather
 from chaos.history import Pen, read
@@ -21,6 +21,7 @@ from chaos.load import BEGUN, MIXED
 from chaos.report import Result, result_of
 from chaos.town import NUMBERS, WORKERS, Town, town_on_postgres
 
+Each = TypeVar("Each")
 MakeTown = Callable[..., AbstractContextManager[Town]]
 
 QUIET_SHARE = 0.1  # of the time, before anything is broken
@@ -77,6 +78,15 @@ class Run:
         for number in range(self.size.times):
             yield number
             self.pause(first + (number + 1) * each - time.time())
+
+    def turns(self, of: Collection[Each], longest: float) -> Iterator[tuple[Each, float]]:
+        """Each of them as often as the size says, evenly over what is left of the time; and for how
+        many seconds: half of its share, at the longest so many."""
+        share = (self.until - time.time()) / self.size.times / len(of)
+        first = time.time()
+        for number, each in enumerate([*of] * self.size.times):
+            yield each, min(longest, share / 2)
+            self.pause(first + (number + 1) * share - time.time())
 
 
 class Scenario:

@@ -92,7 +92,7 @@ def town_on_postgres(folder: Path, users: int, **settings: Any) -> Iterator[Town
     clusters, ports = [postgres], (postgres.port, free_port())
     try:
         url = _of_either(postgres.new_database(), ports)
-        with _running(folder, users, database_url=url, redis_url=redis.url, **settings) as running:
+        with served(folder, users, database_url=url, redis_url=redis.url, **settings) as running:
             yield Town(folder, running, users, postgres, redis, ports, clusters)
     finally:
         redis.remove()
@@ -108,12 +108,12 @@ def _of_either(url: str, ports: tuple[int, int]) -> str:
 
 @contextmanager
 def town_on_sqlite(folder: Path, users: int, **settings: Any) -> Iterator[Town]:
-    with _running(folder, users, **settings) as running:
+    with served(folder, users, **settings) as running:
         yield Town(folder, running, users)
 
 
 @contextmanager
-def _running(folder: Path, users: int, **settings: Any) -> Iterator[RunningProvider]:
+def served(folder: Path, users: int, **settings: Any) -> Iterator[RunningProvider]:
     """Every request says where it comes from, and none is refused for coming often."""
     chosen = {
         "threads": THREADS,

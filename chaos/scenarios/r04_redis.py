@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -67,15 +66,12 @@ class Redis(Scenario):
         redis = run.town.redis
         assert redis is not None
         crowd = Crowd(run.town, run.pen, 0)
-        past, share = Past(crowd), (run.until - run.now) / run.size.times / len(FAULTS)
-        for _ in run.times():
-            for name, fault in FAULTS.items():
-                over = time.time() + share
-                await past.make()
-                with run.pen.fault(name), fault(redis):
-                    run.pause(min(HELD, share / 2))
-                    await past.try_again()
-                run.pause(over - time.time())
+        past = Past(crowd)
+        for name, seconds in run.turns(FAULTS, HELD):
+            await past.make()
+            with run.pen.fault(name), FAULTS[name](redis):
+                run.pause(seconds)
+                await past.try_again()
         crowd.close()
 
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:

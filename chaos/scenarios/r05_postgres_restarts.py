@@ -30,7 +30,7 @@ class PostgresRestarts(Scenario):
                 postgres.start()
 
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
-        yield from failures_are_told(evidence)
+        yield from failures_are_told(evidence.operations)
 
 
 SCENARIO = PostgresRestarts()

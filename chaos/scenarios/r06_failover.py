@@ -65,7 +65,7 @@ class Failover(Scenario):
 
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
         yield from self._wrong
-        yield from failures_are_told(evidence)
+        yield from failures_are_told(evidence.operations)
 
 
 def _followed(town: Town) -> Postgres:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
+from chaos.caller import NO_RETRY
 from chaos.history import FAIL, UNKNOWN, Fault, Operation
 from chaos.person import HALFWAY
 from chaos.scenario import Run, Scenario
@@ -46,3 +49,42 @@ def test_r4_half_of_a_sign_in_gives_nothing() -> None:
 def test_r4_nobody_waits_much_longer_than_before() -> None:
     assert judged("R4", operation(12, 13.1)) == 1
     assert judged("R4", operation(12, 12.9)) == 0
+
+
+SILENT: dict[str, Any] = {"faults": (Fault("silence", 10.0, 30.0),)}
+NOTICED = (failed(12, 503, kind="ready"), operation(31, kind="ready"))
+
+
+def test_r7_what_is_not_done_is_refused_by_503_that_says_when_to_come_again() -> None:
+    assert judged("R7", *NOTICED, failed(12, 503), **SILENT) == 0
+    assert judged("R7", *NOTICED, failed(12, 503, error=NO_RETRY), **SILENT) == 1
+    assert judged("R7", *NOTICED, failed(12), **SILENT) == 1
+    assert judged("R7", *NOTICED, failed(12, 0), **SILENT) == 1
+
+
+def test_r7_nobody_is_kept_for_long() -> None:
+    assert judged("R7", *NOTICED, operation(12, 17.5), **SILENT) == 1
+    assert judged("R7", *NOTICED, operation(12, 16.5), **SILENT) == 0
+
+
+def test_r7_what_is_known_is_not_found_out_by_each_request() -> None:
+    assert judged("R7", *NOTICED, operation(16, 18), **SILENT) == 1
+    assert judged("R7", *NOTICED, operation(12, 14), operation(16, 16.9), **SILENT) == 0
+
+
+@pytest.mark.parametrize("kind", ["jwks", "discovery", "live"])
+def test_r7_what_needs_no_database_is_served_throughout(kind: str) -> None:
+    assert judged("R7", *NOTICED, failed(12, 503, kind=kind), **SILENT) == 1
+
+
+def test_r7_a_server_that_does_not_notice_or_forgets_it_is_seen() -> None:
+    assert judged("R7", operation(12, kind="ready"), **SILENT) == 1
+    assert judged("R7", failed(21, 503, kind="ready"), **SILENT) == 1
+    assert judged("R7", *NOTICED, operation(15, kind="ready"), **SILENT) == 1
+    assert judged("R7", *NOTICED, operation(15, kind="ready", node="2"), **SILENT) == 1
+
+
+def test_r7_rows_that_were_locked_for_nobody_are_seen() -> None:
+    locked: dict[str, Any] = {"faults": (Fault("locks", 10.0, 30.0),)}
+    assert judged("R7", **locked) == 1
+    assert judged("R7", failed(12, 503), **locked) == 0
