@@ -15,6 +15,8 @@ from chaos.registry import (
     COLLEAGUE,
     KEEPER,
     MACHINE,
+    NOISY,
+    NOISY_PEOPLE,
     PASSWORD,
     REDIRECT_URI,
     ROLES,
@@ -28,6 +30,7 @@ from chaos.registry import (
     app_of,
     canary,
     email,
+    noisy_email,
     personnel,
     secret_of,
     tenant_of,
@@ -114,7 +117,7 @@ def _described(users: int) -> dict[str, Any]:
     """In the form of a set-up file."""
     return {
         "products": [_product("desk"), {**_product(VAULT), "second_factor": True}],
-        "clients": [*_clients(), _keeper(), *map(_personnel, TENANTS)],
+        "clients": [*_clients(), _keeper(), *map(_personnel, (*TENANTS, NOISY))],
         "tenants": [
             {
                 "slug": tenant,
@@ -127,20 +130,27 @@ def _described(users: int) -> dict[str, Any]:
                     }
                 ],
             }
-            for tenant in TENANTS
+            for tenant in (*TENANTS, NOISY)
         ],
         "users": [
-            {
-                "email": email(number, role),
-                "name": f"Somebody {number} {canary(tenant_of(number))}",
-                "locale": "en-US",
-                "zoneinfo": "UTC",
-                "email_verified": True,
-                "memberships": [{"tenant": tenant_of(number), "roles": ["clerk"]}],
-            }
-            for number in range(users)
-            for role in ROLES
+            *(
+                _person(email(number, role), tenant_of(number))
+                for number in range(users)
+                for role in ROLES
+            ),
+            *(_person(noisy_email(number), NOISY) for number in range(NOISY_PEOPLE)),
         ],
+    }
+
+
+def _person(address: str, tenant: str) -> dict[str, Any]:
+    return {
+        "email": address,
+        "name": f"{address.partition('@')[0]} {canary(tenant)}",
+        "locale": "en-US",
+        "zoneinfo": "UTC",
+        "email_verified": True,
+        "memberships": [{"tenant": tenant, "roles": ["clerk"]}],
     }
 
 

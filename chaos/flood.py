@@ -8,21 +8,21 @@ from collections.abc import Callable, Sequence
 
 from chaos.caller import Caller
 from chaos.crowd import FIRST
-from chaos.history import Pen
 from chaos.person import Guess, Person
 from chaos.registry import WEB
-from chaos.town import Town
+from chaos.scenario import Run
 
 SENT = "password"  # the kind of its operations
 
 
 class Flood:
-    """A sender for each of the `people`, (e-mail address, tenant), with a network of its own. One
-    that was not answered yet sends its next one late."""
+    """A sender for each of the `people`, (e-mail address, tenant), with a network of its own, who
+    sends one when the one before was answered."""
 
-    def __init__(self, town: Town, pen: Pen, people: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, run: Run, people: Sequence[tuple[str, str]]) -> None:
+        ports, pen = run.town.ports, run.pen
         self._people = [
-            Person(Caller(FIRST + place, tenant, town.ports, pen, _network(place)), email, "")
+            Person(Caller(FIRST + place, tenant, ports, pen, _network(place)), email, "")
             for place, (email, tenant) in enumerate(people)
         ]
         self._forms: list[Guess] = []
@@ -34,23 +34,23 @@ class Flood:
             assert form is not None, "the flood found no form"
             self._forms.append(form)
 
-    async def pour(self, number: int, until: float, password: Callable[[int], str]) -> None:
-        """So many, evenly until then."""
-        begun = time.time()
-        each = (until - begun) / number
+    async def pour(self, number: int, run: Run, password: Callable[[int], str]) -> None:
+        """So many, evenly until the run is over; those that are too late then are not sent."""
+        begun, seconds = time.time(), run.until - time.time()
+        each, over = seconds / number, begun + seconds * run.patience
         dues = [(begun + place * each, password(place)) for place in range(number)]
         senders = len(self._forms)
         await asyncio.gather(
-            *(_send(form, dues[place::senders], until) for place, form in enumerate(self._forms))
+            *(_send(form, dues[place::senders], over) for place, form in enumerate(self._forms))
         )
         for person in self._people:
             person.close()
 
 
-async def _send(form: Guess, dues: Sequence[tuple[float, str]], until: float) -> None:
+async def _send(form: Guess, dues: Sequence[tuple[float, str]], over: float) -> None:
     for due, password in dues:
         await asyncio.sleep(due - time.time())
-        if time.time() < until:
+        if time.time() < over:
             await form(password)
 
 

@@ -11,6 +11,7 @@ import base64
 from hashlib import sha256
 
 TENANTS = ("amber", "birch", "cedar", "daisy")
+NOISY, NOISY_PEOPLE = "ember", 20  # a company that has no virtual users
 PASSWORD = "harbour lantern quartz 7 meadow"
 REDIRECT_URI = "http://localhost:9/callback"
 SCOPE = "openid profile email offline_access"
@@ -25,6 +26,10 @@ PERSON, COLLEAGUE, VICTIM, CAREFUL = ROLES = ("person", "colleague", "victim", "
 
 def email(number: int, role: str = PERSON) -> str:
     return f"{role}{number}@chaos.example"
+
+
+def noisy_email(number: int) -> str:
+    return f"noisy{number}@chaos.example"
 
 
 def app_of(number: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from chaos.history import Fault, Operation
 from chaos.report import percentile
+from chaos.scenario import Run
 
 SHARE = 0.95
 ROUGH = 100.0  # ms for each time of more patience: the quiet share of a short run is a few answers
@@ -16,17 +17,17 @@ def slowed(
     operations: Iterable[Operation],
     faults: Sequence[Fault],
     most: float,
-    patience: float,
+    run: Run,
 ) -> Iterator[str]:
     """A sentence if they took more than `most` times as long (p95) between the first fault's start
-    and the last one's end as before."""
-    begun, over = faults[0].start, max(each.end for each in faults)
+    and the last one's end as they did once everybody was signed in."""
+    first, over = faults[0].start, max(each.end for each in faults)
     quiet, loud = [], []
     for each in operations:
-        if each.start < begun:
+        if run.begun < each.start < first:
             quiet.append(each.latency)
-        elif each.start < over:
+        elif first <= each.start < over:
             loud.append(each.latency)
     before, during = percentile(quiet, SHARE), percentile(loud, SHARE)
-    if during > before * most * patience + ROUGH * (patience - 1):
+    if during > before * most * run.patience + ROUGH * (run.patience - 1):
         yield f"{what} took {during:.0f} ms (p95) and {before:.0f} before"

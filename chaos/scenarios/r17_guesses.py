@@ -65,7 +65,7 @@ class Guesses(Scenario):
             if evaluated < evidence.limit:
                 yield f"of guesses at {victim} {evaluated} were evaluated"
         others = [each for each in evidence.operations if each.user < FIRST]
-        yield from slowed("others", others, evidence.faults, SLOWER, run.patience)
+        yield from slowed("others", others, evidence.faults, SLOWER, run)
 
 
 SCENARIO = Guesses()

@@ -52,10 +52,10 @@ class PasswordFlood(Scenario):
     async def _flood(self, run: Run) -> None:
         addresses = min(ADDRESSES, run.size.times // EACH)
         people = [(f"nobody{number}@chaos.example", TENANTS[0]) for number in range(addresses)]
-        flood = Flood(run.town, run.pen, people)
+        flood = Flood(run, people)
         await flood.stand()
         with run.pen.fault("a flood"):
-            await flood.pour(run.size.times, run.until, _password)
+            await flood.pour(run.size.times, run, _password)
 
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
         """Whoever signs in meanwhile is told to come back, and is nobody's fault."""
@@ -64,7 +64,7 @@ class PasswordFlood(Scenario):
         yield from grown(self._before, self._after, hashes)
         yield from answered(evidence, run.patience)
         needed = [each for each in evidence.operations if each.user < FIRST and each.kind in NEEDED]
-        yield from slowed("tokens and keys", needed, evidence.faults, SLOWER, run.patience)
+        yield from slowed("tokens and keys", needed, evidence.faults, SLOWER, run)
         for each in (each for each in needed if each.is_wrong):
             yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from chaos import waits
 from chaos.crowd import FIRST
 from chaos.history import FAIL, Fault, Operation
+from chaos.registry import NOISY
+from chaos.scenario import Run, Size
 from chaos.scenarios import r18_argon2_flood as r18
+from chaos.scenarios import r19_noisy_tenant as r19
 from tests.chaos.forged import operation, seen
 
 BROKEN = (Fault("forged", 100.0, 200.0),)
@@ -27,9 +30,10 @@ def lasting(first: float, seconds: float, **said: Any) -> list[Operation]:
 
 @pytest.mark.parametrize(("seconds", "wrong"), [(0.19, 0), (0.21, 1)])
 def test_others_who_wait_longer_than_before_are_seen(seconds: float, wrong: int) -> None:
-    told = [*lasting(0, 0.1), *lasting(150, seconds), *lasting(300, 9.0)]
-    assert number_of(waits.slowed("others", told, BROKEN, 2.0, 1.0)) == wrong
-    assert number_of(waits.slowed("others", told, BROKEN, 2.0, 6.0)) == 0
+    told = [*lasting(0, 9.0), *lasting(50, 0.1), *lasting(150, seconds), *lasting(300, 9.0)]
+    for is_short in (False, True):
+        run = Run(cast(Any, None), Size(1.0, 300.0), cast(Any, None), 340.0, is_short)
+        assert number_of(waits.slowed("others", told, BROKEN, 2.0, run)) == wrong * (not is_short)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +69,36 @@ def test_r18_a_flood_that_is_not_refused_at_once_is_seen(more: list[Operation], 
 def test_r18_a_flood_that_was_none_is_seen(missing: int) -> None:
     flood = [sent(each) for each in (400, 413, 503) if each != missing]
     assert number_of(r18.answered(seen(*flood), patience=1.0)) == 1
+
+
+def noise(invited: int = 2, too_many: int = 10, **changed: Any) -> list[Operation]:
+    """Of two people who were invited five times each, and five more in vain."""
+    own: dict[str, Any] = {"user": FIRST, "tenant": NOISY, "meant": True}
+    sent = {**own, "kind": "password", "status": 400, **changed}
+    return [
+        operation(1, outcome=FAIL, **sent),
+        *(operation(1, **own, kind=r19.INVITE) for _ in range(invited)),
+        *(operation(1, **own, kind=r19.AGAIN, status=204) for _ in range(8)),
+        *(operation(1, outcome=FAIL, **own, kind=r19.AGAIN, status=429) for _ in range(too_many)),
+    ]
+
+
+def test_r19_what_is_refused_of_one_company_alone_is_right() -> None:
+    assert number_of(r19.refused(seen(*noise()), {NOISY})) == 0
+
+
+@pytest.mark.parametrize(
+    ("operations", "held_up"),
+    [
+        (noise(), set()),
+        (noise(), {NOISY, "amber"}),
+        (noise(invited=1), {NOISY}),
+        (noise(too_many=0), {NOISY}),
+        (noise(status=500), {NOISY}),
+        ([*noise(), operation(1, outcome=FAIL, status=429, tenant="amber")], {NOISY}),
+    ],
+)
+def test_r19_what_is_refused_of_others_or_not_at_all_is_seen(
+    operations: list[Operation], held_up: set[str]
+) -> None:
+    assert number_of(r19.refused(seen(*operations), held_up)) == 1
