@@ -15,7 +15,7 @@ from idp.errors import StoreUnavailable
 from idp.outbox import DELIVERED, FAILED, LANES, PENDING, REFUSED, Lane, Message
 from idp.traces import TRACES
 
-RETRY_AFTER = (1.0, 5.0, 30.0, 120.0, 600.0)
+RETRY_AFTER = (1.0, 5.0, 30.0, 120.0, *[240.0] * 15)  # for an hour
 
 log = structlog.get_logger("outbox")
 
@@ -51,10 +51,10 @@ def deliver_due(
 ) -> int:
     """Claim and send one batch of each lane; how many were claimed. `watch` hears of every final
     outcome. Where one did not arrive, what comes after it is put off: it would not either. So it is
-    where half of the claim's time is over: the claim has to outlast its batch."""
+    after BATCH_SECONDS: the claim has to outlast its batch."""
     count = 0
     for lane in lanes:
-        claimed, until = lane(database, now), monotonic() + outbox.CLAIM_SECONDS / 2
+        claimed, until = lane(database, now), monotonic() + outbox.BATCH_SECONDS
         count += len(claimed)
         for place, message in enumerate(claimed, start=1):
             has_arrived = _deliver(database, senders, message, watch, now)

@@ -32,6 +32,7 @@ LETTER, CODE, TEXT = "mail", "code", "sms"  # a letter, a code by mail, a text m
 LOGO = "logo"  # of a client, to be fetched
 LEAVES_NOTHING = "leaves_nothing"  # in a payload
 CLAIM_SECONDS = 60.0
+BATCH_SECONDS = 15.0  # after which the rest of a claim is put off
 BATCH = 5
 
 

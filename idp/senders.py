@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
+from time import monotonic
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,7 +21,11 @@ from idp.secret_values import new_id
 from idp.settings import Settings
 from idp.traces import TRACES
 
-SMTP_TIMEOUT = 10
+SMTP_PATIENCE = (
+    40.0  # seconds for all answers of a mail server to a letter, one of which may dawdle
+)
+SMTP_HURRY = 10.0  # where somebody waits to hear whether there is one
+SMTP_GOODBYE = 2.0  # for what nobody needs
 SMTPS_PORT, SMTP_PORT = 465, 25
 
 
@@ -74,11 +80,11 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
     parts = urlsplit(settings.smtp_url)
     if not parts.hostname:
         raise Undelivered("no mail server is set (LATCHKEY_SMTP_URL)")
-    told = {"server.address": parts.hostname}
+    told, until = {"server.address": parts.hostname}, monotonic() + SMTP_PATIENCE
     try:
         with (
             TRACES.part("SMTP", told),
-            _connected(parts.scheme, parts.hostname, parts.port) as server,
+            _connected(parts.scheme, parts.hostname, parts.port, until) as server,
         ):
             if parts.username and not isinstance(server.sock, ssl.SSLSocket):
                 raise Undelivered("the mail server offers no TLS, and the password stays here")
@@ -86,7 +92,8 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
                 server.login(parts.username, parts.password or "")
             server.send_message(_message(settings, letter), to_addrs=[letter.to])
     except smtplib.SMTPRecipientsRefused as problem:
-        raise Undelivered(f"the mail server refused {letter.to}", refused=True) from problem
+        [(code, _why)] = problem.recipients.values()
+        raise Undelivered(f"the mail server refused {letter.to}: {code}", code >= 500) from problem
     except (OSError, smtplib.SMTPException) as problem:
         raise Undelivered(f"mail server: {problem}") from problem
 
@@ -94,9 +101,9 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
 def problem_of_server(settings: Settings) -> str | None:
     """Why the mail server of `smtp_url` would take no letter now, as far as it can be told without
     one."""
-    parts = urlsplit(settings.smtp_url)
+    parts, until = urlsplit(settings.smtp_url), monotonic() + SMTP_HURRY
     try:
-        with _connected(parts.scheme, parts.hostname or "", parts.port) as server:
+        with _connected(parts.scheme, parts.hostname or "", parts.port, until) as server:
             if parts.username:
                 server.login(parts.username, parts.password or "")
             server.noop()
@@ -105,15 +112,45 @@ def problem_of_server(settings: Settings) -> str | None:
     return None
 
 
-def _connected(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
+class _Line(smtplib.SMTP):
+    """A connection whose answers all come `until` then: each may take what is left."""
+
+    def __init__(self, host: str, port: int, until: float, **tls: ssl.SSLContext) -> None:
+        self._until = until
+        super().__init__(host, port, timeout=SMTP_HURRY, **tls)  # type: ignore[arg-type]
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.sock is not None:
+            self.sock.settimeout(max(0.001, self._until - monotonic()))
+        return super().getreply()
+
+    def leave(self) -> None:
+        """What the server says to a goodbye is nothing about the letter before: that was taken or
+        not."""
+        self._until = min(self._until, monotonic() + SMTP_GOODBYE)
+        with suppress(OSError, smtplib.SMTPException):
+            self.quit()
+        self.close()
+
+
+class _LineOfTls(_Line, smtplib.SMTP_SSL):
+    """With TLS from the first byte."""
+
+
+@contextmanager
+def _connected(scheme: str, host: str, port: int | None, until: float) -> Iterator[smtplib.SMTP]:
+    context = ssl.create_default_context()
     if scheme == "smtps":
-        context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(host, port or SMTPS_PORT, timeout=SMTP_TIMEOUT, context=context)
-    server = smtplib.SMTP(host, port or SMTP_PORT, timeout=SMTP_TIMEOUT)
-    server.ehlo_or_helo_if_needed()
-    if server.has_extn("starttls"):
-        server.starttls(context=ssl.create_default_context())
-    return server
+        server: _Line = _LineOfTls(host, port or SMTPS_PORT, until, context=context)
+    else:
+        server = _Line(host, port or SMTP_PORT, until)
+    try:
+        server.ehlo_or_helo_if_needed()
+        if scheme != "smtps" and server.has_extn("starttls"):
+            server.starttls(context=context)
+        yield server
+    finally:
+        server.leave()
 
 
 def _message(settings: Settings, letter: Letter) -> EmailMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import sleep
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,19 +85,39 @@ def twilio() -> Iterator[Twilio]:
 
 @dataclass
 class MailServer:
-    """`answers` are the next replies to a message; 250 once they are used up."""
+    """`answers` are the next replies to a message, and `to_names` to a recipient; 250 once they are
+    used up. `at_the_end` is what it says to a goodbye. It `dawdles` for so many seconds before it
+    takes a recipient, and again before it takes a message."""
 
     url: str = ""
     answers: list[str] = field(default_factory=list)
+    to_names: list[str] = field(default_factory=list)
+    at_the_end: str = "221 Bye"
+    dawdles: float = 0.0
     heard: list[EmailMessage] = field(default_factory=list)
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        await sleep(self.dawdles)
+        if self.to_names:
+            return self.to_names.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        if self.answers:
-            return self.answers.pop(0)
-        self.heard.append(BytesParser(policy=default).parsebytes(envelope.content or b""))  # type: ignore[arg-type]
-        return "250 OK"
+        await sleep(self.dawdles)
+        answer = self.answers.pop(0) if self.answers else "250 OK"
+        if answer.startswith("250"):
+            self.heard.append(BytesParser(policy=default).parsebytes(envelope.content or b""))  # type: ignore[arg-type]
+        return answer
+
+    async def handle_QUIT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        return self.at_the_end
 
 
 @contextmanager

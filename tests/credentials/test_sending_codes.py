@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from idp import delivery, outbox, texting
+from idp import delivery, outbox, senders, texting
 from idp.credentials.sent_code import ENROL
 from idp.outbox import OutboxMessage
 from idp.senders import InboxMessage
@@ -179,6 +179,53 @@ def test_a_code_goes_by_mail_and_is_tried_again_while_it_is_good(either_world: W
         deliver(world)
         check_letter(post, newest_code(world))
     assert state(world)[0] == "delivered"
+
+
+@pytest.mark.parametrize(
+    "said", [{"answers": ["250 OK\r\n250 OK"]}, {"at_the_end": "421 too busy for that"}]
+)
+def test_what_was_taken_is_not_sent_again_whatever_is_said_after(
+    either_world: World, said: dict[str, Any]
+) -> None:
+    with mail_server() as post:
+        vars(post).update(said)
+        world = settled(either_world, smtp_url=post.url)
+        send(world, place(world, "email", ENROL))
+        deliver(world)
+        check_letter(post, newest_code(world))
+    assert state(world) == ("delivered", None)
+
+
+@pytest.mark.parametrize(("answer", "status"), [("450 later", "pending"), ("550 no", "refused")])
+def test_who_has_no_room_now_is_tried_again_and_who_is_not_known_is_not(
+    either_world: World, answer: str, status: str
+) -> None:
+    """As a server does that has first-time senders come again (greylisting)."""
+    with mail_server() as post:
+        post.to_names = [answer]
+        world = settled(either_world, smtp_url=post.url)
+        send(world, place(world, "email", ENROL))
+        deliver(world)
+        assert state(world) == (status, f"the mail server refused {AMARA}: {answer[:3]}")
+        world.clock.move(delivery.RETRY_AFTER[0])
+        assert deliver(world) == (status == "pending")
+        assert len(post.heard) == (status == "pending")
+
+
+def test_a_mail_server_has_so_long_for_all_its_answers_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the claim would be over before them, and somebody else would send it too."""
+    monkeypatch.setattr(senders, "SMTP_PATIENCE", 0.5)
+    with mail_server() as post:
+        post.dawdles = 0.3
+        asking = settled(world, smtp_url=post.url)
+        send(asking, place(asking, "email", ENROL))
+        deliver(asking)
+        assert state(asking) == (
+            "pending",
+            "mail server: Connection unexpectedly closed: timed out",
+        )
 
 
 def check_letter(post: MailServer, code: str) -> None:
