@@ -48,7 +48,7 @@ def restore(
         _make_room(database, connection, replace)
         migrations.upgrade_within(connection, database.seal, backup.header.revision)
         restored = _fill(connection, backup)
-        migrations.check_foreign_keys(database, connection)
+        migrations.check_foreign_keys(connection)
         migrations.upgrade_within(connection, database.seal)
         with database.within(connection) as db:
             resealing.check_known_keys(db, keys)

@@ -138,5 +138,5 @@ def _tenant_id(held: Provider, slug: str) -> str:
 
 def _provider() -> Provider:
     held = provider(settings_from())
-    migrations.check_current(held.database)
+    migrations.check_schema(held.database)
     return held

@@ -8,6 +8,7 @@ from idp import migrations
 from idp.database import Database
 from idp.directory import lost_addresses
 from idp.errors import SetupMistake
+from idp.schema_version import schema_of
 from idp.secret_values import secret_keys
 from idp.settings import settings_from
 
@@ -20,10 +21,10 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the database to the newest schema, and say whose address is none by today's rules; any
-    number of processes may ask at once."""
+    number of processes may ask at once. One that is newer, and lets this version serve, stays."""
     database = _database()
     migrations.upgrade(database)
-    click.echo("The database has the newest schema.")
+    click.echo(schema_of(database).told())
     lost = lost_addresses.find(database)
     if lost:
         click.echo(
@@ -37,7 +38,7 @@ def upgrade() -> None:
 def check() -> None:
     """Say whether the database has exactly the schema that this version expects."""
     database = _database()
-    migrations.check_current(database)
+    migrations.check_schema(database)
     found = migrations.differences(database)
     if found:
         raise SetupMistake("The schema differs: " + "; ".join(map(str, found)))

@@ -15,6 +15,7 @@ from idp.errors import SetupMistake
 from idp.operators import health, surroundings
 from idp.operators.health import Finding
 from idp.provider import Provider, provider
+from idp.schema_version import HEAD, schema_of
 from idp.secret_values import MASTER_KEY_FILE
 from idp.settings import Settings, settings_from
 
@@ -59,7 +60,9 @@ def _notes(held: Provider) -> list[str]:
         " encrypted by it ended a day ago."
         for name in surroundings.spare_keys(held)
     )
-    return [*_restored(held), *spare]
+    schema = schema_of(held.database)
+    newer = [] if schema.revision == HEAD else [schema.told()]
+    return [*newer, *_restored(held), *spare]
 
 
 def _restored(held: Provider) -> list[str]:

@@ -113,5 +113,5 @@ def _form(**values: object) -> InitialTokenForm:
 
 def _provider() -> Provider:
     held = provider(settings_from())
-    migrations.check_current(held.database)
+    migrations.check_schema(held.database)
     return held

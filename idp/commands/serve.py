@@ -46,7 +46,7 @@ def worker() -> None:
     if settings.traces:
         TRACES.begin()
     held = provider(settings)
-    migrations.check_current(held.database)
+    migrations.check_schema(held.database)
     resealing.check_keys(held.database, held.secret_keys, held.clock())
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -59,7 +59,7 @@ def worker() -> None:
 def prepare(held: Provider) -> None:
     """The schema must be current and the keys readable; the first signing keys are made here,
     before any process serves."""
-    migrations.check_current(held.database)
+    migrations.check_schema(held.database)
     resealing.check_keys(held.database, held.secret_keys, held.clock())
     with held.database.transaction() as db:
         signing_keys.ensure(db, held.secret_keys, held.clock())

@@ -31,7 +31,7 @@ def apply(file: Path | None, names: tuple[str, ...], dry_run: bool, schema: bool
     if file is None:
         raise click.UsageError("Name the file to apply.")
     held = provider(settings_from())
-    migrations.check_current(held.database)
+    migrations.check_schema(held.database)
     described = setup.parse(file, _variables(names))
     applied = setup.apply(held, described, held.clock(), dry_run=dry_run, base_dir=file.parent)
     for change in applied.changes:

@@ -1,8 +1,9 @@
-"""Alembic's entry: runs on the connection that `upgrade` holds."""
+"""Alembic's entry: runs on the connection that `upgrade_within` holds."""
 
 from alembic import context
 
 from idp.database import Base
+from idp.migrations.steps import check_foreign_keys
 
 context.configure(
     connection=context.config.attributes["connection"],
@@ -13,3 +14,4 @@ context.configure(
 )
 with context.begin_transaction():
     context.run_migrations()
+    check_foreign_keys(context.get_bind())

@@ -13,7 +13,7 @@ from idp.directory.operating import Operation
 from idp.errors import Refusal, SetupMistake
 from idp.outbox import OutboxMessage
 from idp.provider import Provider
-from idp.schema_version import check_current
+from idp.schema_version import check_schema
 from idp.tokens.key_pairs import ALGORITHMS
 
 WORKER_SEEN = "worker: last sweep"
@@ -68,7 +68,7 @@ def _fault(check: Check, held: Provider) -> str | None:
 
 
 def _schema(held: Provider) -> str | None:
-    check_current(held.database)
+    check_schema(held.database)
     return None
 
 

@@ -228,8 +228,13 @@ def test_the_command_says_it_to_people_and_to_programs(
     assert said.exit_code == 1
     assert [each["name"] for each in told["findings"] if each["fault"]] == ["mail"]
     assert "sealing-spare.key" in told["notes"][0]
-    with world.held.database.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    world.run("UPDATE alembic_version SET version_num = '9999'")
+    said = CliRunner().invoke(doctor)
+    assert said.output.startswith("· The database is at revision 9999, newer than this version's")
+    world.run("UPDATE oldest_version SET revision = '9998'")
+    said = CliRunner().invoke(doctor)
+    assert (said.exit_code, "versions that know 9998 may serve it" in said.output) == (1, True)
+    world.run("UPDATE alembic_version SET version_num = '0001'")
     said = CliRunner().invoke(doctor)
     assert (said.exit_code, "run `idp db upgrade`" in said.output) == (1, True)
 

@@ -54,6 +54,19 @@ def test_nobody_is_sent_here_before_a_request_was_answered(world: World) -> None
     assert probes.started().is_yes
 
 
+def test_nobody_is_sent_to_a_version_whose_time_is_over(world: World) -> None:
+    """The schema is upgraded while it serves: as long as that lets it, it goes on."""
+    probes, _ = probes_of(world)
+    world.run("UPDATE alembic_version SET version_num = '9999'")
+    probes.look()
+    assert probes.ready().is_yes
+    world.run("UPDATE oldest_version SET revision = '9999'")
+    probes.look()
+    assert "only versions that know 9999 may serve it" in str(probes.ready().checks["database"])
+    assert not probes.ready().is_yes
+    assert probes.live().is_yes
+
+
 class Server:
     """One of several that share a database, and see this Redis or none."""
 

@@ -65,3 +65,6 @@ def test_an_upgrade_says_how_many_and_which(
     assert said.exit_code == 0
     assert "2 accounts have an address that leads to nobody by today's rules" in said.output
     assert said.output.endswith(f"Their ids: {', '.join(lost)}\n")
+    either_world.run("UPDATE alembic_version SET version_num = '9999'")
+    said = CliRunner().invoke(database.db, ["upgrade"])
+    assert said.output.startswith("The database is at revision 9999, newer than this version's")

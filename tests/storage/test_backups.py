@@ -48,6 +48,7 @@ LEFT_ALONE = {
     *("documents", "domains"),
     *("factor_resets", "former_addresses", "former_passwords", "identity_providers"),
     *("inbox_messages", "join_requests", "linked_accounts", "membership_roles", "memberships"),
+    *("oldest_version",),
     *("passkey_handles", "passkeys", "password_reminders", "passwords", "people_import_lines"),
     *("people_imports", "permissions", "person_words", "products", "recovery_sets"),
     *("revoked_tokens", "role_permissions", "roles", "routed_domains", "sealing_keys"),
@@ -106,7 +107,7 @@ def test_a_backup_of_an_older_schema_is_brought_to_the_newest(
         file = backup_of(world, tmp_path, older)
     restore(world, file, sqlite_url)
     with closing(Database(sqlite_url)) as database:
-        migrations.check_current(database)
+        migrations.check_schema(database)
         assert migrations.differences(database) == []
 
 

@@ -73,16 +73,16 @@ def test_a_schema_that_drifted_is_seen(database: Database, drift: str) -> None:
 
 def test_an_empty_database_is_not_served(empty: Database) -> None:
     with pytest.raises(SetupMistake, match=r"revision none.*idp db upgrade"):
-        migrations.check_current(empty)
+        migrations.check_schema(empty)
 
 
 def test_a_database_of_an_older_version_is_not_served_until_it_is_upgraded(
     database: Database,
 ) -> None:
-    migrations.check_current(database)
+    migrations.check_schema(database)
     change(database, "UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(SetupMistake, match="revision 0000"):
-        migrations.check_current(database)
+        migrations.check_schema(database)
 
 
 def test_of_many_processes_one_upgrades_and_all_find_it_done(
@@ -99,7 +99,7 @@ def upgrader(kept: ExitStack, url: str) -> Prepared:
 
     def deed(number: int) -> str:
         migrations.upgrade(database)
-        migrations.check_current(database)
+        migrations.check_schema(database)
         return "current"
 
     return partial(migrations.differences, database), deed
