@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 
@@ -42,6 +42,7 @@ class Town:
     ports_of_postgres: tuple[int, ...] = ()
     clusters: list[Postgres] = field(default_factory=list)
     loads: int = 0
+    is_behind_proxy: ClassVar[bool] = False
 
     @property
     def port(self) -> int:

@@ -4,65 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import requests
 
 from bench.messages import basic
 from chaos.evidence import Evidence
+from chaos.pair import Pair, pair_of_servers
 from chaos.registry import WEB, secret_of
 from chaos.scenario import Run, Scenario, Size
-from chaos.town import Town, town_on_postgres, wait_until
-from tests.machine.nginx import deployed_nginx
-from tests.machine.processes import Process, free_port, listens
+from chaos.town import wait_until
+from tests.machine.processes import listens
 from tests.machine.slow_request import SlowRequest
 
 SLOW, EXIT_WITHIN, PROBE = 10.0, 30.0, 1.0
-
-
-@dataclass
-class Pair(Town):
-    """`entrance` is the proxy's; `servers` are those behind it, by the port of each, and `probes`
-    the ports at which they say how they are."""
-
-    entrance: int = 0
-    servers: dict[int, Process] = field(default_factory=dict)
-    probes: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def ports(self) -> list[int]:
-        return [self.entrance]
-
-    def start(self, port: int) -> None:
-        self.probes[port] = free_port()
-        self.servers[port] = self.running.start_replica(
-            port=port, operations_port=self.probes[port]
-        )
-
-    def says(self, port: int, probe: str) -> bool:
-        """Whether the server at that port says yes."""
-        try:
-            asked = f"http://127.0.0.1:{self.probes[port]}/health/{probe}"
-            return requests.get(asked, timeout=5).ok
-        except requests.RequestException:
-            return False
-
-
-@contextmanager
-def pair_of_servers(folder: Path, users: int, workers: int) -> Iterator[Town]:
-    """Half of the workers each."""
-    entrance, first, second = free_port(), free_port(), free_port()
-    with deployed_nginx(entrance, {"idp-1": first, "idp-2": second}):
-        issuer = f"http://localhost:{entrance}"
-        own = {"issuer": issuer, "port": first, "workers": workers // 2}
-        with town_on_postgres(folder, users, **own) as town:
-            pair = Pair(**vars(town), entrance=entrance)
-            pair.servers[first] = town.running.server
-            pair.probes[first] = town.running.settings.operations_port
-            pair.start(second)
-            yield pair
 
 
 class RollingRestarts(Scenario):

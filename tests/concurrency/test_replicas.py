@@ -41,7 +41,7 @@ class Door:
     servers: dict[str, Process]
 
     def start(self, name: str) -> None:
-        own = {"port": self.ports[name], "operations_port": free_port()}
+        own: dict[str, Any] = {"port": self.ports[name], "operations_port": free_port()}
         self.servers[name] = self.town.running.start_replica(**own)
 
 

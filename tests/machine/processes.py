@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,6 +111,7 @@ def start_server(
     stop_signal: str = "TERM",
     user: str | None = None,
     pass_fds: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Run `command` in the background, writing to `log`; it gets `stop_signal` if we die first."""
     with log.open("ab") as output:
@@ -120,6 +121,7 @@ def start_server(
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=pass_fds,
+            env=environment,
         )
 
 

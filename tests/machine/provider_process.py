@@ -8,6 +8,7 @@ running.stop()
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -30,6 +31,7 @@ from tests.machine.processes import (
     descendants,
     free_port,
     kill,
+    start_server,
     stop_server,
     tasks,
     wait_until,
@@ -37,6 +39,7 @@ from tests.machine.processes import (
 
 CHEAP_PASSWORDS = {"argon2_memory_kib": 64, "argon2_time_cost": 1}
 SECONDS_TO_ANSWER = 5
+PROGRAM = "from idp.commands import main; main()"
 
 Furnish = Callable[[Provider], object]
 
@@ -72,14 +75,25 @@ class RunningProvider:
         chosen = replace(self.settings, operations_port=0)
         self.outbox_workers.append(_run("worker", chosen, self.log))
 
-    def start_replica(self, **settings: Any) -> Process:
-        """One more `idp serve`, which shares all but these settings, once it serves."""
+    def start_replica(self, *, version: Path | None = None, **settings: Any) -> Process:
+        """One more `idp serve`, which shares all but these settings, and may be of another version
+        (next_version.py), once it serves."""
         chosen = replace(self.settings, **settings)
-        server = _run("serve", chosen, self.log)
+        server = self.run(["serve"], version, chosen)
         self.replicas.append(server)
         own = f"http://{LOOPBACK}:{chosen.port}"
         wait_until(lambda: _serves(own, server.pid, chosen), server, self.log)
         return server
+
+    def run(
+        self, arguments: list[str], version: Path | None = None, settings: Settings | None = None
+    ) -> Process:
+        """`idp` with these arguments."""
+        environment, log = _environment(settings or self.settings), self.log
+        if version is None:
+            return forge().start(arguments, environment, log)
+        program = [sys.executable, "-P", "-c", PROGRAM, *arguments]
+        return start_server(program, log, environment={**environment, "PYTHONPATH": str(version)})
 
     def kill_server(self) -> None:
         """All its processes outright, in one moment."""
@@ -172,14 +186,14 @@ def _settings(folder: Path, workers: int, chosen: dict[str, Any]) -> Settings:
 
 
 def _run(command: str, settings: Settings, log: Path) -> Process:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return forge().start([command], {**inherited, **_environment(settings)}, log)
+    return forge().start([command], _environment(settings), log)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Every setting as the variable that it is read from."""
+    """Ours, with every setting as the variable that it is read from."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     values = {f.name: getattr(settings, f.name) for f in fields(settings)}
-    return {
+    return inherited | {
         PREFIX + name.upper(): str(int(value) if isinstance(value, bool) else value)
         for name, value in values.items()
     }
