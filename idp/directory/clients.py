@@ -31,7 +31,7 @@ class Client(Base):
     client_id: Mapped[str] = mapped_column(primary_key=True)
     client_name: Mapped[str]
     product_key: Mapped[str] = mapped_column(sa.ForeignKey("products.key"))
-    tenant_id: Mapped[str | None] = mapped_column(sa.ForeignKey("tenants.id"))
+    tenant_id: Mapped[str | None] = mapped_column(sa.ForeignKey("tenants.id"), index=True)
     status: Mapped[str] = mapped_column(default=ACTIVE)
     application_type: Mapped[str] = mapped_column(default="web")
     token_endpoint_auth_method: Mapped[str] = mapped_column(default="client_secret_basic")

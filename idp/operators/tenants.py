@@ -25,6 +25,7 @@ from idp.registration.tenant_form import TenantForm
 from idp.secret_values import SecretKeys
 
 PAGE = 50
+MANY = 1000
 LAST = "\U0010ffff"
 MAX_SEARCH = 120
 EVERYWHERE = ""  # operators' cursors are of no tenant
@@ -65,12 +66,17 @@ class Invited(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """How many people have an active membership, have an open session of a product in it, and how
-    many clients it has: what suspending or ending it reaches."""
+    """How many people have an active membership, how many of them an open session of a product in
+    it, counted to one more than MANY, and how many clients it has: what suspending or ending it
+    reaches."""
 
     people: int
     signed_in: int
     clients: int
+
+    @property
+    def are_many_signed_in(self) -> bool:
+        return self.signed_in > MANY
 
 
 _COLUMNS: tuple[Any, ...] = (
@@ -133,7 +139,7 @@ def facts(operation: Operation, tenant: Tenant) -> Facts:
     values = {"tenant_id": tenant.id}
     return Facts(
         operation.rows.scalar(_PEOPLE, values) or 0,
-        tenant_access.count_signed_in(operation.db, tenant.id, operation.now),
+        tenant_access.count_signed_in(operation.db, tenant.id, operation.now, MANY + 1),
         operation.rows.scalar(_CLIENTS, values) or 0,
     )
 

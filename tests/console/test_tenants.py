@@ -210,6 +210,24 @@ def test_suspending_tells_first_what_happens_to_how_many(world: World) -> None:
     assert status_of(world) == "active"
 
 
+def test_of_very_many_who_are_signed_in_no_more_are_counted_than_it_tells(
+    either_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for email in (AMARA, BEN, PRIYA):
+        either_world.browser().tokens(email, tenant=None if email == BEN else "northwind")
+    for most, counted in ((1, 1), (2, 2), (9, 3)):
+        monkeypatch.setattr(tenants, "MANY", most - 1)
+        with operation(either_world) as opened:
+            tenant = tenants.get_tenant(opened, "northwind")
+            assert tenants.facts(opened, tenant).signed_in == counted
+    monkeypatch.setattr(tenants, "MANY", 2)
+    told = {"": "More than 1,000", "/suspend": "of them are", "/end": "people are signed out"}
+    for page, words in told.items():
+        text = operator(either_world).get(f"/operate/tenants/northwind{page}").text
+        assert "More than 1,000" in text, page
+        assert words in text, page
+
+
 def test_a_suspended_tenant_is_dead_within_a_second_and_alive_again_when_resumed(
     either_world: World,
 ) -> None:

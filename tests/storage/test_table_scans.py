@@ -44,12 +44,16 @@ def counted(
 
 
 def gone_through(world: World, postgres: Postgres) -> set[str]:
+    return everything(world, postgres) - SET_UP
+
+
+def everything(world: World, postgres: Postgres) -> set[str]:
     """A connection tells what it did when it is closed."""
     world.held.database.close()
     with postgres.as_superuser(world.settings.database_url) as connection:
         found = connection.execute(str(_SCANS)).fetchall()
         connection.execute(str(_RESET))
-    return {name for (name,) in found} - SET_UP
+    return {name for (name,) in found}
 
 
 def test_products_and_people_are_served_by_indexes(counted: World, postgres: Postgres) -> None:
@@ -110,3 +114,12 @@ def test_the_consoles_go_by_indexes(counted: World, postgres: Postgres) -> None:
         target = asked.target.replace(LARGEST, "northwind")
         assert visitor.get(target).status_code == 200, target
     assert gone_through(counted, postgres) == set()
+
+
+def test_what_a_company_has_is_counted_by_indexes(counted: World, postgres: Postgres) -> None:
+    operator = counted.browser()
+    operator.enter("/operate/tenants", OLU)
+    everything(counted, postgres)
+    for page in ("", "/suspend", "/end"):
+        assert operator.get(f"/operate/tenants/northwind{page}").status_code == 200
+    assert "clients" not in everything(counted, postgres)

@@ -60,9 +60,9 @@ class AddressTold(Answer):
 
 
 class TenantTold(TenantLine):
-    """How many active people it has, how many are signed in, and how many clients. `founded_with`
-    is the address with which somebody founded it by opening an account; an account admin's may have
-    been changed since."""
+    """How many active people it has, how many are signed in (1001 is more than 1,000), and how
+    many clients. `founded_with` is the address with which somebody founded it by opening an
+    account; an account admin's may have been changed since."""
 
     people: int
     signed_in: int

@@ -1,0 +1,18 @@
+"""A company's clients are found by an index, however many there are."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0058"
+down_revision = "0057"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index(op.f("ix_clients_tenant_id"), "clients", ["tenant_id"])
+
+
+def downgrade() -> None:
+    raise NotImplementedError("restore the backup that was made before the upgrade")
