@@ -33,6 +33,7 @@ from idp.login import password_reminders, resetting, sign_up
 from idp.measures import MEASURES
 from idp.oidc import encrypted_responses
 from idp.oidc.encrypted_responses import NotEncryptable, encrypted
+from idp.operators import ending as operators_ending
 from idp.operators import health
 from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
@@ -46,7 +47,7 @@ from idp.traces import TRACES
 from idp.web import letters
 
 IDLE_SECONDS = 0.2
-IMPORT_SECONDS = 1.0
+BATCH_SECONDS = 1.0
 AWAY_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 
@@ -72,7 +73,7 @@ def run(held: Provider, stop: threading.Event) -> None:
         for lane, count in THREADS.items()
         for _ in range(count)
     ]
-    deliverers.append(threading.Thread(target=_import_until, args=(held, stop), daemon=True))
+    deliverers.append(threading.Thread(target=_work_until, args=(held, stop), daemon=True))
     for thread in deliverers:
         thread.start()
     while not stop.wait(SWEEP_SECONDS):
@@ -120,10 +121,10 @@ def _deliver_until(
                 stop.wait(IDLE_SECONDS)
 
 
-def _import_until(held: Provider, stop: threading.Event) -> None:
+def _work_until(held: Provider, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            is_busy = import_people(held)
+            is_busy = import_people(held) | wind_up(held)
         except StoreUnavailable as problem:
             log.warning("away", why=problem.detail)
             stop.wait(AWAY_SECONDS)
@@ -132,13 +133,18 @@ def _import_until(held: Provider, stop: threading.Event) -> None:
             stop.wait(AWAY_SECONDS)
         else:
             if not is_busy:
-                stop.wait(IMPORT_SECONDS)
+                stop.wait(BATCH_SECONDS)
 
 
 def import_people(held: Provider) -> bool:
     """A batch of an import; False if none waits."""
     now = held.clock()
     return importing.work(held.database, held.catalog.current(now), held.secret_keys, now)
+
+
+def wind_up(held: Provider) -> bool:
+    """A batch of what a company held that has ended; False if none waits."""
+    return operators_ending.wind_up(held.database, held.clock())
 
 
 def send_code(

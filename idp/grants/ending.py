@@ -91,15 +91,7 @@ _THOSE = sa.union_all(
 _OF_TENANT = _OPEN.join(
     _THOSE, sa.and_(_THOSE.c.user_id == Grant.user_id, _THOSE.c.id == Grant.membership_id)
 ).where(_IS_ELSEWHERE)
-_END_OF_TENANT = (
-    sa.update(Grant)
-    .where(
-        Grant.user_id.in_(sa.select(_THOSE.c.user_id)),
-        Grant.membership_id.in_(sa.select(_THOSE.c.id)),
-        Grant.ended_at.is_(None),
-    )
-    .values(ended_at=sa.bindparam("now"))
-)
+_COUNT_OF_TENANT = sa.select(sa.func.count()).select_from(_OF_TENANT.subquery())
 _END = (
     sa.update(Grant)
     .where(Grant.user_id == _USER, Grant.membership_id == _MEMBERSHIP, Grant.ended_at.is_(None))
@@ -134,18 +126,17 @@ _FORGET_CONSENTS = sa.delete(_CONSENTS).where(
 _END_IN_SESSION = _END.where(Grant.session_id == _SESSION)
 
 
-def end_of_tenant(db: Connection, tenant_id: str, now: float) -> int:
-    """For good. How many messages it takes."""
-    told = tell_products(db, tenant_id, now)
-    db.run(_END_OF_TENANT, tenant_id=tenant_id, now=now)
-    return told
-
-
 def tell_products(db: Connection, tenant_id: str, now: float) -> int:
     """A back-channel logout for each browser and product that is signed in by what rests on a
     tenant: its own memberships, and those by which its people were let into other ones. How many.
     In a transaction that sees every tenant."""
     return _tell(db, now, _OF_TENANT, tenant_id=tenant_id)
+
+
+def count_open(db: Connection, tenant_id: str) -> int:
+    """How many those are."""
+    row = db.row(_COUNT_OF_TENANT, tenant_id=tenant_id)
+    return int(row[0]) if row else 0
 
 
 def end_of_person(db: Connection, tenant_id: str, user_id: str, now: float) -> None:

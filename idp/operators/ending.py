@@ -2,6 +2,11 @@
 
 What it reaches is written down in the same transaction, before anything changes. Nothing of it
 comes back: the status is final, and the slug is never another's.
+
+From then on nothing counts that rests on it (`grants/membership.py`). What its people held is let
+go of in batches, the first at once and the others by the worker, so that nobody waits for a lock
+however many people there were. How far that is, is what the rows say: whoever is killed in the
+middle of a batch leaves it to the next.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.columns import JsonText
-from idp.database import Base
+from idp.database import Base, Connection, Database
 from idp.directory import (
     catalog_version,
     clients,
@@ -35,14 +40,16 @@ from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
 from idp.errors import told
 from idp.federation.linked_accounts import LinkedAccount
-from idp.grants.ending import end_of_tenant
+from idp.grants.ending import count_open, end_of_membership
 from idp.operators import written_down
 from idp.operators.written_down import FILES
 from idp.tenancy import TenantOwned
 
+BATCH = 200
+
 
 class TenantEnding(TenantOwned, Base):
-    """`counts` maps what was ended to how many."""
+    """`counts` maps what was ended to how many. `wound_up_at` is when the last batch was done."""
 
     __tablename__ = "tenant_endings"
 
@@ -50,6 +57,7 @@ class TenantEnding(TenantOwned, Base):
     ended_by: Mapped[str | None]
     ended_at: Mapped[float]
     counts: Mapped[dict[str, int]] = mapped_column(JsonText)
+    wound_up_at: Mapped[float | None]
 
 
 class TenantEndingFile(TenantOwned, Base):
@@ -71,8 +79,9 @@ class Ended(NamedTuple):
 
 _TENANT = sa.bindparam("tenant_id", type_=sa.Text)
 _NOW = sa.bindparam("now", type_=sa.Double)
-_END_MEMBERSHIPS = (
-    sa.update(Membership)
+_MOST = sa.bindparam("most", type_=sa.Integer)
+_SOME_MEMBERSHIPS = (
+    sa.select(Membership.id)
     .where(
         sa.or_(
             Membership.tenant_id == _TENANT,
@@ -82,7 +91,25 @@ _END_MEMBERSHIPS = (
         ),
         Membership.status != memberships.ENDED,
     )
+    .limit(_MOST)
+)
+_END_SOME = (
+    sa.update(Membership)
+    .where(Membership.id.in_(_SOME_MEMBERSHIPS))
     .values(status=memberships.ENDED)
+    .returning(Membership.user_id, Membership.id)
+)
+_SOME_LINKS = sa.select(LinkedAccount.id).where(LinkedAccount.company_id == _TENANT).limit(_MOST)
+_UNLINK_SOME = sa.delete(LinkedAccount).where(LinkedAccount.id.in_(_SOME_LINKS))
+_TO_WIND_UP = (
+    sa.select(TenantEnding.tenant_id)
+    .where(TenantEnding.wound_up_at.is_(None))
+    .order_by(TenantEnding.ended_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_WOUND_UP = (
+    sa.update(TenantEnding).where(TenantEnding.tenant_id == _TENANT).values(wound_up_at=_NOW)
 )
 _DISABLE_CLIENTS = (
     sa.update(Client)
@@ -99,8 +126,6 @@ _REVOKE_INVITATIONS = (
     .values(revoked_at=_NOW)
 )
 _RELEASE_DOMAINS = sa.delete(Domain).where(Domain.tenant_id == _TENANT)
-_OWN_PROVIDERS = sa.select(CompanyProvider.id).where(CompanyProvider.tenant_id == _TENANT)
-_UNLINK = sa.delete(LinkedAccount).where(LinkedAccount.provider_key.in_(_OWN_PROVIDERS))
 _FORGET_PROVIDERS = sa.delete(CompanyProvider).where(CompanyProvider.tenant_id == _TENANT)
 _END = (
     sa.update(Tenant)
@@ -122,18 +147,36 @@ def end(operation: Operation, tenant: Tenant, typed: str) -> Ended:
         raise Mistake(confirm=told("This tenant has ended already."))
     account_admins = [each.id for each in readers.account_admins(db, tenant.id, now)]
     counts, digests = _write_down(operation, tenant)
-    products_told = end_of_tenant(db, tenant.id, now)
+    products_told = count_open(db, tenant.id)
     deciding.end_all_of(operation, tenant.id)
-    db.run(_END_MEMBERSHIPS, tenant_id=tenant.id)
     db.run(_DISABLE_CLIENTS, tenant_id=tenant.id)
     db.run(_REVOKE_INVITATIONS, tenant_id=tenant.id, now=now)
     _refuse_who_waits(operation, tenant)
-    for statement in (_RELEASE_DOMAINS, _UNLINK, _FORGET_PROVIDERS):
+    for statement in (_RELEASE_DOMAINS, _FORGET_PROVIDERS):
         db.run(statement, tenant_id=tenant.id)
+    _wind_up_some(db, tenant.id, now)
     told_of = {"products_told": products_told, "account_admins": account_admins}
     operation.record("tenant.ended", tenant=tenant.id, counts=counts, files=digests, **told_of)
     catalog_version.touch_clients_of(db, tenant.id)
     return Ended(counts, products_told)
+
+
+def wind_up(database: Database, now: float) -> bool:
+    """Another batch of a tenant that has ended; False if none is left."""
+    with database.transaction() as db:
+        row = db.row(_TO_WIND_UP)
+        if row is not None:
+            _wind_up_some(db, row[0], now)
+    return row is not None
+
+
+def _wind_up_some(db: Connection, tenant_id: str, now: float) -> None:
+    ended = db.rows(_END_SOME, tenant_id=tenant_id, most=BATCH)
+    for user_id, membership_id in ended:
+        end_of_membership(db, user_id, membership_id, now)
+    unlinked = db.run(_UNLINK_SOME, tenant_id=tenant_id, most=BATCH)
+    if max(len(ended), unlinked) < BATCH:
+        db.run(_WOUND_UP, tenant_id=tenant_id, now=now)
 
 
 def _refuse_who_waits(operation: Operation, tenant: Tenant) -> None:
