@@ -156,7 +156,7 @@ def wait_until(ready: Callable[[], bool], seconds: float = SECONDS) -> float:
 
 def _listens(pid: int, port: int) -> bool:
     """By a socket of its own (Linux, SO_REUSEPORT)."""
-    return not _sockets_of(pid).isdisjoint(_listening_on(port))
+    return not sockets_of(pid).isdisjoint(_listening_on(port))
 
 
 def _listening_on(port: int) -> set[str]:
@@ -164,7 +164,7 @@ def _listening_on(port: int) -> set[str]:
     return {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == LISTENING}
 
 
-def _sockets_of(pid: int) -> set[str]:
+def sockets_of(pid: int) -> set[str]:
     try:
         links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     except OSError:

@@ -3,7 +3,8 @@ itself."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -30,6 +31,7 @@ KEEP_SPENT = 30 * DAY
 BATCH = 2000
 
 _NOW: Any = sa.bindparam("now", type_=sa.Double)
+_A_DAY_AGO: Any = sa.bindparam("a_day_ago", type_=sa.Double)
 _LONG_AGO: Any = sa.bindparam("long_ago", type_=sa.Double)
 
 
@@ -51,15 +53,15 @@ _EXPIRED = (
     _some(JoinRequest, HAS_LAPSED),
 )
 _SPENT = (
-    _some(DecoupledRequest, DecoupledRequest.expires_at <= _NOW - DAY),
-    _some(SentCode, SentCode.expires_at <= _NOW - DAY),
+    _some(DecoupledRequest, DecoupledRequest.expires_at <= _A_DAY_AGO),
+    _some(SentCode, SentCode.expires_at <= _A_DAY_AGO),
     _some(EmailChange, EmailChange.created_at <= _LONG_AGO),
-    _some(TemporaryPassword, TemporaryPassword.expires_at <= _NOW - DAY),
+    _some(TemporaryPassword, TemporaryPassword.expires_at <= _A_DAY_AGO),
     _some(PeopleImport, PeopleImport.created_at <= _LONG_AGO),
     _some(
-        AttemptLimit, AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _NOW - DAY
+        AttemptLimit, AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _A_DAY_AGO
     ),
-    _some(Grant, Grant.code_used_at.is_(None), Grant.code_expires_at <= _NOW - DAY),
+    _some(Grant, Grant.code_used_at.is_(None), Grant.code_expires_at <= _A_DAY_AGO),
     _some(Grant, Grant.expires_at <= _LONG_AGO),
     _some(
         OutboxMessage,
@@ -73,15 +75,38 @@ _SPENT = (
     ),
 )
 
+_COUNTED = [
+    (
+        str(each.table),
+        sa.select(sa.func.count()).select_from(each.table).where(cast(Any, each.whereclause)),
+    )
+    for each in (*_EXPIRED, *_SPENT)
+]
+TABLES = {table for table, _ in _COUNTED}
 
-def sweep(database: Database, now: float) -> int:
-    """How many rows went. Codes that were spent and grants that ended stay `KEEP_SPENT` seconds, so
-    that a late replay is still recognised. So many go at once that nobody waits long."""
+
+def sweep(database: Database, now: float, day: float = DAY) -> int:
+    """How many rows went. Codes that were spent and grants that ended stay `KEEP_SPENT`, so that a
+    late replay is still recognised. So many go at once that nobody waits long. A soak's `day` is
+    shorter."""
     deleted = 0
     with database.connection(durable=False) as db:
         for statement in (*_EXPIRED, *_SPENT):
             gone = BATCH
             while gone == BATCH:
-                gone = db.run(statement, now=now, long_ago=now - KEEP_SPENT)
+                gone = db.run(statement, **_times(now, day))
                 deleted += gone
     return deleted
+
+
+def overdue(database: Database, now: float, day: float = DAY) -> dict[str, int]:
+    """How many rows of each table a sweep would find, if any; no more than BATCH are counted."""
+    found = Counter[str]()
+    with database.connection() as db:
+        for table, statement in _COUNTED:
+            found[table] += int(db.rows(statement, **_times(now, day))[0][0])
+    return dict(+found)
+
+
+def _times(now: float, day: float) -> dict[str, float]:
+    return {"now": now, "a_day_ago": now - day, "long_ago": now - KEEP_SPENT / DAY * day}

@@ -78,7 +78,7 @@ SHORT_LIVED = {
 
 
 def test_a_sweep_finds_what_it_deletes_by_an_index(counted: World) -> None:
-    database, at = counted.held.database, {"now": START, "long_ago": START}
+    database, at = counted.held.database, {"now": START, "a_day_ago": START, "long_ago": START}
     with database.engine.connect() as connection:
         for statement in (*retention._EXPIRED, *retention._SPENT):
             if str(statement.table) in SHORT_LIVED:

@@ -1,0 +1,95 @@
+"""What a town uses up, looked at again and again: memory, files, threads and connections of each of
+its processes, and the rows of its tables."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from chaos.town import Town, sockets_of
+from chaos.trend import Point
+from idp import retention
+from idp.database import Base
+from idp.errors import StoreUnavailable
+
+ESTABLISHED = "01"
+MEMORY, FILES, THREADS, CONNECTIONS = "memory, MB", "open files", "threads", "connections"
+
+Series = dict[tuple[str, str], list[Point]]  # of a process or table, and of what
+
+
+@dataclass
+class Census:
+    """`overdue` has the most rows of a table that a sweep had left behind."""
+
+    day: float
+    processes: Series = field(default_factory=lambda: defaultdict(list))
+    tables: Series = field(default_factory=lambda: defaultdict(list))
+    overdue: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def taken(self, town: Town, every: float) -> Iterator[None]:
+        """While the block runs, every so many seconds."""
+        over = threading.Event()
+        taker = threading.Thread(target=self._take_until, args=(town, every, over))
+        taker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            taker.join()
+
+    def _take_until(self, town: Town, every: float, over: threading.Event) -> None:
+        while not over.wait(every):
+            self._look_at_processes(town)
+            try:
+                self._look_at_tables(town)
+            except (StoreUnavailable, sa.exc.SQLAlchemyError):
+                continue  # it is being restarted
+
+    def _look_at_processes(self, town: Town) -> None:
+        now, workers = time.time(), town.workers()
+        for pid in town.running.pids:
+            name = f"{'worker' if pid in workers else 'process'} {pid}"
+            for what, value in figures(pid, town.postgres.port if town.postgres else 0).items():
+                self.processes[name, what].append((now, value))
+
+    def _look_at_tables(self, town: Town) -> None:
+        database = town.running.held.database
+        retention.sweep(database, time.time(), self.day)
+        for table, count in retention.overdue(database, time.time(), self.day).items():
+            self.overdue[table] = max(count, self.overdue.get(table, 0))
+        with database.engine.connect() as connection:
+            for each in Base.metadata.sorted_tables:
+                count = connection.scalar(sa.select(sa.func.count()).select_from(each)) or 0
+                self.tables[each.name, "rows"].append((time.time(), float(count)))
+
+
+def figures(pid: int, database_port: int) -> dict[str, float]:
+    """Of one process; nothing of one that has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return {}
+    told = dict(line.split(":", 1) for line in status.splitlines())
+    if "VmRSS" not in told:
+        return {}
+    return {
+        MEMORY: int(told["VmRSS"].split()[0]) / 1024,
+        FILES: float(files),
+        THREADS: float(told["Threads"]),
+        CONNECTIONS: float(len(sockets_of(pid) & _to(database_port))),
+    }
+
+
+def _to(port: int) -> set[str]:
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return {row[9] for row in rows if row[2].endswith(f":{port:04X}") and row[3] == ESTABLISHED}
