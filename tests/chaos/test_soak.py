@@ -116,6 +116,7 @@ def wrong(census: Census, *operations: Operation) -> list[str]:
         (THREADS, points(30, 0.5, 0.1, 2), "threads grows by"),
         (CONNECTIONS, points(9, 0.5, 0.1, 2), "connections grows by"),
         (MEMORY, points(400, 0, 0.1, 2), "would be 400 of 512 in a day"),
+        (MEMORY, points(345, 0.9, 0.01, 2), "would be 368 of 512 in a day"),
         (CONNECTIONS, points(20, 0, 0, 2), "would be 20 of 26 in a day"),
         (MEMORY, points(90, 0.5, 0.2, 2), None),
         (FILES, points(40, 0, 2, 2), None),
@@ -132,7 +133,7 @@ def test_a_leak_of_a_process_is_told(what: str, series: Any, sentence: str | Non
 def test_the_beginning_of_a_process_is_left_out() -> None:
     census = Census(1440.0)
     census.processes["worker 7", MEMORY] = [
-        (at, 60.0 + min(at, 600.0) / 20) for at, _ in points(0, hours=2)
+        (at, 60.0 + min(at, 800.0) / 4) for at, _ in points(0, hours=2)
     ]
     assert wrong(census) == []
 

@@ -1,17 +1,18 @@
-"""A company's clients are found by an index, however many there are."""
+"""What a large company's people held is let go of after its end, in batches."""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
-revision = "0058"
-down_revision = "0057"
+revision = "0060"
+down_revision = "0059"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index(op.f("ix_clients_tenant_id"), "clients", ["tenant_id"])
+    op.add_column("tenant_endings", sa.Column("wound_up_at", sa.Double()))
 
 
 def downgrade() -> None:

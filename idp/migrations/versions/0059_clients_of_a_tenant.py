@@ -1,8 +1,7 @@
-"""What a large company's people held is let go of after its end, in batches."""
+"""A company's clients are found by an index, however many there are."""
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0059"
@@ -12,8 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("tenant_endings", sa.Column("wound_up_at", sa.Double()))
-    op.execute("UPDATE tenant_endings SET wound_up_at = ended_at")
+    op.create_index(op.f("ix_clients_tenant_id"), "clients", ["tenant_id"])
 
 
 def downgrade() -> None:
