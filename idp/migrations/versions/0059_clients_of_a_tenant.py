@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import op
+from idp.migrations.expansion import add_index
 
 revision = "0059"
 down_revision = "0058"
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index(op.f("ix_clients_tenant_id"), "clients", ["tenant_id"])
+    add_index("ix_clients_tenant_id", "clients", ["tenant_id"])
 
 
 def downgrade() -> None:
