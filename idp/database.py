@@ -11,7 +11,7 @@ JSON text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +24,6 @@ from idp.lanes import (
     CONNECT_TIMEOUT,
     READ_ONLY,
     SqliteLanes,
-    Turn,
     sqlite_engine,
 )
 from idp.last_writes import LAST_WRITES, LastWrites, WritingSession
@@ -55,7 +54,6 @@ Seal = Callable[[str], str]
 class Connection:
     """A driver's connection that runs prepared Core statements with named parameters.
 
-    `turn` is waited for before each write; None where it is ours already, or nobody's.
     `last_writes` is what a transaction has still to write at its end; None outside of one.
     """
 
@@ -63,12 +61,10 @@ class Connection:
         self,
         database: Database,
         driver: Any,
-        turn: Turn | None = None,
         last_writes: LastWrites[Connection] | None = None,
     ) -> None:
         self._database = database
         self._driver = driver
-        self._turn = turn
         self._last_writes = last_writes
 
     @classmethod
@@ -114,18 +110,11 @@ class Connection:
             values = {**prepared.constants, **values}
         given = [values[name] for name in prepared.names]
         try:
-            if self._turn and prepared.is_write:
-                with self._turn:
-                    return _answer(self._driver.execute(prepared.sql, given))
-            return _answer(self._driver.execute(prepared.sql, given))
+            cursor = self._driver.execute(prepared.sql, given)
+            return cursor.fetchall() if cursor.description else [], cursor.rowcount
         except self._database.outages as problem:
             self._database.tell(problem)
             raise
-
-
-def _answer(cursor: Any) -> tuple[list[tuple[Any, ...]], int]:
-    rows = cursor.fetchall() if cursor.description else []
-    return rows, cursor.rowcount
 
 
 class _Lent:
@@ -138,9 +127,8 @@ class _Lent:
         self._durable = durable
 
     def __enter__(self) -> Connection:
-        lanes = self._database.lanes
-        self._driver = lanes.take(self._durable)
-        return Connection(self._database, self._driver, lanes.turn)
+        self._driver = self._database.lanes.take(self._durable)
+        return Connection(self._database, self._driver)
 
     def __exit__(
         self,
@@ -201,12 +189,11 @@ class Database:
     def transaction(self, durable: bool = True) -> Iterator[Connection]:
         """All or nothing, but a `Refusal` commits what it has written; a store that went away in
         the middle is no refusal of ours, and leaves nothing."""
-        with self.lanes.turn or nullcontext():
-            driver = self.lanes.take(durable)
-            try:
-                yield from self._within(Connection(self, driver, last_writes=LastWrites()), driver)
-            finally:
-                self.lanes.give_back(driver)
+        driver = self.lanes.take(durable, whole=True)
+        try:
+            yield from self._within(Connection(self, driver, last_writes=LastWrites()), driver)
+        finally:
+            self.lanes.give_back(driver)
 
     def _within(self, db: Connection, driver: Any) -> Iterator[Connection]:
         refusal: Refusal | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,7 @@ from idp.errors import SetupMistake, StoreUnavailable
 BUSY_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT = 3
 READ_ONLY = "latchkey_read_only"
+STATEMENTS = 512  # that a connection keeps as SQLite has read them
 
 
 class Turn:
@@ -27,10 +29,15 @@ class Turn:
     for longer each time; those who wait here are woken when it is their turn."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        lock = threading.Lock()
+        self._acquire, self.leave = lock.acquire, lock.release
+
+    def is_free(self) -> bool:
+        """It is ours, if it was."""
+        return self._acquire(blocking=False)
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        if not self._acquire(timeout=BUSY_TIMEOUT_MS / 1000):
             raise StoreUnavailable("database: another thread has been writing for too long")
 
     def __exit__(
@@ -39,11 +46,14 @@ class Turn:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lock.release()
+        self.leave()
 
 
 class SqliteLanes:
-    """Two connections for each thread: one that waits for the disk at commit, one that doesn't."""
+    """One connection for whoever writes, since there is one at a time: of all that was written it
+    knows without reading the file again, where each other connection forgets what it has read. Who
+    only reads may ask it too while nobody else does, if the answer is sure to be short; others have
+    a connection of their thread's own, and wait for no writer."""
 
     begin = "BEGIN IMMEDIATE"
     outages: tuple[type[Exception], ...] = (sqlite3.DatabaseError,)
@@ -54,48 +64,128 @@ class SqliteLanes:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._local = threading.local()
-        self.turn: Turn | None = Turn()
+        self.turn = Turn()
+        self._writing: sqlite3.Connection | None = None
+        self._is_durable = True
+        self._own = threading.local()
+        self._each_alone = {durable: _EachAlone(self, durable) for durable in (True, False)}
 
-    def take(self, durable: bool) -> Any:
-        local = self._local
+    def take(self, durable: bool, whole: bool = False) -> Any:
+        """For statements that are each a transaction, or for a `whole` one."""
+        if not whole:
+            return self._each_alone[durable]
+        self.turn.__enter__()
         try:
-            return local.durable if durable else local.quick
-        except AttributeError:
-            name = "durable" if durable else "quick"
-            setattr(local, name, self._open("FULL" if durable else "NORMAL"))
-            return getattr(local, name)
+            return self._writer(durable)
+        except BaseException:
+            self.turn.leave()
+            raise
 
     def give_back(self, driver: Any) -> None:
-        """It stays the thread's own."""
+        """One that nobody could end the transaction of is not used again."""
+        if isinstance(driver, _EachAlone):
+            return
+        if driver.in_transaction:
+            self._writing = None
+            driver.close()
+        self.turn.leave()
+
+    def run(self, sql: str, values: Sequence[Any], durable: bool) -> Answer:
+        if not sql.startswith("SELECT"):
+            with self.turn:
+                return _answer(self._writer(durable), sql, values)
+        if durable or not self.turn.is_free():
+            return _answer(self._reader(), sql, values)
+        try:
+            return _answer(self._writing or self._writer(durable), sql, values)
+        finally:
+            self.turn.leave()
+
+    def _writer(self, durable: bool) -> sqlite3.Connection:
+        if self._writing is None:
+            self._writing = self._open(durable)
+        elif self._is_durable != durable:
+            set_sqlite_synchronous(self._writing, durable)
+        self._is_durable = durable
+        return self._writing
+
+    def _reader(self) -> sqlite3.Connection:
+        try:
+            connection: sqlite3.Connection = self._own.connection
+        except AttributeError:
+            connection = self._own.connection = self._open(durable=False)
+        return connection
 
     def as_lent(self, driver: Any) -> Any:
         """One of the engine's, as if it were lent here."""
         return driver
 
-    def _open(self, synchronous: str) -> sqlite3.Connection:
+    def _open(self, durable: bool) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                self._path,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=STATEMENTS,
+            )
         except sqlite3.OperationalError as problem:
             raise StoreUnavailable(f"database: {problem}") from problem
         try:
-            set_sqlite_pragmas(connection, synchronous)
+            set_sqlite_pragmas(connection, durable)
         except sqlite3.DatabaseError as problem:
             connection.close()
             raise StoreUnavailable(f"database: {problem}") from problem
         return connection
 
     def close(self) -> None:
-        for connection in vars(self._local).values():
-            connection.close()
-        self._local = threading.local()
+        for connection in (self._writing, getattr(self._own, "connection", None)):
+            if connection:
+                connection.close()
+        self._writing, self._own = None, threading.local()
 
 
-def set_sqlite_pragmas(connection: sqlite3.Connection, synchronous: str) -> None:
+class _EachAlone:
+    """Runs each statement in a transaction of its own."""
+
+    __slots__ = ("_durable", "_lanes")
+
+    def __init__(self, lanes: SqliteLanes, durable: bool) -> None:
+        self._lanes = lanes
+        self._durable = durable
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Answer:
+        return self._lanes.run(sql, values, self._durable)
+
+
+class Answer:
+    """What a cursor says after a statement, once it is read."""
+
+    __slots__ = ("_rows", "rowcount")
+    description = True  # reading rows is always allowed; it may be that there are none
+
+    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self._rows
+
+
+def _answer(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Answer:
+    cursor = connection.execute(sql, values)
+    return Answer(cursor.fetchall() if cursor.description else [], cursor.rowcount)
+
+
+def set_sqlite_pragmas(connection: sqlite3.Connection, durable: bool = True) -> None:
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")
+    set_sqlite_synchronous(connection, durable)
+
+
+def set_sqlite_synchronous(connection: sqlite3.Connection, durable: bool) -> None:
+    """Whether a commit waits for the disk."""
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
 
 
 def sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -113,7 +203,7 @@ def sqlite_engine(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        set_sqlite_pragmas(connection, "FULL")
+        set_sqlite_pragmas(connection)
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

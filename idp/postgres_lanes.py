@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from idp.circuit_breaker import CircuitBreaker
 from idp.errors import StoreUnavailable
-from idp.lanes import CONNECT_TIMEOUT, Turn
+from idp.lanes import CONNECT_TIMEOUT
 from idp.postgres_primary import PostgresPrimary
 from idp.prepared_connection import PreparedConnection, check_answers, unanswered
 from idp.store_time import STORE_TIME, Waiting, limited
@@ -101,15 +101,14 @@ class PostgresLanes:
             psycopg.InternalError,  # damaged, or only reading until it takes over
         )
         self.mistakes: tuple[type[Exception], ...] = (psycopg.errors.InFailedSqlTransaction,)
-        self.turn: Turn | None = None
         self.breaker = CircuitBreaker("database", self._probe)
         self._primary = PostgresPrimary(url)
         self._connect_timeout = connect_timeout
         self._room = Room(pool, connect_timeout)
         self._idle: list[PreparedConnection] = []
 
-    def take(self, durable: bool) -> Any:
-        del durable
+    def take(self, durable: bool, whole: bool = False) -> Any:
+        del durable, whole
         self._room.enter()
         try:
             return self._idle.pop()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from idp.circuit_breaker import CircuitBreaker
 from idp.errors import StoreUnavailable, Unreadable
+from idp.lanes import Answer
 from idp.store_time import HUNG, Waiting
 
 if TYPE_CHECKING:
@@ -108,20 +109,6 @@ class PreparedConnection:
 
     def close(self) -> None:
         self._connection.close()
-
-
-class Answer:
-    """What a cursor says after a statement."""
-
-    __slots__ = ("_rows", "rowcount")
-    description = True  # reading rows is always allowed; it may be that there are none
-
-    def __init__(self, rows: list[tuple[Any, ...]], rowcount: int) -> None:
-        self._rows = rows
-        self.rowcount = rowcount
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return self._rows
 
 
 # libpq's numbers: of a result's format and status, of a connection and a transaction.

@@ -24,7 +24,6 @@ class Prepared(NamedTuple):
     sql: str
     names: tuple[str, ...]
     constants: dict[str, Any]
-    is_write: bool
 
 
 def prepare(statement: Statement, dialect: sa.Dialect) -> Prepared:
@@ -32,7 +31,7 @@ def prepare(statement: Statement, dialect: sa.Dialect) -> Prepared:
         statement = statement.build(_dialect_insert(dialect.name))
     compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
     constants = {name: value for name, value in compiled.params.items() if value is not None}
-    return Prepared(str(compiled), tuple(compiled.positiontup), constants, not statement.is_select)
+    return Prepared(str(compiled), tuple(compiled.positiontup), constants)
 
 
 def _dialect_insert(dialect: str) -> Callable[..., Any]:

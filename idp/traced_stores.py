@@ -36,7 +36,7 @@ def trace_statements(database: Database) -> None:
     """Those of its lanes, and those that go by its engine."""
     lanes: Any = database.lanes
     take, give_back, system = lanes.take, lanes.give_back, database.url.get_backend_name()
-    lanes.take = lambda durable: TracedDriver(take(durable), system)
+    lanes.take = lambda *how, **named: TracedDriver(take(*how, **named), system)
     lanes.give_back = lambda driver: give_back(driver.itself)
     lanes.as_lent = lambda driver: TracedDriver(driver, system)
     sa.event.listen(database.engine, "do_execute", _traced_cursor(system))

@@ -326,9 +326,10 @@ def world(
 ) -> Iterator[World]:
     """On SQLite alone, which waits for no disk: what a test writes need not outlive a power cut, as
     on PostgreSQL (tests/machine/postgres.py)."""
-    prepare_connection = lanes.set_sqlite_pragmas
     monkeypatch.setattr(
-        lanes, "set_sqlite_pragmas", lambda connection, _: prepare_connection(connection, "OFF")
+        lanes,
+        "set_sqlite_synchronous",
+        lambda connection, _: connection.execute("PRAGMA synchronous = OFF"),
     )
     folder = tmp_path / "world"
     shutil.copytree(furnished_folder, folder)

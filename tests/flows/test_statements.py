@@ -49,7 +49,9 @@ class Counter:
         self.sent: list[str] = []
         lanes = world.held.database.lanes
         take, give_back = lanes.take, lanes.give_back
-        monkeypatch.setattr(lanes, "take", lambda durable: CountingDriver(take(durable), self.sent))
+        monkeypatch.setattr(
+            lanes, "take", lambda *how, **named: CountingDriver(take(*how, **named), self.sent)
+        )
         monkeypatch.setattr(lanes, "give_back", lambda counting: give_back(counting.driver))
         for event in ("before_cursor_execute", "begin", "commit", "rollback"):
             sa.event.listen(world.held.database.engine, event, self._note(event))

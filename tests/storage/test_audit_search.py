@@ -202,7 +202,7 @@ def below(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def explained(database: Database, how: str, statement: Any, values: dict[str, Any]) -> Any:
-    sql, names, constants, _ = database.prepared(statement)
+    sql, names, constants = database.prepared(statement)
     asked = {**constants, **values}
     with database.engine.connect() as connection:
         return connection.exec_driver_sql(

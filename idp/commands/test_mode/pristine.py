@@ -4,8 +4,10 @@ it."""
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, nullcontext
+from contextlib import closing
+from typing import cast
 
+from idp.lanes import SqliteLanes
 from idp.provider import Provider
 
 
@@ -21,10 +23,8 @@ class Pristine:
     def put_back(self, held: Provider, now: float) -> None:
         """While nobody else writes. The version row goes back too, so what was loaded by it is
         looked at here, lest another change be counted alike."""
-        with (
-            held.database.lanes.turn or nullcontext(),
-            closing(sqlite3.connect(self._path)) as live,
-        ):
+        lanes = cast(SqliteLanes, held.database.lanes)
+        with lanes.turn, closing(sqlite3.connect(self._path)) as live:
             self._kept.backup(live)
         held.catalog.newest(now)
         held.key_ring.newest(now)
