@@ -38,7 +38,8 @@ ROUNDS, LOOKS = 3, 3
 
 _MORE_PEOPLE = """INSERT INTO users SELECT (jsonb_populate_record(u, jsonb_build_object(
     'id', md5(n::text), 'email', n || '@crowd.example', 'email_canonical', n || '@crowd.example'
-    ))).* FROM users u, generate_series(:first, :last) n WHERE u.email = :like"""
+    ))).* FROM users u, generate_series(CAST(:first AS int), CAST(:last AS int)) n
+    WHERE u.email = :like"""
 _LOCKED = """SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)
     FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND mode {} 'AccessExclusiveLock'"""
 _INDEXING = """SELECT count(*) FROM pg_stat_activity
