@@ -29,10 +29,15 @@ def post_json(target: str, body: Mapping[str, Any], **headers: str) -> bytes:
     return _request("POST", target, sent, orjson.dumps(body))
 
 
+def put_json(target: str, body: Mapping[str, Any], **headers: str) -> bytes:
+    sent = {"Content-Type": "application/json", **headers}
+    return _request("PUT", target, sent, orjson.dumps(body))
+
+
 def _request(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", "Accept: */*"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    if method == "POST":
+    if method != "GET":
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body
 

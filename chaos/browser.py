@@ -18,6 +18,12 @@ class Browser:
         self._caller = caller
         self._cookies: dict[str, str] = {}
 
+    def at(self, caller: Caller) -> Browser:
+        """The same one, in front of another server."""
+        other = Browser(caller)
+        other._cookies = dict(self._cookies)
+        return other
+
     def forget(self) -> None:
         self._cookies.clear()
 

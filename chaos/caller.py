@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from bench.messages import get, post, post_json
+from bench.messages import get, post, post_json, put_json
 from chaos.history import FAIL, OK, UNKNOWN, Operation, Pen, address_of
 from chaos.wire import Answer, Line, Unanswered, Unheard
 
@@ -60,6 +60,14 @@ class Caller:
         headers = about.pop("headers", {})
         return await self._ask(
             kind, None, about, lambda own: post_json(target, body, **headers, **own)
+        )
+
+    async def put_json(
+        self, kind: str, target: str, body: Mapping[str, Any], /, **about: Any
+    ) -> Answer | None:
+        headers = about.pop("headers", {})
+        return await self._ask(
+            kind, None, about, lambda own: put_json(target, body, **headers, **own)
         )
 
     async def connect(self) -> None:

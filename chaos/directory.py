@@ -12,7 +12,9 @@ from joserfc.jwk import ECKey
 
 from chaos.registry import (
     CAREFUL,
+    CLERK,
     COLLEAGUE,
+    GUEST,
     KEEPER,
     MACHINE,
     NOISY,
@@ -124,10 +126,15 @@ def _described(users: int) -> dict[str, Any]:
                 "name": f"Company {canary(tenant)}",
                 "roles": [
                     {
-                        "key": "clerk",
+                        "key": CLERK,
                         "name": f"Clerk {canary(tenant)}",
                         "permissions": {"desk": ["desk.open"], "vault": ["vault.open"]},
-                    }
+                    },
+                    {
+                        "key": GUEST,
+                        "name": f"Guest {canary(tenant)}",
+                        "permissions": {"desk": ["desk.open"]},
+                    },
                 ],
             }
             for tenant in (*TENANTS, NOISY)
@@ -150,7 +157,7 @@ def _person(address: str, tenant: str) -> dict[str, Any]:
         "locale": "en-US",
         "zoneinfo": "UTC",
         "email_verified": True,
-        "memberships": [{"tenant": tenant, "roles": ["clerk"]}],
+        "memberships": [{"tenant": tenant, "roles": [CLERK]}],
     }
 
 

@@ -14,13 +14,14 @@ import pyotp
 from bench.registry import CHALLENGE
 from chaos.browser import Browser, hidden, path_of
 from chaos.caller import Caller, Facts
-from chaos.history import FAIL, fingerprint
+from chaos.history import FAIL, Operation, fingerprint
 from chaos.registry import REDIRECT_URI, SCOPE, WEB, canary
 from chaos.wire import Answer
 
 Guess = Callable[[str], Awaitable[Answer | None]]
 
 HOPS = 10
+SIGN_IN = {"sign-in", "password", "code of the app"}  # what is asked with half of a sign-in
 HALFWAY = "halfway"  # the kind of what is asked with a sign-in that is not finished
 STEP, APP = 30, "totp"
 LOOKS, PAUSE = 20, 0.25  # for a letter
@@ -48,6 +49,13 @@ class Person:
     @property
     def may_have_another_letter(self) -> bool:
         return time.time() > self._wrote_at + SECONDS_BETWEEN_LETTERS
+
+    def at(self, caller: Caller) -> Person:
+        """The same one, in front of another server."""
+        other = Person(caller, self.email, self.passwords[0])
+        other._browser = self._browser.at(caller)
+        other._is_signed_in = self._is_signed_in
+        return other
 
     async def authorize(self, client_id: str, *, meant: bool = False) -> str:
         """A code by single sign-on, or nothing."""
@@ -211,6 +219,11 @@ class Person:
         """The step that gives the code has started a session, as the audit log tells."""
         facts = self._code(answer)
         return {**facts, "audit": "sign_in.succeeded"} if "shows" in facts else facts
+
+
+def is_lost(operation: Operation) -> bool:
+    """A sign-in that lay in Redis when that went, or was slow, has to begin anew."""
+    return operation.status == 400 and operation.kind in SIGN_IN
 
 
 def _request(client_id: str, prompt: str = "") -> str:

@@ -8,7 +8,12 @@ from bench.messages import basic
 from chaos.caller import Caller
 from chaos.person import Person
 from chaos.products import Products
-from chaos.registry import WEB, personnel, secret_of
+from chaos.registry import GUEST, WEB, personnel, secret_of
+
+
+def roles_of(email: str) -> str:
+    """The register of a person's roles."""
+    return f"roles {email}"
 
 
 class Personnel:
@@ -28,7 +33,7 @@ class Personnel:
         """Disable who is enabled, or enable who is disabled; then see whether it holds. What was
         not answered is asked again the next time, until it is."""
         if self._is_disabled is not True:
-            await self._disable()
+            await self.disable()
         else:
             await self._enable()
         if self._is_disabled is not None:
@@ -44,9 +49,25 @@ class Personnel:
             if family:
                 await self._products.refresh(family, meant=meant)
 
-    async def _disable(self) -> None:
-        done = await self._ask("disable", ends=[self._who], audit="person.disabled")
+    async def disable(self, *also: str) -> None:
+        """Which ends, beside the person, what else is theirs."""
+        ends = [self._who, *also]
+        done = await self._ask("disable", ends=ends, audit="person.disabled")
         self._is_disabled = True if done else None
+
+    async def demote(self) -> None:
+        """To a role that opens the same product."""
+        if not self._token:
+            await self._get_token()
+        where, headers = f"{self._where}/roles", {"Authorization": f"Bearer {self._token}"}
+        held = await self._caller.get("held roles", where, headers=headers)
+        seen = next(iter(held.headers(b"etag")), "") if held is not None else ""
+        await self._caller.put_json(
+            *("roles", where, {"roles": [GUEST]}),
+            headers={**headers, "If_Match": seen},
+            register=roles_of(self._colleague.email),
+            wrote=str([GUEST]),
+        )
 
     async def _enable(self) -> None:
         done = await self._ask("enable", revives=self._who, audit="person.enabled")

@@ -119,10 +119,12 @@ class Products:
         )
         return None
 
-    async def userinfo(self, family: Family, *, meant: bool = False, register: str = "") -> None:
+    async def userinfo(
+        self, family: Family, *, meant: bool = False, register: str = "", claim: str = "name"
+    ) -> None:
         answer = await self.caller.get(
             *("userinfo", "/userinfo"),
-            lambda answer: {"read": answer.json.get("name", "")} if answer.status == 200 else {},
+            lambda answer: {"read": str(answer.json.get(claim))} if answer.status == 200 else {},
             headers={"Authorization": f"Bearer {family.access}"},
             shows=f"family {family.name}",
             register=register,

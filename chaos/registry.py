@@ -18,6 +18,7 @@ SCOPE = "openid profile email offline_access"
 WEB, SPA, STRICT = "web", "spa", "strict"
 VAULT = "vault"  # demands a second factor
 MACHINE, SIGNING = "machine", "signing"
+CLERK, GUEST = "clerk", "guest"  # roles: everybody has the first, and both open the desk
 KEEPER = "keeper"  # makes and revokes signing keys, by the management API
 
 

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from chaos.crowd import FIRST, Crowd, run_alone
 from chaos.evidence import Evidence
-from chaos.history import Operation
 from chaos.load import MIXED
-from chaos.person import HALFWAY, Person
+from chaos.person import HALFWAY, Person, is_lost
 from chaos.products import Family
 from chaos.registry import CAREFUL, PASSWORD, STRICT, VAULT, WEB, email
 from chaos.report import percentile
@@ -19,7 +18,6 @@ from tests.machine.redis_faults import FAULTS
 HELD = 30.0  # seconds that each fault lasts, at most half of its share
 WELL_WITHIN = 1.0
 SLOWER = 2.0
-SIGN_IN = {"sign-in", "password", "code of the app"}  # what is asked with half of a sign-in
 
 
 class Past:
@@ -78,7 +76,7 @@ class Redis(Scenario):
         """Nothing fails from the first moment on, since the database is asked instead. That nothing
         is good again is I1, I2, I4 and I6."""
         for each in evidence.operations:
-            if each.is_wrong and not _is_lost(each):
+            if each.is_wrong and not is_lost(each):
                 yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
             if each.kind == HALFWAY and each.shows:
                 yield f"operation {each.number} got a code for half of a sign-in"
@@ -89,11 +87,6 @@ class Redis(Scenario):
         during = percentile([each.latency for each in load if each.start >= first], 0.95)
         if during > before * SLOWER * run.patience:
             yield f"it took {during:.0f} ms (p95), and {before:.0f} before"
-
-
-def _is_lost(sign_in: Operation) -> bool:
-    """It lay in Redis when that went, and has to begin anew."""
-    return sign_in.status == 400 and sign_in.kind in SIGN_IN
 
 
 SCENARIO = Redis()

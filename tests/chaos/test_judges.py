@@ -7,10 +7,12 @@ from typing import Any, cast
 import pytest
 
 from chaos.caller import NO_RETRY
+from chaos.crowd import FIRST
 from chaos.history import FAIL, UNKNOWN, Fault, Operation
 from chaos.person import HALFWAY
 from chaos.scenario import Run, Scenario
 from chaos.scenarios import scenarios
+from chaos.scenarios.r23_isolated_node import DATABASE, REDIS
 from tests.chaos.forged import operation, seen
 
 SCENARIOS = scenarios()
@@ -52,7 +54,10 @@ def test_r4_nobody_waits_much_longer_than_before() -> None:
 
 
 SILENT: dict[str, Any] = {"faults": (Fault("silence", 10.0, 30.0),)}
-NOTICED = (failed(12, 503, kind="ready"), operation(31, kind="ready"))
+NOTICED = (
+    failed(12, 503, kind="ready", user=FIRST),
+    operation(31, kind="ready", user=FIRST),
+)
 
 
 def test_r7_what_is_not_done_is_refused_by_503_that_says_when_to_come_again() -> None:
@@ -88,3 +93,49 @@ def test_r7_rows_that_were_locked_for_nobody_are_seen() -> None:
     locked: dict[str, Any] = {"faults": (Fault("locks", 10.0, 30.0),)}
     assert judged("R7", **locked) == 1
     assert judged("R7", failed(12, 503), **locked) == 0
+
+
+def cut_off(name: str, node: str = "1") -> dict[str, Any]:
+    """The server of every operation that does not say otherwise."""
+    return {"faults": (Fault(f"{name}{node}", 10.0, 30.0),)}
+
+
+def test_r23_whoever_is_not_cut_off_notices_nothing() -> None:
+    for name in (REDIS, DATABASE):
+        assert judged("R23", *NOTICED, failed(12, 503, node="2"), **cut_off(name)) == 1
+        unready = failed(12, 503, kind="ready", node="2", user=FIRST)
+        assert judged("R23", *NOTICED, unready, **cut_off(name)) == 1
+
+
+def test_r23_a_server_that_is_cut_off_and_ready_is_seen() -> None:
+    for name in (REDIS, DATABASE):
+        assert judged("R23", operation(12, kind="ready"), **cut_off(name)) == 1
+        assert judged("R23", *NOTICED, operation(20, kind="ready"), **cut_off(name)) == 1
+        assert judged("R23", *NOTICED, **cut_off(name)) == 0
+
+
+def test_r23_a_server_without_its_database_remembers_nothing_but_keys() -> None:
+    known = operation(12, kind="userinfo", user=FIRST)
+    assert judged("R23", *NOTICED, known, **cut_off(DATABASE)) == 1
+    assert judged("R23", *NOTICED, known, **cut_off(REDIS)) == 0
+    assert judged("R23", *NOTICED, operation(12, kind="jwks"), **cut_off(DATABASE)) == 0
+
+
+def published(start: float, *kids: str, **said: Any) -> Operation:
+    return operation(start, kind="jwks", keys={each: {} for each in kids}, **said)
+
+
+def test_r23_a_key_that_a_server_does_not_know_is_seen() -> None:
+    made = operation(12, kind="rotate", node="2", register="signing keys", wrote="a b")
+    for name, count in ((REDIS, 1), (DATABASE, 0)):
+        assert judged("R23", *NOTICED, made, published(14, "a"), **cut_off(name)) == count
+        assert judged("R23", *NOTICED, made, published(13.2, "a"), **cut_off(name)) == 0
+    late = published(32, "a")
+    assert judged("R23", *NOTICED, made, late, **cut_off(DATABASE)) == 1
+    assert judged("R23", *NOTICED, made, published(14, "a", "b"), **cut_off(REDIS)) == 0
+
+
+def test_r23_a_revoked_key_that_is_still_published_is_seen() -> None:
+    over = operation(12, node="2", ends=["key a"])
+    assert judged("R23", *NOTICED, over, published(14, "a", "b"), **cut_off(REDIS)) == 1
+    assert judged("R23", *NOTICED, over, published(14, "b"), **cut_off(REDIS)) == 0

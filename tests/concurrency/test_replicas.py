@@ -14,10 +14,8 @@ import requests
 
 from idp import setup
 from idp.provider import Provider
-from idp.tokens import signing_keys
 from tests.concurrency.conftest import Town, furnish
 from tests.concurrency.load import Load
-from tests.concurrency.volley import ask
 from tests.concurrency.workers import wait_until
 from tests.machine.nginx import deployed_nginx
 from tests.machine.postgres import Postgres
@@ -115,33 +113,6 @@ def test_a_sign_in_goes_on_at_whichever_server_is_asked(door: Door) -> None:
     for _ in range(4):
         assert signed_in(door, visitor)["id_token"]
     visitor.close()
-
-
-def test_what_one_server_has_revoked_no_other_takes(door: Door) -> None:
-    town = door.town
-    tokens = town.tokens(scope="openid offline_access")
-    refresh = tokens["refresh_token"]
-    first, second = door.ports.values()
-    assert ask(second, town.introspection(tokens["access_token"])).json["active"]
-    assert ask(first, town.revocation(refresh)).status == 200
-    assert not ask(second, town.introspection(tokens["access_token"])).json["active"]
-    assert ask(second, town.refreshment(refresh)).error == "invalid_grant"
-
-
-def test_a_key_that_is_made_elsewhere_is_in_the_key_set_of_each(door: Door) -> None:
-    held = door.town.running.held
-    known = {key["kid"] for key in key_set(door, "idp-2")}
-    with held.database.transaction() as db:
-        lead = held.settings.signing_key_lead
-        signing_keys.rotate(db, held.secret_keys, "ES256", lead, held.clock())
-    for name in door.ports:
-        wait_until(lambda name=name: {key["kid"] for key in key_set(door, name)} > known)  # type: ignore[misc]
-
-
-def key_set(door: Door, name: str) -> list[dict[str, str]]:
-    answer = requests.get(f"http://127.0.0.1:{door.ports[name]}/jwks", timeout=5)
-    keys: list[dict[str, str]] = answer.json()["keys"]
-    return keys
 
 
 def test_fault_01_the_other_server_answers_when_one_is_killed(door: Door) -> None:
