@@ -6,6 +6,7 @@ is committed. `public_message` may be shown to anybody; `detail` goes to the log
 
 from __future__ import annotations
 
+import errno
 import re
 
 _UNTOLD = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
@@ -102,6 +103,13 @@ class StoreUnavailable(Refusal):
             "The service is unavailable for a moment. Please try again.",
             detail,
         )
+
+
+def no_room(problem: BaseException) -> StoreUnavailable | None:
+    """A refusal if it is a disk that is full, as that of temporary files."""
+    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreUnavailable(f"disk: {problem}")
+    return None
 
 
 class Unreadable(Refusal):

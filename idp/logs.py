@@ -1,13 +1,20 @@
-"""Structured logs: one JSON line an event, on standard error, with no secret in it."""
+"""Structured logs: one JSON line an event, on standard error, with no secret in it.
+
+A line that can't be written, where the disk is full or nobody reads, is counted and no more:
+whoever was about to be refused still is, and not failed.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 import threading
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
+from idp.measures import MEASURES
 from idp.traces import TRACES
 
 
@@ -18,6 +25,24 @@ class _Answering(threading.local):
 
 
 ANSWERING = _Answering()
+
+
+class _Lines:
+    """A file, for those who write a line and flush it."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._file.write(text)
+        return 0
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            MEASURES.count("log_lines_lost")
 
 
 def configure(level: str) -> None:
@@ -31,7 +56,8 @@ def configure(level: str) -> None:
         structlog.processors.format_exc_info,
     ]
     as_json = structlog.processors.JSONRenderer()
-    handler = logging.StreamHandler(sys.stderr)
+    lines = cast(TextIO, _Lines(sys.stderr))
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=steps,
@@ -43,7 +69,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*steps, as_json],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(lines),
         cache_logger_on_first_use=True,
     )
 

@@ -38,6 +38,7 @@ COUNTED = {
     "audit_events": Kind("Events written to the audit log.", ("tag",)),
     "deliveries": Kind("Letters, texts and sign-outs that ended so.", ("kind", "outcome")),
     "passwords_refused": Kind("Passwords that found no room to be hashed: answered 503.", ()),
+    "log_lines_lost": Kind("Lines of the log that could not be written at once.", ()),
 }
 TIMED = {
     "request": Kind("Time until a request was answered.", ("endpoint",)),

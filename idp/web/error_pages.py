@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable
+from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable, no_room
 from idp.settings import RETRY_AFTER
 from idp.web.context import provider, request_id
 from idp.web.manage import problems, refusals
@@ -74,6 +74,8 @@ def _show_failure(error: Exception) -> Response:
     """Whatever we did not foresee: logged with its trace, told without it."""
     if isinstance(error, HTTPException):
         return _show_http_error(error)
+    if full := no_room(error):
+        return _show_refusal(full)
     log.error("failed", exc_info=error)
     return Response(render_template("error.html", **told_of(Failure())), 500)
 

@@ -8,7 +8,6 @@ from flask import Response, send_file
 
 from idp import evidence
 from idp.directory.history import Reader
-from idp.errors import Refusal
 from idp.web.context import now, provider
 
 MEDIA_TYPE = "application/jsonl"
@@ -22,7 +21,7 @@ def download(reader: Reader, whose: str) -> Response:
     file = TemporaryFile()  # noqa: SIM115 - the answer closes it
     try:
         file.writelines(lines)
-    except Refusal:
+    except BaseException:
         file.close()
         raise
     file.seek(0)

@@ -13,7 +13,16 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
 from idp.directory.acting import RECENT, Mistake, RecentSignInNeeded, TooOften
-from idp.errors import BearerRefusal, Busy, Failure, PageRefusal, Refusal, StoreUnavailable, told
+from idp.errors import (
+    BearerRefusal,
+    Busy,
+    Failure,
+    PageRefusal,
+    Refusal,
+    StoreUnavailable,
+    no_room,
+    told,
+)
 from idp.oidc.challenges import challenges
 from idp.settings import RETRY_AFTER
 from idp.web.context import provider, request_id
@@ -83,7 +92,7 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         refusals.tell(error)
         return error
-    if away := provider().database.outage(error):
+    if away := provider().database.outage(error) or no_room(error):
         return _refusal(away)
     if isinstance(error, sa.exc.IntegrityError):
         sentence = told("Something else was changed at the same time. Read it again.")
