@@ -23,10 +23,14 @@ def damage_of(town: Town) -> Iterator[str]:
 def damage_in(file: Path) -> Iterator[str]:
     """In a file of SQLite's."""
     with closing(sqlite3.connect(file)) as connection:
-        if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
-            yield f"{file} is damaged"
-        if connection.execute("PRAGMA foreign_key_check").fetchall():
-            yield f"{file} has rows whose others are gone"
+        try:
+            found = connection.execute("PRAGMA integrity_check").fetchall()
+            if found != [("ok",)]:
+                yield f"{file} is damaged: {found}"
+            if connection.execute("PRAGMA foreign_key_check").fetchall():
+                yield f"{file} has rows whose others are gone"
+        except sqlite3.DatabaseError as problem:
+            yield f"{file} is damaged: {problem}"
 
 
 def _damage_at(port: int, database: str) -> Iterator[str]:

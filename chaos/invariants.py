@@ -187,11 +187,13 @@ def health_returns(evidence: Evidence, *, within: float) -> Iterator[str]:
 
 
 def recoveries(history: History) -> Iterator[tuple[Fault, float | None, float]]:
-    """For each fault, seconds from its end until the last wrong answer to what was asked before the
-    next fault, None if nothing was right after that; and when that next one was."""
+    """For each fault, seconds from its end until the last wrong answer before the next fault, None
+    if nothing was right after that; and when that next one was, to which belongs what was in hand
+    then."""
     ends = [*(each.start for each in history.faults[1:]), float("inf")]
     for fault, until in zip(history.faults, ends, strict=True):
-        since = [each for each in history.operations if fault.end < each.start < until]
+        after = [each for each in history.operations if fault.end < each.start]
+        since = [each for each in after if each.end <= until]
         wrong = max((each.start for each in since if each.is_wrong), default=fault.end)
         is_right = any(each.start > wrong for each in since if not each.is_wrong)
         yield fault, wrong - fault.end if is_right or not since else None, until

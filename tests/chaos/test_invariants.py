@@ -216,6 +216,14 @@ def test_i9_health_that_does_not_return_in_time_is_seen() -> None:
     assert not [*invariants.health_returns(seen(*right, refused, faults=faults), within=3.0)]
 
 
+def test_i9_what_is_in_hand_when_the_next_fault_begins_is_not_the_last_one_s() -> None:
+    faults = (Fault("a break", 10, 20), Fault("another", 30, 31))
+    right, cut = operation(21), operation(29.8, 31, UNKNOWN)
+    assert not [*invariants.health_returns(seen(right, cut, faults=faults), within=3.0)]
+    wrong = operation(29.2, 29.7, FAIL)
+    assert [*invariants.health_returns(seen(right, wrong, cut, faults=faults), within=3.0)]
+
+
 def test_all_of_them_are_checked() -> None:
     assert list(invariants.INVARIANTS) == [f"I{number}" for number in range(1, 9)]
     broken = seen(
