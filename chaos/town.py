@@ -15,6 +15,7 @@ import requests
 
 from chaos import directory
 from chaos.load import Plan
+from tests.credentials.stand_ins import MailServer, mail_server
 from tests.machine.postgres import OWNER, Postgres, database_name, start_postgres
 from tests.machine.processes import LOOPBACK, free_port
 from tests.machine.provider_process import RunningProvider, start_provider
@@ -29,10 +30,10 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 @dataclass
 class Town:
-    """`postgres` and `redis` are None on SQLite; `ports_of_postgres` are that of `postgres` and one
-    where the provider looks for another, and `clusters` all that end with the town. `users` is how
-    many virtual users there are, and `loads` how many loads there have been: each has numbers of
-    its own for its operations."""
+    """`postgres` and `redis` are None on SQLite, `post` where letters stay in an inbox.
+    `ports_of_postgres` are that of `postgres` and one where the provider looks for another, and
+    `clusters` all that end with the town. `users` is how many virtual users there are, and `loads`
+    how many loads there have been: each has numbers of its own for its operations."""
 
     folder: Path
     running: RunningProvider
@@ -41,6 +42,7 @@ class Town:
     redis: RedisServer | None = None
     ports_of_postgres: tuple[int, ...] = ()
     clusters: list[Postgres] = field(default_factory=list)
+    post: MailServer | None = None
     loads: int = 0
     is_behind_proxy: ClassVar[bool] = False
 
@@ -105,6 +107,16 @@ def _of_either(url: str, ports: tuple[int, int]) -> str:
     """The same database, at whichever port somebody writes."""
     hosts, where = ",".join([LOOPBACK] * len(ports)), ",".join(map(str, ports))
     return f"postgresql://{OWNER}@/{database_name(url)}?host={hosts}&port={where}"
+
+
+@contextmanager
+def town_with_mail(folder: Path, users: int, **settings: Any) -> Iterator[Town]:
+    """Letters leave by a mail server of its own."""
+    with mail_server() as post:
+        own = {"demo_inbox": False, "smtp_url": post.url}
+        with town_on_postgres(folder, users, **own, **settings) as town:
+            town.post = post
+            yield town
 
 
 @contextmanager

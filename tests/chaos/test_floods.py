@@ -12,6 +12,7 @@ from chaos.crowd import FIRST
 from chaos.history import FAIL, Fault, Operation
 from chaos.registry import NOISY
 from chaos.scenario import Run, Size
+from chaos.scenarios import r11_mail as r11
 from chaos.scenarios import r18_argon2_flood as r18
 from chaos.scenarios import r19_noisy_tenant as r19
 from tests.chaos.forged import operation, seen
@@ -102,3 +103,33 @@ def test_r19_what_is_refused_of_others_or_not_at_all_is_seen(
     operations: list[Operation], held_up: set[str]
 ) -> None:
     assert number_of(r19.refused(seen(*operations), held_up)) == 1
+
+
+@pytest.mark.parametrize(
+    ("heard", "wrong"),
+    [(["a", "b"], 0), (["a"], 1), (["a", "b", "b"], 1), (["a", "b", r11.EXPIRED], 1)],
+)
+def test_r11_a_letter_that_is_lost_sent_twice_or_too_late_is_seen(
+    heard: list[str], wrong: int
+) -> None:
+    assert number_of(r11.sent_once(["a", "b"], heard)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("tries", "seconds", "wrong"), [(1, 0.0, 0), (3, 6.1, 0), (3, 5.9, 1), (6, 396.0, 0)]
+)
+def test_r11_whoever_does_not_back_off_is_seen(tries: int, seconds: float, wrong: int) -> None:
+    assert number_of(r11.backed_off([(tries, seconds)])) == wrong
+
+
+@pytest.mark.parametrize(("seconds", "wrong"), [(0.119, 0), (0.121, 1), (0.079, 1)])
+def test_r11_whoever_waits_for_the_mail_server_is_seen(seconds: float, wrong: int) -> None:
+    told = [*lasting(0, 0.1), *lasting(150, seconds)]
+    assert number_of(r11.unmoved(told, 100.0, 20.0)) == wrong
+
+
+@pytest.mark.parametrize(("seconds", "wrong"), [(0.104, 0), (0.106, 1)])
+def test_r11_whoever_tells_who_is_known_by_time_is_seen(seconds: float, wrong: int) -> None:
+    known, unknown = r11.ASKED
+    told = [*lasting(0, 0.1, kind=unknown), *lasting(150, seconds, kind=known)]
+    assert number_of(r11.alike(told, 5.0)) == wrong

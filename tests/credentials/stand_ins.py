@@ -87,14 +87,18 @@ def twilio() -> Iterator[Twilio]:
 class MailServer:
     """`answers` are the next replies to a message, and `to_names` to a recipient; 250 once they are
     used up. `at_the_end` is what it says to a goodbye. It `dawdles` for so many seconds before it
-    takes a recipient, and again before it takes a message."""
+    answers to a recipient, and again to a message, which it has."""
 
-    url: str = ""
     answers: list[str] = field(default_factory=list)
     to_names: list[str] = field(default_factory=list)
     at_the_end: str = "221 Bye"
     dawdles: float = 0.0
     heard: list[EmailMessage] = field(default_factory=list)
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -108,10 +112,10 @@ class MailServer:
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        await sleep(self.dawdles)
         answer = self.answers.pop(0) if self.answers else "250 OK"
         if answer.startswith("250"):
             self.heard.append(BytesParser(policy=default).parsebytes(envelope.content or b""))  # type: ignore[arg-type]
+        await sleep(self.dawdles)
         return answer
 
     async def handle_QUIT(  # noqa: N802
@@ -119,14 +123,19 @@ class MailServer:
     ) -> str:
         return self.at_the_end
 
+    def up(self) -> None:
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    def down(self) -> None:
+        self._controller.stop()
+
 
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
-    handler, port = MailServer(), free_port()
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
-    controller.start()
-    handler.url = f"smtp://127.0.0.1:{port}"
+    server = MailServer()
+    server.up()
     try:
-        yield handler
+        yield server
     finally:
-        controller.stop()
+        server.down()
