@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from pypdf import PdfReader
 from werkzeug.datastructures import FileStorage
@@ -118,6 +119,19 @@ def test_the_form_is_printed_with_what_was_asked_in_any_script(story: Story) -> 
         assert said in text
     again = browser.get(f"/manage/northwind/access/{story.id}/form.pdf")
     assert again.data == answer.data
+
+
+def test_the_form_carries_the_shapes_of_its_letters_and_not_how_they_vary(story: Story) -> None:
+    story.ask()
+    answer = inside(story.world).get(f"/manage/northwind/access/{story.id}/form.pdf")
+    printed: Any = PdfReader(BytesIO(answer.data)).pages[0]
+    fonts = printed["/Resources"]["/Font"]
+    [font] = [each.get_object()["/DescendantFonts"][0] for each in fonts.values()]
+    file = TTFont(BytesIO(font["/FontDescriptor"]["/FontFile2"].get_data()))
+    shapes = [file["glyf"][name] for name in file.getGlyphOrder()]
+    assert sum(shape.numberOfContours != 0 for shape in shapes) > 40
+    assert len(answer.data) < 16_000
+    assert "gvar" not in file
 
 
 @pytest.mark.parametrize(("reason", "is_wide"), [("Învățare\nи обучение", False), ("字", True)])
