@@ -5,12 +5,13 @@ it, and what it promised is checked from what was written down meanwhile.
 tenth of the time, `--bounded` a few seconds, which is what the tests do.
 
 From the bottom up: `registry` and `directory` say who lives in the town, `town` runs it (real
-processes, PostgreSQL, Redis); `wire`, `caller`, `browser`, `person`, `products` and `personnel` are
-what one virtual user does, and `load` many of them, in a process of its own with open arrivals.
-Each request is one line of the `history`: ok, fail, or unknown where there was no answer. Each says
-where it comes from by an address that holds its number, so that the audit log tells of it alone.
-`evidence` is the history with what the database, letters and log say afterwards, `invariants` are
-I1 to I9 over it, and `report` is the table.
+processes, PostgreSQL, Redis), and `nodes` three servers of it that can each be cut off; `wire`,
+`caller`, `browser`, `person`, `products` and `personnel` are what one virtual user does, and `load`
+many of them, in a process of its own with open arrivals. Each request is one line of the `history`:
+ok, fail, or unknown where there was no answer. Each says where it comes from by an address that
+holds its number, so that the audit log tells of it alone. `evidence` is the history with what the
+database, letters and log say afterwards, `invariants` are I1 to I9 over it, and `report` is the
+table.
 
 A scenario is one file in `scenarios/`, which names its `SCENARIO`:
 
