@@ -209,7 +209,7 @@ def postgres_engine(url: sa.URL, pool: int, lanes: PostgresLanes) -> sa.Engine:
                     raise
 
     engine = sa.create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        url.set(drivername="postgresql+psycopg", query={}),  # whom to ask, the lanes know
         paramstyle="format",
         pool_size=pool,
         pool_timeout=CONNECT_TIMEOUT,

@@ -275,6 +275,21 @@ def test_sqlite_s_writers_of_one_process_wait_for_their_turn_and_not_for_ever(
     assert threads_at_once(write, threads=2) == ["", ""]
 
 
+def test_of_several_postgresql_servers_the_one_that_is_there_is_found(
+    postgres_url: Callable, unused_port: int
+) -> None:
+    url = sa.make_url(postgres_url())
+    either = url.set(host=None, port=None).render_as_string() + f"?host={url.host},{url.host}"
+    for ports in (f"{unused_port},{url.port}", f"{url.port},{unused_port}", f"{url.port}"):
+        with closing(Database(f"{either}&port={ports}")) as database:
+            for _ in range(2):
+                with database.connection() as db:
+                    assert db.rows(sa.select(sa.func.inet_server_port())) == [(url.port,)]
+                database.close()
+    with pytest.raises(SetupMistake, match="names 2 hosts and 3 ports"):
+        Database(f"{either}&port=1,2,3")
+
+
 def test_a_page_that_has_read_is_not_lost_with_its_connection(
     postgres: Postgres, postgres_url: Callable
 ) -> None:
