@@ -29,8 +29,8 @@ A scenario is one file in `scenarios/`, which names its `SCENARIO`:
         def judge(self, run, evidence):                # a sentence for whatever else is wrong
             yield from ()
 
-`town` is what makes another town than the usual one (four workers on PostgreSQL and Redis),
-`settings` are the provider's that differ, `mix` other visits than the usual ones. What a scenario
-asks by itself it asks by a `Crowd`, or writes with `run.pen`, so that the invariants see it. It
-leaves the town as whole as it found it: the tests run several on one.
+`town` is what makes another town than the usual one (four workers on PostgreSQL and Redis), as
+`pair`, `settings` are the provider's that differ, `mix` other visits than the usual ones. What a
+scenario asks by itself it asks by a `Crowd`, or writes with `run.pen`, so that the invariants see
+it. It leaves the town as whole as it found it: the tests run several on one.
 """

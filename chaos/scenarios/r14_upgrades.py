@@ -51,7 +51,7 @@ class Upgrades(Scenario):
     number = "R14"
     title = "an upgrade while it serves"
     size = Size(rate=100, seconds=600)
-    bounded = Size(rate=8, seconds=4)
+    bounded = Size(rate=4, seconds=4)
     recovery = 0.0
     mix = ORDINARY
     town = staticmethod(pair_of_servers)
