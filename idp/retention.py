@@ -61,7 +61,6 @@ _SPENT = (
     _some(
         AttemptLimit, AttemptLimit.paused_until <= _NOW, AttemptLimit.last_failed_at <= _A_DAY_AGO
     ),
-    _some(Grant, Grant.code_used_at.is_(None), Grant.code_expires_at <= _A_DAY_AGO),
     _some(Grant, Grant.expires_at <= _LONG_AGO),
     _some(
         OutboxMessage,
@@ -86,7 +85,7 @@ TABLES = {table for table, _ in _COUNTED}
 
 
 def sweep(database: Database, now: float, day: float = DAY) -> int:
-    """How many rows went. Codes that were spent and grants that ended stay `KEEP_SPENT`, so that a
+    """How many rows went. Codes, spent or not, and grants that ended stay `KEEP_SPENT`, so that a
     late replay is still recognised. So many go at once that nobody waits long. A soak's `day` is
     shorter."""
     deleted = 0

@@ -30,15 +30,7 @@ class Grant(Base):
     """
 
     __tablename__ = "grants"
-    __table_args__ = (
-        sa.CheckConstraint(ONE_STANDING, name="one_standing"),
-        sa.Index(
-            "ix_grants_unspent",
-            "code_expires_at",
-            sqlite_where=sa.text("code_used_at IS NULL"),
-            postgresql_where=sa.text("code_used_at IS NULL"),
-        ),
-    )
+    __table_args__ = (sa.CheckConstraint(ONE_STANDING, name="one_standing"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     client_id: Mapped[str] = mapped_column(sa.ForeignKey("clients.client_id", ondelete="CASCADE"))

@@ -83,6 +83,15 @@ def test_a_spent_code_is_known_as_long_as_what_it_gave_may_live(
     assert count(either_world, "grants") == 0
 
 
+def test_a_code_that_nobody_redeemed_goes_like_one_that_was(either_world: World) -> None:
+    either_world.browser().code()
+    dead_at = START + either_world.settings.session_absolute_lifetime
+    sweep(either_world, dead_at + KEEP_SPENT - 1)
+    assert count(either_world, "grants") == 1
+    sweep(either_world, dead_at + KEEP_SPENT)
+    assert count(either_world, "grants") == 0
+
+
 def test_a_replay_is_recognised_after_a_sweep(either_world: World) -> None:
     visitor = either_world.browser()
     code = visitor.code(scope="openid offline_access")
