@@ -8,7 +8,7 @@ was cut off goes on with the step that is not done.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,8 @@ def _step(
     for _ in range(TRIES):
         try:
             _limit_waiting(connection)
-            upgrade_within(connection, seal, revision, versions=versions, beside_servers=serves)
+            with _at_once(connection):
+                upgrade_within(connection, seal, revision, versions=versions, beside_servers=serves)
         except sa.exc.OperationalError as problem:
             if getattr(problem.orig, "sqlstate", None) not in _KEPT_WAITING:
                 raise
@@ -76,6 +77,11 @@ def _step(
         " before it is done, nothing of it is, and whoever serves goes on. Let that end, and run"
         " `idp db upgrade` again (docs/operate.md, Upgrading)."
     )
+
+
+def _at_once(connection: sa.Connection) -> AbstractContextManager[object]:
+    """SQLite's lock is that of its transaction: before it is held, another may do the same step."""
+    return connection.begin() if _is_sqlite(connection) else nullcontext()
 
 
 def _limit_waiting(connection: sa.Connection) -> None:
