@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -85,10 +86,12 @@ class SqliteLanes:
         """One that nobody could end the transaction of is not used again."""
         if isinstance(driver, _EachAlone):
             return
-        if driver.in_transaction:
-            self._writing = None
-            driver.close()
-        self.turn.leave()
+        try:
+            if driver.in_transaction:
+                self._writing = None
+                driver.close()
+        finally:
+            self.turn.leave()
 
     def run(self, sql: str, values: Sequence[Any], durable: bool) -> Answer:
         if not sql.startswith("SELECT"):
@@ -105,7 +108,8 @@ class SqliteLanes:
         if self._writing is None:
             self._writing = self._open(durable)
         elif self._is_durable != durable:
-            set_sqlite_synchronous(self._writing, durable)
+            with _outages_told():
+                set_sqlite_synchronous(self._writing, durable)
         self._is_durable = durable
         return self._writing
 
@@ -121,20 +125,18 @@ class SqliteLanes:
         return driver
 
     def _open(self, durable: bool) -> sqlite3.Connection:
-        try:
+        with _outages_told():
             connection = sqlite3.connect(
                 self._path,
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=STATEMENTS,
             )
-        except sqlite3.OperationalError as problem:
-            raise StoreUnavailable(f"database: {problem}") from problem
-        try:
-            set_sqlite_pragmas(connection, durable)
-        except sqlite3.DatabaseError as problem:
-            connection.close()
-            raise StoreUnavailable(f"database: {problem}") from problem
+            try:
+                set_sqlite_pragmas(connection, durable)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def close(self) -> None:
@@ -174,6 +176,15 @@ class Answer:
 def _answer(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Answer:
     cursor = connection.execute(sql, values)
     return Answer(cursor.fetchall() if cursor.description else [], cursor.rowcount)
+
+
+@contextmanager
+def _outages_told() -> Iterator[None]:
+    """For what nobody has asked for yet."""
+    try:
+        yield
+    except sqlite3.DatabaseError as problem:
+        raise StoreUnavailable(f"database: {problem}") from problem
 
 
 def set_sqlite_pragmas(connection: sqlite3.Connection, durable: bool = True) -> None:

@@ -137,6 +137,21 @@ def test_a_sqlite_connection_that_is_left_in_a_transaction_is_not_used_again(
     assert number_in(noted, durable=True) == 3
 
 
+def test_a_sqlite_file_that_fails_before_anything_is_asked_of_it_is_away(
+    noted: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_connection: sqlite3.Connection, _durable: bool) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with noted.transaction(durable=True):
+        monkeypatch.setattr(lanes, "set_sqlite_synchronous", fails)
+    with pytest.raises(StoreUnavailable), noted.transaction(durable=False):
+        raise AssertionError("it began")
+    monkeypatch.undo()
+    with noted.transaction(durable=False) as db:
+        assert db.run(sa.update(NOTES).values(number=2)) == 1
+
+
 def test_postgresql_has_no_more_connections_than_its_pool(postgres_url: Callable) -> None:
     url = postgres_url()
     with closing(Database(url, pool=2)) as database:
