@@ -37,7 +37,7 @@ from idp.errors import (
     described,
 )
 from idp.logs import ANSWERING
-from idp.oidc.challenges import challenges
+from idp.oidc.challenges import bearer_challenge, challenges
 from idp.possession import dpop_nonce
 from idp.provider import Provider
 from idp.secret_values import new_id
@@ -264,14 +264,16 @@ def _refused(route: Route, refusal: Refusal, environ: Environ) -> Response | Pag
     if isinstance(refusal, PageRefusal) or route.endpoint is authorize:
         values = {"refusal": refusal, "request_id": environ[REQUEST_ID]}
         return Page("error.html", values, refusal.status, (*NO_STORE, *away))
-    challenge = _challenge(refusal, environ.get("HTTP_AUTHORIZATION", ""))
+    challenge = _challenge(route, refusal, environ.get("HTTP_AUTHORIZATION", ""))
     error = {"error": refusal.code, "error_description": described(refusal.public_message)}
     body = error if refusal.code else {}
     return json_response(body, refusal.status, (*NO_STORE, *away, *challenge))
 
 
-def _challenge(refusal: Refusal, authorization: str) -> Headers:
+def _challenge(route: Route, refusal: Refusal, authorization: str) -> Headers:
     if isinstance(refusal, BearerRefusal):
+        if not route.gives_nonce:
+            return (bearer_challenge(error=refusal.code),)
         return challenges(authorization, error=refusal.code)
     if isinstance(refusal, OAuthRefusal) and refusal.status == 401:
         return (("WWW-Authenticate", 'Basic realm="latchkey"'),)

@@ -13,8 +13,13 @@ def challenges(authorization: str, **parameters: str) -> tuple[tuple[str, str], 
     in the first. Those that are empty are left out."""
     algorithms = {"algs": " ".join(PROOF_ALGORITHMS)}
     if authorization[:5].lower() == "dpop ":
-        return (_challenge("DPoP", **parameters, **algorithms), _challenge("Bearer"))
-    return (_challenge("Bearer", **parameters), _challenge("DPoP", **algorithms))
+        return (_challenge("DPoP", **parameters, **algorithms), bearer_challenge())
+    return (bearer_challenge(**parameters), _challenge("DPoP", **algorithms))
+
+
+def bearer_challenge(**parameters: str) -> tuple[str, str]:
+    """The one of a resource that takes no proofs of possession."""
+    return _challenge("Bearer", **parameters)
 
 
 def _challenge(scheme: str, **parameters: str) -> tuple[str, str]:
