@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
 from collections.abc import Iterable
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -100,6 +105,7 @@ from idp.web.sent_forms import PageRequest
 PACKAGE = Path(__file__).parent
 MAX_FORM = 64 * 1024
 THREADS_WITHOUT_BODIES = 2
+SIGNAL_WHEN_PARENT_ENDS = 1  # PR_SET_PDEATHSIG (prctl(2))
 SIGN_IN_PAGES = (
     *(brands, home, inbox, consent, device, invitation),
     enable,
@@ -143,6 +149,7 @@ CONSOLE_PAGES = (
 
 def serve_app() -> WsgiApp:
     """What the server loads in each of its processes."""
+    _end_with_the_first()
     settings = settings_from()
     logs.configure(settings.log_level)
     app = with_request_ids(with_store_time(_watched(settings)), settings.request_id_header)
@@ -153,6 +160,17 @@ def serve_app() -> WsgiApp:
         return bodies
     MEASURES.keep_telling()
     return ending_connections(measured(bodies))
+
+
+def _end_with_the_first() -> None:
+    """When the process is killed that has begun the others, nobody is left to tell them to end, and
+    they would share the port with whatever is started next."""
+    first = multiprocessing.parent_process()
+    if first is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(SIGNAL_WHEN_PARENT_ENDS, signal.SIGTERM)
+    if os.getppid() != first.pid:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def with_store_time(app: WsgiApp) -> WsgiApp:
