@@ -40,6 +40,7 @@ REQUEST_ID_HEADER = "X-Request-ID"  # of an answer
 RETRY_AFTER = ("Retry-After", "1")
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
+LANGUAGES = ("en", "es")  # of pages and letters, the first where no other will do
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

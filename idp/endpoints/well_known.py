@@ -20,7 +20,7 @@ from idp.oidc.reply_to import RESPONSE_MODES
 from idp.oidc.scopes import SCOPES
 from idp.policies import assurance
 from idp.provider import Provider
-from idp.settings import Settings
+from idp.settings import LANGUAGES, Settings
 from idp.tokens import subjects
 from idp.tokens.encrypted_tokens import CONTENT_ALGORITHMS, KEY_ALGORITHMS
 from idp.tokens.key_pairs import ALGORITHMS
@@ -81,7 +81,7 @@ def metadata(settings: Settings, details_types: tuple[str, ...] = ()) -> dict[st
         "code_challenge_methods_supported": [pkce.METHOD],
         "prompt_values_supported": sorted(PROMPTS),
         "acr_values_supported": list(assurance.SUPPORTED),
-        "ui_locales_supported": ["en", "es"],
+        "ui_locales_supported": LANGUAGES,
         "authorization_details_types_supported": list(details_types),
         "claims_parameter_supported": True,
         "request_parameter_supported": True,

@@ -17,7 +17,8 @@ from babel.support import NullTranslations, Translations
 from flask import Flask, g, request
 from flask_babel import Babel, Domain, get_locale
 
-LANGUAGES = ("en", "es")
+from idp.settings import LANGUAGES
+
 OWN_NAMES = {"en": "English", "es": "Español"}
 _FOLDER = Path(__file__).with_name("translations")
 

@@ -13,10 +13,9 @@ from flask_babel import force_locale, format_date, format_time
 from idp.provider import Provider
 from idp.secret_values import LETTER_SECRET
 from idp.senders import Letter
-from idp.settings import Settings
+from idp.settings import LANGUAGES, Settings
 from idp.web.browsers import browser_name
 from idp.web.context import EXTENSION
-from idp.web.languages import LANGUAGES
 
 SUBJECT = "Subject: "
 

@@ -12,10 +12,11 @@ from idp.directory import profile
 from idp.directory.profile import Profile, ProfileMistake
 from idp.directory.switcher import Opening, launch_url
 from idp.sessions.browser import BrowserSession
+from idp.settings import LANGUAGES
 from idp.web import menu
 from idp.web.account import guard, shell
 from idp.web.context import catalog, now, origin, provider
-from idp.web.languages import LANGUAGES, OWN_NAMES, language_name
+from idp.web.languages import OWN_NAMES, language_name
 
 blueprint = Blueprint("account", __name__)
 
