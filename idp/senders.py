@@ -21,9 +21,7 @@ from idp.secret_values import new_id
 from idp.settings import Settings
 from idp.traces import TRACES
 
-SMTP_PATIENCE = (
-    40.0  # seconds for all answers of a mail server to a letter, one of which may dawdle
-)
+SMTP_PATIENCE = 40.0  # seconds for all that a mail server answers to a letter
 SMTP_HURRY = 10.0  # where somebody waits to hear whether there is one
 SMTP_GOODBYE = 2.0  # for what nobody needs
 SMTPS_PORT, SMTP_PORT = 465, 25

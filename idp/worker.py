@@ -73,8 +73,11 @@ def run(held: Provider, stop: threading.Event) -> None:
         for lane, count in THREADS.items()
         for _ in range(count)
     ]
-    deliverers.append(threading.Thread(target=_work_until, args=(held, stop), daemon=True))
-    for thread in deliverers:
+    others = [
+        threading.Thread(target=_work_until, args=(held, batch, stop), daemon=True)
+        for batch in (import_people, wind_up)
+    ]
+    for thread in (*deliverers, *others):
         thread.start()
     while not stop.wait(SWEEP_SECONDS):
         sweep(held)
@@ -121,10 +124,10 @@ def _deliver_until(
                 stop.wait(IDLE_SECONDS)
 
 
-def _work_until(held: Provider, stop: threading.Event) -> None:
+def _work_until(held: Provider, batch: Callable[[Provider], bool], stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            is_busy = import_people(held) | wind_up(held)
+            is_busy = batch(held)
         except StoreUnavailable as problem:
             log.warning("away", why=problem.detail)
             stop.wait(AWAY_SECONDS)
