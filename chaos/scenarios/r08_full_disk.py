@@ -60,7 +60,7 @@ class FullDisks(Scenario):
     number = "R8"
     title = "full disks"
     size = Size(rate=60, seconds=700, times=3)
-    bounded = Size(rate=20, seconds=4, times=3)
+    bounded = Size(rate=20, seconds=8, times=3)
     recovery = SERVING_WITHIN
     mix = MIXED | {"new password": 4, "colleague": 4}
     town = staticmethod(town_on_small_disks)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from chaos.caller import Caller
-from chaos.crowd import FIRST, ORDINARY
+from chaos.crowd import FIRST, ORDINARY, run_alone
 from chaos.directory import KEY_FILE, plan
 from chaos.evidence import Evidence
 from chaos.history import Fault, Operation
@@ -116,9 +116,9 @@ class IsolatedNode(Scenario):
             for number, (name, seconds) in enumerate(run.turns(ways, LONGEST)):
                 which = number % town.users
                 subject = Subject(run, town, which, people[which]["member"])
-                asyncio.run(self._cut(run, name, ways[name], max(seconds, LEAST), subject, waiting))
+                run_alone(self._cut(run, name, ways[name], max(seconds, LEAST), subject, waiting))
                 wait_until(lambda: status_of(last, READY) == 200)
-                asyncio.run(_look_once(subject))
+                run_alone(_look_once(subject))
 
     async def _cut(
         self,

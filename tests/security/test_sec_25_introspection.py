@@ -264,5 +264,6 @@ def test_sec_25_a_machine_of_another_company_has_nothing_of_one_that_had_its_nam
         " WHERE client_id = :client",
         client=OF_NORTHWIND.client_id,
     )
-    register(world, MACHINE)
+    world.run("UPDATE catalog_version SET version = version + 1")
+    world.clock.move(2)
     assert seen_by(world, KEEPING, token) == INACTIVE
