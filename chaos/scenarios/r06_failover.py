@@ -18,6 +18,7 @@ from chaos.scenario import Run, Scenario, Size
 from chaos.town import Town, wait_until
 from idp.database import Database
 from idp.errors import StoreUnavailable
+from idp.postgres_primary import TIMELINE
 from tests.machine.postgres import OWNER, Postgres, start_standby
 from tests.machine.processes import LOOPBACK
 
@@ -55,6 +56,7 @@ class Failover(Scenario):
                 time.sleep(AWAY)
                 standby.promote()
             run.town.postgres = standby
+            wait_until(lambda: _is_known_to_all(run.town))
             run.pause(slot / 4)
             with _back(old):
                 with run.pen.fault("a restart beside a stale primary"):
@@ -78,6 +80,13 @@ def _followed(town: Town) -> Postgres:
     primary.set(synchronous_standby_names="*")
     wait_until(lambda: bool(_ask(town, primary, IN_STEP) == 1))
     return standby
+
+
+def _is_known_to_all(town: Town) -> bool:
+    """Whoever has not met the new primary can't know that the old one was replaced."""
+    timeline = int(_ask(town, _primary(town), TIMELINE), 16)
+    met = town.running.log.read_text().count(f'"timeline": {timeline},')
+    return met >= town.running.settings.workers
 
 
 def _reads_of(town: Town, standby: Postgres) -> Iterator[str]:

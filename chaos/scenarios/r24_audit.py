@@ -54,14 +54,14 @@ class Audit(Scenario):
         spare.wait(30)
 
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
-        """That each change has its event is I7."""
+        """That each change has its event is I7. What a killed worker had in hand may have left."""
         with run.town.running.held.database.engine.connect() as connection:
             waits = [float(each) for each in connection.scalars(_waits(self._begun, time.time()))]
             sent, meant = (int(connection.scalar(each)) for each in _letters(self._begun))
         longest = max(waits, default=0.0)
         if longest > TAKEN_OVER_WITHIN + ROUND * run.patience:
             yield f"a message waited for {longest:.1f} s"
-        if sent - meant > (1 - SENT_ONCE) * meant:
+        if sent - meant > max((1 - SENT_ONCE) * meant, run.size.times / 2):
             yield f"{sent - meant} of {meant} letters were sent again"
 
 
