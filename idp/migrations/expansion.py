@@ -1,8 +1,9 @@
 """What a migration needs beside versions that serve meanwhile.
 
-It only adds: a table, a column that may be empty or has a default, an index by `add_index` in a
-migration of nothing but such. Whatever else it does, older versions may not live with, and it says
-so by `end_older_versions` (tests/house/test_migrations.py, docs/decisions/0050).
+It only adds: a table, a column that may be empty or has a default. Indexes come by `add_index` and
+go by `drop_index`, in a migration of nothing but such. Whatever else it does, older versions may
+not live with, and it says so by `end_older_versions` (tests/house/test_migrations.py,
+docs/decisions/0050).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from alembic import context, op
 from idp.migrations.steps import BESIDE_SERVERS
 
 _IS_VALID = sa.text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+_IS_UNIQUE = sa.text("SELECT indisunique FROM pg_index WHERE indexrelid = to_regclass(:name)")
 
 
 def add_index(name: str, table: str, columns: Sequence[str], where: str | None = None) -> None:
@@ -32,6 +34,19 @@ def add_index(name: str, table: str, columns: Sequence[str], where: str | None =
             op.drop_index(name, postgresql_concurrently=True)
         if not is_valid:
             _create(name, table, columns, where, postgresql_concurrently=True)
+
+
+def drop_index(name: str) -> None:
+    """One that made something faster and no more: without it older versions are slower, and right.
+    Raises ValueError for one that also refuses."""
+    if not context.config.attributes.get(BESIDE_SERVERS):
+        op.drop_index(name)
+        return
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        if op.get_bind().scalar(_IS_UNIQUE, {"name": name}):
+            raise ValueError(f"{name} refuses what is there already: older versions may rely on it")
+        op.drop_index(name, postgresql_concurrently=True, if_exists=True)
 
 
 def _create(

@@ -22,13 +22,13 @@ from idp.schema_version import VERSIONS, revisions
 ENDS_OLDER = re.compile(r"UPDATE oldest_version SET revision = ")
 MADE = re.compile(r"CREATE TABLE (\w+) \(")
 ALTERED = re.compile(r"ALTER TABLE (\w+) ")
-INDEX = "CREATE INDEX CONCURRENTLY "
+INDEX = ("CREATE INDEX CONCURRENTLY ", "DROP INDEX CONCURRENTLY IF EXISTS ")
 COLUMN = (
     r"ALTER TABLE \w+ ADD COLUMN \w+ (?:TEXT|INTEGER|BIGINT|BOOLEAN|JSON|DOUBLE PRECISION)"
     r"(?: DEFAULT (?:'[^']*'|-?\d+(?:\.\d+)?|true|false)(?: NOT NULL)?)?"
 )
 OF_ALEMBIC = r"SELECT .*|SET lock_timeout = 0|UPDATE alembic_version SET .*"
-HARMLESS = re.compile(f"{OF_ALEMBIC}|CREATE TABLE .*|{INDEX}.*|{COLUMN}")
+HARMLESS = re.compile(f"{OF_ALEMBIC}|CREATE TABLE .*|(?:{'|'.join(INDEX)}).*|{COLUMN}")
 OF_TABLE = r"(?:ALTER TABLE|INSERT INTO|CREATE (?:UNIQUE )?INDEX \w+ ON|CREATE POLICY \w+ ON) {}\b"
 
 
@@ -98,6 +98,7 @@ op.add_column("users", sa.Column("c", sa.Text(), nullable=False, server_default=
     "indexes": """
 op.create_index("ix", "users", ["name"], postgresql_concurrently=True)
 op.create_index("iy", "users", ["locale"], postgresql_concurrently=True)""",
+    "an index that goes": 'op.drop_index("ix", postgresql_concurrently=True, if_exists=True)',
     "whatever ends older versions": """
 op.drop_table("users")
 op.execute("UPDATE oldest_version SET revision = '0099' WHERE revision < '0099'")""",
@@ -120,7 +121,7 @@ op.execute("ALTER TABLE users ADD COLUMN a TEXT REFERENCES tenants (id)")""",
     "an index that writers wait for": 'op.create_index("ix", "users", ["name"])',
     "an index that refuses what was allowed": """
 op.create_index("ix", "users", ["name"], unique=True, postgresql_concurrently=True)""",
-    "an index that goes": 'op.drop_index("ix_users_name", "users")',
+    "an index that goes while writers wait": 'op.drop_index("ix_users_name", "users")',
     "an index beside something else": f"""{BOTH.format("users")}
 op.create_index("ix", "users", ["size"], postgresql_concurrently=True)""",
     "two tables": f"{BOTH.format('users')}; {BOTH.format('tenants')}",

@@ -11,7 +11,7 @@ MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-from idp.migrations.expansion import add_index, end_older_versions
+from idp.migrations.expansion import add_index, drop_index, end_older_versions
 
 revision, down_revision = "{revision}", "{before}"
 

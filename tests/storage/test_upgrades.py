@@ -208,6 +208,21 @@ def test_an_index_that_was_left_invalid_is_made_anew_and_a_whole_one_kept(
     assert second != lost
 
 
+def test_an_index_goes_beside_those_who_write_unless_it_refuses_something(
+    postgres_database: Database, beside: Beside
+) -> None:
+    """A revision that was cut off is done again, though the index is gone."""
+    mere, refusing = 'drop_index("ix_grants_user_id")', 'drop_index("uq_roles_id_tenant")'
+    for _ in range(2):
+        gone = [each.strip() for each in beside(mere) if "DROP" in each]
+        assert gone == ["DROP INDEX CONCURRENTLY IF EXISTS ix_grants_user_id"]
+        change(postgres_database, f"UPDATE alembic_version SET version_num = '{HEAD}'")
+    with pytest.raises(ValueError, match="uq_roles_id_tenant refuses"):
+        beside(mere, refusing)
+    assert schema_of(postgres_database).revision == revision_after(1)
+    assert seen(postgres_database, "SELECT to_regclass('uq_roles_id_tenant')::text")
+
+
 def test_one_upgrades_and_whoever_waits_for_it_asks_again_and_again(
     postgres_database: Database, beside: Beside, monkeypatch: pytest.MonkeyPatch
 ) -> None:

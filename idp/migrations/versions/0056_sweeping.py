@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_grants_session_id"), "grants", ["session_id"])
     op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
     op.create_index(op.f("ix_attempt_limits_last_failed_at"), "attempt_limits", ["last_failed_at"])
+    _of_some("ix_grants_unspent", "grants", "code_expires_at", "code_used_at IS NULL")
     _of_some("ix_outbox_done", "outbox", "created_at", "status <> 'pending'")
 
 
