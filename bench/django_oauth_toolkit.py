@@ -16,6 +16,7 @@ from bench.systems import System
 from bench.targets import DJANGO_OAUTH_TOOLKIT
 from tests.machine.processes import LOOPBACK, free_port
 
+FURNISH = "import directory; directory.furnish()"
 FOLDER = Path(__file__).parent / "django_site"
 LACKS = {  # it signs by RSA alone, and answers a refresh token once
     *("machine-es256", "sso-es256"),
@@ -38,13 +39,17 @@ def django_oauth_toolkit(folder: Path, core: int, threads: int) -> System:
         "clients": [client._asdict() for client in CLIENTS],
         "redirectUri": REDIRECT_URI,
     }
-    environment = {"BENCH_PEER": orjson.dumps(described).decode(), "PYTHONPATH": str(FOLDER)}
-    inherited = {**os.environ, **environment}
-    subprocess.run([_PYTHON, FOLDER / "provider.py"], env=inherited, check=True)
+    environment = {
+        "BENCH_PEER": orjson.dumps(described).decode(),
+        "PYTHONPATH": str(FOLDER),
+        "DJANGO_SETTINGS_MODULE": "settings",
+    }
+    furnish = [_PYTHON, "-m", "django", "shell", "--no-imports", "--command", FURNISH]
+    subprocess.run(furnish, env={**os.environ, **environment}, check=True)
     command = [
         *(_PYTHON, "-m", "granian", "--interface", "wsgi", "--no-ws", "--http", "1"),
         *("--host", LOOPBACK, "--port", str(port), "--blocking-threads", str(threads)),
-        "provider:application",
+        *("--factory", "django.core.wsgi:get_wsgi_application"),
     ]
     return System(
         *("django-oauth-toolkit, SQLite", environment, command, port, core, folder),
