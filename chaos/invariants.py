@@ -208,6 +208,13 @@ def failures_are_told(operations: Iterable[Operation]) -> Iterator[str]:
             yield f"operation {each.number} ({each.kind}) was not answered: {each.error}"
 
 
+def none_failed(operations: Iterable[Operation]) -> Iterator[str]:
+    """Of those that nothing that is broken has to do with."""
+    wrong = [each for each in operations if each.is_wrong]
+    if wrong:
+        yield f"{len(wrong)} requests failed, the first one {wrong[0]}"
+
+
 INVARIANTS: dict[str, Invariant] = {
     "I1": spent_once,
     "I2": families_are_linear,

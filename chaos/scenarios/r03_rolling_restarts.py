@@ -9,6 +9,7 @@ import requests
 
 from bench.messages import basic
 from chaos.evidence import Evidence
+from chaos.invariants import none_failed
 from chaos.pair import Pair, pair_of_servers
 from chaos.registry import WEB, secret_of
 from chaos.scenario import Run, Scenario, Size
@@ -43,9 +44,7 @@ class RollingRestarts(Scenario):
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
         """No request fails, at any time."""
         yield from self._wrong
-        wrong = [each for each in evidence.operations if each.is_wrong]
-        if wrong:
-            yield f"{len(wrong)} requests failed, the first one {wrong[0]}"
+        yield from none_failed(evidence.operations)
 
     def _replace(self, run: Run, pair: Pair, port: int, slow: float) -> None:
         server = pair.servers[port]

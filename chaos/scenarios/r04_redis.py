@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from chaos.crowd import FIRST, Crowd, run_alone
 from chaos.evidence import Evidence
+from chaos.invariants import none_failed
 from chaos.load import MIXED
 from chaos.person import HALFWAY, Person, is_lost
 from chaos.products import Family
 from chaos.registry import CAREFUL, PASSWORD, STRICT, VAULT, WEB, email
-from chaos.report import percentile
 from chaos.scenario import Run, Scenario, Size
+from chaos.waits import slowed
 from tests.machine.redis_faults import FAULTS
 
 HELD = 30.0  # seconds that each fault lasts, at most half of its share
@@ -75,18 +76,12 @@ class Redis(Scenario):
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
         """Nothing fails from the first moment on, since the database is asked instead. That nothing
         is good again is I1, I2, I4 and I6."""
+        yield from none_failed(each for each in evidence.operations if not is_lost(each))
         for each in evidence.operations:
-            if each.is_wrong and not is_lost(each):
-                yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
             if each.kind == HALFWAY and each.shows:
                 yield f"operation {each.number} got a code for half of a sign-in"
-        first = min(each.start for each in evidence.faults)
         load = [each for each in evidence.operations if each.user < FIRST]
-        quiet = [each.latency for each in load if run.begun < each.start < first]
-        before = percentile(quiet, 0.95)
-        during = percentile([each.latency for each in load if each.start >= first], 0.95)
-        if during > before * SLOWER * run.patience:
-            yield f"it took {during:.0f} ms (p95), and {before:.0f} before"
+        yield from slowed("whatever was asked", load, evidence.faults, SLOWER, run)
 
 
 SCENARIO = Redis()

@@ -17,6 +17,7 @@ from chaos.caller import Caller
 from chaos.crowd import FIRST, ORDINARY, run_alone
 from chaos.directory import KEY_FILE
 from chaos.evidence import Evidence
+from chaos.invariants import none_failed
 from chaos.pair import Pair, pair_of_servers
 from chaos.person import Person
 from chaos.products import Products
@@ -84,9 +85,7 @@ class Upgrades(Scenario):
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
         """No request fails, at any time."""
         yield from self._wrong
-        wrong = [each for each in evidence.operations if each.is_wrong]
-        if wrong:
-            yield f"{len(wrong)} requests failed, the first one {wrong[0]}"
+        yield from none_failed(evidence.operations)
 
     def _kill_upgrade(self, pair: Pair, version: Path) -> None:
         """What a backup reads keeps the column waiting, and another one's snapshot the index."""

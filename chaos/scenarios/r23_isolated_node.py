@@ -13,7 +13,7 @@ from chaos.crowd import FIRST, ORDINARY, run_alone
 from chaos.directory import KEY_FILE, plan
 from chaos.evidence import Evidence
 from chaos.history import Fault, Operation
-from chaos.invariants import failures_are_told
+from chaos.invariants import failures_are_told, none_failed
 from chaos.keeper import SIGNING_KEYS, Keeper
 from chaos.nodes import PROBES, READY, Nodes, Watch, status_of, town_of_nodes, unnoticed
 from chaos.person import Person, is_lost
@@ -144,9 +144,8 @@ class IsolatedNode(Scenario):
         cut_off = {fault.fault.rpartition(" ")[2] for fault in evidence.faults}
         asked = [each for each in evidence.operations if each.kind not in PROBES]
         yield from failures_are_told(asked)
-        for each in (each for each in asked if each.node not in cut_off):
-            if each.is_wrong and not is_lost(each):
-                yield f"operation {each.number} ({each.kind}) is {each.status} {each.error}"
+        others = (each for each in asked if each.node not in cut_off)
+        yield from none_failed(each for each in others if not is_lost(each))
         for fault in evidence.faults:
             node = fault.fault.rpartition(" ")[2]
             yield from unnoticed(fault, evidence.operations, node)
