@@ -6,8 +6,10 @@ import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from functools import partial
 from time import monotonic
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -48,14 +50,14 @@ class Letter(NamedTuple):
     body: str
 
 
-PostLetter = Callable[[Letter, float], None]
+PostLetter = Callable[[Letter, str, float], None]  # with its message's id
 
 
 def letter_poster(settings: Settings, database: Database) -> PostLetter:
     """The demo's inbox, or the mail server of `smtp_url`."""
     if settings.demo_inbox:
-        return lambda letter, now: keep_in_inbox(database, "mail", letter, now)
-    return lambda letter, now: _send_by_smtp(settings, letter)
+        return lambda letter, _, now: keep_in_inbox(database, "mail", letter, now)
+    return partial(_send_by_smtp, settings)
 
 
 def keep_in_inbox(database: Database, channel: str, letter: Letter, now: float) -> None:
@@ -73,7 +75,7 @@ def keep_in_inbox(database: Database, channel: str, letter: Letter, now: float) 
         )
 
 
-def _send_by_smtp(settings: Settings, letter: Letter) -> None:
+def _send_by_smtp(settings: Settings, letter: Letter, message_id: str, now: float) -> None:
     """`smtp_url` is smtp://user:password@host:port, smtps:// for TLS from the first byte."""
     parts = urlsplit(settings.smtp_url)
     if not parts.hostname:
@@ -88,7 +90,8 @@ def _send_by_smtp(settings: Settings, letter: Letter) -> None:
                 raise Undelivered("the mail server offers no TLS, and the password stays here")
             if parts.username:
                 server.login(parts.username, parts.password or "")
-            server.send_message(_message(settings, letter), to_addrs=[letter.to])
+            message = _message(settings, letter, message_id, now)
+            server.send_message(message, to_addrs=[letter.to])
     except smtplib.SMTPRecipientsRefused as problem:
         [(code, _why)] = problem.recipients.values()
         raise Undelivered(f"the mail server refused {letter.to}: {code}", code >= 500) from problem
@@ -151,12 +154,17 @@ def _connected(scheme: str, host: str, port: int | None, until: float) -> Iterat
         server.leave()
 
 
-def _message(settings: Settings, letter: Letter) -> EmailMessage:
-    """What is assigned to a header is read as one: an encoded word (RFC 2047) in somebody's name is
+def _message(settings: Settings, letter: Letter, message_id: str, now: float) -> EmailMessage:
+    """The Message-ID (RFC 5322 section 3.6.4) is the same at every try, by which a letter that came
+    twice is known.
+
+    What is assigned to a header is read as one: an encoded word (RFC 2047) in somebody's name is
     decoded, line breaks and all, and by Pythons before 3.11.10 written so. No subject has one, and
     the addressee is taken as they are."""
     message = EmailMessage()
     message["From"] = settings.mail_from
+    message["Date"] = datetime.fromtimestamp(now, UTC)
+    message["Message-ID"] = f"<{message_id}@{message['From'].addresses[0].domain}>"
     local, _, domain = letter.to.rpartition("@")
     message["To"] = Address(username=local, domain=domain)
     message["Subject"] = letter.subject.replace("=?", "= ?")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -153,6 +154,8 @@ class Settings:
                 f" other providers, and {SPARE_THREADS} that neither stops."
             )
         self._check_signing_keys()
+        if not all(parseaddr(self.mail_from)[1].partition("@")):
+            raise SetupMistake("LATCHKEY_MAIL_FROM must have an address like no-reply@example.com.")
 
     def __hash__(self) -> int:
         """By one of many, since what is kept by settings is looked up at each request."""

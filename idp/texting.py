@@ -25,8 +25,8 @@ MESSAGING_SERVICE = "MG"
 def text_poster(settings: Settings, database: Database) -> PostLetter:
     """The demo's inbox, or the service of `sms_url`. A text is a letter to a number in E.164."""
     if settings.demo_inbox:
-        return lambda text, now: keep_in_inbox(database, "sms", text, now)
-    return lambda text, now: _send_by_twilio(settings, text)
+        return lambda text, _, now: keep_in_inbox(database, "sms", text, now)
+    return lambda text, _, now: _send_by_twilio(settings, text)
 
 
 def fault_of(settings: Settings) -> str | None:

@@ -95,7 +95,9 @@ def senders_by(held: Provider, write_letter: WriteLetter) -> Mapping[str, Sender
     post_letter = letter_poster(held.settings, held.database)
     post_text = text_poster(held.settings, held.database)
     return {
-        outbox.LETTER: lambda message, now: post_letter(write_letter(message.payload), now),
+        outbox.LETTER: lambda message, now: post_letter(
+            write_letter(message.payload), message.id, now
+        ),
         outbox.CODE: lambda message, now: send_code(held, write_letter, post_letter, message, now),
         outbox.TEXT: lambda message, now: send_code(held, write_letter, post_text, message, now),
         outbox.LOGO: lambda message, now: fetch_logo(held, message),
@@ -161,7 +163,7 @@ def send_code(
     anything with it."""
     if held.clock() >= message.payload["expires_at"]:
         raise Undelivered("the code has expired", refused=True)
-    post(write(message.payload), now)
+    post(write(message.payload), message.id, now)
 
 
 def tell_product(held: Provider, message: Message, now: float) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -226,6 +228,23 @@ def test_a_mail_server_has_so_long_for_all_its_answers_together(
             "pending",
             "mail server: Connection unexpectedly closed: timed out",
         )
+
+
+def test_a_letter_that_comes_again_is_known_by_its_id(either_world: World) -> None:
+    with mail_server() as post:
+        world = settled(either_world, smtp_url=post.url, mail_from="Fish <post@fish.example>")
+        send(world, place(world, "email", ENROL))
+        deliver(world)
+        # as it is when its worker was killed before it had written that it left
+        world.run("UPDATE outbox SET status = 'pending' WHERE kind = 'code'")
+        world.clock.move(61.0)
+        send(world, place(world, "email", ENROL, "ben@northwind.example"))
+        deliver(world)
+    first, again, another = sorted(post.heard, key=lambda letter: str(letter["To"]))
+    assert first["Message-ID"] == again["Message-ID"] != another["Message-ID"]
+    assert re.fullmatch(r"<[0-9a-f]{32}@fish\.example>", first["Message-ID"])
+    assert again["Date"].datetime.timestamp() == int(world.clock())
+    assert again["Date"].datetime - first["Date"].datetime == timedelta(seconds=61)
 
 
 def check_letter(post: MailServer, code: str) -> None:

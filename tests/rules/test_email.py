@@ -142,7 +142,8 @@ def test_nor_a_name(name: str) -> None:
 
 def test_no_subject_is_decoded_and_no_addressee_either() -> None:
     """By the Pythons that write line breaks of an encoded word as they are."""
-    message = _message(Settings(), Letter(ENCODED, f"Your invitation to {INJECTED}", "Hello"))
+    letter = Letter(ENCODED, f"Your invitation to {INJECTED}", "Hello")
+    message = _message(Settings(), letter, "1", 0.0)
     head, _, body = message.as_bytes().decode().partition("\n\n")
     assert body == "Hello\n"
     assert "\nHi" not in head

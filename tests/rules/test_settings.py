@@ -37,6 +37,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "client_certificate_verified_header": ("XVerify", "XVerify"),
         "mtls_url": ("https://mtls.id.example", "https://mtls.id.example"),
         "webauthn_rp_id": ("localhost", "localhost"),
+        "mail_from": ("a@b.example", "a@b.example"),
         "webauthn_origins": ("http://localhost:8010", "http://localhost:8010"),
     }
     for field in fields(Settings):
@@ -159,6 +160,7 @@ def test_any_other_issuer_is_refused(issuer: str) -> None:
         ("THREADS", ("12", "99"), ("11", "8", "0")),
         ("LOG_LEVEL", ("WARNING",), ("warning", "ALL", "")),
         ("TRUSTED_PROXIES", ("", "10.0.0.1"), ("*", "10.0.0.1,*")),
+        ("MAIL_FROM", ("a@b.example", "Fish & Sons <a@b>"), ("", "Fish", "a@", "Fish <@b>")),
     ],
 )
 def test_a_value_that_would_weaken_the_provider_is_refused(

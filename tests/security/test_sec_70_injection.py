@@ -240,14 +240,14 @@ def test_sec_70_a_name_with_line_breaks_adds_no_header_to_a_letter(world: World)
             "name": "A\r\nBcc: evil@x.example\r\nSubject: other",
         },
     )
-    message = _message(world.settings, letter)
-    assert set(message.keys()) <= {
-        *("From", "To", "Subject", "Content-Type", "Content-Transfer-Encoding", "MIME-Version")
-    }
+    message = _message(world.settings, letter, "1", 0.0)
+    ours = {"From", "Date", "Message-ID", "To", "Subject"}
+    of_the_body = {"Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
+    assert set(message.keys()) <= ours | of_the_body
     assert str(message["To"]) == AMARA
     assert "other" not in str(message["Subject"])
     with pytest.raises(ValueError, match=r"linefeed|CR or LF"):
-        _message(world.settings, letter._replace(to="a@x.example\r\nBcc: evil@x.example"))
+        _message(world.settings, letter._replace(to="a@x.example\r\nBcc: evil@x.example"), "1", 0.0)
 
 
 @pytest.mark.parametrize(
