@@ -61,6 +61,10 @@ def temporary_for(world: World, email: str = AMARA) -> str:
     browser = world.browser()
     sent = browser.submit(browser.get(link_for(world, email)))
     assert sent.headers["Location"] == "/login/reset/sent"
+    return newest_code(world, email)
+
+
+def newest_code(world: World, email: str) -> str:
     return str([each for each in mail_for(world, email) if "code" in each][-1]["code"])
 
 

@@ -7,12 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from idp.backups import backup_file, restoring, taking
+from idp import outbox
+from idp.backups import backup_file, restoring
+from idp.credentials import unlocking
 from idp.ephemeral_redis import RedisEphemeral
+from idp.sessions import logout
+from idp.worker import senders_of
+from tests.console.administering import administering
+from tests.console.people_of import letters, member_id
 from tests.security.browsing import reopened
+from tests.security.choosing import is_right
 from tests.security.protocol import register
+from tests.security.test_sec_42_devices import lock
+from tests.security.test_sec_42_unlocking import token
 from tests.security.things_issued import KINDS, PARTIES
-from tests.world import ISSUER, World
+from tests.storage.backups_of import backup_of
+from tests.world import BEN, DANA, OLU, PASSWORD, World
 
 LATER = 20.0
 
@@ -50,8 +60,7 @@ def test_fault_20_nothing_that_was_issued_before_is_good(
         {name: kind.issue(furnished, kind.people[number]) for name, kind in KINDS.items()}
         for number in range(2)
     )
-    held, file = furnished.held, tmp_path / "backup"
-    taking.take(held.database, held.secret_keys, ISSUER, file, furnished.clock())
+    file = backup_of(furnished, tmp_path)
     for name, kind in KINDS.items():
         assert kind.is_good(furnished, used[name]), name
     furnished.clock.move(LATER)
@@ -61,3 +70,35 @@ def test_fault_20_nothing_that_was_issued_before_is_good(
         alive = [name for name, kind in KINDS.items() if kind.is_good(after, issued[name])]
         assert alive == []
     after.held.database.close()
+
+
+def test_fault_20_a_pause_goes_on_without_its_link_and_a_later_one_is_forgotten(
+    world: World, tmp_path: Path
+) -> None:
+    lock(world, BEN)
+    link = f"/unlock?token={token(world)}"
+    file = backup_of(world, tmp_path)
+    assert world.get(link).status_code == 200
+    lock(world, DANA)
+    after = restored(world, file, f"sqlite:///{tmp_path / 'restored.db'}")
+    assert after.get(link).status_code == 404
+    assert not is_right(after, PASSWORD, BEN)
+    assert is_right(after, PASSWORD, DANA)
+    with administering(after) as admin:
+        unlocking.unlock(admin, member_id(after, BEN))
+    assert is_right(after, PASSWORD, BEN)
+
+
+def test_fault_20_of_what_waited_sign_outs_are_sent_and_no_letters(
+    world: World, tmp_path: Path
+) -> None:
+    with world.held.database.transaction() as db:
+        for kind in senders_of(world.held):
+            outbox.enqueue(db, kind, {}, world.clock())
+    file = backup_of(world, tmp_path)
+    after = restored(world, file, f"sqlite:///{tmp_path / 'restored.db'}")
+    kinds = {kind for (kind,) in after.run("SELECT kind FROM outbox WHERE status = 'pending'")}
+    assert kinds == {logout.MESSAGE, outbox.LOGO, "audit_event"}
+    told = {(letter["to"], letter["template"]) for letter in letters(after)}
+    of_the_restore = ("database/restored", "signing_key/revoked")
+    assert told == {(OLU, template) for template in of_the_restore}

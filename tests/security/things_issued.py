@@ -10,13 +10,29 @@ import orjson
 
 from idp.credentials import devices
 from idp.credentials.second_factor_tries import SecondFactorRefused
-from idp.directory import users
+from idp.credentials.sent_code import ENROL, Place
+from idp.directory import operator_visits, users
+from idp.login import email_change
+from idp.login.email_move import LinkOver
 from idp.oidc.client_authentication import ASSERTION_TYPE
+from idp.operators import tenants, visits
 from tests import mailed, signing_up
 from tests.account.proving import link_in, mail_to
 from tests.console.inviting import invite, newest_token
-from tests.credentials.proving import code_of, enrol_app, enter, new_codes, recover
+from tests.console.operations import operation
+from tests.credentials.proving import (
+    answer,
+    code_of,
+    enrol_app,
+    enter,
+    new_codes,
+    place,
+    recover,
+    send,
+    user_id,
+)
 from tests.security import device_flow, proving_possession
+from tests.security.changing_address import asked_link
 from tests.security.changing_address import changed as change_address
 from tests.security.device_flow import TILL
 from tests.security.protocol import (
@@ -84,6 +100,22 @@ def _opens(world: World, link: str) -> bool:
     return world.browser().get(link).status_code == 200
 
 
+def _new_address(world: World, email: str) -> tuple[str, str]:
+    visitor = world.browser()
+    visitor.enter("/account/email", email)
+    _, _, secret = asked_link(world, visitor, f"moved.{email}").partition("token=")
+    return user_id(world, email), secret
+
+
+def _moves(world: World, asked: tuple[str, str]) -> bool:
+    with world.held.database.connection() as db:
+        try:
+            email_change.look(db, *asked, world.clock())
+        except LinkOver:
+            return False
+    return True
+
+
 def _undo_link(world: World, email: str) -> str:
     visitor = world.browser()
     visitor.enter("/account/email", email)
@@ -94,6 +126,23 @@ def _undo_link(world: World, email: str) -> str:
 def _invitation(world: World, email: str) -> str:
     invite(world, f"new.{email}")
     return f"/invitation?token={newest_token(world)}"
+
+
+def _sent_code(world: World, email: str) -> tuple[str, Place]:
+    there = place(world, "email", ENROL, email)
+    send(world, there)
+    return mailed.newest_code(world, email), there
+
+
+def _visit(world: World, company: str) -> str:
+    with operation(world) as opened:
+        tenant = tenants.get_tenant(opened, company)
+        return visits.begin(opened, tenant, "Ticket 4711", 60).id
+
+
+def _goes_on(world: World, visit: str) -> bool:
+    with world.held.database.connection() as db:
+        return operator_visits.goes_on(db, visit, world.clock())
 
 
 def _is_proven(prove: Callable[..., Any], world: World, code: str, email: str) -> bool:
@@ -171,15 +220,21 @@ KINDS = {
     "a link that gives an address back": Kind(
         _undo_link, _opens, ("tomas@customer.example", "ingrid@broker.example")
     ),
+    "a link to a new address": Kind(_new_address, _moves),
     "an invitation": Kind(_invitation, _opens),
     "an authenticator app's step": Kind(
         lambda world, email: (email, enrol_app(world, email)),
         lambda world, app: _is_proven(enter, world, code_of(app[1], world.clock()), app[0]),
     ),
+    "a code by mail": Kind(
+        _sent_code,
+        lambda world, sent: _is_proven(lambda *by: answer(by[0], by[2], by[1]), world, *sent),
+    ),
     "a recovery code": Kind(
         lambda world, email: (email, new_codes(world, email)[0]),
         lambda world, code: _is_proven(recover, world, code[1], code[0]),
     ),
+    "an operator's visit": Kind(_visit, _goes_on, ("northwind", "harbor")),
     "a consent": Kind(_consent, _is_unasked),
     "a remembered device": Kind(_device, _is_known),
     "a session": Kind(_browser, lambda world, visitor: is_signed_in(take_up(world, visitor))),
