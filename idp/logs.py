@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from contextlib import suppress
 from typing import TextIO, cast
 
 import structlog
@@ -27,22 +26,30 @@ class _Answering(threading.local):
 ANSWERING = _Answering()
 
 
-class _Lines:
-    """A file, for those who write a line and flush it."""
+class _Lines(threading.local):
+    """A file, for those who write a line and flush it. Where Python keeps nothing to be flushed
+    (PYTHONUNBUFFERED), it is the writing that fails."""
+
+    _is_lost = False
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
     def write(self, text: str) -> int:
-        with suppress(OSError):
+        try:
             return self._file.write(text)
-        return 0
+        except OSError:
+            self._is_lost = True
+            return 0
 
     def flush(self) -> None:
         try:
             self._file.flush()
         except OSError:
+            self._is_lost = True
+        if self._is_lost:
             MEASURES.count("log_lines_lost")
+            self._is_lost = False
 
 
 def configure(level: str) -> None:

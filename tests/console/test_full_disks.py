@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -25,15 +26,16 @@ NORTHWIND = "/platform/tenants/northwind"
 
 
 def test_a_line_that_finds_no_room_is_counted_and_fails_nobody(world: World) -> None:
-    file = FULL.open("w")
-    lines = cast(TextIO, logs._Lines(file))
-    for number in range(3):
-        structlog.PrintLogger(lines).msg("x" * 5000 * number)
-    assert of(figures(world), "log_lines_lost_total") == 3
-    logging.StreamHandler(lines).handle(logging.makeLogRecord({"msg": "from a library"}))
-    assert of(figures(world), "log_lines_lost_total") == 4
-    with suppress(OSError):
-        file.close()
+    for before, buffering in ((0, -1), (4, 0)):
+        file = TextIOWrapper(FULL.open("wb", buffering), write_through=not buffering)
+        lines = cast(TextIO, logs._Lines(file))
+        for number in range(3):
+            structlog.PrintLogger(lines).msg("x" * 5000 * number)
+        assert of(figures(world), "log_lines_lost_total") == before + 3
+        logging.StreamHandler(lines).handle(logging.makeLogRecord({"msg": "from a library"}))
+        assert of(figures(world), "log_lines_lost_total") == before + 4
+        with suppress(OSError):
+            file.close()
 
 
 def test_a_file_that_finds_no_room_is_put_off(
