@@ -65,17 +65,27 @@ NO_CLIENT = ("",)
 def touch(db: Connection, clients: Iterable[str] | None = None) -> None:
     """Say that products, clients, signing keys or identity providers have changed. `clients` are
     the ids of all clients that have, or NO_CLIENT; None where that is not known."""
-    row = db.row(_TOUCH)
-    if row is None or clients is None:
-        return
-    for client_id in set(clients) or NO_CLIENT:
-        db.run(_NOTE, version=row[0], client_id=client_id)
-    db.run(_FORGET, version=row[0])
+    version = _next(db)
+    if clients is not None:
+        _note(db, version, clients)
 
 
 def touch_clients_of(db: Connection, tenant_id: str) -> None:
-    """The same for what a tenant's status says of its clients."""
-    touch(db, [client_id for (client_id,) in db.rows(_CLIENTS_OF, tenant_id=tenant_id)])
+    """The same for what a tenant's status says of its clients: of all that are there once the
+    version is ours, since one that is made meanwhile is read as the tenant was before."""
+    version = _next(db)
+    _note(db, version, [row[0] for row in db.rows(_CLIENTS_OF, tenant_id=tenant_id)])
+
+
+def _next(db: Connection) -> int:
+    """Nobody else has one until this transaction ends."""
+    return int(db.rows(_TOUCH)[0][0])
+
+
+def _note(db: Connection, version: int, clients: Iterable[str]) -> None:
+    for client_id in set(clients) or NO_CLIENT:
+        db.run(_NOTE, version=version, client_id=client_id)
+    db.run(_FORGET, version=version)
 
 
 def read_version(rows: sa.Connection) -> int:

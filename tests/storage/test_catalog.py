@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from idp.directory.catalog_version import KEPT_VERSIONS, MANY
 from idp.directory.products import Product
 from idp.operators import clients, ending, products, tenants
 from idp.tokens import signing_keys
+from tests.concurrency.turns import until_waiting
 from tests.console.operations import operation
 from tests.security.registering import SOUND, at_own, initial_token, registered
 from tests.world import World
@@ -115,6 +118,29 @@ def facts(known: Catalog) -> tuple[object, ...]:
         for name, client in known.clients.items()
     }
     return known.version, known.products, each, known.machine_tenants, known.self_registered
+
+
+def test_a_client_made_while_its_company_is_suspended_is_suspended_too(
+    postgres_world: World,
+) -> None:
+    world, is_seen = postgres_world, Event()
+
+    def suspend() -> None:
+        with operation(world) as opened:
+            tenants.suspend(opened, tenants.get_tenant(opened, "northwind"))
+            assert is_seen.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        with operation(world) as making:
+            clients.register(making, {**WIKI, "tenant": "northwind"})
+            suspended = pool.submit(suspend)
+            until_waiting(world)
+        world.clock.move(1)
+        assert "wiki" in known(world).clients
+        is_seen.set()
+        suspended.result(20)
+    world.clock.move(1)
+    assert "wiki" not in known(world).clients
 
 
 def test_a_version_that_says_of_nobody_is_about_any_client(either_world: World) -> None:
