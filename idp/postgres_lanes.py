@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -144,8 +145,8 @@ class PostgresLanes:
     def _connect(self, of: type[Opened], seconds: float, limits: str) -> Opened:
         return self._primary.connect(
             of,
+            seconds,
             autocommit=True,
-            connect_timeout=math.ceil(seconds),
             options=OF_EVERY_TENANT + limits,
             **SURE_TO_END,
         )
@@ -178,8 +179,9 @@ class PostgresLanes:
         return driver
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
 
 def postgres_engine(url: sa.URL, pool: int, lanes: PostgresLanes) -> sa.Engine:

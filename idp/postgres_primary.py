@@ -1,15 +1,19 @@
 """The server that writes, of those that a database's URL names.
 
 `?host=a,b&port=5432,5433` are a primary and those that may take over from it. The one that was
-found is asked again until it fails; then all are. A standby that is promoted begins a timeline of a
-higher number, so a primary of a lower one than was ever met has been replaced, whatever it says
-itself: it is not asked. Who has met none yet looks at all of them, and takes the highest.
+found is asked again until it fails; then the others are. A standby that is promoted begins a
+timeline of a higher number, so a primary of a lower one than was ever met has been replaced,
+whatever it says itself: it is not asked. Who knows of none looks at all of them, and takes the
+highest.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -17,6 +21,7 @@ import structlog
 
 from idp.errors import SetupMistake
 from idp.prepared_connection import PreparedConnection
+from idp.store_time import STORE_TIME
 
 if TYPE_CHECKING:
     import psycopg
@@ -38,8 +43,8 @@ class _Met(Generic[Opened]):
 
 
 class PostgresPrimary:
-    """No standby is read, since it may not know yet what has ended, unless the URL says by
-    `target_session_attrs` that one may be."""
+    """No standby is read, since it may not know yet what has ended, unless the URL names one alone
+    and says by `target_session_attrs` that it may be."""
 
     def __init__(self, url: sa.URL) -> None:
         from psycopg.conninfo import conninfo_to_dict
@@ -52,27 +57,38 @@ class PostgresPrimary:
         self._timeline = 0
         self._lock = threading.Lock()
 
-    def connect(self, of: type[Opened], **how: Any) -> Opened:
-        """Raises psycopg.OperationalError where none of them is it."""
+    def connect(self, of: type[Opened], seconds: float, **how: Any) -> Opened:
+        """Waits so long for each, and asks none for which whoever is limited has no time any more.
+        Raises psycopg.OperationalError where none of them is it."""
         import psycopg
 
-        if len(self._servers) == 1:
-            return of.connect(**self._servers[0], **how)
-        if self._chosen is not None:
-            try:
-                return self._newest_of([self._chosen], of, how)
-            except psycopg.OperationalError:
-                self._chosen = None
-        return self._newest_of(self._servers, of, how)
+        until = monotonic() + STORE_TIME.left
 
-    def _newest_of(self, servers: list[Server], of: type[Opened], how: dict[str, Any]) -> Opened:
+        def opened(server: Server) -> Opened:
+            left = min(seconds, until - monotonic())
+            if left <= 0:
+                raise psycopg.OperationalError("no time is left to ask another server")
+            return of.connect(**{**server, **how, "connect_timeout": math.ceil(left)})
+
+        if len(self._servers) == 1:
+            return opened(self._servers[0])
+        chosen = self._chosen
+        if chosen is None:
+            return self._newest_of(self._servers, opened)
+        try:
+            return self._newest_of([chosen], opened)
+        except psycopg.OperationalError:
+            self._chosen = None
+        return self._newest_of([each for each in self._servers if each is not chosen], opened)
+
+    def _newest_of(self, servers: list[Server], opened: Callable[[Server], Opened]) -> Opened:
         import psycopg
 
         met: list[_Met[Opened]] = []
         problem = psycopg.OperationalError("no server is named")
         for server in servers:
             try:
-                met.append(_meet(server, of, how))
+                met.append(_met(server, opened(server)))
             except psycopg.OperationalError as away:
                 problem = away
         if not met:
@@ -97,9 +113,8 @@ class PostgresPrimary:
             return True
 
 
-def _meet(server: Server, of: type[Opened], how: dict[str, Any]) -> _Met[Opened]:
-    """Raises psycopg.OperationalError for one that is away or does not write."""
-    connection = of.connect(**server, **how)
+def _met(server: Server, connection: Opened) -> _Met[Opened]:
+    """Raises psycopg.OperationalError for one that does not write."""
     try:
         timeline = int(PreparedConnection(connection).ask_once(TIMELINE), 16)
     except BaseException:

@@ -31,8 +31,9 @@ class PreparedConnection:
         self._connection = connection
         self._breaker = breaker
         self._pg = connection.pgconn
-        self._arrival = select.poll()
+        self._arrival, self._either = select.poll(), select.poll()
         self._arrival.register(self._pg.socket, select.POLLIN)
+        self._either.register(self._pg.socket, select.POLLIN | select.POLLOUT)
         self._names: dict[str, bytes] = {}
         self._readers: dict[str, Any] = {}
 
@@ -75,8 +76,9 @@ class PreparedConnection:
                 last = result
 
     def _wait_for_more(self, wait: Waiting) -> None:
-        left = wait.left
-        if not self._arrival.poll(None if left is None else left * 1000):
+        """What is large is sent bit by bit, as the way takes it; `consume_input` sends too."""
+        left, ways = wait.left, self._either if self._pg.flush() else self._arrival
+        if not ways.poll(None if left is None else left * 1000):
             self._connection.close()
             raise unanswered(wait, self._breaker)
         self._pg.consume_input()

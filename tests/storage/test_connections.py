@@ -1,8 +1,7 @@
-"""What each connection is really set to, and how many there are."""
+"""How many connections there are, what each is set to, and what goes by it."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -13,143 +12,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from idp import lanes
-from idp.database import Base, Connection, Database
+from idp.database import Base, Database
 from idp.directory.catalog_version import Versioned
 from idp.errors import SetupMistake, StoreUnavailable
-from idp.postgres_lanes import Room
+from idp.postgres_lanes import PostgresLanes, Room
+from idp.store_time import limited
 from tests.machine.postgres import Postgres
 from tests.storage.crew import threads_at_once
 from tests.world import START
-
-NOTES = sa.table("notes", sa.column("number", sa.Integer))
-PRAGMAS = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
-
-
-@pytest.fixture
-def noted(sqlite: Database) -> Database:
-    with sqlite.engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE notes (number INTEGER)")
-        connection.execute(sa.insert(NOTES).values(number=1))
-    return sqlite
-
-
-def test_sqlite_waits_for_the_disk_where_it_says_so(noted: Database) -> None:
-    for durable in (True, False, False, True):
-        with noted.transaction(durable) as db:
-            assert pragmas(db) == ["wal", 2 if durable else 1, lanes.BUSY_TIMEOUT_MS, 1]
-        with noted.connection(durable) as db:
-            db.run(sa.delete(NOTES))
-            assert synchronous(noted) == (2 if durable else 1)
-    assert lanes.BUSY_TIMEOUT_MS >= 5000
-
-
-def pragmas(db: Connection) -> list[Any]:
-    return [db._driver.execute(f"PRAGMA {name}").fetchone()[0] for name in PRAGMAS]
-
-
-def synchronous(sqlite: Database) -> int:
-    """Of the connection that writes, as it was left."""
-    writing = cast(lanes.SqliteLanes, sqlite.lanes)._writing
-    assert writing
-    found: int = writing.execute("PRAGMA synchronous").fetchone()[0]
-    return found
-
-
-def test_sqlite_s_pages_always_wait_for_the_disk(sqlite: Database) -> None:
-    with sqlite.session() as session:
-        found = [session.scalar(sa.text(f"PRAGMA {name}")) for name in PRAGMAS]
-    assert found == ["wal", 2, lanes.BUSY_TIMEOUT_MS, 1]
-
-
-@pytest.mark.parametrize("durable", [True, False])
-def test_a_sqlite_transaction_takes_the_write_lock_at_its_beginning(
-    sqlite: Database, durable: bool
-) -> None:
-    with sqlite.transaction(durable=durable):
-        assert not may_write(sqlite)
-    assert may_write(sqlite)
-
-
-def test_a_sqlite_session_takes_the_write_lock_at_its_beginning(sqlite: Database) -> None:
-    with sqlite.session() as session:
-        session.connection()
-        assert not may_write(sqlite)
-    assert may_write(sqlite)
-
-
-def may_write(database: Database) -> bool:
-    """For somebody in another process."""
-    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
-        other.execute("PRAGMA busy_timeout = 0")
-        try:
-            other.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return False
-        return True
-
-
-@pytest.mark.parametrize("durable", [True, False])
-def test_who_reads_waits_for_no_writer_on_sqlite(noted: Database, durable: bool) -> None:
-    """And sees what was committed."""
-    with noted.transaction() as db:
-        db.run(sa.update(NOTES).values(number=2))
-        assert number_in(noted, durable) == 1
-        assert threads_at_once(lambda number: number_in(noted, durable), threads=2) == [1, 1]
-    assert number_in(noted, durable) == 2
-
-
-def number_in(database: Database, durable: bool) -> Any:
-    with database.connection(durable) as db:
-        return db.rows(sa.select(NOTES.c.number))[0][0]
-
-
-def test_what_may_take_long_is_never_read_where_others_want_to_write(noted: Database) -> None:
-    lane = cast(lanes.SqliteLanes, noted.lanes)
-    number_in(noted, durable=True)
-    assert lane._writing is None
-    number_in(noted, durable=False)
-    assert lane._writing is not None
-
-
-def test_a_sqlite_connection_is_left_to_the_next_whatever_happens_to_who_had_it(
-    noted: Database,
-) -> None:
-    with noted.connection(durable=False) as db:
-        for wrong in (sa.text("SELECT missing"), sa.text("DELETE FROM missing")):
-            with pytest.raises(StoreUnavailable):
-                db.run(wrong)
-            assert number_in(noted, durable=False) == 1
-            assert may_write(noted)
-
-
-def test_a_sqlite_connection_that_is_left_in_a_transaction_is_not_used_again(
-    noted: Database,
-) -> None:
-    left = noted.lanes.take(durable=True, whole=True)
-    left.execute("BEGIN IMMEDIATE")
-    left.execute("UPDATE notes SET number = 2")
-    noted.lanes.give_back(left)
-    assert may_write(noted)
-    assert number_in(noted, durable=False) == 1
-    with noted.transaction() as db:
-        assert db.run(sa.update(NOTES).values(number=3)) == 1
-    assert number_in(noted, durable=True) == 3
-
-
-def test_a_sqlite_file_that_fails_before_anything_is_asked_of_it_is_away(
-    noted: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(_connection: sqlite3.Connection, _durable: bool) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    with noted.transaction(durable=True):
-        monkeypatch.setattr(lanes, "set_sqlite_synchronous", fails)
-    with pytest.raises(StoreUnavailable), noted.transaction(durable=False):
-        raise AssertionError("it began")
-    monkeypatch.undo()
-    with noted.transaction(durable=False) as db:
-        assert db.run(sa.update(NOTES).values(number=2)) == 1
 
 
 def test_postgresql_has_no_more_connections_than_its_pool(postgres_url: Callable) -> None:
@@ -175,12 +45,6 @@ def test_other_databases_and_passing_ones_are_refused(url: str) -> None:
         Database(url)
 
 
-def test_a_session_that_only_reads_keeps_no_sqlite_writer_waiting(sqlite: Database) -> None:
-    with sqlite.reading_engine().connect() as reader:
-        assert reader.scalar(sa.text("SELECT count(*) FROM users")) == 0
-        assert may_write(sqlite)
-
-
 def test_each_kind_of_value_comes_back_as_it_went(database: Database) -> None:
     """Text with what SQL and drivers have a meaning for, both ends of the numbers, and nothing."""
     kinds: list[tuple[Any, list[Any]]] = [
@@ -194,6 +58,12 @@ def test_each_kind_of_value_comes_back_as_it_went(database: Database) -> None:
             echo = sa.select(sa.cast(sa.bindparam("value"), kind))
             for value in [*values, *reversed(values)]:
                 assert db.row(echo, value=value) == (value,)
+
+
+def test_a_value_that_is_larger_than_the_way_takes_at_once_arrives(postgres_url: Callable) -> None:
+    letters = sa.select(sa.func.length(sa.cast(sa.bindparam("value"), sa.Text)))
+    with closing(Database(postgres_url())) as database, limited(), database.connection() as db:
+        assert db.row(letters, value="x" * 10_000_000) == (10_000_000,)
 
 
 def test_a_value_of_no_kind_that_a_database_knows_is_refused(postgres_url: Callable) -> None:
@@ -213,6 +83,23 @@ def test_a_postgresql_connection_that_was_left_in_a_transaction_is_lent_to_nobod
         with database.connection() as db:
             assert db._driver is not first
             assert db.row(sa.select(sa.literal_column("1"))) == (1,)
+
+
+def test_two_who_close_what_lies_idle_do_not_fail_each_other(postgres_url: Callable) -> None:
+    with closing(Database(postgres_url(), pool=1)) as database:
+        lane = cast(PostgresLanes, database.lanes)
+        lane._idle = TakenMeanwhile(lane._idle)
+        for _ in range(2):
+            with database.connection() as db:
+                db._driver.execute("BEGIN")
+
+
+class TakenMeanwhile(list[Any]):
+    """Of which another takes the last just after somebody has looked."""
+
+    def __len__(self) -> int:
+        self.clear()
+        return 1
 
 
 def test_who_waits_too_long_for_a_connection_is_told_so(
@@ -269,27 +156,6 @@ def test_whoever_waits_for_a_connection_keeps_the_catalog_from_nobody(
     assert found == [7]
 
 
-def test_sqlite_s_writers_of_one_process_wait_for_their_turn_and_not_for_ever(
-    sqlite: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes, "BUSY_TIMEOUT_MS", 50)
-
-    def write(number: int) -> str:
-        try:
-            with sqlite.connection(durable=False) as db:
-                db.run(sa.text("DELETE FROM users"))
-        except StoreUnavailable as refusal:
-            return refusal.detail
-        return ""
-
-    with sqlite.transaction():
-        assert (
-            threads_at_once(write, threads=2)
-            == ["database: another thread has been writing for too long"] * 2
-        )
-    assert threads_at_once(write, threads=2) == ["", ""]
-
-
 def test_of_several_postgresql_servers_the_one_that_is_there_is_found(
     postgres_url: Callable, unused_port: int
 ) -> None:
@@ -303,6 +169,26 @@ def test_of_several_postgresql_servers_the_one_that_is_there_is_found(
                 database.close()
     with pytest.raises(SetupMistake, match="names 2 hosts and 3 ports"):
         Database(f"{either}&port=1,2,3")
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_what_a_url_says_of_its_connections_is_heard_but_where_we_say_otherwise(
+    postgres_url: Callable, hosts: int
+) -> None:
+    url = sa.make_url(postgres_url())
+    which = {"host": ",".join([str(url.host)] * hosts), "port": str(url.port)}
+    said = {"application_name": "ours", "connect_timeout": "0", "options": "-c work_mem=1MB"}
+    of_several = url.set(host=None, port=None).update_query_dict({**which, **said})
+    with closing(Database(of_several.render_as_string(False))) as database:
+        with database.connection() as db:
+            assert db.rows(SETTINGS) == [("ours", "*")]
+        with database.session() as session:
+            assert session.execute(SETTINGS).all() == [("ours", "*")]
+
+
+SETTINGS = sa.select(
+    sa.func.current_setting("application_name"), sa.func.current_setting("latchkey.tenants")
+)
 
 
 def test_a_page_that_has_read_is_not_lost_with_its_connection(

@@ -7,24 +7,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any, cast
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
-from idp import circuit_breaker, postgres_lanes, prepared_connection, store_time
+from idp import circuit_breaker, postgres_lanes, postgres_primary, prepared_connection, store_time
 from idp import database as databases
 from idp.app import with_store_time
 from idp.database import Base, Database
 from idp.directory.catalog_version import Versioned
 from idp.errors import StoreUnavailable
 from idp.postgres_lanes import PostgresLanes
+from idp.postgres_primary import PostgresPrimary
 from idp.store_time import STORE_TIME
 from tests.machine.postgres import Postgres
 from tests.machine.relay import Relay
 from tests.world import START
 
 SLOW = sa.select(sa.cast(sa.func.pg_sleep(2), sa.Text))
+SEVERAL = sa.make_url("postgresql://latchkey@/latchkey?host=a,b,c&port=1,2,3")
 ONE: sa.Executable = sa.select(sa.literal_column("1"))
 
 
@@ -159,6 +162,46 @@ def test_fault_07_what_is_known_is_told_while_another_finds_out(database: Databa
     assert keys.current(START) == 7
     with keys._lock:
         assert keys.last_known(START + 60) == 7
+
+
+class Silent:
+    """A connection to servers of which none answers; who was asked, for how long at most."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.now = 0.0
+        monkeypatch.setattr(postgres_primary, "monotonic", lambda: self.now)
+
+    def connect(self, *, port: str, connect_timeout: int, **_: object) -> Any:
+        self.asked.append((port, connect_timeout))
+        self.now += connect_timeout
+        raise psycopg.OperationalError("connection timeout expired")
+
+
+@pytest.mark.parametrize(
+    ("limit", "asked"),
+    [(4.0, [("1", 3), ("2", 1)]), (math.inf, [("1", 3), ("2", 3), ("3", 3)])],
+)
+def test_fault_07_of_several_servers_as_many_are_asked_as_there_is_time_for(
+    monkeypatch: pytest.MonkeyPatch, limit: float, asked: list[tuple[str, int]]
+) -> None:
+    silent = Silent(monkeypatch)
+    STORE_TIME.begin(limit)
+    with pytest.raises(psycopg.OperationalError):
+        PostgresPrimary(SEVERAL).connect(cast(Any, silent), 3.0)
+    assert silent.asked == asked
+
+
+def test_a_primary_that_has_failed_is_not_asked_again_before_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent, primary = Silent(monkeypatch), PostgresPrimary(SEVERAL)
+    primary._chosen = primary._servers[1]
+    for order in ("213", "123"):
+        silent.asked.clear()
+        with pytest.raises(psycopg.OperationalError):
+            primary.connect(cast(Any, silent), 3.0)
+        assert [port for port, _ in silent.asked] == [*order]
 
 
 def test_the_time_of_a_request_is_spent_by_all_that_it_waits_for(database: Database) -> None:
