@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 NOTHING = "nothing"
 LONG = 72
-_OF_ANY = {("tenant", False), ("product", True)}  # with changed permissions, or without
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,13 @@ def clients_of(changes: Iterable[Change]) -> list[str] | None:
     """Ids of the clients that read otherwise now, None where any may: a company's status says
     whether its own are there, and a node that leaves a tree is nobody's any more."""
     told = list(changes)
-    if any((each.kind, "permissions" in each.fields) in _OF_ANY for each in told):
+    if any(_may_be_of_any(each) for each in told):
         return None
     return [each.name for each in told if each.kind == "client"]
+
+
+def _may_be_of_any(change: Change) -> bool:
+    return change.kind == "tenant" or (change.kind == "product" and "permissions" in change.fields)
 
 
 @dataclass(frozen=True, slots=True)
