@@ -23,7 +23,6 @@ from tests.machine.postgres import OWNER, Postgres, start_standby
 from tests.machine.processes import LOOPBACK
 
 SERVING_WITHIN = 10.0
-CHANGES = {**MIXED, "new password": 4}
 AWAY = 1.0  # seconds in which nobody writes
 IN_STEP = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
 USED = """

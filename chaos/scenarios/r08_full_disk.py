@@ -31,7 +31,6 @@ SERVING_WITHIN = 10.0
 SHARE = 0.7  # of its time, in which a disk is full
 DATA, LOG, TEMP, AUDIT = "data", "log", "temporary files", "audit"
 SPARED = {LOG, TEMP}  # without which everything is done
-CHANGES = {**MIXED, "new password": 4, "colleague": 4}
 READING = {"jwks", "discovery", "userinfo"}
 LOG_FILE = "provider.log"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
