@@ -69,6 +69,18 @@ _HEADS = sa.select(ChainHead.chain, ChainHead.seq, ChainHead.digest).order_by(Ch
 _DIGEST = sa.select(_TABLE.c.digest).where(
     _TABLE.c.chain == sa.bindparam("chain"), _TABLE.c.seq == sa.bindparam("seq")
 )
+_newest = (
+    sa.select(_TABLE.c.chain, _TABLE.c.seq).order_by(_TABLE.c.id.desc()).limit(sa.bindparam("most"))
+).subquery()
+_NEWEST = sa.select(_newest.c.chain, sa.func.min(_newest.c.seq)).group_by(_newest.c.chain)
+_at_the_end = sa.and_(_TABLE.c.chain == ChainHead.chain, _TABLE.c.seq == ChainHead.seq)
+_ENDLESS = (
+    sa.select(ChainHead.chain, ChainHead.seq)
+    .outerjoin(_TABLE, _at_the_end)
+    .where(_TABLE.c.digest.is_distinct_from(ChainHead.digest))
+)
+_some = sa.select(_TABLE.c.id).limit(sa.bindparam("most")).subquery()
+_COUNT_TO = sa.select(sa.func.count()).select_from(_some)
 _LAST = sa.select(sa.func.max(_TABLE.c.seq)).where(_TABLE.c.chain == sa.bindparam("chain"))
 _CHAINS = sa.union(sa.select(ChainHead.chain), sa.select(_TABLE.c.chain).distinct())
 _BEGINNINGS = sa.select(sa.type_coerce(_TABLE.c.detail, sa.Text)).where(
@@ -147,6 +159,35 @@ def inspect_all(database: Database) -> Iterator[Report]:
         yield _inspect(database, chain, head, beginnings[chain])
 
 
+def inspect_newest(database: Database, most: int) -> Iterator[Report]:
+    """The newest `most` events of all with the heads of their chains, and the end of every other
+    chain. What stands before the first of them in its chain is believed, and what stands in no
+    order is not looked for."""
+    with database.connection() as db:
+        firsts = {**dict(db.rows(_ENDLESS)), **dict(db.rows(_NEWEST, most=most))}
+    for chain, first in firsts.items():
+        if isinstance(chain, str) and isinstance(first, int):
+            yield _inspect_from(database, chain, first, most)
+
+
+def _inspect_from(database: Database, chain: str, first: int, most: int) -> Report:
+    with database.connection() as db:
+        head = sealed_head(db, chain)
+        if head is None:
+            return Report(chain, 0, [Fault(HEADLESS, 0, 0)])
+        last_believed = max(first - 1, head.seq - most)
+        before = db.row(_DIGEST, chain=chain, seq=last_believed)
+    start = Head(chain, last_believed, str(before[0]) if before else FIRST)
+    return Report(chain, head.seq, _faults_between(database, start, head))
+
+
+def is_longer_than(database: Database, most: int) -> bool:
+    """Whether the log has more events."""
+    with database.connection() as db:
+        ((count,),) = db.rows(_COUNT_TO, most=most + 1)
+    return bool(count > most)
+
+
 def inspect(database: Database, chain: str) -> Report:
     with database.connection() as db:
         head = sealed_head(db, chain)
@@ -178,18 +219,21 @@ def _walked(database: Database, chain: str, head: Head | None, beginnings: int) 
             return inspect(database, chain)
         is_lost = last is not None or beginnings
         return Report(chain, 0, [Fault(HEADLESS, 0, 0)] if is_lost else [])
-    faults = []
-    if not head.is_sealed(database.seal):
-        faults.append(Fault(UNSEALED, head.seq, head.seq))
+    faults = _faults_between(database, Head(chain, 0, FIRST), head)
     if chain != PLATFORM and beginnings != 1:
         faults.append(Fault(BEGUN_ANEW, beginnings, beginnings))
-    astray: list[Fault] = []
-    events = _watched(stored(database, chain, LOWEST, head.seq), astray)
-    behind = _behind(database, head)
-    faults += Walk(Head(chain, 0, FIRST), head).faults(one_after_another(events, behind))
-    doubtful = {fault.found for fault in faults}
-    faults += [fault for fault in astray if fault.found not in doubtful]
     return Report(chain, head.seq, faults)
+
+
+def _faults_between(database: Database, start: Head, head: Head) -> list[Fault]:
+    """Behind `start`, which is believed, and behind the head too."""
+    unsealed = [] if head.is_sealed(database.seal) else [Fault(UNSEALED, head.seq, head.seq)]
+    astray: list[Fault] = []
+    events = _watched(stored(database, head.chain, start.seq or LOWEST, head.seq), astray)
+    behind = _behind(database, head)
+    faults = unsealed + Walk(start, head).faults(one_after_another(events, behind))
+    doubtful = {fault.found for fault in faults}
+    return faults + [fault for fault in astray if fault.found not in doubtful]
 
 
 def _watched(events: Iterable[Found], astray: list[Fault]) -> Iterator[Found]:

@@ -10,7 +10,7 @@ import click
 import orjson
 import sqlalchemy as sa
 
-from idp import restorations
+from idp import audit_inspection, restorations
 from idp.errors import SetupMistake
 from idp.operators import health, surroundings
 from idp.operators.health import Finding
@@ -62,7 +62,7 @@ def _notes(held: Provider) -> list[str]:
     )
     schema = schema_of(held.database)
     newer = [] if schema.revision == HEAD else [schema.told()]
-    return [*newer, *_restored(held), *spare]
+    return [*newer, *_restored(held), *_looked_at(held), *spare]
 
 
 def _restored(held: Provider) -> list[str]:
@@ -74,6 +74,14 @@ def _restored(held: Provider) -> list[str]:
         datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for at in latest
     )
     return [f"Restored on {restored_at} from a backup of {made_at}."]
+
+
+def _looked_at(held: Provider) -> list[str]:
+    most = surroundings.NEWEST
+    if not audit_inspection.is_longer_than(held.database, most):
+        return []
+    looked_at = f"Of the audit log the newest {most:,} events were looked at"
+    return [f"{looked_at}: `idp audit verify` reads all."]
 
 
 def _missing_files(settings: Settings) -> str:

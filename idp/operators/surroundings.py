@@ -10,8 +10,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from idp import outgoing, resealing, senders
-from idp.audit_chain import BROKEN, AuditEvent
+from idp import audit_inspection, outgoing, resealing, senders
+from idp.audit_chain import BROKEN, AuditEvent, ChainHead
+from idp.audit_walk import UNSEALED_BEFORE
 from idp.ephemeral_redis import RedisEphemeral
 from idp.operators import health
 from idp.operators.health import Check
@@ -28,8 +29,12 @@ DISCOVERY = "/.well-known/openid-configuration"
 _TIME = sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")
 _VERSION = sa.text("SELECT current_setting('server_version_num')::int / 10000")
 _MODE = sa.text("PRAGMA journal_mode")
-_BROKEN_SINCE = sa.select(sa.func.count()).where(
-    AuditEvent.tag == BROKEN, AuditEvent.at > sa.bindparam("since", type_=sa.Double)
+NEWEST = 10_000  # events of the audit log that are looked at, in half a second
+_BROKEN_SINCE = (  # by the index that each chain has of its tags
+    sa.select(sa.func.count())
+    .select_from(ChainHead)
+    .join(AuditEvent, AuditEvent.chain == ChainHead.chain)
+    .where(AuditEvent.tag == BROKEN, AuditEvent.at > sa.bindparam("since", type_=sa.Double))
 )
 
 
@@ -144,6 +149,13 @@ def _mail_server(held: Provider) -> str | None:
 
 
 def _audit(held: Provider) -> str | None:
+    """The newest events; and what the log tells of itself, by its date."""
+    reports = audit_inspection.inspect_newest(held.database, NEWEST)
+    if any(fault.kind != UNSEALED_BEFORE for report in reports for fault in report.faults):
+        return (
+            "The end of the audit log is not as it was written: copy the database as it is, let"
+            " `idp audit verify` say which events, and find out who can write to the database."
+        )
     with held.database.connection() as db:
         row = db.row(_BROKEN_SINCE, since=held.clock() - 30 * DAY)
     if not row or not row[0]:

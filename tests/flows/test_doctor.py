@@ -25,6 +25,7 @@ from idp.provider import Provider
 from idp.secret_values import make_sealing_key, secret_keys
 from idp.settings import settings_from
 from tests.machine.processes import free_port
+from tests.storage.test_audit_chain import drop_triggers
 from tests.world import AMARA, World
 
 DAY = 86400.0
@@ -83,6 +84,12 @@ def a_chain_is_broken(world: World) -> None:
     world.browser().tokens(AMARA)
 
 
+def an_event_is_changed(world: World) -> None:
+    drop_triggers(world.held.database)
+    newest = "SELECT max(id) FROM audit_events"
+    world.run(f"UPDATE audit_events SET actor_id = 'ben' WHERE id = ({newest})")
+
+
 def the_worker_hangs(world: World) -> None:
     with world.held.database.transaction() as db:
         outbox.enqueue(db, "mail", {}, world.clock(), session_id=None, client_id=None)
@@ -104,6 +111,7 @@ WRONG: dict[str, tuple[Callable[[World], Provider | None], str]] = {
         "mend LATCHKEY_SMTP_URL",
     ),
     "audit log": (a_chain_is_broken, "run `idp audit verify`"),
+    "audit log, its end": (an_event_is_changed, "let `idp audit verify` say"),
     "worker": (the_worker_hangs, "start `idp worker`"),
     "outbox": (the_worker_hangs, "1 messages wait"),
     "mail": (settings_of(demo_inbox=False), "set LATCHKEY_SMTP_URL"),
@@ -228,6 +236,8 @@ def test_the_command_says_it_to_people_and_to_programs(
     assert said.exit_code == 1
     assert [each["name"] for each in told["findings"] if each["fault"]] == ["mail"]
     assert "sealing-spare.key" in told["notes"][0]
+    monkeypatch.setattr(surroundings, "NEWEST", 1)
+    assert "the newest 1 events" in CliRunner().invoke(doctor).output
     world.run("UPDATE alembic_version SET version_num = '9999'")
     said = CliRunner().invoke(doctor)
     assert said.output.startswith("· The database is at revision 9999, newer than this version's")

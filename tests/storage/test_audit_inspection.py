@@ -156,6 +156,7 @@ def test_what_was_done_is_found_and_the_event_named(chained: Database, deed: str
     assert [fault for fault in faults(chained, TENANT) if fault[0] != BEGUN_ANEW] == []
     by_chain = {report.chain: report.faults for report in audit_inspection.inspect_all(chained)}
     assert by_chain[PLATFORM] == audit_inspection.inspect(chained, PLATFORM).faults
+    assert newest_faults(chained, LENGTH + 3)
 
 
 def test_the_event_is_named_by_place_row_time_and_tag(chained: Database) -> None:
@@ -256,6 +257,27 @@ def test_a_chain_of_several_batches_is_whole_until_its_last_event_is_touched(
     drop_triggers(sqlite)
     run(sqlite, *changed("actor_id = 'ben'", length))
     assert faults(sqlite) == [(CHANGED, length, length)]
+
+
+def newest_faults(database: Database, most: int) -> set[Named]:
+    reports = audit_inspection.inspect_newest(database, most)
+    return {(each.kind, each.first, each.last) for report in reports for each in report.faults}
+
+
+def test_the_newest_events_can_be_looked_at_alone_with_the_end_of_every_chain(
+    chained: Database,
+) -> None:
+    by_transaction(chained, [None] * 4)
+    assert newest_faults(chained, 3) == set()
+    run(chained, *changed("actor_id = 'ben'", LENGTH + 1))
+    assert newest_faults(chained, 3) == set()
+    assert newest_faults(chained, 4) == {(CHANGED, LENGTH + 1, LENGTH + 1)}
+    run(chained, f"DELETE FROM audit_events WHERE chain = '{TENANT}' AND seq > 1")
+    assert newest_faults(chained, 3) == {(CUT, 3, 3)}
+    run(chained, COPY.format(4, 0))  # does not have us read from there
+    assert newest_faults(chained, 3) == {(CUT, 3, 3)}
+    assert audit_inspection.is_longer_than(chained, LENGTH + 5)
+    assert not audit_inspection.is_longer_than(chained, LENGTH + 6)
 
 
 def test_after_so_many_faults_the_rest_is_not_read(sqlite: Database) -> None:
