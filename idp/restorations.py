@@ -16,7 +16,8 @@ from idp.secret_values import new_id
 
 
 class Restoration(Base):
-    """`made_at` is when its backup was made, `restored_at` a whole second, as tokens have it."""
+    """`made_at` is when its backup was made, `restored_at` the whole second after it: what is dated
+    by the second of the restore may be of before."""
 
     __tablename__ = "restorations"
 

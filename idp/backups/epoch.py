@@ -95,7 +95,7 @@ def begin(db: Connection, keys: SecretKeys, made_at: float, now: float) -> None:
     moments = {"now": now, "next_step": int(now // STEP) + 1}
     for statement in _ENDED:
         db.run(statement, **moments)
-    restorations.add(db, Times(made_at, float(int(now))))
+    restorations.add(db, Times(made_at, float(int(now) + 1)))
     for (kid,) in db.rows(_KEYS):
         signing_keys.revoke(db, keys, kid, now)
     db.run(_ANOTHER_VERSION, another=secrets.randbelow(VERSIONS))

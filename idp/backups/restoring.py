@@ -3,7 +3,7 @@ everything as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -34,14 +34,15 @@ def restore(
     database: Database,
     keys: SecretKeys,
     backup: BackupReader,
-    now: float,
+    clock: Callable[[], float],
     *,
     redis: RedisEphemeral | None = None,
     replace: bool = False,
     new_passwords: Collection[str] | None = (),
 ) -> Restored:
     """Into an empty database, or with `replace` in the place of what is there. `redis` is emptied
-    of ours at the end, or nothing is restored. `new_passwords` are addresses, or EVERYBODY. Raises
+    of ours at the end, or nothing is restored. `clock` is asked then too: what a server that was
+    left running did meanwhile is of before. `new_passwords` are addresses, or EVERYBODY. Raises
     SetupMistake."""
     _check_revision(backup.header.revision)
     with migrations.changing(database) as connection:
@@ -52,7 +53,7 @@ def restore(
         migrations.upgrade_within(connection, database.seal)
         with database.within(connection) as db:
             resealing.check_known_keys(db, keys)
-            epoch.begin(db, keys, backup.header.made_at, now)
+            epoch.begin(db, keys, backup.header.made_at, clock())
             worn_out, unknown = _wear_out(db, new_passwords)
         if redis:
             _empty(redis)

@@ -59,7 +59,7 @@ def restore(file: Path, replace: bool, new_passwords: str | None) -> None:
     with backup_file.opened(file, keys) as opened:
         redis = RedisEphemeral(settings.redis_url) if settings.redis_url else None
         restored = restoring.restore(
-            *(database, keys, opened, time.time()),
+            *(database, keys, opened, time.time),
             redis=redis,
             replace=replace,
             new_passwords=named,

@@ -41,7 +41,7 @@ KEPT_LONGER = 60  # for processes whose clocks are behind
 @dataclass(frozen=True, slots=True)
 class Authenticated:
     """The client, and for an assertion the name that it may use once, until `expires_at`;
-    `made_at` is no later than it was."""
+    `made_at` is no later than it was, by whichever clock."""
 
     client: Client
     assertion_name: str = ""
@@ -187,7 +187,7 @@ def _check_assertion(
         raise ClientRefusal("the assertion has no jti")
     name = f"assertion {client.client_id} {jti}"
     issued_at = claims.get("iat")
-    made_at = expires_at - MAX_ASSERTION_LIFETIME if issued_at is None else issued_at
+    made_at = max(expires_at - MAX_ASSERTION_LIFETIME, (issued_at or 0) - MAX_AHEAD)
     return Authenticated(client, name, float(expires_at + KEPT_LONGER), float(made_at))
 
 

@@ -43,7 +43,7 @@ _RULES.max_header_length = MAX_PROOF_BYTES
 
 class Proof(NamedTuple):
     """`jkt` is the thumbprint of its key (RFC 7638), `alg` what that signed by, and `name` what may
-    be used once, until `expires_at`."""
+    be used once, until `expires_at`. `made_at` is no later than it was, by whichever clock."""
 
     jkt: str
     alg: str
@@ -88,7 +88,7 @@ def verify_proof(
         raise OAuthRefusal(NONCE_WANTED, sentence)
     jkt = key.thumbprint()
     expires_at = issued_at + MAX_AGE + MAX_AHEAD
-    return Proof(jkt, alg, f"dpop {jkt} {jti}", expires_at, float(issued_at))
+    return Proof(jkt, alg, f"dpop {jkt} {jti}", expires_at, float(issued_at - MAX_AHEAD))
 
 
 def hash_of(access_token: str) -> str:

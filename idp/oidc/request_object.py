@@ -37,7 +37,8 @@ class RequestObjectRefusal(Refusal):
 
 
 class SignedOnce(NamedTuple):
-    """What was asked, and the name by which it may be asked once, until `expires_at`."""
+    """What was asked, and the name by which it may be asked once, until `expires_at`. `made_at` is
+    no later than it was, by whichever clock."""
 
     parameters: Parameters
     name: str
@@ -78,7 +79,7 @@ def verify_backchannel(
     parameters = Parameters(_parameters(claims, names), frozenset())
     name = f"signed request {client.client_id} {jti}"
     expires_at = float(claims["exp"] + KEPT_LONGER)
-    return SignedOnce(parameters, name, expires_at, float(claims["iat"]))
+    return SignedOnce(parameters, name, expires_at, float(claims["iat"] - MAX_AHEAD))
 
 
 def _signed_claims(

@@ -53,6 +53,7 @@ from tests.security.protocol import (
     tokens_for,
 )
 from tests.security.registering import SOUND, initial_token, post
+from tests.security.test_sec_28_backchannel_clients import SIGNS, bring, signed
 from tests.world import BEN, DANA, HANA, PRIYA, Visitor, World
 
 TOMAS, INGRID = "tomas@customer.example", "ingrid@broker.example"
@@ -60,7 +61,7 @@ OPAQUE = Party(
     "opaque-machine",
     form={"product": "payments", "grant_types": ["client_credentials"], "scope": "payouts.read"},
 )
-PARTIES = (KEEPING, MACHINE, OPAQUE, SIGNING, ASKING, TILL, proving_possession.MACHINE)
+PARTIES = (KEEPING, MACHINE, OPAQUE, SIGNING, ASKING, TILL, SIGNS, proving_possession.MACHINE)
 
 
 class Kind(NamedTuple):
@@ -268,11 +269,22 @@ KINDS = {
     ),
     "a pushed request": Kind(_pushed, _begins),
     "an assertion": Kind(lambda world, _: assertion(world, SIGNING), _ask_by),
+    "an assertion by a clock that is ahead": Kind(
+        lambda world, _: assertion(world, SIGNING, iat=int(world.clock()) + 10), _ask_by
+    ),
     "an assertion without a date": Kind(
         lambda world, _: assertion(world, SIGNING, iat=None), _ask_by
     ),
+    "a signed request by a clock that is ahead": Kind(
+        lambda world, _: signed(world, iat=int(world.clock()) + 10),
+        lambda world, by: bring(world, by).status_code == 200,
+    ),
     "a proof of possession": Kind(
         lambda world, _: proving_possession.made(world, "/token"),
+        lambda world, by: proving_possession.ask_machine(world, by).status_code == 200,
+    ),
+    "a proof of possession by a clock that is ahead": Kind(
+        lambda world, _: proving_possession.made(world, "/token", iat=int(world.clock()) + 60),
         lambda world, by: proving_possession.ask_machine(world, by).status_code == 200,
     ),
 }

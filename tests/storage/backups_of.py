@@ -37,7 +37,7 @@ def restore(
             target,
             keys,
             opened,
-            world.clock(),
+            world.clock,
             replace=replace,
             new_passwords=new_passwords,
             redis=redis,
