@@ -14,6 +14,20 @@ from idp.settings import Settings
 _MODULE = "bench.hash_limit"
 
 
+class Argon2(NamedTuple):
+    """Argon2id's parameters: KiB, passes, lanes (RFC 9106 section 3.1)."""
+
+    memory_kib: int = Settings().argon2_memory_kib
+    time_cost: int = Settings().argon2_time_cost
+    parallelism: int = Settings().argon2_parallelism
+
+    def __str__(self) -> str:
+        return f"{self.memory_kib / 1024:g} MiB, t={self.time_cost}, p={self.parallelism}"
+
+
+AS_IT_SHIPS = Argon2()
+
+
 class HashLimit(NamedTuple):
     """Comparisons per second, one after the other, and the processor's microseconds for one."""
 
@@ -21,20 +35,19 @@ class HashLimit(NamedTuple):
     cpu: float
 
 
-def hash_limit(core: int, seconds: float) -> HashLimit:
+def hash_limit(core: int, seconds: float, argon2: Argon2 = AS_IT_SHIPS) -> HashLimit:
     """By a process of its own on the core."""
     command = ["taskset", "--cpu-list", str(core), sys.executable, "-m", _MODULE, str(seconds)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    rate, cpu = map(float, printed.split())
+    printed = subprocess.run([*command, *map(str, argon2)], check=True, capture_output=True)
+    rate, cpu = map(float, printed.stdout.split())
     return HashLimit(rate, cpu)
 
 
-def _measure(seconds: float) -> HashLimit:
-    settings = Settings()
+def _measure(seconds: float, argon2: Argon2) -> HashLimit:
     hasher = PasswordHasher(
-        time_cost=settings.argon2_time_cost,
-        memory_cost=settings.argon2_memory_kib,
-        parallelism=settings.argon2_parallelism,
+        memory_cost=argon2.memory_kib,
+        time_cost=argon2.time_cost,
+        parallelism=argon2.parallelism,
     )
     stored = hasher.hash("a password")
     count, started, cpu = 0, time.perf_counter(), time.process_time()
@@ -45,4 +58,4 @@ def _measure(seconds: float) -> HashLimit:
 
 
 if __name__ == "__main__":
-    print(*_measure(float(sys.argv[1])))
+    print(*_measure(float(sys.argv[1]), Argon2(*map(int, sys.argv[2:]))))

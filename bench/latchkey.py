@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from bench.directory import furnish
 from bench.systems import System, python_module
@@ -17,9 +18,16 @@ TOKEN_LIFETIME = 3600
 
 
 def latchkey(
-    name: str, folder: Path, core: int, threads: int, database_url: str, redis_url: str = ""
+    name: str,
+    folder: Path,
+    core: int,
+    threads: int,
+    database_url: str,
+    redis_url: str = "",
+    **changed: Any,
 ) -> System:
-    """A furnished provider, not yet started. Everything not named here is the default."""
+    """A furnished provider, not yet started. Everything that is neither named here nor `changed` is
+    the default."""
     port = free_port()
     settings = Settings(
         issuer=f"http://{LOOPBACK}:{port}",
@@ -29,6 +37,7 @@ def latchkey(
         redis_url=redis_url,
         keys_dir=folder / "keys",
         access_token_lifetime=TOKEN_LIFETIME,  # one token serves a whole run
+        **changed,
     )
     held = provider(settings)
     migrations.upgrade(held.database)

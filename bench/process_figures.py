@@ -55,3 +55,14 @@ def memory_mb(root: int) -> float:
 def _pss_kb(process: int) -> int:
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def most_mb(root: int) -> float:
+    """The most that each process of the tree has had resident, shared pages counted by each."""
+    return sum(status_mb(process, "VmHWM") for process in tree(root))
+
+
+def status_mb(process: int, line: str) -> float:
+    """Of /proc/<pid>/status: VmRSS is what is resident, VmHWM the most that ever was."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(each.split()[1]) for each in lines if each.startswith(line)) / 1024

@@ -68,6 +68,12 @@ class System:
         assert self.process is not None
         return process_figures.memory_mb(self.process.pid)
 
+    @property
+    def most_mb(self) -> float:
+        """The most that its processes ever had, each by itself."""
+        assert self.process is not None
+        return process_figures.most_mb(self.process.pid)
+
     def cpu_seconds(self) -> float:
         """Used so far."""
         assert self.process is not None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from bench.process_figures import status_mb
 from chaos.crowd import FIRST, ORDINARY, run_alone
 from chaos.evidence import Evidence
 from chaos.flood import SENT, Flood
@@ -99,13 +99,7 @@ def _password(place: int) -> str:
 
 
 def _memory(run: Run, line: str) -> dict[int, float]:
-    """MB of each process: VmRSS is what is resident, VmHWM the most that ever was."""
-    return {pid: _read(pid, line) for pid in run.town.workers()}
-
-
-def _read(pid: int, line: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(each.split()[1]) for each in lines if each.startswith(line)) / 1024
+    return {pid: status_mb(pid, line) for pid in run.town.workers()}
 
 
 SCENARIO = PasswordFlood()
