@@ -11,10 +11,13 @@ USUAL_PORTS = {"http": 80, "https": 443}
 @lru_cache(maxsize=1024)
 def origin_of(uri: str) -> str | None:
     """None for what is no address of the web."""
-    parts = urlsplit(uri)
-    host = parts.hostname
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
     if parts.scheme not in USUAL_PORTS or host is None:
         return None
     host = f"[{host}]" if ":" in host else host
-    is_usual = parts.port in (None, USUAL_PORTS[parts.scheme])
-    return f"{parts.scheme}://{host}" if is_usual else f"{parts.scheme}://{host}:{parts.port}"
+    is_usual = port in (None, USUAL_PORTS[parts.scheme])
+    return f"{parts.scheme}://{host}" if is_usual else f"{parts.scheme}://{host}:{port}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from idp.errors import SetupMistake
+from idp.origins import origin_of
 from idp.traces import JOINED, WAYS
 
 PREFIX = "LATCHKEY_"
@@ -130,6 +131,7 @@ class Settings:
         self._check_networks()
         if self.compromised_range_url:
             _check_range_url(self.compromised_range_url)
+        _check_smtp_url(self.smtp_url)
         if not 1 <= self.code_lifetime <= 60:
             raise SetupMistake("LATCHKEY_CODE_LIFETIME must be at most 60 seconds.")
         if self.log_level not in LOG_LEVELS:
@@ -182,7 +184,7 @@ class Settings:
     def relying_party_origins(self) -> tuple[str, ...]:
         """Where passkeys may be used, as browsers write origins."""
         listed = [origin.strip() for origin in self.webauthn_origins.split(",")]
-        return tuple(filter(None, listed)) or (_origin(self.issuer),)
+        return tuple(filter(None, listed)) or tuple(filter(None, [origin_of(self.issuer)]))
 
     @property
     def reachable_networks(self) -> Networks:
@@ -217,7 +219,8 @@ class Settings:
             )
         if not names[0] and (names[1] or self.mtls_url):
             raise SetupMistake("LATCHKEY_CLIENT_CERTIFICATE_HEADER has to say who tells of them.")
-        if self.mtls_url and not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+", self.mtls_url):
+        is_plain = re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+", self.mtls_url)
+        if self.mtls_url and not (is_plain and origin_of(self.mtls_url)):
             raise SetupMistake(f"LATCHKEY_MTLS_URL must be an https origin: {self.mtls_url!r}")
 
     def _check_request_ids(self) -> None:
@@ -258,14 +261,12 @@ class Settings:
 
 def check_issuer(issuer: str) -> None:
     """An issuer is an https origin, http on loopback only (OpenID Connect Discovery section 3)."""
-    parts = urlsplit(issuer)
-    if parts.query or parts.fragment or parts.path or "@" in parts.netloc:
+    parts = urlsplit(issuer) if origin_of(issuer) else None
+    if parts is None or parts.query or parts.fragment or parts.path or "@" in parts.netloc:
         raise SetupMistake(f"LATCHKEY_ISSUER must be an origin like https://id.example: {issuer!r}")
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
-        return
-    raise SetupMistake(f"LATCHKEY_ISSUER must be https (http only on loopback): {issuer!r}")
+    is_safe = parts.scheme == "https" or parts.hostname in LOOPBACK_HOSTS
+    if not (is_safe and issuer.startswith(parts.scheme)):
+        raise SetupMistake(f"LATCHKEY_ISSUER must be https (http only on loopback): {issuer!r}")
 
 
 def _is_address(host: str) -> bool:
@@ -283,26 +284,29 @@ def _is_name(host: str) -> bool:
     return is_written_so and not _is_address(host) and (len(labels) > 1 or host == "localhost")
 
 
-def _origin(address: str) -> str:
-    """As browsers write it (RFC 6454 section 6.2): in small letters, without its usual port."""
-    parts = urlsplit(address.lower())
-    usual = f":{443 if parts.scheme == 'https' else 80}"
-    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
-
-
 def _is_origin_of(party: str, origin: str) -> bool:
+    if origin_of(origin) != origin:
+        return False
     parts = urlsplit(origin)
-    host = parts.hostname or ""
-    is_secure = parts.scheme == "https" or (parts.scheme == "http" and host == "localhost")
-    return is_secure and _origin(origin) == origin and ("." + host).endswith("." + party)
+    is_secure = parts.scheme == "https" or parts.hostname == "localhost"
+    return is_secure and f".{parts.hostname}".endswith(f".{party}")
 
 
 def _check_range_url(url: str) -> None:
     """https, http on loopback only: whoever listens would learn which lists we read."""
-    parts = urlsplit(url)
-    is_safe = parts.scheme == "https" or parts.hostname in LOOPBACK_HOSTS
-    if not (is_safe and parts.hostname and parts.scheme in ("http", "https")):
+    parts = urlsplit(url) if origin_of(url) else None
+    if parts is None or (parts.scheme != "https" and parts.hostname not in LOOPBACK_HOSTS):
         raise SetupMistake(f"LATCHKEY_COMPROMISED_RANGE_URL must be https: {url!r}")
+
+
+def _check_smtp_url(url: str) -> None:
+    """Never shown: there is a password in it."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise SetupMistake(
+            "LATCHKEY_SMTP_URL must be like smtps://user:password@mail.example.com:465."
+        ) from None
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -138,6 +138,9 @@ def test_the_frame_is_the_same_for_everybody_and_knows_its_cookie(
         ("http://127.0.0.1:80/cb", "http://127.0.0.1"),
         ("http://[::1]:9000/cb", "http://[::1]:9000"),
         ("com.example.app:/cb", None),
+        ("https://app.example:port/cb", None),
+        ("https://app.example:99999/cb", None),
+        ("https://[::1/cb", None),
     ],
 )
 def test_an_origin_is_written_as_browsers_write_it(uri: str, origin: str | None) -> None:

@@ -136,6 +136,10 @@ def test_an_issuer_is_an_https_origin_or_on_loopback(issuer: str) -> None:
         "https://user@id.example",
         "https://user:password@id.example",
         "javascript:alert(1)",
+        "https://id.example:port",
+        "https://id.example:99999",
+        "HTTPS://id.example",
+        "https://[::1",
     ],
 )
 def test_any_other_issuer_is_refused(issuer: str) -> None:
@@ -160,6 +164,8 @@ def test_any_other_issuer_is_refused(issuer: str) -> None:
         ("THREADS", ("12", "99"), ("11", "8", "0")),
         ("LOG_LEVEL", ("WARNING",), ("warning", "ALL", "")),
         ("TRUSTED_PROXIES", ("", "10.0.0.1"), ("*", "10.0.0.1,*")),
+        ("SMTP_URL", ("", "smtp://mail", "smtps://a:b@[::1]:465"), ("smtp://a:99999", "smtp://[")),
+        ("COMPROMISED_RANGE_URL", ("https://a/",), ("https://a:b/", "http://a/", "https://[")),
         ("MAIL_FROM", ("a@b.example", "Fish & Sons <a@b>"), ("", "Fish", "a@", "Fish <@b>")),
     ],
 )
@@ -241,6 +247,9 @@ def test_passkeys_can_be_made_for_a_domain_above(party: str, origins: str) -> No
         ("Example.com", ""),
         ("https://example.com", ""),
         ("", "https://badexample.com"),
+        ("", "https://id.example.com:port"),
+        ("", "https://user@id.example.com"),
+        ("", "https://[::1"),
     ],
 )
 def test_passkeys_are_made_for_no_domain_of_others(party: str, origins: str) -> None:

@@ -311,7 +311,10 @@ def test_sec_27_headers_are_believed_from_named_proxies_alone_or_not_at_all() ->
         {**proxies, **header, "LATCHKEY_CLIENT_CERTIFICATE_VERIFIED_HEADER": "X-Verify"},
         *(
             {**header, **proxies, "LATCHKEY_MTLS_URL": url}
-            for url in ("http://mtls.id.example", "https://mtls.id.example/", "https://a@b", "x")
+            for url in (
+                *("http://mtls.id.example", "https://mtls.id.example/", "https://a@b", "x"),
+                *("https://mtls.id.example:port", "https://mtls.id.example:99999"),
+            )
         ),
     ):
         with pytest.raises(SetupMistake):
