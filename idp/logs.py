@@ -76,7 +76,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*steps, as_json],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(lines),
+        logger_factory=structlog.WriteLoggerFactory(lines),
         cache_logger_on_first_use=True,
     )
 

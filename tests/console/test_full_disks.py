@@ -30,7 +30,7 @@ def test_a_line_that_finds_no_room_is_counted_and_fails_nobody(world: World) -> 
         file = TextIOWrapper(FULL.open("wb", buffering), write_through=not buffering)
         lines = cast(TextIO, logs._Lines(file))
         for number in range(3):
-            structlog.PrintLogger(lines).msg("x" * 5000 * number)
+            structlog.WriteLogger(lines).msg("x" * 5000 * number)
         assert of(figures(world), "log_lines_lost_total") == before + 3
         logging.StreamHandler(lines).handle(logging.makeLogRecord({"msg": "from a library"}))
         assert of(figures(world), "log_lines_lost_total") == before + 4

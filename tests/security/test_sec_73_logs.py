@@ -7,13 +7,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, call
 
 import pyotp
 import pytest
 import requests
 import sqlalchemy as sa
 
-from idp import setup, worker
+from idp import logs, setup, worker
 from idp.directory.products import Product
 from idp.outbox import PENDING, TEXT, OutboxMessage
 from idp.provider import Provider
@@ -183,6 +184,20 @@ def test_sec_73_at_its_most_talkative_a_provider_tells_no_secret_and_no_forged_l
     check_reasons(log)
     check_secrets(story, collected.bytes.decode("latin-1"))
     check_traces(collected, stores)
+
+
+def test_sec_73_a_line_is_written_at_once_or_another_process_writes_into_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where Python keeps nothing (PYTHONUNBUFFERED), what is written goes out as it is."""
+    made: dict[str, Any] = {}
+    file = Mock(**{"write.side_effect": len})
+    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+    monkeypatch.setattr("structlog.configure", lambda **chosen: made.update(chosen))
+    monkeypatch.setattr("sys.stderr", file)
+    logs.configure("INFO")
+    made["logger_factory"]().msg("an event")
+    assert file.write.call_args_list == [call("an event\n")]
 
 
 def demo(held: Provider) -> None:
