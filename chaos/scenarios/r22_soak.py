@@ -37,6 +37,8 @@ A_DAY = 24.0
 MOST = {MEMORY: 512.0, FILES: 1024.0, THREADS: 512.0}  # of a process, where nobody allows it more
 
 FOR_GOOD = {"audit_events", "inbox_messages"}  # of these nothing goes
+WITH_OTHERS = {"client_sessions"}  # with their session
+AS_MADE = FOR_GOOD | WITH_OTHERS | retention.TABLES
 
 
 class Soak(Scenario):
@@ -97,8 +99,8 @@ class Soak(Scenario):
     def _of_table(self, table: str, found: Trend) -> Iterator[str]:
         """One that is swept has a row for each that was made in the time that it is kept."""
         if found.level or found.slope:
-            is_told = table in FOR_GOOD or table in retention.TABLES
-            yield from self._told(table, "rows", found, "as made" if is_told else found.is_flat())
+            verdict = "as made" if table in AS_MADE else found.is_flat()
+            yield from self._told(table, "rows", found, verdict)
 
     def _told(self, name: str, what: str, found: Trend, verdict: str) -> Iterator[str]:
         slope = f"{found.slope:+10.2f} ± {found.margin:8.2f} an hour"

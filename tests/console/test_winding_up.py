@@ -123,6 +123,20 @@ def test_of_many_at_once_nobody_tells_a_product_twice(ended: World) -> None:
     assert len(told(ended)) == len(set(told(ended))) == 3
 
 
+def test_while_one_winds_a_company_up_no_other_does(
+    postgres_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finds fewer than a batch says that it is done: they may be in another's hands."""
+    monkeypatch.setattr(ending, "BATCH", 1)
+    end(postgres_world)
+    before = left(postgres_world)
+    with postgres_world.held.database.transaction() as db:
+        assert db.row(ending._TO_WIND_UP)
+        assert together(1, lambda number: worker.wind_up(postgres_world.held)) == [False]
+    assert left(postgres_world) == before
+    assert worker.wind_up(postgres_world.held)
+
+
 def test_links_to_its_provider_go_in_batches_too(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +144,7 @@ def test_links_to_its_provider_go_in_batches_too(
     provider = add(either_world)
     for email in (AMARA, BEN):
         link(either_world, email, provider, f"there-{email}")
+    either_world.run("UPDATE memberships SET status = 'ended'")  # or links are the fewer
     end(either_world)
     assert either_world.run("SELECT count(*) FROM linked_accounts") == [(1,)]
     while worker.wind_up(either_world.held):
