@@ -86,8 +86,8 @@ def twilio() -> Iterator[Twilio]:
 @dataclass
 class MailServer:
     """`answers` are the next replies to a message, and `to_names` to a recipient; 250 once they are
-    used up. `at_the_end` is what it says to a goodbye. It `dawdles` for so many seconds before it
-    answers to a recipient, and again to a message, which it has."""
+    used up. `at_the_end` is what it says to a goodbye, "" where it is gone already. It `dawdles`
+    for so many seconds before it answers to a recipient, and again to a message, which it has."""
 
     answers: list[str] = field(default_factory=list)
     to_names: list[str] = field(default_factory=list)
@@ -121,6 +121,8 @@ class MailServer:
     async def handle_QUIT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
+        if server.transport and not self.at_the_end:
+            server.transport.close()
         return self.at_the_end
 
     def up(self) -> None:

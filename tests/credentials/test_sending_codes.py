@@ -184,7 +184,12 @@ def test_a_code_goes_by_mail_and_is_tried_again_while_it_is_good(either_world: W
 
 
 @pytest.mark.parametrize(
-    "said", [{"answers": ["250 OK\r\n250 OK"]}, {"at_the_end": "421 too busy for that"}]
+    "said",
+    [
+        {"answers": ["250 OK\r\n250 OK"]},
+        {"at_the_end": "421 too busy for that"},
+        {"at_the_end": ""},
+    ],
 )
 def test_what_was_taken_is_not_sent_again_whatever_is_said_after(
     either_world: World, said: dict[str, Any]

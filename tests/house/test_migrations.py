@@ -6,8 +6,7 @@ import io
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from idp import migrations
 from idp.database import Database
 from idp.migrations.steps import FIRST_BESIDE_SERVERS, alone, upgrade_within
 from idp.schema_version import VERSIONS, revisions
+from tests.machine.noted_statements import noted
 
 ENDS_OLDER = re.compile(r"UPDATE oldest_version SET revision = ")
 MADE = re.compile(r"CREATE TABLE (\w+) \(")
@@ -59,27 +59,11 @@ def test_every_migration_only_adds_or_ends_older_versions(postgres_url: Callable
     with closing(Database(postgres_url())) as database, alone(database) as connection:
         upgrade_within(connection, database.seal, FIRST_BESIDE_SERVERS)
         for revision in (each for each in revisions(VERSIONS) if each > FIRST_BESIDE_SERVERS):
-            said: list[str] = []
-            sa.event.listen(
-                connection, "before_cursor_execute", lambda *of, to=said: to.append(of[2])
-            )
-            upgrade_within(connection, database.seal, revision, beside_servers=True)
+            with noted(connection) as said:
+                upgrade_within(connection, database.seal, revision, beside_servers=True)
             wrong += [f"{revision}: {fault}" for fault in faults(said)]
     assert wrong == []
     assert migrations.HEAD >= FIRST_BESIDE_SERVERS
-
-
-@contextmanager
-def noted(connection: sa.Connection) -> Iterator[list[str]]:
-    """The statements that are made meanwhile."""
-    said: list[str] = []
-
-    def note(*execution: Any) -> None:
-        said.append(execution[2])
-
-    sa.event.listen(connection, "before_cursor_execute", note)
-    yield said
-    sa.event.remove(connection, "before_cursor_execute", note)
 
 
 SHOES = 'op.create_table("shoes", sa.Column("size", sa.Integer(), primary_key=True))'

@@ -57,17 +57,11 @@ class _Lease:
     """A stretch of ports that is one process's until it ends: it holds a socket of that name."""
 
     def __init__(self) -> None:
-        self._held = socket.socket(socket.AF_UNIX)
-        first = next(first for first in _stretches() if self._is_ours(first))
+        held = socket.socket(socket.AF_UNIX)
+        first = next(first for first in _stretches() if _is_named(held, first))
+        held.detach()  # from what Python would close, or complain of, before the process ends
         self._ports = range(first, first + STRETCH)
         self._next = first
-
-    def _is_ours(self, first: int) -> bool:
-        try:
-            self._held.bind(f"\0latchkey-ports-{first}")
-        except OSError:
-            return False
-        return True
 
     def take(self, in_a_row: int) -> int:
         for _ in self._ports:
@@ -76,6 +70,14 @@ class _Lease:
             if all(_is_free(first + number) for number in range(in_a_row)):
                 return first
         raise RuntimeError(f"none of the {STRETCH} ports of this process is free")
+
+
+def _is_named(held: socket.socket, first: int) -> bool:
+    try:
+        held.bind(f"\0latchkey-ports-{first}")
+    except OSError:
+        return False
+    return True
 
 
 def _stretches() -> list[int]:

@@ -77,6 +77,10 @@ def changes(world: World, token: str) -> Any:
     yield "a key", lambda: rotated(world), set()
     bare = [{"key": "payments", "name": "Payments", "permissions": []}]
     yield "a tree", lambda: world.apply(products=bare), set(known(world).clients)
+    everybody = {*known(world).clients}
+    for status in ("suspended", "active"):
+        company = {"slug": "northwind", "name": "Northwind Lending", "status": status}
+        yield status, lambda company=company: world.apply(tenants=[company]), everybody
     yield "suspended", of_northwind(tenants.suspend), {"northwind-hr"}
     yield "resumed", of_northwind(tenants.resume), {"northwind-hr"}
     yield "ended", of_northwind(ending.end, "northwind"), {"northwind-hr"}

@@ -18,6 +18,7 @@ from idp.migrations import steps
 from idp.migrations.steps import FIRST_BESIDE_SERVERS
 from idp.schema_version import HEAD, Schema, check_schema, schema_of
 from tests.machine.next_version import next_version, revision_after, versions_of
+from tests.machine.noted_statements import noted
 from tests.machine.postgres import Postgres
 
 COLUMN = 'op.add_column("users", sa.Column("shoe_size", sa.Integer()))'
@@ -127,16 +128,8 @@ def beside(postgres_database: Database, tmp_path: Path) -> Beside:
 
     def upgrade(*bodies: str) -> list[str]:
         folder = tmp_path / f"next {len(list(tmp_path.iterdir()))}"
-        said: list[str] = []
-
-        def note(*execution: Any) -> None:
-            said.append(execution[2])
-
-        sa.event.listen(postgres_database.engine, "before_cursor_execute", note)
-        try:
+        with noted(postgres_database.engine) as said:
             migrations.upgrade(postgres_database, versions_of(next_version(folder, *bodies)))
-        finally:
-            sa.event.remove(postgres_database.engine, "before_cursor_execute", note)
         return said
 
     return upgrade
