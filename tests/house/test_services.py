@@ -3,16 +3,23 @@ without starting them."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from idp.settings import settings_from
 
+FOLDER, IDP = "/var/backups/latchkey", "/opt/latchkey/.venv/bin/idp"
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = ("latchkey@.service", "latchkey-worker.service")
+BACKUP, TIMER = "latchkey-backup.service", "latchkey-backup.timer"
 GUIDE = (ROOT / "docs" / "operate.md").read_text()
 
 
@@ -21,11 +28,17 @@ def lines(unit: str) -> set[str]:
 
 
 def confinement(unit: str) -> str:
-    return (DEPLOY / unit).read_text().partition("# It writes nowhere")[2].partition("[Install]")[0]
+    return (
+        (DEPLOY / unit)
+        .read_text()
+        .partition("# It writes nowhere")[2]
+        .partition("[Install]")[0]
+        .strip()
+    )
 
 
-def test_both_services_are_confined_alike() -> None:
-    assert confinement(UNITS[0]) == confinement(UNITS[1])
+def test_the_services_are_confined_alike() -> None:
+    assert confinement(UNITS[0]) == confinement(UNITS[1]) == confinement(BACKUP)
     for rule in ("NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict"):
         assert rule in confinement(UNITS[0]).splitlines()
 
@@ -38,6 +51,28 @@ def test_a_service_is_started_with_settings_that_there_are(unit: str) -> None:
     assert "User=latchkey" in lines(unit)
     stop = next(line for line in lines(unit) if line.startswith("TimeoutStopSec="))
     assert int(stop.partition("=")[2]) > settings_from({}).drain + 30
+
+
+def test_a_backup_is_made_each_night_and_those_of_thirty_days_are_kept(tmp_path: Path) -> None:
+    assert {"User=latchkey", f"ReadWritePaths={FOLDER}"} <= lines(BACKUP)
+    assert {"OnCalendar=03:00", "Persistent=true"} <= lines(TIMER)
+    for step in (f"install -d -o latchkey -g latchkey -m 0700 {FOLDER}", f"enable --now {TIMER}"):
+        assert step in GUIDE
+    kept, gone = tmp_path / "2026-11-22", tmp_path / "2026-10-01"
+    for file, days in ((kept, 29), (gone, 32)):
+        file.touch()
+        os.utime(file, (time.time() - days * 86400,) * 2)
+    for name in ("ExecStart", "ExecStartPost"):
+        subprocess.run(command(BACKUP, name, tmp_path), check=True)
+    [made] = set(tmp_path.iterdir()) - {kept}
+    assert date.fromisoformat(made.name)
+
+
+def command(unit: str, name: str, folder: Path) -> list[str]:
+    """As systemd takes it apart; what `idp backup` is given, it would write."""
+    [line] = [each for each in lines(unit) if each.startswith(f"{name}=")]
+    text = line.partition("=")[2].replace("$$", "$").replace("%%", "%")
+    return shlex.split(text.replace(FOLDER, str(folder)).replace(f"{IDP} backup", "touch"))
 
 
 def test_the_site_passes_on_what_the_proxy_of_the_containers_does() -> None:
@@ -58,5 +93,5 @@ def location(text: str) -> list[str]:
 
 def test_the_guide_names_files_that_there_are() -> None:
     named = set(re.findall(r"/opt/latchkey/deploy/([\w@.-]+)", GUIDE))
-    assert named >= {*UNITS, "nginx-site.conf", "role.sql", "idp"}
+    assert named >= {*UNITS, BACKUP, TIMER, "nginx-site.conf", "role.sql", "idp"}
     assert all((DEPLOY / name).exists() for name in named)
