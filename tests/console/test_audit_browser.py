@@ -11,6 +11,8 @@ from tests.world import OLU
 
 __all__ = ["demo"]
 
+MOST_CHANGES = ".change-list tbody tr:nth-child(n + 21)"
+
 
 def test_the_audit_log_holds_in_both_themes_and_widths(demo: Demo, page: Page) -> None:
     enter(page, demo, "/manage/northwind/roles/new")
@@ -37,4 +39,13 @@ def test_the_platform_s_audit_log_holds_too(demo: Demo, page: Page) -> None:
     page.get_by_role("button", name="Show").click()
     page.get_by_role("link", name="Set-up file applied").first.click()
     expect(page.get_by_role("heading", name="What was changed")).to_be_attached()
+    take_out_most_changes(page)
     look_at(page)
+
+
+def take_out_most_changes(page: Page) -> None:
+    """Hundreds of rows, each like one of the first: axe takes the square of their number."""
+    rows = page.locator(".change-list tbody tr")
+    assert rows.count() > 100
+    page.evaluate(f"document.querySelectorAll('{MOST_CHANGES}').forEach(each => each.remove())")
+    assert rows.count() == 20

@@ -14,8 +14,8 @@ WIDTHS = (1280, 390)
 # fetch, which only a rule about turned screens asks for: none of ours names an orientation.
 RUN = """only => axe.run({runOnly: only, resultTypes: ["violations"], preload: false}).then(
     found => found.violations.map(v => [v.id, v.nodes.map(n => [n.html, n.failureSummary])]))"""
-ABOUT_COLOURS = """([tags, colours]) => axe.getRules(tags)
-    .filter(rule => rule.tags.includes(colours)).map(rule => rule.ruleId)"""
+RUN_ABOUT_COLOURS = f"""([tags, colours]) => ({RUN})({{type: "rule", values: axe.getRules(tags)
+    .filter(rule => rule.tags.includes(colours)).map(rule => rule.ruleId)}})"""
 
 
 def barriers(page: Page) -> list[Any]:
@@ -27,8 +27,7 @@ def barriers(page: Page) -> list[Any]:
 def barriers_of_colour(page: Page) -> list[Any]:
     """The same of the rules about colours alone."""
     _bring(page)
-    rules = page.evaluate(ABOUT_COLOURS, [STANDARDS, OF_COLOURS])
-    return list(page.evaluate(RUN, {"type": "rule", "values": rules}))
+    return list(page.evaluate(RUN_ABOUT_COLOURS, [STANDARDS, OF_COLOURS]))
 
 
 def look_at(page: Page) -> None:

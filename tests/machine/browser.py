@@ -21,6 +21,8 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Each page is a new one to the engine: to make its scripts fast costs more than they then save.
+    "--js-flags=--no-maglev --no-turbofan",
 )
 LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND, " + ", ".join(
     f"EXCLUDE {name}" for name in ("localhost", "*.localhost", "127.0.0.1", "[::1]")

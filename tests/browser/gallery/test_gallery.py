@@ -14,7 +14,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from werkzeug.serving import make_server
 
 from idp.web.languages import read_catalog
@@ -24,6 +24,7 @@ from tests.machine.axe import barriers, barriers_of_colour, look_at
 
 PAGES = [scene for scene, (template, _) in SCENES.items() if template.endswith(".html")]
 AT_THE_DOOR, BEHIND_THE_DOOR = 30_000, 40_000  # bytes of HTML and CSS
+NARROWEST: ViewportSize = {"width": 320, "height": 700}
 
 Gallery = Callable[..., str]
 
@@ -93,7 +94,9 @@ def scriptless(chromium: Browser) -> Iterator[Page]:
 
 @pytest.mark.parametrize("scene", PAGES)
 def test_a_page_bars_nobody_in_either_theme_or_width(gallery, visitor, complaints, scene):
+    visitor.set_viewport_size(NARROWEST)
     visitor.goto(f"{gallery()}/{scene}")
+    assert not scrolls_sideways(visitor)
     for folded in visitor.locator("details:not(.menu)").all():
         folded.evaluate("folded => folded.open = true")
     look_at(visitor)
@@ -123,15 +126,19 @@ def test_any_colour_an_operator_may_choose_stays_readable(gallery, visitor, colo
     assert barriers_of_colour(visitor) == []
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_nothing_scrolls_sideways_at_320_pixels(gallery, visitor, language):
-    visitor.set_viewport_size({"width": 320, "height": 700})
+def test_nothing_scrolls_sideways_in_spanish_at_320_pixels(gallery, visitor):
+    """In English it is looked at with all else."""
+    visitor.set_viewport_size(NARROWEST)
     too_wide = []
     for scene in PAGES:
-        visitor.goto(f"{gallery(language)}/{scene}")
-        if visitor.evaluate("document.documentElement.scrollWidth") > 320:
+        visitor.goto(f"{gallery('es')}/{scene}")
+        if scrolls_sideways(visitor):
             too_wide.append(scene)
     assert too_wide == []
+
+
+def scrolls_sideways(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth") > NARROWEST["width"])
 
 
 @pytest.mark.parametrize("scene", PAGES)
