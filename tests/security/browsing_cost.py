@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from types import FrameType, ModuleType
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, ClassVar, TypeVar
 
 from idp.endpoints.router import Router
 
 Result = TypeVar("Result")
-Text = str | bytes | bytearray
+TEXT = (str, bytes, bytearray)
 
 CHARACTERS_A_STEP = 50  # that C goes over while Python runs one line
 
@@ -50,37 +50,47 @@ class Meter:
 
     @contextmanager
     def _counting(self) -> Iterator[None]:
-        sys.settrace(self._count_line)
-        sys.setprofile(self._count_call)
+        """By functions that look nothing up: they are called more often than what they count."""
+        steps, text_types = 0.0, TEXT
+
+        def count_line(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal steps
+            steps += 1
+            return count_line
+
+        def count_call(frame: FrameType, event: str, called: Any) -> None:
+            nonlocal steps
+            if event == "c_call":
+                steps += 1
+                if isinstance(called.__self__, text_types):
+                    steps += len(called.__self__) / CHARACTERS_A_STEP
+
+        sys.settrace(count_line)
+        sys.setprofile(count_call)
         try:
             yield
         finally:
             sys.setprofile(None)
             sys.settrace(None)
-
-    def _count_line(self, frame: FrameType, event: str, argument: object) -> Any:
-        self.steps += 1
-        return self._count_line
-
-    def _count_call(self, frame: FrameType, event: str, called: Any) -> None:
-        if event == "c_call":
-            text = called.__self__
-            self.steps += 1 + (len(text) / CHARACTERS_A_STEP if isinstance(text, Text) else 0)
+            self.steps += steps
 
 
 class WatchedPattern:
-    """Looks like the pattern, and counts the text that it is given."""
+    """Looks like the pattern, and counts the text that it is given, for who measures now."""
 
-    def __init__(self, pattern: re.Pattern[Any], meter: Meter, is_ours: bool) -> None:
-        self._pattern, self._meter, self._power = pattern, meter, 2 if is_ours else 1
+    meter: ClassVar[Meter]
+
+    def __init__(self, pattern: re.Pattern[Any], module: str) -> None:
+        is_ours = module.partition(".")[0] == "idp"
+        self._pattern, self._power = pattern, 2 if is_ours else 1
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._pattern, name)
 
         def look(*given: Any, **named: Any) -> Any:
-            texts = [each for each in (*given, *named.values()) if isinstance(each, Text)]
+            texts = [each for each in (*given, *named.values()) if isinstance(each, TEXT)]
             length = max(map(len, texts), default=0)
-            self._meter.steps += length**self._power / CHARACTERS_A_STEP
+            self.meter.steps += length**self._power / CHARACTERS_A_STEP
             return found(*given, **named)
 
         return look if callable(found) else found
@@ -108,33 +118,29 @@ def watched_patterns(meter: Meter) -> Iterator[None]:
     compiled = re._compile  # type: ignore[attr-defined] # what re.match() and its like go through
 
     def watched(pattern: Any, flags: int) -> WatchedPattern:
-        caller = sys._getframe(2).f_globals["__name__"]
-        return WatchedPattern(compiled(pattern, flags), meter, _is_ours(caller))
+        return WatchedPattern(compiled(pattern, flags), sys._getframe(2).f_globals["__name__"])
 
+    WatchedPattern.meter = meter
     try:
         re._compile = watched  # type: ignore[attr-defined]
-        for module, name, pattern in kept_patterns():
-            setattr(module, name, WatchedPattern(pattern, meter, _is_ours(module.__name__)))
+        for names, name, _, watching in kept_patterns():
+            names[name] = watching
         yield
     finally:
         re._compile = compiled  # type: ignore[attr-defined]
-        for module, name, pattern in kept_patterns():
-            setattr(module, name, pattern)
+        for names, name, pattern, _ in kept_patterns():
+            names[name] = pattern
 
 
 @cache
-def kept_patterns() -> list[tuple[ModuleType, str, re.Pattern[Any]]]:
-    """Every pattern that a module keeps by name."""
+def kept_patterns() -> list[tuple[dict[str, Any], str, re.Pattern[Any], WatchedPattern]]:
+    """Every pattern that a module keeps by name: where, and what watches it."""
     return [
-        (module, name, value)
+        (vars(module), name, value, WatchedPattern(value, module.__name__))
         for module in list(sys.modules.values())
         for name, value in list(vars(module).items())
         if isinstance(value, re.Pattern)
     ]
-
-
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] == "idp"
 
 
 def cost_of(act: Callable[[], Result], limit: float) -> tuple[Result, float]:
