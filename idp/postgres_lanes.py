@@ -51,7 +51,7 @@ class Room:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
-        self._free = size
+        self.free = size
         self._patience = patience
         self._moved_at = -math.inf
         self._own = self._Own()
@@ -59,9 +59,9 @@ class Room:
     def enter(self) -> None:
         if not self._own.times:
             with self._lock:
-                if not self._free:
+                if not self.free:
                     self._wait()
-                self._free -= 1
+                self.free -= 1
                 self._moved_at = monotonic()
         self._own.times += 1
 
@@ -70,7 +70,7 @@ class Room:
         try:
             with Waiting() as wait:
                 until = monotonic() + wait.at_most(self._patience)
-                while not self._free:
+                while not self.free:
                     left = min(until, self._moved_at + STUCK) - monotonic()
                     if left <= 0:
                         raise StoreUnavailable("database: every connection is in use")
@@ -82,7 +82,7 @@ class Room:
         self._own.times -= 1
         if not self._own.times:
             with self._lock:
-                self._free += 1
+                self.free += 1
                 self._moved_at = monotonic()
                 if self._waiting:
                     self._changed.notify()
@@ -90,7 +90,8 @@ class Room:
 
 class PostgresLanes:
     """Connections for `pool` threads at once, opened when they are needed, lent to one at a time.
-    PostgreSQL groups commits by itself, so there is one lane."""
+    PostgreSQL groups commits by itself, so there is one lane. Who has all the time is lent none
+    that ends what takes long, and whose time is limited none that does not."""
 
     begin = "BEGIN"
 
@@ -106,21 +107,26 @@ class PostgresLanes:
         self._primary = PostgresPrimary(url)
         self._connect_timeout = connect_timeout
         self._room = Room(pool, connect_timeout)
-        self._idle: list[PreparedConnection] = []
+        self._idle: dict[bool, list[PreparedConnection]] = {True: [], False: []}  # LIMITED or not
 
     def take(self, durable: bool, whole: bool = False) -> Any:
         del durable, whole
         self._room.enter()
         try:
-            return self._idle.pop()
+            return self._idle[STORE_TIME.is_limited].pop()
         except IndexError:
-            return self._open()
+            return self._open(STORE_TIME.is_limited)
 
-    def _open(self) -> PreparedConnection:
+    def _open(self, is_limited: bool) -> PreparedConnection:
+        """In the place of one of the other kind, where there would be more than `pool`."""
         import psycopg
 
+        others = self._idle[not is_limited]
         try:
-            return PreparedConnection(self.connected(psycopg.Connection), self.breaker)
+            with suppress(IndexError):
+                if len(others) > self._room.free:
+                    others.pop().close()
+            return PreparedConnection(self.connected(psycopg.Connection), self.breaker, is_limited)
         except self.outages as problem:
             self._room.leave()
             raise StoreUnavailable(f"database: {problem}") from problem
@@ -168,7 +174,7 @@ class PostgresLanes:
     def give_back(self, driver: Any) -> None:
         """When one was lost, the others that lie idle most likely were too."""
         if driver.is_usable:
-            self._idle.append(driver)
+            self._idle[driver.is_limited].append(driver)
         else:
             driver.close()
             self.close()
@@ -179,9 +185,10 @@ class PostgresLanes:
         return driver
 
     def close(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        for idle in self._idle.values():
+            with suppress(IndexError):
+                while True:
+                    idle.pop().close()
 
 
 def postgres_engine(url: sa.URL, pool: int, lanes: PostgresLanes) -> sa.Engine:

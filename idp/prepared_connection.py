@@ -26,8 +26,12 @@ class PreparedConnection:
     of what its cursor costs, which works out anew each time what this one keeps."""
 
     def __init__(
-        self, connection: psycopg.Connection[Any], breaker: CircuitBreaker | None = None
+        self,
+        connection: psycopg.Connection[Any],
+        breaker: CircuitBreaker | None = None,
+        is_limited: bool = False,
     ) -> None:
+        self.is_limited = is_limited  # by the server, in what each statement may take
         self._connection = connection
         self._breaker = breaker
         self._pg = connection.pgconn

@@ -116,7 +116,8 @@ class _Copy:
         lanes, pool = self.database.lanes, self.database.engine.pool
         assert isinstance(lanes, PostgresLanes)
         assert isinstance(pool, QueuePool)
-        return bool(found == 1 + len(lanes._idle) + pool.checkedin())
+        idle = sum(map(len, lanes._idle.values()))
+        return bool(found == 1 + idle + pool.checkedin())
 
     def _restore(self) -> None:
         """Where a table has grown, rows of several connections would not lie in the order in which

@@ -88,7 +88,7 @@ def test_a_postgresql_connection_that_was_left_in_a_transaction_is_lent_to_nobod
 def test_two_who_close_what_lies_idle_do_not_fail_each_other(postgres_url: Callable) -> None:
     with closing(Database(postgres_url(), pool=1)) as database:
         lane = cast(PostgresLanes, database.lanes)
-        lane._idle = TakenMeanwhile(lane._idle)
+        lane._idle[False] = TakenMeanwhile()
         for _ in range(2):
             with database.connection() as db:
                 db._driver.execute("BEGIN")

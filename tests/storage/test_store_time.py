@@ -21,7 +21,7 @@ from idp.directory.catalog_version import Versioned
 from idp.errors import StoreUnavailable
 from idp.postgres_lanes import PostgresLanes
 from idp.postgres_primary import PostgresPrimary
-from idp.store_time import STORE_TIME
+from idp.store_time import STORE_TIME, limited
 from tests.machine.postgres import Postgres
 from tests.machine.relay import Relay
 from tests.world import START
@@ -90,6 +90,7 @@ WAYS = (by_a_connection, by_a_transaction, by_a_session)
 def test_fault_07_who_has_little_time_left_waits_no_longer_and_says_nothing_of_the_rest(
     ask: Callable[[Database], None], database: Database, relay: Relay
 ) -> None:
+    STORE_TIME.begin()
     ask(database)
     with relay.hanging():
         STORE_TIME.begin(0.2)
@@ -101,6 +102,7 @@ def test_fault_07_who_has_little_time_left_waits_no_longer_and_says_nothing_of_t
 def test_fault_07_one_finds_out_that_it_hangs_and_all_are_told(
     ask: Callable[[Database], None], database: Database, relay: Relay
 ) -> None:
+    STORE_TIME.begin()
     for each in WAYS:
         each(database)
     with relay.hanging():
@@ -128,6 +130,28 @@ def test_fault_07_a_statement_that_takes_too_long_is_ended_by_the_server(
             db.row(SLOW)
     assert not is_away(database)
     by_a_connection(database)
+
+
+def test_who_has_all_the_time_is_lent_no_connection_that_has_not_and_the_reverse(
+    postgres_url: Callable[[], str],
+) -> None:
+    """A request would hang where its statement should have been ended, and a sweep be ended."""
+    for pool in (1, 2):
+        with closing(Database(postgres_url(), pool)) as database:
+            assert timeout_and_connections(database) == ("0", 1)
+            for _ in range(2):
+                with limited():
+                    assert timeout_and_connections(database) == ("2500ms", pool)
+                assert timeout_and_connections(database) == ("0", pool)
+
+
+def timeout_and_connections(database: Database) -> tuple[str, int]:
+    """Of who asks, and of all."""
+    own = sa.text("datname = current_database()")
+    found = sa.select(sa.func.current_setting("statement_timeout"), sa.func.count())
+    with database.connection() as db:
+        [(timeout, count)] = db.rows(found.select_from(sa.table("pg_stat_activity")).where(own))
+    return timeout, count
 
 
 def test_who_has_all_the_time_is_kept_by_no_limit(database: Database) -> None:
@@ -205,6 +229,7 @@ def test_a_primary_that_has_failed_is_not_asked_again_before_the_others(
 
 
 def test_the_time_of_a_request_is_spent_by_all_that_it_waits_for(database: Database) -> None:
+    STORE_TIME.begin()
     by_a_connection(database)
     STORE_TIME.begin(0.5)
     with database.connection() as db:
