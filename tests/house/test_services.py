@@ -28,13 +28,8 @@ def lines(unit: str) -> set[str]:
 
 
 def confinement(unit: str) -> str:
-    return (
-        (DEPLOY / unit)
-        .read_text()
-        .partition("# It writes nowhere")[2]
-        .partition("[Install]")[0]
-        .strip()
-    )
+    rules = (DEPLOY / unit).read_text().partition("# It writes nowhere")[2]
+    return rules.partition("[Install]")[0].strip()
 
 
 def test_the_services_are_confined_alike() -> None:
@@ -64,7 +59,9 @@ def test_a_backup_is_made_each_night_and_those_of_thirty_days_are_kept(tmp_path:
         os.utime(file, (time.time() - days * 86400,) * 2)
     for name in ("ExecStart", "ExecStartPost"):
         subprocess.run(command(BACKUP, name, tmp_path), check=True)
-    [made] = set(tmp_path.iterdir()) - {kept}
+    there = set(tmp_path.iterdir())
+    assert kept in there
+    [made] = there - {kept}
     assert date.fromisoformat(made.name)
 
 
