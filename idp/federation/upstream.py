@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
-from time import monotonic
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from operator import attrgetter
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, urlsplit
 
@@ -18,9 +20,11 @@ import orjson
 
 from idp import outgoing
 from idp.directory.upstream_providers import UpstreamProvider
+from idp.ephemeral import Ephemeral
 from idp.outgoing import NO_HEADERS, Unreachable
+from idp.secret_values import fingerprint
 from idp.settings import Networks
-from idp.tokens.others_keys import find_keys
+from idp.tokens.others_keys import find_keys, flat
 from idp.turns import NoTurn, Turns
 
 PATIENCE = 4.0
@@ -28,6 +32,7 @@ MOST_BYTES = 64 * 1024
 MOST_ERROR = 64
 FRESH_FOR = 3600.0
 UNKNOWN_KEY_AFTER = 60.0
+LOOK_AGAIN = 0.05
 AFTER_TROUBLE = 10.0
 ADDRESS = re.compile(r"[\w.~:/?\[\]@!$&'()*+,;=%-]{1,2048}", re.ASCII)  # RFC 3986, no fragment
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -65,8 +70,24 @@ class Tokens(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    value: Any
+    metadata: Metadata
     at: float
+
+
+class _Keys(NamedTuple):
+    found: list[dict[str, Any]]
+    at: float
+
+    def is_fresh(self, now: float) -> bool:
+        return now - self.at < FRESH_FOR
+
+    def is_enough(self, kid: str | None, now: float) -> bool:
+        """Where it is unknown, too, for as long as nobody asks again."""
+        is_known = kid in (None, *(key.get("kid") for key in self.found))
+        return now - self.at < (FRESH_FOR if is_known else UNKNOWN_KEY_AFTER)
+
+
+_NO_KEYS, _at = _Keys([], float("-inf")), attrgetter("at")
 
 
 class Patience:
@@ -81,13 +102,15 @@ class Patience:
 
 
 class Upstreams:
-    """Of one process; what it knows of each is an hour old at most."""
+    """Of one process; what it knows of each is an hour old at most. Keys it shares with the
+    others."""
 
-    def __init__(self, allowed: Networks, turns: Turns) -> None:
+    def __init__(self, shared: Ephemeral, allowed: Networks, turns: Turns) -> None:
+        self._shared = shared
         self._allowed = allowed
         self._turns = turns
         self._metadata: dict[str, _Kept] = {}
-        self._keys: dict[str, _Kept] = {}
+        self._keys: dict[str, _Keys] = {}
         self._trouble: dict[str, float] = {}
 
     def metadata(self, upstream: UpstreamProvider, patience: Patience, now: float) -> Metadata:
@@ -97,23 +120,53 @@ class Upstreams:
             uri = upstream.issuer.rstrip("/") + WELL_KNOWN
             kept = _Kept(_metadata(self._fetch(upstream, uri, patience, now), upstream.issuer), now)
             self._metadata[upstream.issuer] = kept
-        found: Metadata = kept.value
-        return found
+        return kept.metadata
 
     def keys(
         self, upstream: UpstreamProvider, kid: str | None, patience: Patience, now: float
     ) -> list[dict[str, Any]]:
-        """Its public keys, fetched anew for one that is not among them, once a minute at most.
-        Raises Away."""
-        kept = self._keys.get(upstream.issuer)
-        age = now - kept.at if kept else FRESH_FOR
-        is_unknown = kept is not None and kid not in [None, *(key.get("kid") for key in kept.value)]
-        if kept is None or age >= FRESH_FOR or (is_unknown and age >= UNKNOWN_KEY_AFTER):
-            uri = self.metadata(upstream, patience, now).jwks_uri
-            kept = _Kept(_keys(self._fetch(upstream, uri, patience, now)), now)
+        """Its public keys, fetched anew for one that is not among them, once a minute at most by
+        all processes together. Raises Away."""
+        kept = self._keys.get(upstream.issuer, _NO_KEYS)
+        if not kept.is_enough(kid, now):
+            kept = self._newer_keys(upstream, kept, kid, patience, now)
             self._keys[upstream.issuer] = kept
-        found: list[dict[str, Any]] = kept.value
-        return found
+        return kept.found
+
+    def _newer_keys(
+        self,
+        upstream: UpstreamProvider,
+        kept: _Keys,
+        kid: str | None,
+        patience: Patience,
+        now: float,
+    ) -> _Keys:
+        """As somebody has fetched them, or is about to, or we do. Raises Away."""
+        name = f"keys of {fingerprint(upstream.issuer)}"
+        kept = max(kept, self._shared_keys(name, now), key=_at)
+        if kept.is_enough(kid, now):
+            return kept
+        if kept.is_fresh(now) and self._shared.count(name, UNKNOWN_KEY_AFTER, now) > 1:
+            with self._turn(upstream):
+                return self._heard(name, kept, patience, now)
+        self._shared.put(f"{name} asked", "now", PATIENCE, now)
+        try:
+            uri = self.metadata(upstream, patience, now).jwks_uri
+            kept = _Keys(_keys(self._fetch(upstream, uri, patience, now)), now)
+            self._shared.put(name, orjson.dumps([*kept]).decode(), FRESH_FOR, now)
+        finally:
+            self._shared.drop([f"{name} asked"], now)
+        return kept
+
+    def _heard(self, name: str, kept: _Keys, patience: Patience, now: float) -> _Keys:
+        """Once whoever asks for them just now has an answer."""
+        while self._shared.read(f"{name} asked", now) and patience.left > LOOK_AGAIN:
+            sleep(LOOK_AGAIN)
+        return max(kept, self._shared_keys(name, now), key=_at)
+
+    def _shared_keys(self, name: str, now: float) -> _Keys:
+        text = self._shared.read(name, now)
+        return _Keys(*orjson.loads(text)) if text else _NO_KEYS
 
     def exchange(
         self,
@@ -152,15 +205,13 @@ class Upstreams:
             raise Away("it did not answer just now")
         asked = {"Accept": "application/json", **headers}
         try:
-            with self._turns.wait_for(upstream.tenant_id or upstream.issuer):  # of one company, all
+            with self._turn(upstream):
                 answer = outgoing.ask(
                     *(uri, self._allowed, fields),
                     headers=asked,
                     most=MOST_BYTES + 1,
                     deadline=patience.left,
                 )
-        except NoTurn as problem:
-            raise Away(str(problem)) from problem
         except Unreachable as problem:
             self._trouble[upstream.issuer] = now
             raise Away(str(problem)) from problem
@@ -169,6 +220,15 @@ class Upstreams:
         if answer.status != 200:
             raise Refused(answer.status, _error_of(answer.body))
         return _object(answer.body)
+
+    @contextmanager
+    def _turn(self, upstream: UpstreamProvider) -> Iterator[None]:
+        """Those of one company have it together. Raises Away."""
+        try:
+            with self._turns.wait_for(upstream.tenant_id or upstream.issuer):
+                yield
+        except NoTurn as problem:
+            raise Away(str(problem)) from problem
 
 
 def _with_secret(
@@ -241,4 +301,4 @@ def _keys(told: dict[str, Any]) -> list[dict[str, Any]]:
         raise Away("the key set has no keys, or too many")
     if not all(isinstance(key, dict) for key in keys):
         raise Away("a key is no object")
-    return keys
+    return [flat(key) for key in keys]

@@ -21,7 +21,7 @@ from idp.errors import Busy
 from idp.outgoing import Unreachable
 from idp.secret_values import fingerprint
 from idp.settings import Networks
-from idp.tokens.others_keys import MAX_KEYS, find_keys, problem_of
+from idp.tokens.others_keys import MAX_KEYS, find_keys, flat, problem_of
 from idp.turns import NoTurn, Turns, clients_of
 
 FRESH_FOR = 300.0
@@ -165,17 +165,7 @@ def sound_keys(document: bytes) -> Jwks:
     if keys is None:
         raise NoKeys(f"no JWK Set with keys, {MAX_KEYS} at most")
     problems = [problem_of(key) for key in keys]
-    sound = [_flat(key) for key, problem in zip(keys, problems, strict=True) if not problem]
+    sound = [flat(key) for key, problem in zip(keys, problems, strict=True) if not problem]
     if not sound:
         raise NoKeys(f"no key that can be used: the first {problems[0]}")
     return {"keys": sound}
-
-
-def _flat(key: Mapping[str, Any]) -> dict[str, Any]:
-    """Its members that are text or lists of text, as all are that RFC 7517 and RFC 7518 know of.
-    What nests could be deeper than we can write down."""
-    return {name: value for name, value in key.items() if _is_text(value)}
-
-
-def _is_text(value: object) -> bool:
-    return all(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))

@@ -41,6 +41,12 @@ def find_keys(jwks: object) -> list[Any] | None:
     return keys if isinstance(keys, list) and 0 < len(keys) <= MAX_KEYS else None
 
 
+def flat(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Its members that are text or lists of text, as all are that RFC 7517 and RFC 7518 know of.
+    What nests could be deeper than we can write down."""
+    return {name: value for name, value in key.items() if _is_text(value)}
+
+
 def problem_of(key: object) -> str:
     """What is wrong with a key, or nothing: public, and RSA of 2048 bits or more, P-256, Ed25519 to
     sign by, or X25519 to be encrypted to. What it says never repeats the key, which may be
@@ -66,6 +72,10 @@ def may_have_signed(key: dict[str, Any], alg: str | None) -> bool:
     [read] = KeySet.import_key_set({"keys": [key]}).keys
     by_kind = _algorithms_of(read.raw_value)
     return any(key.get("alg", each) == each and alg in (None, each) for each in by_kind)
+
+
+def _is_text(value: object) -> bool:
+    return all(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))
 
 
 def _bits(number: object) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from ipaddress import ip_network
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import requests
 
+from idp.database import Database
 from idp.directory.upstream_providers import UpstreamProvider as Known
+from idp.ephemeral import EphemeralValue, SqlEphemeral
 from idp.federation.upstream import Metadata, Patience, Tokens, Upstreams
 from idp.turns import Turns
 from tests.federation.party import BACK, query_of, sent_to
@@ -19,13 +24,23 @@ LONG = 20.0  # seconds: more than anything takes, however busy the machine
 VERIFIER = "v" * 43
 
 
+def store() -> SqlEphemeral:
+    """What some processes have together; gone with this one."""
+    folder = TemporaryDirectory()
+    database = Database(f"sqlite:///{folder.name}/shared.db")
+    weakref.finalize(database, folder.cleanup)
+    table: Any = EphemeralValue.__table__
+    table.create(database.engine)
+    return SqlEphemeral(database)
+
+
 class Reaching:
     """`upstreams` may be shared by several."""
 
     def __init__(self, provider: UpstreamProvider, upstreams: Upstreams | None = None) -> None:
         self.provider = provider
         self.turns = Turns()
-        self.upstreams = upstreams or Upstreams(HERE, self.turns)
+        self.upstreams = upstreams or Upstreams(store(), HERE, self.turns)
         self.known = Known("one", "One", provider.issuer, provider.client_id, "sealed")
 
     def metadata(self, now: float = NOW, seconds: float = LONG) -> Metadata:

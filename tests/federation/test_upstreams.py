@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import Event
 
 import orjson
 import pytest
@@ -17,9 +20,10 @@ from idp.federation.upstream import (
     Patience,
     Upstreams,
 )
-from idp.turns import Turns
+from idp.secret_values import fingerprint
+from idp.turns import AT_ONCE, Turns
 from tests.federation.party import BACK
-from tests.federation.reaching import NOW, Reaching
+from tests.federation.reaching import HERE, LONG, NOW, Reaching, store
 from tests.machine.upstream import Fault, UpstreamProvider, running_upstream
 from tests.machine.upstream import provider as stand_in
 from tests.machine.upstream.documents import metadata
@@ -60,6 +64,75 @@ def test_keys_are_fetched_anew_for_an_unknown_one_once_a_minute(there: Reaching)
         assert there.provider.asked["jwks"] == asked
     there.kids(None, NOW + 1000)
     assert there.provider.asked["jwks"] == 3, "what has no name is not unknown"
+
+
+def test_keys_that_one_process_has_fetched_are_known_to_the_others(there: Reaching) -> None:
+    shared = store()
+    one, other = (Reaching(there.provider, Upstreams(shared, HERE, Turns())) for _ in range(2))
+    assert one.kids() == other.kids() == there.kids()
+    there.provider.rotate()
+    [new] = [key.kid for key in there.provider.keys]
+    for number, asking in enumerate((one, other, one, other)):
+        assert asking.kids(new, NOW + 60) == [new]
+        assert asking.kids("unknown", NOW + 60 + number) == [new]
+    assert there.provider.asked["jwks"] == 3
+
+
+def test_keys_that_can_not_be_had_are_not_asked_for_again_within_a_minute(there: Reaching) -> None:
+    kept = there.kids()
+    there.provider.fault = Fault.JWKS_GARBAGE
+    with pytest.raises(Away):
+        there.kids("unknown", NOW + 60)
+    assert there.kids("unknown", NOW + 119) == kept
+    assert there.provider.asked["jwks"] == 2
+
+
+def test_who_wants_a_key_while_another_asks_for_it_waits_for_that_answer(
+    there: Reaching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = store()
+    one, other = (Reaching(there.provider, Upstreams(shared, HERE, Turns())) for _ in range(2))
+    assert one.kids() == other.kids()
+    there.provider.rotate()
+    [new] = [key.kid for key in there.provider.keys]
+    looked = Event()
+    monkeypatch.setattr(reaching, "sleep", lambda _: looked.set())
+    with ThreadPoolExecutor(1) as thread:
+        name, method, answer = stand_in._ENDPOINTS["/jwks"]
+
+        def late(provider: UpstreamProvider, request: Request) -> Response:
+            waiting.append(thread.submit(other.kids, new, NOW + 60))
+            assert looked.wait(LONG)
+            return answer(provider, request)
+
+        waiting: list[Future[list[str]]] = []
+        monkeypatch.setitem(stand_in._ENDPOINTS, "/jwks", (name, method, late))
+        assert one.kids(new, NOW + 60) == [new]
+        assert waiting[0].result(LONG) == [new]
+    assert there.provider.asked["jwks"] == 2
+
+
+def test_of_those_who_wait_for_another_to_have_asked_there_are_few(there: Reaching) -> None:
+    there.kids()
+    there.upstreams._shared.put(f"{name_of(there)} asked", "now", 60.0, NOW + 60)
+    assert there.upstreams._shared.count(name_of(there), 60.0, NOW + 60) == 1
+    with ExitStack() as held:
+        for _ in range(AT_ONCE):
+            held.enter_context(there.turns.wait_for(there.provider.issuer))
+        with pytest.raises(Away, match="too many"):
+            there.kids("unknown", NOW + 60)
+
+
+def name_of(there: Reaching) -> str:
+    return f"keys of {fingerprint(there.provider.issuer)}"
+
+
+def test_keys_with_what_nests_deeper_than_can_be_written_down_are_kept(
+    there: Reaching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = b"[" * 500 + b"]" * 500
+    answers(monkeypatch, "/jwks", b'{"keys": [{"kid": "deep", "more": %b}]}' % deep)
+    assert there.kids() == ["deep"]
 
 
 @pytest.mark.parametrize("fault", [Fault.DISCOVERY_CLOSES, Fault.DISCOVERY_HANGS])
@@ -103,7 +176,7 @@ def test_who_answers_badly_is_asked_again(there: Reaching) -> None:
 
 def test_nobody_inside_is_asked(there: Reaching) -> None:
     with pytest.raises(Away, match="NotAllowed"):
-        Reaching(there.provider, Upstreams((), Turns())).metadata()
+        Reaching(there.provider, Upstreams(store(), (), Turns())).metadata()
     assert there.provider.asked["discovery"] == 0
 
 
