@@ -1,13 +1,14 @@
 """The outbox: what has to reach somebody else, written in the transaction that caused it.
 
-A worker claims due messages and delivers them (`delivery.py`). There are six lanes, so that
+A worker claims due messages and delivers them (`delivery.py`). There are seven lanes, so that
 nobody's letters wait for a product, a code that lives five minutes for no letter, a text message
 for no mail server, nothing for the host of a client's logo, and what the worker does itself (who is
 to be told of the end of an access, say) for none of them. Of messages to products a claim takes
 those to one receiver, and none to a receiver that another worker is busy with: one that hangs holds
-up itself, and one thread. A message that was delivered or given up stays as its own receipt, unless
-it is about somebody who has no account (`LEAVES_NOTHING`) or about a logo: then it goes with what
-it held.
+up itself, and one thread. Products to which something did not arrive, and still waits, have a lane
+of their own: however many hang, after the first time the others wait for none of them. A message
+that was delivered or given up stays as its own receipt, unless it is about somebody who has no
+account (`LEAVES_NOTHING`) or about a logo: then it goes with what it held.
 """
 
 from __future__ import annotations
@@ -130,25 +131,36 @@ def _claim(meant: sa.ColumnElement[bool]) -> sa.Update:
     )
 
 
-def _next_receiver() -> sa.Select[Any]:
-    """The one that has waited longest of those that nobody is busy with."""
-    waiting, in_hand = _TABLE.alias("waiting"), _TABLE.alias("in_hand")
+def _next_receiver(*, is_in_trouble: bool) -> sa.Select[Any]:
+    """The one that has waited longest of those that nobody is busy with: where something waits that
+    did not arrive, or where nothing does."""
+    waiting, in_hand, tried = map(_TABLE.alias, ("waiting", "in_hand", "tried"))
     busy = sa.select(in_hand.c.client_id).where(
         sa.text("in_hand.locked_until > 0"),  # as the index has it
         in_hand.c.status == PENDING,
         in_hand.c.locked_until >= _NOW,
         in_hand.c.client_id.is_not(None),
     )
+    troubled = sa.select(tried.c.client_id).where(
+        tried.c.status == PENDING, tried.c.last_error.is_not(None), tried.c.client_id.is_not(None)
+    )
+    was_in_vain = waiting.c.client_id.in_(troubled)
     return (
         sa.select(waiting.c.client_id)
-        .where(_due(waiting), waiting.c.client_id.is_not(None), waiting.c.client_id.not_in(busy))
+        .where(
+            *(_due(waiting), waiting.c.client_id.is_not(None), waiting.c.client_id.not_in(busy)),
+            # as IN alone, PostgreSQL would look for each row anew
+            was_in_vain.is_(sa.true() if is_in_trouble else sa.false()),
+        )
         .order_by(waiting.c.run_at)
         .limit(1)
     )
 
 
-_NEXT_RECEIVER = _next_receiver()
+_NEXT_RECEIVER = _next_receiver(is_in_trouble=False)
+_NEXT_IN_TROUBLE = _next_receiver(is_in_trouble=True)
 _CLAIM_FOR_A_PRODUCT = _claim(_TABLE.c.client_id == _NEXT_RECEIVER.scalar_subquery())
+_CLAIM_FOR_ONE_IN_TROUBLE = _claim(_TABLE.c.client_id == _NEXT_IN_TROUBLE.scalar_subquery())
 _FOR_NOBODY_ELSE = _TABLE.c.client_id.is_(None)
 _CLAIM_LETTERS = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(LETTER)))
 _CLAIM_CODES = _claim(sa.and_(_FOR_NOBODY_ELSE, _is_of(CODE)))
@@ -219,15 +231,27 @@ def message_of(kind: str, payload: Mapping[str, Any], now: float) -> OutboxMessa
 
 
 def to_products(database: Database, now: float) -> list[Message]:
-    """Claims a few, all to one product. Whoever claims takes a turn, or two could choose the same
-    receiver; not even that where there is nothing to do."""
+    """Claims a few, all to one product that takes what it is sent, or has been sent nothing."""
+    return _to_one(database, _NEXT_RECEIVER, _CLAIM_FOR_A_PRODUCT, now)
+
+
+def to_products_again(database: Database, now: float) -> list[Message]:
+    """Claims a few, all to one product that something did not reach."""
+    return _to_one(database, _NEXT_IN_TROUBLE, _CLAIM_FOR_ONE_IN_TROUBLE, now)
+
+
+def _to_one(
+    database: Database, next_receiver: sa.Select[Any], claim: sa.Update, now: float
+) -> list[Message]:
+    """Whoever claims takes a turn, or two could choose the same receiver; not even that where there
+    is nothing to do."""
     with database.connection() as db:
-        if db.row(_NEXT_RECEIVER, now=now) is None:
+        if db.row(next_receiver, now=now) is None:
             return []
     with database.transaction() as db:
         if not database.is_sqlite:
             db.rows(_TURN)
-        return _messages(db.rows(_CLAIM_FOR_A_PRODUCT, now=now))
+        return _messages(db.rows(claim, now=now))
 
 
 def letters(database: Database, now: float) -> list[Message]:
@@ -261,7 +285,7 @@ def errands(database: Database, now: float) -> list[Message]:
 
 
 Lane = Callable[[Database, float], list[Message]]
-LANES: tuple[Lane, ...] = (errands, codes, texts, letters, to_products, logos)
+LANES: tuple[Lane, ...] = (errands, codes, texts, letters, to_products, to_products_again, logos)
 
 
 def finish(

@@ -61,6 +61,7 @@ THREADS: Mapping[Lane, int] = {
     outbox.texts: 2,
     outbox.letters: 2,
     outbox.to_products: 8,
+    outbox.to_products_again: 4,
     outbox.logos: 1,
 }
 

@@ -348,6 +348,30 @@ def test_a_product_that_hangs_holds_up_no_other_and_one_worker(database: Databas
     assert len(others.sent) + len(hanging.sent) == 22
 
 
+def test_nobody_waits_for_products_that_something_did_not_reach(database: Database) -> None:
+    enqueue(database, "first", "second", to="hangs")
+    assert Recorder([Undelivered("away")]).deliver(database, NOW) == 2
+    enqueue(database, "third", now=NOW + 1, to="hangs")
+    enqueue(database, "fourth", now=NOW + 1, to="lives")
+    assert claimed_of(outbox.to_products(database, NOW + 2)) == {"fourth"}
+    assert claimed_of(outbox.to_products(database, NOW + 2)) == set()
+    assert claimed_of(outbox.to_products_again(database, NOW + 2)) == {"first", "second", "third"}
+
+
+def test_a_product_that_everything_has_reached_is_like_any_other(database: Database) -> None:
+    enqueue(database, "first", to="lives again")
+    recorder = Recorder([Undelivered("away")])
+    recorder.deliver(database, NOW)
+    recorder.deliver(database, NOW + 1)
+    enqueue(database, "second", now=NOW + 2, to="lives again")
+    assert claimed_of(outbox.to_products_again(database, NOW + 2)) == set()
+    assert claimed_of(outbox.to_products(database, NOW + 2)) == {"second"}
+
+
+def claimed_of(messages: Iterable[Message]) -> set[str]:
+    return {each.payload["name"] for each in messages}
+
+
 def test_of_all_who_claim_at_once_one_is_busy_with_a_product(
     database: Database, schema_url: str, crew: Crew
 ) -> None:

@@ -27,7 +27,7 @@ from idp.worker import import_people, senders_by, watch
 
 RETRY = 1.0  # seconds until what did not arrive is looked at again
 FOR_PEOPLE: tuple[Lane, ...] = (outbox.errands, outbox.codes, outbox.texts, outbox.letters)
-FOR_PROGRAMS: tuple[Lane, ...] = (outbox.to_products, outbox.logos)
+FOR_PROGRAMS: tuple[Lane, ...] = (outbox.to_products, outbox.to_products_again, outbox.logos)
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _CODE = re.compile(r"(?<![\w-])\d{6}(?![\w-])")
 _GROUP = f"[{LETTERS}]{{{OF_EACH}}}"
