@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey
 from chaos.registry import (
     CAREFUL,
     CLERK,
+    CLUB,
     COLLEAGUE,
     GUEST,
     KEEPER,
@@ -118,7 +119,10 @@ def plan(held: Provider, users: int) -> dict[str, Any]:
 def _described(users: int) -> dict[str, Any]:
     """In the form of a set-up file."""
     return {
-        "products": [_product("desk"), {**_product(VAULT), "second_factor": True}],
+        "products": [
+            *(product("desk"), product(CLUB)),
+            {**product(VAULT), "second_factor": True},
+        ],
         "clients": [*_clients(), _keeper(), *map(_personnel, (*TENANTS, NOISY))],
         "tenants": [
             {
@@ -128,7 +132,7 @@ def _described(users: int) -> dict[str, Any]:
                     {
                         "key": CLERK,
                         "name": f"Clerk {canary(tenant)}",
-                        "permissions": {"desk": ["desk.open"], "vault": ["vault.open"]},
+                        "permissions": {key: [f"{key}.open"] for key in ("desk", CLUB, VAULT)},
                     },
                     {
                         "key": GUEST,
@@ -161,7 +165,7 @@ def _person(address: str, tenant: str) -> dict[str, Any]:
     }
 
 
-def _product(key: str) -> dict[str, Any]:
+def product(key: str) -> dict[str, Any]:
     opens = f"{key}.open"
     return {"key": key, "name": key, "permissions": [{"key": opens, "name": opens}]}
 

@@ -23,6 +23,7 @@ Guess = Callable[[str], Awaitable[Answer | None]]
 HOPS = 10
 SIGN_IN = {"sign-in", "password", "code of the app"}  # what is asked with half of a sign-in
 HALFWAY = "halfway"  # the kind of what is asked with a sign-in that is not finished
+SIGN_OUT = "sign-out"
 STEP, APP = 30, "totp"
 LOOKS, PAUSE = 20, 0.25  # for a letter
 SECONDS_BETWEEN_LETTERS = 61.0
@@ -111,13 +112,15 @@ class Person:
 
     async def guess(self, client_id: str) -> Guess | None:
         """What sends a password by the page's form, once it stands."""
-        answer = await self._browser.open("sign-in page", _request(client_id))
-        while answer is not None and answer.location:
-            answer = await self._browser.open("sign-in", path_of(answer.location))
-        if answer is None or answer.status != 200:
-            return None
-        page = answer
-        return lambda password: self._send_password(page, password, meant=True)
+        page = await self._page(client_id)
+        return page and (lambda password: self._send_password(page, password, meant=True))
+
+    async def sign_out(self) -> None:
+        """Everywhere, as the page asks them."""
+        page = await self._browser.open("sign-out page", "/logout")
+        if page is not None and page.status == 200:
+            form = {**hidden(page), "decision": "sign_out"}
+            await self._browser.send(SIGN_OUT, "/logout", form, _is_saved, audit="session.ended")
 
     async def stop_halfway(self, client_id: str) -> None:
         """Once the password is proven, where the product wants more than that."""
@@ -134,6 +137,13 @@ class Person:
 
     def close(self) -> None:
         self._caller.close()
+
+    async def _page(self, client_id: str) -> Answer | None:
+        """On which they sign in, if they get there."""
+        answer = await self._browser.open("sign-in page", _request(client_id))
+        while answer is not None and answer.location:
+            answer = await self._browser.open("sign-in", path_of(answer.location))
+        return answer if answer is not None and answer.status == 200 else None
 
     async def _follow(self, kind: str, target: str) -> None:
         """Through our own redirects, where a refusal is no fault."""

@@ -17,6 +17,7 @@ REDIRECT_URI = "http://localhost:9/callback"
 SCOPE = "openid profile email offline_access"
 WEB, SPA, STRICT = "web", "spa", "strict"
 VAULT = "vault"  # demands a second factor
+CLUB = "club"  # is for those who come by another provider
 MACHINE, SIGNING = "machine", "signing"
 CLERK, GUEST = "clerk", "guest"  # roles: everybody has the first, and both open the desk
 KEEPER = "keeper"  # makes and revokes signing keys, by the management API
