@@ -67,6 +67,8 @@ LONG_FILES = (
     *("test_style.py", "test_sec_67_*.py", "test_sec_7?_*.py", "test_fault_*.py"),
     *("test_audit_*.py", "test_large_tenants.py", "test_access_*.py", "test_evidence*.py"),
     *("test_imports.py", "test_tenants.py", "test_sec_8?_*.py", "peers/*.py"),
+    *("test_scenarios.py", "test_backups.py", "test_connections.py", "testing/*.py"),
+    *("test_sec_6?_*.py", "test_sec_46_*.py", "test_ephemeral_contract.py"),
 )
 NOTHING_IS_SKIPPED = "This was skipped, and nothing here may be: {}"
 
