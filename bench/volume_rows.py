@@ -30,8 +30,8 @@ def grow(connection: sa.Connection, size: Wanted) -> None:
     session = f"md5('session ' || mod(g.n, {size.sessions}))"
     client = {"client_id": "'client-' || g.n"}
     of_client = f"WHERE client_id = '{KEEPING.client_id}'"
-    _copy(connection, "clients", size.clients, client, of_client)
-    _copy(
+    copy_rows(connection, "clients", size.clients, client, of_client)
+    copy_rows(
         connection,
         "client_secrets",
         size.clients,
@@ -40,7 +40,7 @@ def grow(connection: sa.Connection, size: Wanted) -> None:
     )
     owner = {"user_id": "people.user_id"}
     hashed = {"id": session, "secret_hash": session}
-    _copy(connection, "sessions", size.sessions, {**owner, **hashed}, "", whose)
+    copy_rows(connection, "sessions", size.sessions, {**owner, **hashed}, "", whose)
     grant = {
         **owner,
         "id": "md5('grant ' || g.n)",
@@ -50,7 +50,7 @@ def grow(connection: sa.Connection, size: Wanted) -> None:
         "refresh_hash": "md5('refresh ' || g.n)",
     }
     of_grant = "WHERE refresh_hash IS NOT NULL"
-    _copy(connection, "grants", size.grants, grant, of_grant, whose)
+    copy_rows(connection, "grants", size.grants, grant, of_grant, whose)
     event = {
         "chain": "people.tenant_id",
         "seq": "1000000 + g.n",
@@ -59,10 +59,10 @@ def grow(connection: sa.Connection, size: Wanted) -> None:
         "actor_id": "people.user_id",
         "person_id": "people.user_id",
     }
-    _copy(connection, "audit_events", size.events, event, "", whose, but="id")
+    copy_rows(connection, "audit_events", size.events, event, "", whose, but="id")
 
 
-def _copy(
+def copy_rows(
     connection: sa.Connection,
     table: str,
     count: int,

@@ -127,8 +127,10 @@ CONCERNS: Mapping[str, Concern] = {
     "tenant.created": _NOBODY,
     "tenant.confirmed": _TELLS_OWNERS,
     "tenant.suspended": _TELLS_BOTH,
+    "tenant.signed_out": _NOBODY,
     "tenant.resumed": _TELLS_OWNERS,
     "tenant.ended": _TELLS_BOTH,
+    "tenant.evidence_made": _NOBODY,
     "tenant.evidence_taken": _NOBODY,
     "tenant.evidence_refused": _TELLS_OPERATORS,
     # What was asked of an address may come to nobody; its letter has the link.

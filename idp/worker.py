@@ -28,13 +28,12 @@ from idp.directory import (
 from idp.directory.clients import Client
 from idp.directory.operating import NOBODY, operation
 from idp.errors import Busy, StoreUnavailable
-from idp.grants import ending
+from idp.grants import ending, sign_outs
 from idp.login import password_reminders, resetting, sign_up
 from idp.measures import MEASURES
 from idp.oidc import encrypted_responses
 from idp.oidc.encrypted_responses import NotEncryptable, encrypted
-from idp.operators import ending as operators_ending
-from idp.operators import health
+from idp.operators import health, winding_up
 from idp.outbox import Lane, Message
 from idp.outgoing import Unreachable, post_form
 from idp.provider import Provider, find_client
@@ -76,7 +75,7 @@ def run(held: Provider, stop: threading.Event) -> None:
     ]
     others = [
         threading.Thread(target=_work_until, args=(held, batch, stop), daemon=True)
-        for batch in (import_people, wind_up)
+        for batch in (import_people, sign_out, wind_up)
     ]
     for thread in (*deliverers, *others):
         thread.start()
@@ -148,9 +147,15 @@ def import_people(held: Provider) -> bool:
     return importing.work(held.database, held.catalog.current(now), held.secret_keys, now)
 
 
+def sign_out(held: Provider) -> bool:
+    """A batch of the people of a company that was suspended; False if none waits."""
+    return sign_outs.go_on(held.database, held.clock())
+
+
 def wind_up(held: Provider) -> bool:
-    """A batch of what a company held that has ended; False if none waits."""
-    return operators_ending.wind_up(held.database, held.clock())
+    """A step of what is left of a company that has ended; False if none waits."""
+    now = held.clock()
+    return winding_up.go_on(held.database, held.catalog.current(now), now)
 
 
 def send_code(
@@ -173,6 +178,9 @@ def tell_product(held: Provider, message: Message, now: float) -> None:
     client = find_client(held, message.client_id or "", now)
     if client is None or client.backchannel_logout_uri is None:
         raise Undelivered("the client takes no back-channel logout any more", refused=True)
+    with held.database.connection() as db:
+        if ending.is_signed_in_again(db, message):
+            raise Undelivered("the person has signed into the product again since", refused=True)
     key = held.key_ring.current(now).signer(client.id_token_signed_response_alg, now)
     claims = logout.logout_token_claims(
         held.settings.issuer, client, message.payload, held.secret_keys, now

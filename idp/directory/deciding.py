@@ -259,15 +259,17 @@ def expire(operation: Operation) -> None:
         _close(operation, request)
 
 
-def end_all_of(operation: Operation, tenant_id: str) -> None:
-    """What is open between a company that ends and others, whichever side it is on: what was
-    granted ends, and what it still asks for is withdrawn."""
+def end_some_of(operation: Operation, tenant_id: str, most: int) -> int:
+    """What is open between a company that has ended and others, whichever side it is on: what was
+    granted ends, and what it still asks for is withdrawn. How many requests that were."""
     either = sa.or_(
         AccessRequest.tenant_id == tenant_id, AccessRequest.receiving_tenant_id == tenant_id
     )
     is_open = sa.select(AccessRequest).where(either, AccessRequest.status.in_(OPEN))
-    for request in operation.rows.scalars(is_open.order_by(AccessRequest.id)).all():
+    found = operation.rows.scalars(is_open.order_by(AccessRequest.id).limit(most)).all()
+    for request in found:
         _close(operation, request)
+    return len(found)
 
 
 def _close(operation: Operation, request: AccessRequest) -> None:

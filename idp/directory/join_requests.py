@@ -81,9 +81,10 @@ _IS_SOMEWHERE = (
     )
 )
 _IS_OF_TENANT = (_TABLE.c.tenant_id == sa.bindparam("tenant_id", type_=sa.Text), _IS_OPEN)
-_REFUSE_ALL = (
+_SOME = sa.select(_TABLE.c.id).where(*_IS_OF_TENANT).limit(sa.bindparam("most", type_=sa.Integer))
+_REFUSE_SOME = (
     sa.update(_TABLE)
-    .where(*_IS_OF_TENANT)
+    .where(_TABLE.c.id.in_(_SOME), _IS_OPEN)
     .values(status=REFUSED, decided_at=_NOW)
     .returning(_TABLE.c.id, _TABLE.c.user_id)
 )
@@ -91,7 +92,6 @@ WHO_WAITS = (
     sa.select(_TABLE.c.id, _TABLE.c.user_id, _TABLE.c.email, User.name, _TABLE.c.asked_at)
     .join(User, User.id == _TABLE.c.user_id)
     .where(*_IS_OF_TENANT)
-    .order_by(_TABLE.c.id)
 )
 WHO_WAITS_COLUMNS = ("join_request_id", "user_id", "email", "name", "asked_at")
 
@@ -118,6 +118,7 @@ def waits(db: Connection, user_id: str, now: float) -> bool:
     return not is_somewhere and company_of(db, user_id, now) is not None
 
 
-def refuse_all(db: Connection, tenant_id: str, now: float) -> list[tuple[str, str]]:
-    """Of a tenant that ends: each request's id, and whose it was."""
-    return [(row[0], row[1]) for row in db.rows(_REFUSE_ALL, tenant_id=tenant_id, now=now)]
+def refuse_some(db: Connection, tenant_id: str, most: int, now: float) -> list[tuple[str, str]]:
+    """Of a tenant that has ended: each request's id, and whose it was."""
+    rows = db.rows(_REFUSE_SOME, tenant_id=tenant_id, most=most, now=now)
+    return [(row[0], row[1]) for row in rows]

@@ -24,7 +24,8 @@ class Tenant(Base):
     """`policy` holds what differs from the platform's defaults (`policies/`). `name_folded` is what
     lists are ordered and searched by. One that has ended never comes back, and its slug is never
     another's. Until `confirmed_at` it may do little (`confirming`). Whoever founded it by opening
-    an account did so with the address `founded_email`, from the network `founded_from`, blinded."""
+    an account did so with the address `founded_email`, from the network `founded_from`, blinded.
+    Nothing that was granted in it until `sign_ins_valid_after` counts any more."""
 
     __tablename__ = "tenants"
     __table_args__ = (
@@ -48,6 +49,7 @@ class Tenant(Base):
     confirmed_at: Mapped[float | None]
     founded_email: Mapped[str | None]
     founded_from: Mapped[str | None]
+    sign_ins_valid_after: Mapped[float] = mapped_column(default=0.0, server_default=sa.text("0"))
 
     @validates("name")
     def _fold_name(self, _column: str, name: str) -> str:

@@ -9,6 +9,7 @@ has ended, and left alone where the product has gone on since in a company of wh
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,18 +22,21 @@ from idp.directory.memberships import Membership
 from idp.directory.users import User
 from idp.grants.consent import Consent
 from idp.grants.grant_row import Grant
+from idp.outbox import Message
 from idp.sessions import browser
 from idp.sessions.browser import SsoSession
 from idp.sessions.clients import ClientSession
 from idp.sessions.logout import MESSAGE
 from idp.statements import Statement
 
+UNTIL = "until"  # in a payload: what was granted later is not meant
 _CONSENTS: Any = Consent.__table__
 _newer = sa.orm.aliased(Grant)
 _TENANT = sa.bindparam("tenant_id", type_=sa.Text)
 _USER = sa.bindparam("user_id", type_=sa.Text)
 _MEMBERSHIP = sa.bindparam("membership_id", type_=sa.Text)
 _SESSION = sa.bindparam("session_id", type_=sa.Text)
+_UNTIL = sa.bindparam("until", type_=sa.Double)
 _OPEN = (
     sa.select(Grant.session_id, Grant.client_id, Grant.user_id, ClientSession.sid)
     .distinct()
@@ -75,27 +79,45 @@ def _rests_on_tenant(grant: Any) -> sa.ColumnElement[bool]:
 
 
 _IS_ELSEWHERE = _unless_moved_on(~_rests_on_tenant(_newer))
-_OF_MEMBERSHIP = _OPEN.where(
+_OF_SESSION = _OPEN.where(
     Grant.user_id == _USER,
     Grant.membership_id == _MEMBERSHIP,
+    Grant.session_id == _SESSION,
     _unless_moved_on(_newer.membership_id != _MEMBERSHIP),
 )
-_OF_SESSION = _OF_MEMBERSHIP.where(Grant.session_id == _SESSION)
 _OF_PERSON = _OPEN.where(Grant.user_id == _USER, _rests_on_tenant(Grant), _IS_ELSEWHERE)
-_THOSE = sa.union_all(
-    sa.select(Membership.user_id, Membership.id).where(Membership.tenant_id == _TENANT),
-    sa.select(AccessRequest.user_id, AccessRequest.membership_id).where(
-        AccessRequest.tenant_id == _TENANT, AccessRequest.membership_id.is_not(None)
-    ),
-).subquery()
-_OF_TENANT = _OPEN.join(
-    _THOSE, sa.and_(_THOSE.c.user_id == Grant.user_id, _THOSE.c.id == Grant.membership_id)
-).where(_IS_ELSEWHERE)
-_COUNT_OF_TENANT = sa.select(sa.func.count()).select_from(_OF_TENANT.subquery())
 _END = (
     sa.update(Grant)
     .where(Grant.user_id == _USER, Grant.membership_id == _MEMBERSHIP, Grant.ended_at.is_(None))
     .values(ended_at=sa.bindparam("now"))
+)
+_END_EARLIER = _END.where(Grant.created_at <= _UNTIL).returning(
+    Grant.session_id, Grant.client_id, Grant.created_at
+)
+_SHOWS = (
+    sa.select(ClientSession.sid)
+    .join(SsoSession, SsoSession.id == ClientSession.session_id)
+    .join(Client, Client.client_id == ClientSession.client_id)
+    .where(
+        ClientSession.session_id == _SESSION,
+        ClientSession.client_id == sa.bindparam("client_id"),
+        SsoSession.ended_at.is_(None),
+        Client.backchannel_logout_uri.is_not(None),
+        ~sa.exists().where(
+            _newer.session_id == ClientSession.session_id,
+            _newer.client_id == ClientSession.client_id,
+            _newer.created_at > sa.bindparam("granted_at", type_=sa.Double),
+            _newer.code_used_at.is_not(None),
+            sa.or_(_newer.membership_id != _MEMBERSHIP, _newer.created_at > _UNTIL),
+        ),
+    )
+)
+_IS_SIGNED_IN_AGAIN = sa.select(Grant.id).where(
+    Grant.session_id == _SESSION,
+    Grant.client_id == sa.bindparam("client_id"),
+    Grant.created_at > _UNTIL,
+    Grant.code_used_at.is_not(None),
+    Grant.ended_at.is_(None),
 )
 
 _END_OF_PERSON = (
@@ -126,19 +148,6 @@ _FORGET_CONSENTS = sa.delete(_CONSENTS).where(
 _END_IN_SESSION = _END.where(Grant.session_id == _SESSION)
 
 
-def tell_products(db: Connection, tenant_id: str, now: float) -> int:
-    """A back-channel logout for each browser and product that is signed in by what rests on a
-    tenant: its own memberships, and those by which its people were let into other ones. How many.
-    In a transaction that sees every tenant."""
-    return _tell(db, now, _OF_TENANT, tenant_id=tenant_id)
-
-
-def count_open(db: Connection, tenant_id: str) -> int:
-    """How many those are."""
-    row = db.row(_COUNT_OF_TENANT, tenant_id=tenant_id)
-    return int(row[0]) if row else 0
-
-
 def end_of_person(db: Connection, tenant_id: str, user_id: str, now: float) -> None:
     """For good, of what rests on a tenant what one person holds, in it and in others. No browser
     of theirs comes back to any of them without another proof."""
@@ -160,11 +169,24 @@ def end_in_session(
     browser.leave_tenant(db, user_id, tenant_id, session_id)
 
 
-def end_of_membership(db: Connection, user_id: str, membership_id: str, now: float) -> None:
-    """Who asks again tells nobody twice: there is nothing left to end."""
-    whose = {"user_id": user_id, "membership_id": membership_id}
-    _tell(db, now, _OF_MEMBERSHIP, **whose)
-    db.run(_END, **whose, now=now)
+def end_of_membership(
+    db: Connection, user_id: str, membership_id: str, now: float, until: float = inf
+) -> int:
+    """What was granted by it `until` then; how many messages that takes. Whoever ends it in the
+    same moment tells nobody twice: a grant is ended once."""
+    whose = {"user_id": user_id, "membership_id": membership_id, "until": until}
+    latest: dict[tuple[str, str], float] = {}
+    for session_id, client_id, granted_at in db.rows(_END_EARLIER, **whose, now=now):
+        browser_and_client = session_id, client_id
+        latest[browser_and_client] = max(granted_at, latest.get(browser_and_client, granted_at))
+    told = 0
+    for (session_id, client_id), granted_at in latest.items():
+        where = {"session_id": session_id, "client_id": client_id}
+        shows = {"membership_id": membership_id, "until": until, "granted_at": granted_at}
+        if (row := db.row(_SHOWS, **where, **shows)) is not None:
+            _order(db, user_id, row[0], min(until, now), now, **where)
+            told += 1
+    return told
 
 
 def end_of_operator(db: Connection, user_id: str, now: float) -> None:
@@ -174,9 +196,18 @@ def end_of_operator(db: Connection, user_id: str, now: float) -> None:
     db.run(_FORGET_CONSENTS, user_id=user_id)
 
 
-def _tell(db: Connection, now: float, signed_in: Statement, **whose: str) -> int:
-    told = db.rows(signed_in, **whose)
-    for session_id, client_id, user_id, sid in told:
-        payload = {"sub": user_id, "sid": sid}
-        outbox.enqueue(db, MESSAGE, payload, now, session_id=session_id, client_id=client_id)
-    return len(told)
+def is_signed_in_again(db: Connection, message: Message) -> bool:
+    """Whether the browser has gone on in the product since what the message is about had ended: to
+    the product it is one session (`sid`), which is to be left alone."""
+    until = message.payload.get(UNTIL)
+    at = {"session_id": message.session_id, "client_id": message.client_id}
+    return until is not None and db.row(_IS_SIGNED_IN_AGAIN, **at, until=until) is not None
+
+
+def _tell(db: Connection, now: float, signed_in: Statement, **whose: str) -> None:
+    for session_id, client_id, user_id, sid in db.rows(signed_in, **whose):
+        _order(db, user_id, sid, now, now, session_id=session_id, client_id=client_id)
+
+
+def _order(db: Connection, user_id: str, sid: str, until: float, now: float, **at: str) -> None:
+    outbox.enqueue(db, MESSAGE, {"sub": user_id, "sid": sid, UNTIL: until}, now, **at)

@@ -67,6 +67,8 @@ def why_dead(
         return "the grant has ended"
     if state.auth_time < state.sessions_valid_after:
         return "the person's sign-ins were ended"
+    if state.was_signed_out:
+        return "the company was suspended since"
     if reason := _why_not_vouched_for(state, providers) or _why_signed_out(state, settings, now):
         return reason
     if client.tenant_id not in (None, state.standing.tenant_id):

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from idp.database import Connection
+from idp.directory.access_requests import AccessRequest
 from idp.directory.clients import Client
 from idp.directory.memberships import STANDING_COLUMNS, Membership, Standing
 from idp.directory.operator_standing import TERM, AnyStanding, OperatorStanding
@@ -27,7 +29,8 @@ DETAILS = "authorization_details"
 class GrantState(NamedTuple):
     """A grant with everything that decides whether it still counts, and what it tells. `scope` and
     `is_offline` are what its client may still have of them; `consented` is the id of the consent
-    that it rests on, None once that is gone."""
+    that it rests on, None once that is gone. `was_signed_out` says that the company was suspended
+    since, or the one at whose request it let the person in."""
 
     id: str
     client_id: str
@@ -73,6 +76,7 @@ class GrantState(NamedTuple):
     zoneinfo: str
     updated_at: float
     is_token_revoked: int
+    was_signed_out: int
     standing: AnyStanding
 
     @property
@@ -164,15 +168,31 @@ def _statements(standing: Iterable[Any], *, joins: Iterable[tuple[Any, Any]] = (
     return _Statements(*(state.where(column == key) for column in keys))
 
 
+_asking = aliased(Tenant)
+_ASKING_VALID_AFTER = (
+    sa.select(_asking.sign_ins_valid_after)
+    .join(AccessRequest, AccessRequest.tenant_id == _asking.id)
+    .where(AccessRequest.id == Membership.access_request_id)
+    .correlate(Membership)
+    .scalar_subquery()
+)
+_YES: Any = sa.literal_column("1")
+_NO: Any = sa.literal_column("0")
+_WAS_SIGNED_OUT = sa.case(
+    (Grant.created_at <= Tenant.sign_ins_valid_after, _YES),
+    (Membership.access_request_id.is_(None), _NO),
+    (Grant.created_at <= _ASKING_VALID_AFTER, _YES),
+    else_=_NO,
+)
 _OWN_COLUMNS = len(GrantState._fields) - 1
 _OF_MEMBERS = _statements(
-    STANDING_COLUMNS,
+    (_WAS_SIGNED_OUT, *STANDING_COLUMNS),
     joins=(
         (Membership, Membership.id == Grant.membership_id),
         (Tenant, Tenant.id == Membership.tenant_id),
     ),
 )
-_OF_OPERATORS = _statements((sa.case((Grant.operator_term == TERM, TERM)), User.status))
+_OF_OPERATORS = _statements((_NO, sa.case((Grant.operator_term == TERM, TERM)), User.status))
 
 
 def find_by_code(db: Connection, code_hash: str, client: Client, now: float) -> GrantState | None:

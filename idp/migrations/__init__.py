@@ -51,10 +51,10 @@ from idp.directory import (
     users,
 )
 from idp.federation import linked_accounts
-from idp.grants import consent, decoupled, grant_row, reset_requests
+from idp.grants import consent, decoupled, grant_row, reset_requests, sign_outs
 from idp.login import email_move, password_reminders
 from idp.migrations.steps import changing, check_foreign_keys, upgrade, upgrade_within
-from idp.operators import ending
+from idp.operators import winding_up
 from idp.schema_version import HEAD, check_schema, current_revision
 from idp.sessions import browser
 from idp.sessions import clients as client_sessions
@@ -81,7 +81,7 @@ TABLES = (
     *(former_addresses, invitations, join_requests, memberships, person_words, sign_up_links),
     *(products, roles, tenants, users),
     *(consent, decoupled, grant_row, reset_requests, browser, client_sessions, signing_keys),
-    *(ending, operator_visits, email_move, identity_providers, linked_accounts),
+    *(sign_outs, winding_up, operator_visits, email_move, identity_providers, linked_accounts),
 )
 
 

@@ -22,13 +22,14 @@ from idp.directory.acting import NotFound
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
 from idp.errors import Refusal, told
-from idp.operators.ending import TenantEnding, TenantEndingFile
+from idp.operators.winding_up import TenantEndingFile
 from idp.tokens.signed_tokens import TENANT_ENDING, mint
 from idp.tokens.signing_keys import KeyRing
 
 ALG = "ES256"
 MANIFEST, STATEMENT, KEYS, AUDIT = "manifest.json", "statement.jws", "keys.json", "audit.jsonl"
-TAG = b'"tag":"tenant.ended"'
+ENDED, MADE = "tenant.ended", "tenant.evidence_made"
+TAG = b'"tag":"tenant.e'
 
 
 class Altered(Refusal):
@@ -46,11 +47,11 @@ class Altered(Refusal):
 
 def pack(operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str) -> IO[bytes]:
     """A ZIP, in a nameless file that is gone when the caller closes it. Raises Forbidden,
-    NotFound for a tenant that goes on, and Broken or Altered, which are recorded, where the
-    database is not as it was left."""
+    NotFound for a tenant that goes on, or of which nothing is written down yet, and Broken or
+    Altered, which are recorded, where the database is not as it was left."""
     operation.check("tenants.manage")
-    if operation.rows.get(TenantEnding, tenant.id) is None:
-        raise NotFound("the tenant has not ended")
+    if not is_there(operation, tenant):
+        raise NotFound("the tenant has not ended, or it is still being written down")
     packed = TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
         _write(operation, tenant, ring, issuer, packed)
@@ -64,6 +65,11 @@ def pack(operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str) -> IO
     return packed
 
 
+def is_there(operation: Operation, tenant: Tenant) -> bool:
+    kept = sa.select(TenantEndingFile.name).where(TenantEndingFile.tenant_id == tenant.id)
+    return operation.rows.scalar(kept.limit(1)) is not None
+
+
 def _write(
     operation: Operation, tenant: Tenant, ring: KeyRing, issuer: str, target: IO[bytes]
 ) -> None:
@@ -72,23 +78,23 @@ def _write(
         operation.database, ring, issuer, tenant.id, tenant.slug, operation.now
     )
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
-        ends: list[dict[str, Any]] = []
-        chain = _put(archive, AUDIT, _noting_ends(exported, ends))
+        noted: list[dict[str, Any]] = []
+        chain = _put(archive, AUDIT, _noting_ends(exported, noted))
         files = {name: _put(archive, name, lines) for name, lines in _contents(operation, tenant)}
-        end = _check_unaltered(ends, files)
+        end, made = _check_unaltered(noted, files)
         files[AUDIT] = chain
         files[KEYS] = _put(archive, KEYS, [orjson.dumps({"keys": [signer.public_jwk]})])
-        claims = _claims(operation, tenant, end, issuer, files)
+        claims = _claims(operation, tenant, end, issuer, files) | {"ended": made["counts"]}
         _put(archive, MANIFEST, [orjson.dumps(claims, option=orjson.OPT_INDENT_2)])
         _put(archive, STATEMENT, [mint(signer, TENANT_ENDING, claims).encode()])
 
 
-def _noting_ends(lines: Iterable[bytes], ends: list[dict[str, Any]]) -> Iterator[bytes]:
-    """Events of the end, as they go by on their way into the pack."""
+def _noting_ends(lines: Iterable[bytes], noted: list[dict[str, Any]]) -> Iterator[bytes]:
+    """Events of the end and of its evidence, as they go by on their way into the pack."""
     for line in lines:
         event = orjson.loads(line).get("event", {}) if TAG in line else {}
-        if event.get("tag") == "tenant.ended":
-            ends.append(event)
+        if event.get("tag") in (ENDED, MADE):
+            noted.append(event)
         yield line
 
 
@@ -103,17 +109,19 @@ def _contents(operation: Operation, tenant: Tenant) -> Iterator[tuple[str, list[
 
 
 def _check_unaltered(
-    ends: list[dict[str, Any]], files: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """The one event of the end, which has the digest of each file. Raises Altered."""
-    if len(ends) != 1:
-        raise Altered([f"{len(ends)} ends"])
-    (end,) = ends
-    then, now = end["detail"].get("files", {}), {name: files[name]["sha256"] for name in files}
+    noted: list[dict[str, Any]], files: dict[str, dict[str, Any]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The one event of the end, and what the log has of the evidence: the digest of each file. Of
+    ends by earlier versions one event has both. Raises Altered."""
+    ends = [event for event in noted if event["tag"] == ENDED]
+    made = [event["detail"] for event in noted if "files" in event["detail"]]
+    if (len(ends), len(made)) != (1, 1):
+        raise Altered([f"{len(ends)} ends, {len(made)} times written down"])
+    then, now = made[0]["files"], {name: files[name]["sha256"] for name in files}
     if then != now:
         names = {*then, *now}
         raise Altered(sorted(name for name in names if then.get(name) != now.get(name)))
-    return end
+    return ends[0], made[0]
 
 
 def _put(archive: ZipFile, name: str, lines: Any) -> dict[str, Any]:
@@ -142,6 +150,5 @@ def _claims(
         "tenant_name": tenant.name,
         "ended_at": end["at"],
         "ended_by": end["actor_id"] or end["client_id"],
-        "ended": end["detail"]["counts"],
         "files": files,
     }

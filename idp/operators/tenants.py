@@ -17,7 +17,7 @@ from idp.directory.roles import ACCOUNT_ADMIN, Role
 from idp.directory.tenants import Tenant, folded
 from idp.directory.users import canonical_email
 from idp.errors import told
-from idp.grants import ending
+from idp.grants import sign_outs
 from idp.operators import tenant_access
 from idp.operators.filling_in import filled_in
 from idp.registration import tenants as registration
@@ -252,16 +252,15 @@ def _was_ever_in(operation: Operation, tenant: Tenant) -> bool:
     return operation.rows.scalar(own.limit(1)) is not None
 
 
-def suspend(operation: Operation, tenant: Tenant) -> int:
-    """Nobody opens anything in it from now on, nor in others at its request, and the products that
-    people are signed into by either are told; how many messages that takes. Raises Forbidden,
+def suspend(operation: Operation, tenant: Tenant) -> None:
+    """Nobody opens anything in it from now on, nor in others at its request. What they held is over
+    for good, and the products that they are signed into by either are told. Raises Forbidden,
     RecentSignInNeeded, or Mistake."""
     operation.check("tenants.manage")
     operation.check_recent()
     _move(operation, tenant, tenants.ACTIVE, tenants.SUSPENDED)
-    told_products = ending.tell_products(operation.db, tenant.id, operation.now)
-    operation.record("tenant.suspended", tenant=tenant.id, products_told=told_products)
-    return told_products
+    sign_outs.begin(operation.db, tenant.id, operation.now)
+    operation.record("tenant.suspended", tenant=tenant.id)
 
 
 def resume(operation: Operation, tenant: Tenant) -> None:
@@ -269,6 +268,7 @@ def resume(operation: Operation, tenant: Tenant) -> None:
     operation.check("tenants.manage")
     operation.check_recent()
     _move(operation, tenant, tenants.SUSPENDED, tenants.ACTIVE)
+    sign_outs.refuse_earlier(operation.db, tenant.id, operation.now)
     operation.record("tenant.resumed", tenant=tenant.id)
 
 

@@ -16,7 +16,7 @@ from idp.directory import catalog_version, tenants, users
 from idp.directory.tenants import Tenant
 from idp.directory.users import User
 from idp.errors import SetupMistake
-from idp.grants import ending
+from idp.grants import sign_outs
 from idp.provider import Provider
 from idp.registration.changes import Applied, Change, clients_of
 from idp.registration.client_secrets import SecretKeeper
@@ -36,7 +36,7 @@ _SESSIONS_OF_THE_DISABLED = (
     .join(User, User.id == SsoSession.user_id)
     .where(User.status == sa.literal_column(f"'{users.DISABLED}'"), SsoSession.ended_at.is_(None))
 )
-FELL = (tenants.ACTIVE, tenants.SUSPENDED)
+FELL, ROSE = (tenants.ACTIVE, tenants.SUSPENDED), (tenants.SUSPENDED, tenants.ACTIVE)
 IN_CATALOG = frozenset({"identity_provider", "product", "client", "tenant"})
 
 
@@ -81,7 +81,7 @@ def apply(
         if changes:
             session.flush()
             _end_sessions_of_the_disabled(db, now)
-            _tell_products_of_the_suspended(session, db, changes, now)
+            _sign_the_suspended_out(session, db, changes, now)
             _record(db, changes, now)
         keeper.write_files()
     return Applied(changes, keeper.to_show)
@@ -117,16 +117,14 @@ def _end_sessions_of_the_disabled(db: Connection, now: float) -> None:
         logout.end(db, session_id, "the person was disabled", now, NOWHERE)
 
 
-def _tell_products_of_the_suspended(
+def _sign_the_suspended_out(
     session: Session, db: Connection, changes: list[Change], now: float
 ) -> None:
-    slugs = [
-        change.name
-        for change in changes
-        if change.kind == "tenant" and change.fields.get("status") == FELL
-    ]
-    for tenant_id in session.scalars(sa.select(Tenant.id).where(Tenant.slug.in_(slugs))):
-        ending.tell_products(db, tenant_id, now)
+    moved = {each.name: each.fields.get("status") for each in changes if each.kind == "tenant"}
+    for move, follow in ((FELL, sign_outs.begin), (ROSE, sign_outs.refuse_earlier)):
+        slugs = [slug for slug, status in moved.items() if status == move]
+        for tenant_id in session.scalars(sa.select(Tenant.id).where(Tenant.slug.in_(slugs))):
+            follow(db, tenant_id, now)
 
 
 def _record(db: Connection, changes: list[Change], now: float) -> None:

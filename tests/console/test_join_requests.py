@@ -220,7 +220,7 @@ def test_the_tenant_that_ends_refuses_who_waits(waiting: World) -> None:
     page = browser.enter("/operate/tenants/northwind/end", "operator@latchkey.example")
     assert browser.submit(page, confirm="Northwind Lending").status_code == 303
     assert requests_of(waiting, NADIA) == ["refused"]
-    assert waiting.audit("tenant.ended")[0]["counts"]["join-requests"] == 1
+    assert waiting.audit("tenant.evidence_made")[0]["counts"]["join-requests"] == 1
     stranger = waiting.browser().sign_in(NADIA, NEW, "payments")
     assert "let you in first" not in stranger.text
 

@@ -1,17 +1,23 @@
-"""What people held of a company that has ended is let go of in batches, by whoever comes to it."""
+"""What there was of a company that has ended is written down, and what its people held is let go of
+in batches, by whoever comes to it."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import zipfile
+from typing import IO, Any
 
 import pytest
 
 from idp import worker
+from idp.directory import catalog_version
+from idp.directory.acting import NotFound
+from idp.directory.operating import Operation
 from idp.grants.ending import end_of_membership
-from idp.operators import ending, tenants
+from idp.operators import ending, evidence, tenants, winding_up, written_down
 from idp.sessions import logout
 from tests.console.company_providers_of import add, link
-from tests.console.operations import operation
+from tests.console.operations import operation, operator
 from tests.console.test_tenants import DEAD
 from tests.security.protocol import together
 from tests.world import AMARA, BEN, PRIYA, World
@@ -22,7 +28,7 @@ BATCH = 2
 @pytest.fixture
 def ended(either_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Three of its people were signed in, and so many as BATCH have been let go of."""
-    monkeypatch.setattr(ending, "BATCH", BATCH)
+    monkeypatch.setattr(winding_up, "BATCH", BATCH)
     for email in (AMARA, BEN, PRIYA):
         tenant = None if email == BEN else "northwind"
         either_world.browser().tokens(email, scope="openid offline_access", tenant=tenant)
@@ -67,7 +73,7 @@ def open_grants(world: World) -> int:
 def test_nothing_counts_before_all_of_it_is_wound_up(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ending, "BATCH", 1)
+    monkeypatch.setattr(winding_up, "BATCH", 1)
     tokens = [
         either_world.browser().tokens(email, scope="openid offline_access")
         for email in (AMARA, BEN)
@@ -107,7 +113,7 @@ def test_whoever_is_killed_in_a_batch_leaves_it_to_the_next(
             raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(ending, "end_of_membership", killed)
+        patched.setattr(winding_up, "end_of_membership", killed)
         with pytest.raises(SystemExit):
             worker.wind_up(ended.held)
     assert (left(ended), told(ended), open_grants(ended)) == (before, heard, open_before)
@@ -140,7 +146,7 @@ def test_while_one_winds_a_company_up_no_other_does(
 def test_links_to_its_provider_go_in_batches_too(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ending, "BATCH", 1)
+    monkeypatch.setattr(winding_up, "BATCH", 1)
     provider = add(either_world)
     for email in (AMARA, BEN):
         link(either_world, email, provider, f"there-{email}")
@@ -150,3 +156,88 @@ def test_links_to_its_provider_go_in_batches_too(
     while worker.wind_up(either_world.held):
         pass
     assert either_world.run("SELECT count(*) FROM linked_accounts") == [(0,)]
+
+
+@pytest.fixture
+def large(either_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A company has ended that has more than the act itself writes down, and than one piece."""
+    world = either_world
+    for email in (AMARA, BEN):
+        world.browser().tokens(email, tenant=None if email == BEN else "northwind")
+    link(world, BEN, add(world), "there")
+    monkeypatch.setattr(winding_up, "LITTLE", 2)
+    monkeypatch.setattr(written_down, "PIECE", 2)
+    assert end(world) == {}
+    return world
+
+
+def rows(world: World, table: str) -> int:
+    return int(world.run(f"SELECT count(*) FROM {table}")[0][0])
+
+
+def test_the_act_leaves_what_is_much_to_the_worker_and_nothing_counts_meanwhile(
+    large: World,
+) -> None:
+    assert large.audit("tenant.evidence_made") == []
+    assert (left(large) > 3, rows(large, "linked_accounts")) == (True, 1)
+    with pytest.raises(NotFound), operation(large) as opened:
+        pack(large, opened)
+    page = operator(large).get("/operate/tenants/northwind").text
+    assert "It is being written down." in page
+    assert "Download the evidence" not in page
+    assert worker.wind_up(large.held)
+    assert "Download the evidence" in operator(large).get("/operate/tenants/northwind").text
+
+
+def pack(world: World, opened: Operation) -> IO[bytes]:
+    ring = world.held.key_ring.current(world.clock())
+    tenant = tenants.get_tenant(opened, "northwind")
+    return evidence.pack(opened, tenant, ring, world.settings.issuer)
+
+
+def test_what_is_written_down_piece_by_piece_is_all_that_there_was_at_the_end(
+    large: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also who has signed out since, and before anything is taken away."""
+    signed_in, people = open_grants(large), left(large)
+    large.clock.move(60)
+    large.run("UPDATE sessions SET ended_at = :now", now=large.clock())
+    large.run("UPDATE grants SET ended_at = :now WHERE ended_at IS NULL", now=large.clock())
+    assert worker.wind_up(large.held)
+    [made] = large.audit("tenant.evidence_made")
+    assert (made["counts"]["people"], made["counts"]["sign-ins"]) == (people, signed_in)
+    assert (made["counts"]["linked-accounts"], made["counts"]["identity-providers"]) == (1, 1)
+    with operation(large) as opened, pack(large, opened) as packed:
+        lines = zipfile.ZipFile(packed).read("people.jsonl").splitlines()
+        assert len({json.loads(line)["membership_id"] for line in lines}) == people
+    while worker.wind_up(large.held):
+        pass
+    assert (left(large), rows(large, "linked_accounts")) == (0, 0)
+
+
+def test_whoever_is_killed_while_writing_it_down_leaves_it_to_the_next(
+    large: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = left(large), rows(large, "company_providers")
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise SystemExit
+
+    for module, name in ((written_down, "_line"), (catalog_version, "touch_clients_of")):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, killed)
+            with pytest.raises(SystemExit):
+                worker.wind_up(large.held)
+        assert (left(large), rows(large, "company_providers")) == before
+        assert (rows(large, "tenant_ending_files"), large.audit("tenant.evidence_made")) == (0, [])
+    while worker.wind_up(large.held):
+        pass
+    assert (left(large), len(large.audit("tenant.evidence_made"))) == (0, 1)
+
+
+def test_of_many_who_write_it_down_at_once_one_does(large: World) -> None:
+    while any(together(4, lambda number: worker.wind_up(large.held))):
+        pass
+    assert (left(large), len(large.audit("tenant.evidence_made"))) == (0, 1)
+    assert rows(large, "tenant_ending_files") == len(written_down.FILES)
+    assert len(told(large)) == len(set(told(large))) == 2

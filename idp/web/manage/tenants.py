@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, flash, redirect, request, send_file
-from flask_babel import get_locale, ngettext
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -113,20 +113,11 @@ def confirm_suspend(operation: Operation, slug: str) -> Answer:
 def suspend(operation: Operation, slug: str) -> Answer:
     tenant = tenants.get_tenant(operation, slug)
     try:
-        told = tenants.suspend(operation, tenant)
+        tenants.suspend(operation, tenant)
     except Mistake as mistake:
         return _not_done(tenant, mistake)
-    flash(_suspended(tenant, told))
+    flash(_("%(name)s is suspended. The products hear of it.", name=tenant.name))
     return _to(tenant)
-
-
-def _suspended(tenant: Tenant, told: int) -> Any:
-    return ngettext(
-        "%(name)s is suspended. %(num)s sign-in at a product is being ended.",
-        "%(name)s is suspended. %(num)s sign-ins at products are being ended.",
-        told,
-        name=tenant.name,
-    )
 
 
 @blueprint.post("/operate/tenants/<slug>/resume")
@@ -156,7 +147,7 @@ def end(operation: Operation, slug: str) -> Answer:
     except Mistake as mistake:
         errors = shell.errors_of(mistake)
         return _page(operation, slug, "manage/tenant_end.html", errors=errors), 422
-    flash(_("%(name)s has ended. Download the evidence below.", name=tenant.name))
+    flash(_("%(name)s has ended.", name=tenant.name))
     return _to(tenant)
 
 
@@ -182,6 +173,7 @@ def _page(operation: Operation, slug: str, template: str, **values: Any) -> str:
         seen=tenant,
         facts=tenants.facts(operation, tenant),
         has_admin=tenants.has_account_admin(operation, tenant),
+        has_evidence=evidence.is_there(operation, tenant),
         **values,
     )
 
