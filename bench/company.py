@@ -10,9 +10,11 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -29,18 +31,30 @@ ACTS = {
     "suspend": tenants.suspend,
     "end": lambda by, company: ending.end(by, company, company.slug),
 }
+LEFT = {
+    "suspend": "SELECT count(*) FROM tenant_sign_outs",
+    "end": "SELECT count(*) FROM tenant_endings WHERE wound_up_at IS NULL",
+}
 STEPS = {"suspend": worker.sign_out, "end": worker.wind_up}
+
+
+class Timed(NamedTuple):
+    """Milliseconds, and those that its thread was computing."""
+
+    took: float
+    used: float
 
 
 @click.command()
 @click.option("--people", default=100_000, show_default=True)
-def company(people: int) -> None:
+@click.option("--batches", default=10_000, show_default=True, help="So many at most.")
+def company(people: int, batches: int) -> None:
     """Print milliseconds."""
     cluster = start_postgres(durable=True)
     try:
         for act in ACTS:
             with tempfile.TemporaryDirectory() as folder:
-                _measure(_furnished(cluster, Path(folder), people), act)
+                _measure(_furnished(cluster, Path(folder), people), act, batches)
     finally:
         cluster.stop()
 
@@ -99,34 +113,35 @@ def _grow(world: World, people: int) -> None:
             copy_rows(connection, table, people, changed, which)
 
 
-def _measure(world: World, act: str) -> None:
-    others = world.browser().tokens(HANA, scope="openid offline_access")
-    stop, waited = threading.Event(), list[float]()
+def _measure(world: World, act: str, most: int) -> None:
+    with _refreshing(world) as waited:
+        click.echo(f"{act}: {_said([_timed(lambda: _do(world, act))], waited)}")
+        batches = [_timed(lambda: STEPS[act](world.held))]
+        click.echo(f"  the first of the worker's: {_said(batches, waited)}")
+        batches.clear()
+        while world.run(LEFT[act]) != [(0,)] and len(batches) < most:
+            batches.append(_timed(lambda: STEPS[act](world.held)))
+        click.echo(f"  the others: {_said(batches, waited)}")
+    world.held.database.close()
+
+
+@contextmanager
+def _refreshing(world: World) -> Iterator[list[Timed]]:
+    """Somebody of another company, all the time."""
+    token = world.browser().tokens(HANA, scope="openid offline_access")["refresh_token"]
+    stop, waited = threading.Event(), list[Timed]()
 
     def refresh_until() -> None:
         while not stop.wait(0.01):
-            waited.append(_timed(lambda: world.refresh(others["refresh_token"])))
+            waited.append(_timed(lambda: world.refresh(token)))
 
     beside = threading.Thread(target=refresh_until)
     beside.start()
-    used = time.process_time()
-    taken = _timed(lambda: _do(world, act))
-    used = time.process_time() - used
-    during, batches = max(waited, default=0.0), list[float]()
-    waited.clear()
-    step, is_busy = STEPS[act], True
-    while is_busy:
-        started = time.perf_counter()
-        is_busy = step(world.held)
-        batches.append(1000 * (time.perf_counter() - started))
-    stop.set()
-    beside.join()
-    click.echo(
-        f"{act}: {taken:.0f} ms, {1000 * used:.0f} of processor; another's refresh {during:.0f} at"
-        f" most; then {len(batches)} batches in {sum(batches):.0f}, the longest {max(batches):.0f},"
-        f" another's refresh {max(waited, default=0.0):.0f} at most"
-    )
-    world.held.database.close()
+    try:
+        yield waited
+    finally:
+        stop.set()
+        beside.join()
 
 
 def _do(world: World, act: str) -> None:
@@ -134,10 +149,20 @@ def _do(world: World, act: str) -> None:
         ACTS[act](by, tenants.get_tenant(by, "northwind"))
 
 
-def _timed(ask: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _timed(ask: Callable[[], object]) -> Timed:
+    started, used = time.perf_counter(), time.thread_time()
     ask()
-    return 1000 * (time.perf_counter() - started)
+    return Timed(1000 * (time.perf_counter() - started), 1000 * (time.thread_time() - used))
+
+
+def _said(acts: list[Timed], waited: list[Timed]) -> str:
+    total, others = sum(each.took for each in acts), max((each.took for each in waited), default=0)
+    took, used = max(each.took for each in acts), max(each.used for each in acts)
+    waited.clear()
+    return (
+        f"{len(acts)} in {total:.0f} ms, {took:.0f} at most, {used:.0f} of processor at most;"
+        f" another's refresh {others:.0f} at most"
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from idp.federation.linked_accounts import LinkedAccount
 from idp.grants.grant_row import Grant
 from idp.sessions.browser import SsoSession
 
-PIECE = 1000
+PIECE = 2000
 YES_OR_NO = frozenset({"is_offline", "is_only_way"})
 _TENANT = sa.bindparam("tenant_id", type_=sa.Text)
 _THEN = sa.bindparam("then", type_=sa.Double)
@@ -55,21 +55,27 @@ def _by_pieces(statement: Any, key: Any) -> Any:
     return statement.add_columns(key).where(key > _AFTER).order_by(key).limit(_MOST)
 
 
-_PEOPLE = _by_pieces(
+_MEMBERSHIPS = (
+    sa.select(Membership.id, Membership.user_id)
+    .where(Membership.tenant_id == _TENANT, Membership.id > _AFTER)
+    .order_by(Membership.id)
+    .limit(_MOST)
+)
+_IS_THERE = Membership.status != memberships.ENDED
+_HERE = _MEMBERSHIPS.where(_IS_THERE).subquery()
+_PEOPLE = (
     sa.select(
         *(Membership.id, Membership.user_id, User.email, User.name, Membership.kind),
         *(Membership.status, Membership.source, Membership.access_request_id),
         *(Membership.only_products, Membership.ends_at, Membership.created_at),
-        of_roles(joined_by_space(Role.key)),
+        *(of_roles(joined_by_space(Role.key)), Membership.id),
     )
     .select_from(Membership)
     .join(User, User.id == Membership.user_id)
-    .where(Membership.tenant_id == _TENANT, Membership.status != memberships.ENDED),
-    Membership.id,
+    .where(Membership.id.in_(sa.select(_HERE.c.id)))
+    .order_by(Membership.id)
 )
-_SOME = _by_pieces(
-    sa.select(Membership.user_id).where(Membership.tenant_id == _TENANT), Membership.id
-).subquery()
+_SOME = _MEMBERSHIPS.subquery()
 _SIGN_INS = (
     sa.select(
         *(Grant.id, Grant.user_id, Grant.client_id, Grant.session_id, Grant.scope),

@@ -78,6 +78,20 @@ def test_what_was_granted_before_never_counts_again_however_late_the_worker_is(
     assert not any(is_alive(either_world, each) for each in held)
 
 
+@pytest.mark.parametrize("by", [by_an_operator, by_a_file])
+def test_who_was_signing_in_just_as_it_was_suspended_has_no_more_of_it(
+    either_world: World, by: Callable[..., None]
+) -> None:
+    """Such a grant is made by who had read before that the company is active."""
+    given = sign_in(either_world.browser(), BEN)
+    by(either_world, tenants.suspend)
+    made = "UPDATE grants SET created_at = :at, ended_at = NULL"
+    either_world.run(made, at=either_world.clock() + 0.1)
+    either_world.clock.move(1)
+    by(either_world, tenants.resume)
+    assert not is_alive(either_world, given)
+
+
 def test_who_signs_in_anew_stays_while_the_worker_comes_to_what_was_before(
     either_world: World, people: dict[str, Visitor]
 ) -> None:

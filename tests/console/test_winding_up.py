@@ -8,6 +8,7 @@ import zipfile
 from typing import IO, Any
 
 import pytest
+import sqlalchemy as sa
 
 from idp import worker
 from idp.directory import catalog_version
@@ -133,11 +134,12 @@ def test_while_one_winds_a_company_up_no_other_does(
     postgres_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who finds fewer than a batch says that it is done: they may be in another's hands."""
-    monkeypatch.setattr(ending, "BATCH", 1)
+    monkeypatch.setattr(winding_up, "BATCH", 1)
     end(postgres_world)
     before = left(postgres_world)
     with postgres_world.held.database.transaction() as db:
-        assert db.row(ending._TO_WIND_UP)
+        [(tenant_id,)] = db.rows(sa.select(winding_up.TenantEnding.tenant_id))
+        assert db.row(winding_up._TURN, tenant_id=tenant_id)
         assert together(1, lambda number: worker.wind_up(postgres_world.held)) == [False]
     assert left(postgres_world) == before
     assert worker.wind_up(postgres_world.held)

@@ -53,7 +53,7 @@ LEFT_ALONE = {
     *("people_imports", "permissions", "person_words", "products", "recovery_sets"),
     *("revoked_tokens", "role_permissions", "roles", "routed_domains", "sealing_keys"),
     *("sent_code_factors",),
-    *("tenant_ending_files", "tenant_endings", "tenants", "used_names"),
+    *("tenant_ending_files", "tenant_endings", "tenant_sign_outs", "tenants", "used_names"),
 }
 WRITTEN_TO = {"audit_events", "restorations", "signing_keys"}
 LEFT_OUT = {"ephemeral_values"}
