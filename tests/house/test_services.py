@@ -88,6 +88,13 @@ def location(text: str) -> list[str]:
     return [line.strip() for line in inside.strip().splitlines()]
 
 
+def test_an_upgrade_moves_every_service_to_the_new_version() -> None:
+    [moved] = re.findall(r"for unit in (.+); do\n    sed", GUIDE)
+    assert {f"{unit}.service" for unit in moved.split()} == {
+        file.name for file in DEPLOY.glob("*.service")
+    }
+
+
 def test_the_guide_names_files_that_there_are() -> None:
     named = set(re.findall(r"/opt/latchkey/deploy/([\w@.-]+)", GUIDE))
     assert named >= {*UNITS, BACKUP, TIMER, "nginx-site.conf", "role.sql", "idp"}
