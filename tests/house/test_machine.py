@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
+from tests.machine.axe import barriers
 from tests.machine.postgres import Postgres, find_postgres_program, start_postgres
 from tests.machine.redis_server import RedisServer, find_redis_program, start_redis
 from tests.world import World
@@ -119,3 +120,17 @@ def test_what_a_copy_holds_is_loaded_once_for_all_until_somebody_writes(
         assert load(None) is kept
     either_world.run("UPDATE products SET name = 'Renamed' WHERE key = 'lms'")
     assert load(None).products["lms"].name == "Renamed"
+
+
+def test_axe_looks_at_the_page_that_a_click_led_to_though_it_comes_late(page: Page) -> None:
+    body = {"one": "<p>One of many." * 2000, "other": '<img src="data:,">'}
+
+    def answer(route: Route) -> None:
+        shown = body[route.request.url.rpartition("/")[2]]
+        html = f'<html lang="en"><title>A page</title><main><h1>It</h1>{shown}</main>'
+        route.fulfill(body=html, content_type="text/html")
+
+    page.route("http://a.example/*", answer)
+    page.goto("http://a.example/one")
+    page.evaluate("setTimeout(() => { location = '/other' }, 10)")
+    assert [rule for rule, _ in barriers(page)] == ["image-alt"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OF_COLOURS = "cat.color"
@@ -31,14 +31,12 @@ RUN_ABOUT_COLOURS = f"""([tags, colours]) => ({RUN})({{type: "rule", values: axe
 
 def barriers(page: Page) -> list[Any]:
     """Each rule that the page breaks as it is shown now, with the places where it does."""
-    _bring(page)
-    return list(page.evaluate(RUN, STANDARDS))
+    return _found(page, RUN, STANDARDS)
 
 
 def barriers_of_colour(page: Page) -> list[Any]:
     """The same of the rules about colours alone."""
-    _bring(page)
-    return list(page.evaluate(RUN_ABOUT_COLOURS, [STANDARDS, OF_COLOURS]))
+    return _found(page, RUN_ABOUT_COLOURS, [STANDARDS, OF_COLOURS])
 
 
 def look_at(page: Page) -> None:
@@ -57,6 +55,19 @@ def look_at(page: Page) -> None:
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 
 
-def _bring(page: Page) -> None:
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT + KNOWN_COLOURS)
+def _found(page: Page, run: str, about: Any) -> list[Any]:
+    """Of the page that a click led to, though it may come only while the one before is looked at:
+    there axe is not yet."""
+    try:
+        if not _is_there(page):
+            page.evaluate(AXE_SCRIPT + KNOWN_COLOURS)
+        return list(page.evaluate(run, about))
+    except Error:
+        page.wait_for_load_state()
+        if _is_there(page):
+            raise
+    return _found(page, run, about)
+
+
+def _is_there(page: Page) -> bool:
+    return bool(page.evaluate("'axe' in window"))

@@ -4,7 +4,6 @@ taken for nothing else."""
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,8 @@ from idp.delivery import Undelivered
 from idp.errors import MetadataRefusal
 from idp.oidc.client_metadata import ClientMetadata
 from idp.oidc.client_registration import check_client_metadata
+from idp.outbox import Message
+from idp.sessions import logout
 from idp.tokens.key_pairs import ALGORITHMS
 from idp.tokens.others_keys import SIGNATURES
 from tests.security.browsing import claims_of, header_of
@@ -248,7 +249,7 @@ def test_sec_25_a_logout_token_is_encrypted_like_an_id_token(
 
     monkeypatch.setattr(worker, "post_form", post_form)
     about = {"sub": "somebody", "sid": "s"}
-    message: Any = SimpleNamespace(client_id="sealed", payload=about)
+    message = Message("m", logout.MESSAGE, about, "session", "sealed", 1)
     worker.tell_product(world.held, message, world.clock())
     header, _ = verified(world, opened(sent[0], alg, enc))
     assert header["typ"] == "logout+jwt"
