@@ -22,7 +22,7 @@ PARAMETERS = (  # what OWASP holds to be worth the same, and what RFC 9106 recom
     *(AS_IT_SHIPS, Argon2(47_104, 1, 1)),
     Argon2(65_536, 3, 4),
 )
-THREADS = 16  # room for the most slots
+THREADS, QUEUE = 16, 4  # room for the most slots
 SLOTS = (1, 2, 4)  # of what ships; the others are measured with as many as ship
 COLUMNS = f"{'Argon2id':<22}{'slots':>6}{'ms a hash':>11}{'sign-ins/s':>12}{'hash alone':>12}"
 
@@ -86,6 +86,7 @@ def _provider(folder: Path, core: int, argon2: Argon2, slots: int) -> System:
         argon2_time_cost=argon2.time_cost,
         argon2_parallelism=argon2.parallelism,
         argon2_slots=slots,
+        argon2_queue=QUEUE,
     )
 
 

@@ -104,8 +104,8 @@ class Settings:
     argon2_memory_kib: int = 19 * 1024
     argon2_time_cost: int = 2
     argon2_parallelism: int = 1
-    argon2_slots: int = 2
-    argon2_queue: int = 4
+    argon2_slots: int = 1
+    argon2_queue: int = 5
 
     signing_key_max_age: int = 90 * 86400
     signing_key_lead: int = 600

@@ -268,7 +268,7 @@ def test_as_many_as_there_are_slots_compute_at_once(hasher: PasswordHasher) -> N
 def test_the_memory_of_a_hash_stays_with_as_few_threads_as_there_are_slots(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hasher, computed_by = cheap(argon2_slots=2), set()
+    hasher, computed_by = cheap(argon2_slots=2, argon2_queue=4), set()
     verify = argon2.PasswordHasher.verify
 
     def watched(*given: Any) -> bool:

@@ -31,7 +31,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "second_factor_pause": ("600", 600),
         "compromised_range_url": ("https://list.example/", "https://list.example/"),
         "outgoing_networks": ("10.0.0.0/8", "10.0.0.0/8"),
-        "argon2_slots": ("1", 1),
+        "argon2_slots": ("2", 2),
         "argon2_queue": ("3", 3),
         "client_certificate_header": ("XCert", "XCert"),
         "client_certificate_verified_header": ("XVerify", "XVerify"),
@@ -42,7 +42,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
     }
     for field in fields(Settings):
         text, value = sound.get(field.name) or other[str(field.type)]
-        beside = {"LATCHKEY_TRUSTED_PROXIES": "10.0.0.1"}
+        beside = {"LATCHKEY_TRUSTED_PROXIES": "10.0.0.1", "LATCHKEY_THREADS": "99"}
         beside |= {"LATCHKEY_CLIENT_CERTIFICATE_HEADER": "ClientCert"}
         read = settings_from({**beside, f"LATCHKEY_{field.name.upper()}": text})
         assert getattr(read, field.name) == value, field.name
@@ -159,8 +159,8 @@ def test_any_other_issuer_is_refused(issuer: str) -> None:
         ("SIGNING_KEY_MAX_AGE", ("600",), ("599", "0")),
         ("JWKS_MAX_AGE", ("599",), ("600",)),
         ("ACCESS_TOKEN_LIFETIME", ("60", "3600"), ("59", "3601")),
-        ("ARGON2_QUEUE", ("0", "4"), ("5", "99")),
-        ("ARGON2_SLOTS", ("1", "2"), ("3", "99")),
+        ("ARGON2_QUEUE", ("0", "5"), ("6", "99")),
+        ("ARGON2_SLOTS", ("1",), ("2", "99")),
         ("THREADS", ("12", "99"), ("11", "8", "0")),
         ("LOG_LEVEL", ("WARNING",), ("warning", "ALL", "")),
         ("TRUSTED_PROXIES", ("", "10.0.0.1"), ("*", "10.0.0.1,*")),

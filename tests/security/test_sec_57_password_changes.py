@@ -136,7 +136,7 @@ def roomy(world: World) -> None:
 
     from idp.credentials.hashing import PasswordHasher
 
-    settings = replace(world.settings, argon2_queue=200, threads=300)
+    settings = replace(world.settings, argon2_slots=2, argon2_queue=200, threads=300)
     hasher = PasswordHasher(settings, world.held.secret_keys.pepper)
     object.__setattr__(world.held, "hasher", hasher)
 
@@ -145,6 +145,7 @@ def test_sec_57_the_old_one_is_worth_nothing_even_if_it_was_being_compared(
     either_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The change commits between the comparison, which finds it right, and what follows."""
+    roomy(either_world)
     world, compare = either_world, either_world.held.hasher.compare
     looked, changed = threading.Event(), threading.Event()
 
