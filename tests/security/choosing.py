@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from idp.audit import NOWHERE
 from idp.credentials import password
+from idp.credentials.hashing import PasswordHasher
 from idp.credentials.password import SignInRefused
 from idp.login import new_password
 from idp.policies.password_rules import Why
@@ -44,3 +46,10 @@ def is_right(world: World, claimed: str = PASSWORD, email: str = AMARA, device: 
     except SignInRefused:
         return False
     return True
+
+
+def roomy(world: World) -> None:
+    """Many may compute at once, and two while one is held up."""
+    settings = replace(world.settings, argon2_slots=2, argon2_queue=200, threads=300)
+    hasher = PasswordHasher(settings, world.held.secret_keys.pepper)
+    object.__setattr__(world.held, "hasher", hasher)

@@ -19,7 +19,7 @@ from idp.login.new_password import ChangedMeanwhile
 from idp.login.resetting import LinkOver
 from tests.flows.test_passkey_sign_in import Device
 from tests.mailed import by_link, link_for, temporary_for
-from tests.security.choosing import NEW, choose, is_right, user_id
+from tests.security.choosing import NEW, choose, is_right, roomy, user_id
 from tests.world import AMARA, BEN, CHEAP, PASSWORD, World, sent_back
 
 LATE = "Loud herons carve 31 canoes"
@@ -29,6 +29,7 @@ def meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str, claimed: str, deed: Callable[[], Any]
 ) -> None:
     """Once, when the hasher has done that with what was claimed, and before anything is written."""
+    roomy(world)
     work, waiting = getattr(world.held.hasher, name), [deed]
 
     def slow(*given: Any) -> Any:

@@ -14,7 +14,7 @@ from idp.credentials.password import SignInRefused
 from idp.login import new_password
 from idp.login.new_password import ChangedMeanwhile, Unfit
 from tests.console.people_of import letters
-from tests.security.choosing import NEW, choose, is_right, user_id
+from tests.security.choosing import NEW, choose, is_right, roomy, user_id
 from tests.storage.crew import threads_at_once
 from tests.world import AMARA, BEN, PASSWORD, World, sent_back
 
@@ -129,16 +129,6 @@ def test_sec_57_of_twenty_changes_at_once_one_is_made(either_world: World) -> No
     assert came["done"] == len(either_world.audit("password.changed"))
     [(kept,)] = either_world.run("SELECT count(*) FROM former_passwords")
     assert kept == min(came["done"], 9), "each took the place of the one before"
-
-
-def roomy(world: World) -> None:
-    from dataclasses import replace
-
-    from idp.credentials.hashing import PasswordHasher
-
-    settings = replace(world.settings, argon2_slots=2, argon2_queue=200, threads=300)
-    hasher = PasswordHasher(settings, world.held.secret_keys.pepper)
-    object.__setattr__(world.held, "hasher", hasher)
 
 
 def test_sec_57_the_old_one_is_worth_nothing_even_if_it_was_being_compared(
