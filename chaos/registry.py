@@ -31,7 +31,7 @@ def email(number: int, role: str = PERSON) -> str:
 
 
 def noisy_email(number: int) -> str:
-    return f"noisy{number}@chaos.example"
+    return f"noisy{number}@{NOISY}.example"
 
 
 def app_of(number: int) -> str:

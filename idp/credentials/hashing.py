@@ -17,6 +17,8 @@ from secrets import token_bytes
 
 import argon2
 
+from idp.credentials.fair_queue import FairQueue, NoPlace
+from idp.directory import domain_names
 from idp.errors import Busy
 from idp.measures import MEASURES
 from idp.settings import Settings
@@ -27,8 +29,12 @@ PEPPERED = "hmac-sha256"
 
 
 class PasswordHasher:
-    """Argon2id in at most `argon2_slots` threads at once; `argon2_queue` more may wait. They are
-    threads of its own, since the memory of a hash stays with the thread that computed one.
+    """Argon2id in at most `argon2_slots` threads at once; `argon2_queue` more may wait, and each
+    domain of an e-mail address has its turn. They are threads of its own, since the memory of a
+    hash stays with the thread that computed one.
+
+    The domain is known before anything is looked up, and says nothing about who exists, which the
+    tenant would: whoever had no turn would be in a tenant that asks for much.
 
     `verifications` counts the comparisons with a real person's hash.
     """
@@ -40,15 +46,15 @@ class PasswordHasher:
             parallelism=settings.argon2_parallelism,
         )
         self._pepper = pepper
-        self._slots = threading.BoundedSemaphore(settings.argon2_slots)
-        self._room = threading.BoundedSemaphore(settings.argon2_slots + settings.argon2_queue)
+        self._queue = FairQueue(settings.argon2_slots, settings.argon2_queue)
         self._threads = ThreadPoolExecutor(settings.argon2_slots, "argon2")
         self._nobody = PEPPERED + _hash_of_nothing(self._argon2)
         self._counting = threading.Lock()
         self.verifications = 0
 
-    def hash(self, password: str) -> str:
-        with self.slot():
+    def hash(self, password: str, email: str = "") -> str:
+        """`email` is whose it is going to be. Raises Busy."""
+        with self.slot(email):
             text = self._pepper(_normalized(password))
             return PEPPERED + self._threads.submit(self._argon2.hash, text).result()
 
@@ -73,28 +79,16 @@ class PasswordHasher:
         return kept == stored or self._argon2.check_needs_rehash(kept)
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self, claimed_email: str = "") -> Iterator[None]:
         """Room for one computation. Raises Busy when the queue is full or too slow."""
+        domain = domain_names.of_address(claimed_email.strip()) or ""
         with MEASURES.timed("password_hash"), TRACES.part("argon2", {}):
-            yield from self._in_turn()
-
-    def _in_turn(self) -> Iterator[None]:
-        if not self._room.acquire(blocking=False):
-            raise _busy("the queue is full")
-        try:
-            if not self._slots.acquire(timeout=HASH_WAIT):
-                raise _busy("waited too long")
             try:
-                yield
-            finally:
-                self._slots.release()
-        finally:
-            self._room.release()
-
-
-def _busy(why: str) -> Busy:
-    MEASURES.count("passwords_refused")
-    return Busy(f"password hashing: {why}")
+                with self._queue.turn(domain, HASH_WAIT):
+                    yield
+            except NoPlace as why:
+                MEASURES.count("passwords_refused")
+                raise Busy(f"password hashing: {why}") from None
 
 
 def _hash_of_nothing(argon2_: argon2.PasswordHasher) -> str:

@@ -157,7 +157,7 @@ def verify(
     if is_too_long(claimed_password):
         raise SignInRefused("password too long")
     whose = (secret_keys, settings, claimed_email)
-    with hasher.slot():
+    with hasher.slot(claimed_email):
         with database.transaction() as db:
             person = users.find_by_email(db, canonical_email(claimed_email) or "")
             stand_in = temporary_passwords.standing_in(db, person.id if person else "", now)
@@ -179,7 +179,7 @@ def verify(
         if blocklist.is_listed(claimed_password):
             demand_change(db, person.id, COMPROMISED)
     if hasher.needs_rehash(stored):
-        _rehash(database, hasher, person.id, stored, claimed_password)
+        _rehash(database, hasher, person, stored, claimed_password)
     return person
 
 
@@ -230,11 +230,11 @@ def _record_failure(
 
 
 def _rehash(
-    database: Database, hasher: PasswordHasher, user_id: str, stored: str, password: str
+    database: Database, hasher: PasswordHasher, person: Person, stored: str, password: str
 ) -> None:
-    new_hash = hasher.hash(password)
+    new_hash = hasher.hash(password, person.email)
     with database.connection() as db:
-        db.run(_REHASH, owner_id=user_id, old_hash=stored, new_hash=new_hash)
+        db.run(_REHASH, owner_id=person.id, old_hash=stored, new_hash=new_hash)
 
 
 def is_too_long(password: str) -> bool:

@@ -155,10 +155,10 @@ def prepare(
         former = password.former_hashes(db, owner.id, max(rules.history - 1, 0))
         temporary = temporary_passwords.last_hash(db, owner.id)
     for stored in filter(None, (current, temporary, *former)):
-        with hasher.slot():
+        with hasher.slot(owner.email):
             if hasher.compare(stored, claimed_new):
                 raise Unfit(Objection(Why.USED_BEFORE, rules.history))
-    return Prepared(hasher.hash(claimed_new), current, seen, rules.history)
+    return Prepared(hasher.hash(claimed_new, owner.email), current, seen, rules.history)
 
 
 def judge(

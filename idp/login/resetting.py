@@ -123,7 +123,7 @@ def send_temporary(
     if found.form != BY_TEMPORARY_PASSWORD:
         raise LinkOver
     secret = temporary_passwords.make()
-    hashed = hasher.hash(secret)
+    hashed = hasher.hash(secret, found.owner.email)
     with database.transaction() as db:
         user_id = password_links.spend(db, claimed_token, RESET, now)
         if user_id is None:

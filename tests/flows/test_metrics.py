@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from werkzeug.test import Client
 
 from idp import measures as module
 from idp import worker
+from idp.credentials import hashing
 from idp.endpoints.measured import measured
 from idp.errors import Busy
 from idp.measures import BOUNDS, MEASURES, Measures
@@ -75,12 +77,16 @@ def test_events_of_the_audit_log_are_counted_by_their_tag(world: World) -> None:
     assert of(found, "password_hash_seconds_count") == 2
 
 
-def test_a_password_that_found_no_room_is_counted(world: World) -> None:
+def test_a_password_that_found_no_room_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "HASH_WAIT", 0.01)
     hasher = world.held.hasher
-    for _ in range(world.settings.argon2_slots + world.settings.argon2_queue):
-        hasher._room.acquire()
-    with pytest.raises(Busy):
-        hasher.hash("correct horse")
+    with ExitStack() as taken:
+        for _ in range(world.settings.argon2_slots):
+            taken.enter_context(hasher.slot())
+        with pytest.raises(Busy):
+            hasher.hash("correct horse")
     assert of(figures(world), "passwords_refused_total") == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -251,6 +252,34 @@ def test_room_is_given_back_even_after_a_failure(hasher: PasswordHasher) -> None
 def fail_within(hasher: PasswordHasher) -> None:
     with hasher.slot():
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("claimed", "is_heard"),
+    [
+        ("amara@quiet.example", True),
+        ("nobody@quiet.example", True),
+        (" Amara@QUIET.example. ", True),
+        ("nobody@noisy.example", False),
+        ("Amara@NOISY.example.", False),
+        ("amara@n\u00f6isy.example", True),
+        ("amara", True),
+    ],
+)
+def test_fault_19_a_domain_that_asks_for_much_leaves_room_for_others(
+    claimed: str, is_heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = cheap(argon2_slots=1, argon2_queue=2)
+    with ThreadPoolExecutor(2) as askers:
+        with busy.slot("one@noisy.example"):
+            asked = [askers.submit(busy.hash, PASSWORD, f"{n}@noisy.example") for n in range(2)]
+            while busy._queue.waiting < 2:
+                wait(asked, 0.01)
+            monkeypatch.setattr(hashing, "HASH_WAIT", 0.01)
+            with pytest.raises(Busy, match="waited too long" if is_heard else "queue is full"):
+                busy.hash(PASSWORD, claimed)
+        refused = [each for each in asked if isinstance(each.exception(), Busy)]
+    assert len(refused) == is_heard
 
 
 def test_as_many_as_there_are_slots_compute_at_once(hasher: PasswordHasher) -> None:

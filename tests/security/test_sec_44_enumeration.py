@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import argon2
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.credentials.fair_queue import FairQueue
 from idp.credentials.hashing import PEPPERED, PasswordHasher
 from tests.console.people_of import letters
 from tests.security.browsing import SignInForm, at_once, watched_statements
@@ -201,13 +203,17 @@ def test_sec_45_the_longest_password_that_is_allowed_is_tried(world: World) -> N
     assert world.held.hasher.verifications == 1
 
 
+@contextmanager
+def full(hasher: PasswordHasher) -> Iterator[None]:
+    """Its one slot is taken, and nobody may wait for it."""
+    hasher._queue = FairQueue(1, 0)
+    with hasher.slot():
+        yield
+
+
 def test_sec_45_a_full_queue_says_come_back_and_everything_else_goes_on(world: World) -> None:
     form, code = SignInForm(world), world.browser().code()
-    hasher, settings = world.held.hasher, world.settings
-    with ExitStack() as crowd:
-        for _ in range(settings.argon2_slots + settings.argon2_queue):
-            assert hasher._room.acquire(blocking=False)
-            crowd.callback(hasher._room.release)
+    with full(world.held.hasher):
         for email, password in ((AMARA, PASSWORD), (NOBODY, WRONG)):
             answer = form.send(email, password)
             assert answer.status_code == 503
@@ -223,11 +229,8 @@ def test_sec_45_a_full_queue_says_come_back_and_everything_else_goes_on(world: W
 
 
 def test_sec_45_whoever_was_turned_away_has_not_used_a_try(world: World) -> None:
-    form, hasher, settings = SignInForm(world), world.held.hasher, world.settings
-    with ExitStack() as crowd:
-        for _ in range(settings.argon2_slots + settings.argon2_queue):
-            hasher._room.acquire()
-            crowd.callback(hasher._room.release)
+    form = SignInForm(world)
+    with full(world.held.hasher):
         for _ in range(10):
             assert form.send(AMARA, PASSWORD).status_code == 503
     assert world.run("SELECT count(*) FROM attempt_limits") == [(0,)]
