@@ -27,7 +27,7 @@ from chaos.products import Products
 from chaos.registry import CAREFUL, COLLEAGUE, PERSON, SPA, STRICT, VAULT, VICTIM, WEB
 
 BEGUN = "begun"
-AT_ONCE = 8  # who sign in before the load begins
+AT_ONCE = 4  # who sign in before the load begins; one process has room for them
 GUESSES = 8  # some may not have been heard
 PLACES = (WEB, WEB, SPA, STRICT)  # what is opened, and how often
 
