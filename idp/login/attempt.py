@@ -7,7 +7,7 @@ each proof, so that nobody can hand over the cookie as well; and it is spent onc
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import orjson
@@ -137,6 +137,8 @@ _NOTHING_CHOSEN: dict[str, Any] = {
     "skipped": False,
 }
 
+_KEPT = [each.name for each in fields(Attempt) if each.name not in ("id", "proven")]
+
 
 class AttemptOver(PageRefusal):
     """It has expired, is spent, or belongs to another browser: all the same to a person."""
@@ -190,7 +192,7 @@ def save(store: Ephemeral, attempt: Attempt, lifetime: float, now: float) -> Non
     if attempt.left:
         store.drop([_key(attempt.left)], now)
     if remaining > 0:
-        kept = {k: v for k, v in asdict(attempt).items() if k != "id"}
+        kept = {name: getattr(attempt, name) for name in _KEPT}
         kept["proven"] = {method: proof.kept for method, proof in attempt.proven.items()}
         store.put(_key(attempt.id), orjson.dumps(kept).decode(), remaining, now)
 

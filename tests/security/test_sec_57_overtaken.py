@@ -34,7 +34,7 @@ def meanwhile(
 
     def slow(*given: Any) -> Any:
         done = work(*given)
-        if given[-1] == claimed and waiting:
+        if claimed in given and waiting:
             waiting.pop()()
         return done
 

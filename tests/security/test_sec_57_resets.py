@@ -31,11 +31,11 @@ def test_sec_57_a_change_that_was_being_hashed_does_not_overtake_a_reset(
     token = link_for(world).partition("token=")[2]
     begun, reset = threading.Event(), threading.Event()
 
-    def slow(claimed: str) -> str:
+    def slow(claimed: str, email: str) -> str:
         if claimed == STRANGERS:
             begun.set()
             assert reset.wait(30)
-        return hashed(claimed)
+        return hashed(claimed, email)
 
     monkeypatch.setattr(world.held.hasher, "hash", slow)
     came: list[str] = []
