@@ -7,6 +7,8 @@ without is older, and is renewed at the next sign-in like one of other parameter
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import unicodedata
 from base64 import b64encode
@@ -25,6 +27,7 @@ from idp.settings import Settings
 from idp.traces import TRACES
 
 HASH_WAIT = 10.0
+NICENESS = 5  # added: about a third of the share of a thread that answers a request
 PEPPERED = "hmac-sha256"
 
 
@@ -47,7 +50,7 @@ class PasswordHasher:
         )
         self._pepper = pepper
         self._queue = FairQueue(settings.argon2_slots, settings.argon2_queue)
-        self._threads = ThreadPoolExecutor(settings.argon2_slots, "argon2")
+        self._threads = ThreadPoolExecutor(settings.argon2_slots, "argon2", _give_way)
         self._nobody = PEPPERED + _hash_of_nothing(self._argon2)
         self._counting = threading.Lock()
         self.verifications = 0
@@ -89,6 +92,13 @@ class PasswordHasher:
             except NoPlace as why:
                 MEASURES.count("passwords_refused")
                 raise Busy(f"password hashing: {why}") from None
+
+
+def _give_way() -> None:
+    """Where there is less of the processor than is asked for, tokens and keys go before passwords
+    (security.md R18). A thread has a niceness of its own on Linux alone (sched(7))."""
+    if sys.platform == "linux":
+        os.nice(NICENESS)
 
 
 def _hash_of_nothing(argon2_: argon2.PasswordHasher) -> str:

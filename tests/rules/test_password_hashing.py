@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,7 +15,7 @@ import pytest
 
 from idp.audit import NOWHERE
 from idp.credentials import hashing, password
-from idp.credentials.hashing import PEPPERED, PasswordHasher
+from idp.credentials.hashing import NICENESS, PEPPERED, PasswordHasher
 from idp.credentials.password import MAX_PASSWORD_BYTES, SignInRefused
 from idp.errors import Busy
 from idp.secret_values import SecretKeys
@@ -280,6 +281,22 @@ def test_fault_19_a_domain_that_asks_for_much_leaves_room_for_others(
                 busy.hash(PASSWORD, claimed)
         refused = [each for each in asked if isinstance(each.exception(), Busy)]
     assert len(refused) == is_heard
+
+
+def test_fault_18_hashing_gives_way_to_whoever_answers_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hasher, own = cheap(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    hashing_at, verify = set[int](), argon2.PasswordHasher.verify
+
+    def watched(*given: Any) -> bool:
+        hashing_at.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return verify(*given)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", watched)
+    assert hasher.compare(hasher.hash(PASSWORD), PASSWORD)
+    assert hashing_at == {min(own + NICENESS, 19)}
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
 
 
 def test_as_many_as_there_are_slots_compute_at_once(hasher: PasswordHasher) -> None:
