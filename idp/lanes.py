@@ -53,8 +53,10 @@ class Turn:
 class SqliteLanes:
     """One connection for whoever writes, since there is one at a time: of all that was written it
     knows without reading the file again, where each other connection forgets what it has read. Who
-    only reads may ask it too while nobody else does, if the answer is sure to be short; others have
-    a connection of their thread's own, and wait for no writer."""
+    only reads may ask it too while nobody else does, if the answer is sure to be short; others are
+    lent the reader that was given back last, and wait for no writer. None is a thread's own: a
+    server's threads come and go, and each would leave its reader behind until garbage is looked
+    for, since a driver's connection and its cache refer to each other."""
 
     begin = "BEGIN IMMEDIATE"
     outages: tuple[type[Exception], ...] = (sqlite3.DatabaseError,)
@@ -68,7 +70,7 @@ class SqliteLanes:
         self.turn = Turn()
         self._writing: sqlite3.Connection | None = None
         self._is_durable = True
-        self._own = threading.local()
+        self._readers: list[sqlite3.Connection] = []
         self._each_alone = {durable: _EachAlone(self, durable) for durable in (True, False)}
 
     def take(self, durable: bool, whole: bool = False) -> Any:
@@ -98,7 +100,7 @@ class SqliteLanes:
             with self.turn:
                 return _answer(self._writer(durable), sql, values)
         if durable or not self.turn.is_free():
-            return _answer(self._reader(), sql, values)
+            return self._read(sql, values)
         try:
             return _answer(self._writing or self._writer(durable), sql, values)
         finally:
@@ -113,12 +115,15 @@ class SqliteLanes:
         self._is_durable = durable
         return self._writing
 
-    def _reader(self) -> sqlite3.Connection:
+    def _read(self, sql: str, values: Sequence[Any]) -> Answer:
         try:
-            connection: sqlite3.Connection = self._own.connection
-        except AttributeError:
-            connection = self._own.connection = self._open(durable=False)
-        return connection
+            reader = self._readers.pop()
+        except IndexError:
+            reader = self._open(durable=False)
+        try:
+            return _answer(reader, sql, values)
+        finally:
+            self._readers.append(reader)
 
     def as_lent(self, driver: Any) -> Any:
         """One of the engine's, as if it were lent here."""
@@ -140,10 +145,10 @@ class SqliteLanes:
         return connection
 
     def close(self) -> None:
-        for connection in (self._writing, getattr(self._own, "connection", None)):
-            if connection:
-                connection.close()
-        self._writing, self._own = None, threading.local()
+        idle = [*self._readers, *([self._writing] if self._writing else [])]
+        self._writing, self._readers = None, []
+        for connection in idle:
+            connection.close()
 
 
 class _EachAlone:

@@ -20,6 +20,7 @@ from idp.settings import Settings, settings_from
 from idp.tokens import signing_keys
 from idp.traces import TRACES
 
+IDLE_THREAD = 600  # seconds until it ends: a new one takes memory of its own again
 SHORT_LIFE = 1.0  # seconds; whoever is replaced so soon gets a successor after as many
 
 
@@ -110,6 +111,7 @@ def start_server(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         blocking_threads=settings.threads,
+        blocking_threads_idle_timeout=IDLE_THREAD,
         backlog=1024,
         log_level=LogLevels.warning,
         workers_kill_timeout=30,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -89,6 +91,24 @@ def test_who_reads_waits_for_no_writer_on_sqlite(noted: Database, durable: bool)
         assert number_in(noted, durable) == 1
         assert threads_at_once(lambda number: number_in(noted, durable), threads=2) == [1, 1]
     assert number_in(noted, durable) == 2
+
+
+def test_threads_that_end_leave_no_reader_behind(
+    noted: Database, request: pytest.FixtureRequest
+) -> None:
+    """A server's threads come and go, and garbage is looked for seldom."""
+    file, readers = str(noted.url.database), 2
+    gc.disable()
+    request.addfinalizer(gc.enable)
+    before = times_open(file)
+    for _ in range(5):
+        assert threads_at_once(lambda number: number_in(noted, durable=True), readers) == [1, 1]
+    assert times_open(file) - before <= readers
+
+
+def times_open(file: str) -> int:
+    links = Path("/proc/self/fd").iterdir()
+    return sum(link.is_symlink() and str(link.readlink()) == file for link in links)
 
 
 def number_in(database: Database, durable: bool) -> Any:
