@@ -28,7 +28,6 @@ from idp.endpoints.token import token
 from idp.endpoints.userinfo import userinfo
 from idp.errors import (
     BearerRefusal,
-    Busy,
     Failure,
     OAuthRefusal,
     PageRefusal,
@@ -260,7 +259,7 @@ def _body(environ: Environ) -> bytes:
 
 def _refused(route: Route, refusal: Refusal, environ: Environ) -> Response | Page:
     """A page for people, JSON for clients."""
-    away = (RETRY_AFTER,) if isinstance(refusal, Busy | StoreUnavailable) else ()
+    away = (RETRY_AFTER,) if refusal.status == 503 else ()
     if isinstance(refusal, PageRefusal) or route.endpoint is authorize:
         values = {"refusal": refusal, "request_id": environ[REQUEST_ID]}
         return Page("error.html", values, refusal.status, (*NO_STORE, *away))

@@ -10,7 +10,6 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from idp.errors import Busy, Failure, PageRefusal, Refusal, StoreUnavailable, no_room
-from idp.settings import RETRY_AFTER
 from idp.web.context import provider, request_id
 from idp.web.manage import problems, refusals
 
@@ -30,10 +29,7 @@ def install(app: Flask) -> None:
 
 def _show_refusal(refusal: Refusal) -> Response:
     refusals.tell(refusal)
-    response = Response(render_template("error.html", **told_of(refusal)), refusal.status)
-    if isinstance(refusal, Busy | StoreUnavailable):
-        response.headers.add(*RETRY_AFTER)
-    return response
+    return Response(render_template("error.html", **told_of(refusal)), refusal.status)
 
 
 def _show_outage(problem: sa.exc.SQLAlchemyError) -> Response:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from idp.directory.catalog import Catalog
 from idp.directory.colors import ink, is_color
-from idp.settings import HSTS, REQUEST_ID_HEADER
+from idp.settings import HSTS, REQUEST_ID_HEADER, RETRY_AFTER
 from idp.web import brands
 from idp.web.context import catalog, now, provider, request_id
 
@@ -133,6 +133,8 @@ def add_headers(response: Response) -> Response:
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if provider().settings.is_https:
         headers["Strict-Transport-Security"] = HSTS
+    if response.status_code == 503:
+        headers.setdefault(*RETRY_AFTER)
     if not response.cache_control.public:
         headers["Cache-Control"] = "no-store"
     response.vary.add("Cookie")

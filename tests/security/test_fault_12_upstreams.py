@@ -50,6 +50,7 @@ def test_fault_12_metadata_that_is_not_sound_leads_nowhere(
     upstream.fault, started = fault, time.monotonic()
     page = leave(visitor, visitor.follow(visitor.authorize("lms")))
     assert page.status_code == 503, fault
+    assert page.headers["Retry-After"]
     assert AWAY in page.text
     assert 'name="password"' in page.text
     assert time.monotonic() - started < PATIENT
@@ -65,6 +66,7 @@ def test_fault_12_where_it_leads_us_we_do_not_go_inside_and_nobody_is_signed_in(
     answer = urlencode({"code": "made-up", "state": state, "iss": upstream.issuer})
     page = visitor.get(f"{RETURN}?{answer}")
     assert page.status_code == 503, fault
+    assert page.headers["Retry-After"]
     assert AWAY in page.text
     assert world.run("SELECT count(*) FROM sessions") == [(0,)]
     assert upstream.asked["token"] == 0
@@ -80,6 +82,7 @@ def test_fault_12_whatever_the_exchange_comes_to_nobody_is_signed_in(
     upstream.fault = fault
     page = come_back(visitor, left)
     assert page.status_code == 503, fault
+    assert page.headers["Retry-After"]
     assert AWAY in page.text
     assert world.run("SELECT count(*) FROM sessions") == [(0,)]
 

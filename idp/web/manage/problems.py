@@ -15,16 +15,13 @@ from werkzeug.exceptions import HTTPException
 from idp.directory.acting import RECENT, Mistake, RecentSignInNeeded, TooOften
 from idp.errors import (
     BearerRefusal,
-    Busy,
     Failure,
     PageRefusal,
     Refusal,
-    StoreUnavailable,
     no_room,
     told,
 )
 from idp.oidc.challenges import challenges
-from idp.settings import RETRY_AFTER
 from idp.web.context import provider, request_id
 from idp.web.manage import refusals
 
@@ -81,8 +78,6 @@ def problem(error: Exception) -> Response:
     if isinstance(refusal, BearerRefusal | RecentSignInNeeded):
         for challenge in _challenges(refusal):
             answer.headers.add(*challenge)
-    if isinstance(refusal, Busy | StoreUnavailable):
-        answer.headers.add(*RETRY_AFTER)
     if isinstance(refusal, TooOften):
         answer.headers["Retry-After"] = f"{refusal.wait:.0f}"
     return answer
