@@ -14,7 +14,7 @@ import unicodedata
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from secrets import token_bytes
 
 import argon2
@@ -96,9 +96,11 @@ class PasswordHasher:
 
 def _give_way() -> None:
     """Where there is less of the processor than is asked for, tokens and keys go before passwords
-    (security.md R18). A thread has a niceness of its own on Linux alone (sched(7))."""
+    (security.md R18). A thread has a niceness of its own on Linux alone (sched(7)); and where a
+    sandbox allows it none, a hash goes beside the others."""
     if sys.platform == "linux":
-        os.nice(NICENESS)
+        with suppress(PermissionError):
+            os.nice(NICENESS)
 
 
 def _hash_of_nothing(argon2_: argon2.PasswordHasher) -> str:

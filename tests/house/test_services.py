@@ -38,6 +38,13 @@ def test_the_services_are_confined_alike() -> None:
         assert rule in confinement(UNITS[0]).splitlines()
 
 
+def test_a_server_may_let_its_hashes_give_way() -> None:
+    """What is allowed after a whole group was not (systemd.exec(5)), and the unprivileged may lower
+    their own priority alone."""
+    rules = [each for each in confinement(UNITS[0]).splitlines() if "SystemCallFilter=" in each]
+    assert rules[-1] == "SystemCallFilter=setpriority"
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_service_is_started_with_settings_that_there_are(unit: str) -> None:
     [given] = [line for line in lines(unit) if line.startswith("Environment=")]

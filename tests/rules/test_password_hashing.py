@@ -299,6 +299,15 @@ def test_fault_18_hashing_gives_way_to_whoever_answers_requests(
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
 
 
+def test_where_a_sandbox_allows_no_niceness_passwords_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_more: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "nice", refuse)
+    hasher = cheap()
+    assert hasher.compare(hasher.hash(PASSWORD), PASSWORD)
+
+
 def test_as_many_as_there_are_slots_compute_at_once(hasher: PasswordHasher) -> None:
     two = cheap(argon2_slots=2, argon2_queue=1)
     with ExitStack() as taken:
