@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -21,8 +20,6 @@ from idp.errors import Busy, OAuthRefusal, told
 PATIENCE = 10.0  # seconds until a body must be there
 BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
 LARGEST = 11 * 1024 * 1024
-CHUNK = 64 * 1024
-TO_THROW_AWAY, LINGER = 2 * 1024 * 1024, 2.0  # bytes, and seconds, of what nobody reads
 PRESSED = 1.0  # seconds that the oldest is waited for while no thread is left for another
 LOOK_EVERY = 0.2
 IS_THERE = 0.1  # seconds in which a body is read that has arrived, beside many others
@@ -44,7 +41,7 @@ class Arriving:
     def __init__(self, bodies: Bodies, source: Any, peer: str, length: int) -> None:
         self._bodies = bodies
         self._source = source
-        self.left = length
+        self._left = length
         self.peer = peer
         self.since = self.begun = time.monotonic()
         self.until = self.since + max(PATIENCE, min(length, LARGEST) / BYTES_A_SECOND)
@@ -56,16 +53,10 @@ class Arriving:
             part: bytes = self._source.read() if size < 0 else self._source.read(size)
         finally:
             self._bodies.end(self)
-        self.left -= len(part)
-        if self.left > 0 and (size < 0 or len(part) < size):
+        self._left -= len(part)
+        if self._left > 0 and (size < 0 or len(part) < size):
             raise CutShort
         return part
-
-    def throw_away(self) -> None:
-        """Up to so much, in so long. Raises Busy, CutShort."""
-        self.until = min(self.until, time.monotonic() + LINGER)
-        while 0 < self.left <= TO_THROW_AWAY:
-            self.read(min(self.left, CHUNK))
 
 
 class Bodies:
@@ -81,12 +72,10 @@ class Bodies:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH", "")
-        if not (length.isascii() and length.isdigit()):
-            return self._app(environ, start_response)
-        peer = address_of(environ.get("REMOTE_ADDR", ""))
-        body = environ["wsgi.input"] = Arriving(self, environ["wsgi.input"], peer, int(length))
-        answer = self._app(environ, start_response)
-        return answer if body.left <= 0 or "HTTP_EXPECT" in environ else _linger(answer, body)
+        if length.isascii() and length.isdigit():
+            peer = address_of(environ.get("REMOTE_ADDR", ""))
+            environ["wsgi.input"] = Arriving(self, environ["wsgi.input"], peer, int(length))
+        return self._app(environ, start_response)
 
     def begin(self, body: Arriving) -> None:
         """Raises Busy where there is no room and none is to be expected: of those on their way the
@@ -131,17 +120,6 @@ class Bodies:
             elif now >= body.until:
                 since = body.since
                 self._connections.end_waiting(body.peer, since - LOOK_EVERY, since + 2 * LOOK_EVERY)
-
-
-def _linger(answer: Iterable[bytes], body: Arriving) -> Iterator[bytes]:
-    """What was not read is thrown away once it is answered: a connection that ends while somebody
-    sends takes the answer with it (RFC 9112 section 9.6). Who waits to be asked, by `Expect`, sends
-    nothing."""
-    with ExitStack() as over:
-        over.callback(getattr(answer, "close", lambda: None))
-        yield from answer
-    with suppress(Busy, CutShort):  # they have had their answer
-        body.throw_away()
 
 
 def _give_up_the_oldest(arriving: Iterable[Arriving], now: float) -> None:

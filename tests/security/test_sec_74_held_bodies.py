@@ -6,7 +6,6 @@ A real server on real sockets: one process of eight threads.
 from __future__ import annotations
 
 import io
-import re
 import socket
 import sqlite3
 import subprocess
@@ -233,83 +232,6 @@ def test_sec_74_a_body_that_was_cut_short_is_not_read_as_a_whole_one(
         answer = half.recv(65_536)
         assert not answer or b" 408 " in answer
     assert "Traceback" not in Path(running.log).read_text()
-
-
-NEXT = b"GET /jwks HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-@contextmanager
-def refused_early(
-    running: RunningProvider, length: int, more: bytes = b""
-) -> Iterator[socket.socket]:
-    """Somebody who has their 413, and has not sent what they announced."""
-    address = (running.settings.host, running.settings.port)
-    head = HALF % b"/token"
-    head = head.replace(b"60000\r\n", b"%d\r\n%b" % (length, more))
-    with socket.create_connection(address, timeout=SECONDS) as sender:
-        sender.sendall(head)
-        assert _read_answer(sender).startswith(b"HTTP/1.1 413 ")
-        yield sender
-
-
-def _read_answer(sender: socket.socket) -> bytes:
-    """Whole, by its length."""
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += _more(sender)
-    head, _, body = answer.partition(b"\r\n\r\n")
-    [length] = re.findall(rb"content-length: (\d+)", head.lower())
-    while len(body) < int(length):
-        body += _more(sender)
-    return head
-
-
-def _more(sender: socket.socket) -> bytes:
-    part = sender.recv(65_536)
-    assert part, "the connection has ended"
-    return part
-
-
-@pytest.mark.parametrize("length", [bodies.CHUNK + 1, bodies.TO_THROW_AWAY])
-def test_sec_74_whoever_sends_too_much_hears_so_and_may_go_on(
-    running: RunningProvider, length: int
-) -> None:
-    """Their connection does not end while they send, which would take the answer with it."""
-    with refused_early(running, length) as sender:
-        sender.sendall(b"x" * (length - 1))
-        sender.sendall(NEXT)
-        assert _read_answer(sender).startswith(b"HTTP/1.1 200 ")
-        assert answers(running, "/jwks") == 200
-
-
-@pytest.mark.parametrize(
-    ("length", "more"),
-    [(bodies.TO_THROW_AWAY + 1, b""), (bodies.TO_THROW_AWAY, b"Expect: 100-continue\r\n")],
-    ids=["far too much", "who asked whether to send it"],
-)
-def test_sec_74_what_nobody_will_read_is_not_waited_for(
-    running: RunningProvider, length: int, more: bytes
-) -> None:
-    begun = time.monotonic()
-    with refused_early(running, length, more) as sender:
-        assert _is_over(sender)
-    assert time.monotonic() - begun < bodies.LINGER
-
-
-def test_sec_74_whoever_was_refused_is_not_waited_for_long(running: RunningProvider) -> None:
-    with refused_early(running, bodies.TO_THROW_AWAY) as sender:
-        assert _is_over(sender)
-    with refused_early(running, bodies.TO_THROW_AWAY):
-        pass
-    assert asks_for_a_token(running) == 401
-    assert "Traceback" not in Path(running.log).read_text()
-
-
-def _is_over(sender: socket.socket) -> bool:
-    try:
-        return sender.recv(1) == b""
-    except ConnectionResetError:
-        return True
 
 
 CHUNKED = (
