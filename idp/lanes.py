@@ -121,9 +121,12 @@ class SqliteLanes:
         except IndexError:
             reader = self._open(durable=False)
         try:
-            return _answer(reader, sql, values)
-        finally:
-            self._readers.append(reader)
+            found = _answer(reader, sql, values)
+        except BaseException:
+            reader.close()  # it may be in the middle of its answer, and would go on seeing what was
+            raise
+        self._readers.append(reader)
+        return found
 
     def as_lent(self, driver: Any) -> Any:
         """One of the engine's, as if it were lent here."""

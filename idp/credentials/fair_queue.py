@@ -1,8 +1,8 @@
 """Something scarce, for few at once: slots, and a queue in front of them that is fair to all.
 
 Each group in the queue has a turn before one has its second. When the queue is full, the newest of
-the group that has most there makes room for one that has less, so that whoever asks for much is in
-nobody's way but their own (ASVS 15.4.4).
+the group that has most there makes room for one that has less, so that a group that asks for much
+is in no other's way (ASVS 15.4.4).
 """
 
 from __future__ import annotations

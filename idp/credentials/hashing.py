@@ -21,6 +21,7 @@ import argon2
 
 from idp.credentials.fair_queue import FairQueue, NoPlace
 from idp.directory import domain_names
+from idp.directory.users import canonical_email
 from idp.errors import Busy
 from idp.measures import MEASURES
 from idp.settings import Settings
@@ -35,9 +36,6 @@ class PasswordHasher:
     """Argon2id in at most `argon2_slots` threads at once; `argon2_queue` more may wait, and each
     domain of an e-mail address has its turn. They are threads of its own, since the memory of a
     hash stays with the thread that computed one.
-
-    The domain is known before anything is looked up, and says nothing about who exists, which the
-    tenant would: whoever had no turn would be in a tenant that asks for much.
 
     `verifications` counts the comparisons with a real person's hash.
     """
@@ -84,14 +82,21 @@ class PasswordHasher:
     @contextmanager
     def slot(self, claimed_email: str = "") -> Iterator[None]:
         """Room for one computation. Raises Busy when the queue is full or too slow."""
-        domain = domain_names.of_address(claimed_email.strip()) or ""
         with MEASURES.timed("password_hash"), TRACES.part("argon2", {}):
             try:
-                with self._queue.turn(domain, HASH_WAIT):
+                with self._queue.turn(_group(claimed_email), HASH_WAIT):
                     yield
             except NoPlace as why:
                 MEASURES.count("passwords_refused")
                 raise Busy(f"password hashing: {why}") from None
+
+
+def _group(claimed_email: str) -> str:
+    """Whom somebody shares their turns with: their domain, or nobody where anybody can have an
+    address there. It is in what was sent; a tenant would say who exists (security.md S44)."""
+    email = canonical_email(claimed_email) or ""
+    domain = email.rpartition("@")[2]
+    return email if domain_names.is_public_mailbox(domain) else domain
 
 
 def _give_way() -> None:
@@ -99,7 +104,7 @@ def _give_way() -> None:
     (security.md R18). A thread has a niceness of its own on Linux alone (sched(7)); and where a
     sandbox allows it none, a hash goes beside the others."""
     if sys.platform == "linux":
-        with suppress(PermissionError):
+        with suppress(OSError):
             os.nice(NICENESS)
 
 

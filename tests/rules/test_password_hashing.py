@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -263,6 +264,7 @@ def fail_within(hasher: PasswordHasher) -> None:
         (" Amara@QUIET.example. ", True),
         ("nobody@noisy.example", False),
         ("Amara@NOISY.example.", False),
+        ("amara\uff20noisy.example", False),
         ("amara@n\u00f6isy.example", True),
         ("amara", True),
     ],
@@ -299,9 +301,12 @@ def test_fault_18_hashing_gives_way_to_whoever_answers_requests(
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
 
 
-def test_where_a_sandbox_allows_no_niceness_passwords_work(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
+def test_where_a_sandbox_allows_no_niceness_passwords_work(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(_more: int) -> int:
-        raise PermissionError
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "nice", refuse)
     hasher = cheap()

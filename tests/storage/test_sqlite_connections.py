@@ -106,6 +106,19 @@ def test_threads_that_end_leave_no_reader_behind(
     assert times_open(file) - before <= readers
 
 
+def test_a_reader_that_failed_in_the_middle_of_its_answer_is_lent_to_nobody(
+    noted: Database,
+) -> None:
+    """While somebody still looks at what went wrong it would go on seeing what was."""
+    broken = sa.text("SELECT number, CAST(x'ff' AS TEXT) FROM notes")
+    with noted.connection() as db, pytest.raises(StoreUnavailable) as failure:
+        db.rows(broken)
+    with noted.transaction() as db:
+        db.run(sa.update(NOTES).values(number=2))
+    assert number_in(noted, durable=True) == 2
+    assert failure.value
+
+
 def times_open(file: str) -> int:
     links = Path("/proc/self/fd").iterdir()
     return sum(link.is_symlink() and str(link.readlink()) == file for link in links)
