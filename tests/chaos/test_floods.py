@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -64,6 +65,18 @@ def sent(status: int, seconds: float = 0.05) -> Operation:
 def test_r18_a_flood_that_is_not_refused_at_once_is_seen(more: list[Operation], wrong: int) -> None:
     flood = [sent(400), sent(413), sent(503)]
     assert number_of(r18.answered(seen(*flood, *more), patience=1.0)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("lost", "error", "wrong"),
+    [(2, "ConnectionResetError", 0), (3, "ConnectionResetError", 1), (1, "TimeoutError", 1)],
+)
+def test_r18_only_whoever_sends_too_much_may_hear_nothing(
+    lost: int, error: str, wrong: int
+) -> None:
+    unheard = replace(sent(0), error=error)
+    flood = [sent(400), sent(413), sent(413), sent(503), *[unheard] * lost]
+    assert number_of(r18.answered(seen(*flood), patience=1.0)) == wrong
 
 
 @pytest.mark.parametrize("missing", [400, 413, 503])
