@@ -285,6 +285,23 @@ def test_fault_19_a_domain_that_asks_for_much_leaves_room_for_others(
     assert len(refused) == is_heard
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("amara@firm.example", "ben@firm.example", True),
+        ("amara@firm.example", "ben@other.example", False),
+        ("amara@gmail.com", "ben@gmail.com", False),
+        ("Amara@gmail.com", "amara@GMAIL.com", True),
+        ("amara", "ben", True),
+    ],
+)
+def test_who_shares_turns_is_said_by_the_address_alone(
+    one: str, other: str, together: bool
+) -> None:
+    """Where anybody can have an address, nobody has anything in common."""
+    assert (hashing._group(one) == hashing._group(other)) == together
+
+
 def test_fault_18_hashing_gives_way_to_whoever_answers_requests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
