@@ -21,15 +21,18 @@ SO_COOKIE = 57  # names a socket for as long as the machine runs
 _INFO_SIZE = 160
 _AGES = struct.Struct("=44xI4xI")  # tcpi_last_data_sent, tcpi_last_data_recv: milliseconds
 _COUNTS = struct.Struct("=152xII")  # tcpi_data_segs_in, tcpi_data_segs_out
+_OUTSTANDING = struct.Struct("=24xI116xI")  # tcpi_unacked, tcpi_notsent_bytes
 
 
 class Connection(NamedTuple):
-    """`quiet` is the seconds since we last sent anything; `is_waiting` for an answer of ours."""
+    """`quiet` is the seconds since we last sent anything; `is_waiting` for an answer of ours;
+    `is_taking` one that has not all arrived."""
 
     cookie: bytes
     answers: int
     quiet: float
     is_waiting: bool
+    is_taking: bool
 
 
 class Connections:
@@ -58,11 +61,13 @@ class Connections:
             if since is not None and earliest <= since <= latest:
                 _end(held)
 
-    def end_quiet(self, peer: str, seconds: float) -> None:
-        """Those with `peer` that we have sent nothing for so long, idle ones too."""
+    def end_stuck(self, peer: str, seconds: float) -> None:
+        """Those with `peer` that we have sent nothing for so long, idle ones too; and those that
+        still take what we sent: behind it another request may have begun, and while they are slow
+        there is no telling since when."""
         for held in self._held(peer):
             found = _seen(held)
-            if found is not None and found.quiet >= seconds:
+            if found is not None and (found.quiet >= seconds or found.is_taking):
                 _end(held)
 
     def _held(self, peer: str | None = None) -> Iterator[socket.socket]:
@@ -124,4 +129,5 @@ def _seen(held: socket.socket) -> Connection | None:
         return None
     (sent, received), (asked, answers) = _AGES.unpack_from(info), _COUNTS.unpack_from(info)
     is_waiting = bool(asked) and (not answers or received < sent)
-    return Connection(cookie, answers, sent / 1000, is_waiting)
+    is_taking = any(_OUTSTANDING.unpack_from(info))
+    return Connection(cookie, answers, sent / 1000, is_waiting, is_taking)

@@ -1,7 +1,9 @@
 """Bodies on their way: how many threads wait for one at once, and for how long (security.md S74).
 
 A thread that reads a body waits for whoever sends it. So some threads never do, bodies have a time
-to be there, and while all that may wait do, who has waited longest is given up for the next.
+to be there, and while all that may wait do, who has waited longest is given up for the next. What
+nobody reads is thrown away before it is answered, in the same way: a connection that is closed
+while its other end still sends may take the answer with it (RFC 9112 section 9.6).
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -20,6 +23,7 @@ from idp.errors import Busy, OAuthRefusal, told
 PATIENCE = 10.0  # seconds until a body must be there
 BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
 LARGEST = 11 * 1024 * 1024
+TO_THROW_AWAY, CHUNK = 2 * 1024 * 1024, 64 * 1024
 PRESSED = 1.0  # seconds that the oldest is waited for while no thread is left for another
 LOOK_EVERY = 0.2
 IS_THERE = 0.1  # seconds in which a body is read that has arrived, beside many others
@@ -48,15 +52,22 @@ class Arriving:
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, fewer at the end alone. Raises Busy, CutShort."""
+        left, self._left = self._left, 0  # of what can't be read nothing is left
         self._bodies.begin(self)
         try:
             part: bytes = self._source.read() if size < 0 else self._source.read(size)
         finally:
             self._bodies.end(self)
-        self._left -= len(part)
-        if self._left > 0 and (size < 0 or len(part) < size):
+        if len(part) < left and (size < 0 or len(part) < size):
             raise CutShort
+        self._left = left - len(part)
         return part
+
+    def throw_away(self) -> None:
+        """What nobody has read; of so much that it is hardly sent by mistake, nothing."""
+        with suppress(Busy, CutShort):  # it is answered all the same
+            while 0 < self._left <= TO_THROW_AWAY:
+                self.read(min(self._left, CHUNK))
 
 
 class Bodies:
@@ -72,10 +83,14 @@ class Bodies:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH", "")
-        if length.isascii() and length.isdigit():
-            peer = address_of(environ.get("REMOTE_ADDR", ""))
-            environ["wsgi.input"] = Arriving(self, environ["wsgi.input"], peer, int(length))
-        return self._app(environ, start_response)
+        if not (length.isascii() and length.isdigit()):
+            return self._app(environ, start_response)
+        peer = address_of(environ.get("REMOTE_ADDR", ""))
+        body = environ["wsgi.input"] = Arriving(self, environ["wsgi.input"], peer, int(length))
+        answer = self._app(environ, start_response)
+        if "HTTP_EXPECT" not in environ:  # whoever asks first whether to send it waits for us
+            body.throw_away()
+        return answer
 
     def begin(self, body: Arriving) -> None:
         """Raises Busy where there is no room and none is to be expected: of those on their way the
@@ -116,7 +131,7 @@ class Bodies:
             _give_up_the_oldest(arriving, now)
         for body in arriving:
             if now > body.until + 2 * LOOK_EVERY:
-                self._connections.end_quiet(body.peer, PRESSED)
+                self._connections.end_stuck(body.peer, PRESSED)
             elif now >= body.until:
                 since = body.since
                 self._connections.end_waiting(body.peer, since - LOOK_EVERY, since + 2 * LOOK_EVERY)

@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -22,7 +23,8 @@ from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from idp.connections import OPEN_FILES, Connections
 from idp.endpoints import bodies
-from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies
+from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies, CutShort
+from idp.endpoints.router import Environ, StartResponse
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.world import World
 
@@ -78,6 +80,18 @@ def test_sec_74_half_sent_bodies_stop_nobody_else(
         while (status := asks_for_a_token(running)) == 503:
             assert time.monotonic() - started < SECONDS
         assert status == 401
+
+
+def test_sec_74_what_was_cut_short_is_not_asked_for_again() -> None:
+    parts = [b"x"]
+
+    def reads(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        with pytest.raises(CutShort):
+            environ["wsgi.input"].read(10)
+        return []
+
+    environ = {"CONTENT_LENGTH": "10", "wsgi.input": SimpleNamespace(read=lambda size: parts.pop())}
+    assert Bodies(reads, 1, 1)(environ, lambda *told: None) == []
 
 
 class Waits(io.RawIOBase):
@@ -186,6 +200,45 @@ def _waited(half: socket.socket, seconds: float) -> socket.socket:
     return half
 
 
+MANY_BEFORE, SMALL = 1000 * WHOLE_BEFORE, 4096  # whose answers fill what the kernel keeps of them
+
+
+def test_sec_74_half_a_request_behind_answers_that_are_taken_slowly_is_given_up(
+    running: RunningProvider,
+) -> None:
+    """Something is always being sent on its connection, so that it is never quiet."""
+    with ExitStack() as over:
+        sockets = [over.enter_context(_taking_little(running)) for _ in range(THREADS_FOR_BODIES)]
+        is_over = threading.Event()
+        taking = threading.Thread(target=_take_slowly, args=(sockets, is_over))
+        taking.start()
+        over.callback(taking.join)
+        over.callback(is_over.set)
+        latest = time.monotonic() + PATIENCE
+        while asks_for_a_token(running) != 503 and time.monotonic() < latest:
+            pass
+        full = time.monotonic()
+        while asks_for_a_token(running) == 503:
+            assert time.monotonic() - full < PATIENCE / 2
+
+
+@contextmanager
+def _taking_little(running: RunningProvider) -> Iterator[socket.socket]:
+    with socket.socket() as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+        sender.settimeout(SECONDS)
+        sender.connect((running.settings.host, running.settings.port))
+        sender.sendall(MANY_BEFORE + HALF % b"/token")
+        yield sender
+
+
+def _take_slowly(sockets: list[socket.socket], is_over: threading.Event) -> None:
+    while not is_over.wait(LOOK_EVERY):
+        for each in sockets:
+            with suppress(OSError):
+                each.recv(4 * SMALL, socket.MSG_DONTWAIT)
+
+
 @pytest.mark.parametrize("came_to_us", [True, False])
 def test_sec_74_only_what_came_to_us_is_ended(came_to_us: bool) -> None:
     """What we connected to ourselves has the same address, where all is on one machine."""
@@ -195,7 +248,7 @@ def test_sec_74_only_what_came_to_us_is_ended(came_to_us: bool) -> None:
         with other, accepted:
             other.settimeout(SECONDS)
             port = listening.getsockname()[1] if came_to_us else other.getsockname()[1]
-            Connections(port).end_quiet("127.0.0.1", 0)
+            Connections(port).end_stuck("127.0.0.1", 0)
             ended, spared = (accepted, other) if came_to_us else (other, accepted)
             assert ended.recv(1) == b""
             spared.setblocking(False)
@@ -216,7 +269,7 @@ def test_sec_74_looking_for_connections_lets_go_of_no_lock(tmp_path: Path) -> No
         database.execute("BEGIN IMMEDIATE")
         before = len(list(OPEN_FILES.iterdir()))
         Connections(1).look(0)
-        Connections(1).end_quiet("127.0.0.1", 0)
+        Connections(1).end_stuck("127.0.0.1", 0)
         assert len(list(OPEN_FILES.iterdir())) == before
         another = subprocess.run(
             [sys.executable, "-c", LOCK, file], capture_output=True, text=True, check=False
@@ -232,6 +285,45 @@ def test_sec_74_a_body_that_was_cut_short_is_not_read_as_a_whole_one(
         answer = half.recv(65_536)
         assert not answer or b" 408 " in answer
     assert "Traceback" not in Path(running.log).read_text()
+
+
+AFTER = b"GET /jwks HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@contextmanager
+def announced(running: RunningProvider, length: int, more: bytes = b"") -> Iterator[socket.socket]:
+    """A connection with the head of a request whose body is to come."""
+    address = (running.settings.host, running.settings.port)
+    with socket.create_connection(address, timeout=SECONDS) as sender:
+        sender.sendall((HALF % b"/token").replace(b"60000\r\n", b"%d\r\n%b" % (length, more)))
+        yield sender
+
+
+@pytest.mark.parametrize("length", [bodies.CHUNK + 1, bodies.TO_THROW_AWAY])
+def test_sec_74_whoever_sends_too_much_hears_so_and_may_go_on(
+    running: RunningProvider, length: int
+) -> None:
+    """Their connection does not end while they send, which would take the answer with it."""
+    with announced(running, length) as sender:
+        _waited(sender, seconds=0.3)
+        sender.sendall(b"x" * (length - 1))
+        assert sender.recv(65_536).startswith(b"HTTP/1.1 413 ")
+        sender.sendall(AFTER)
+        assert sender.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("length", "more"),
+    [(bodies.TO_THROW_AWAY + 2, b""), (bodies.TO_THROW_AWAY, b"Expect: 100-continue\r\n")],
+    ids=["far too much", "who asks whether to send it"],
+)
+def test_sec_74_what_nobody_will_read_is_refused_at_once(
+    running: RunningProvider, length: int, more: bytes
+) -> None:
+    started = time.monotonic()
+    with announced(running, length, more) as sender:
+        assert sender.recv(65_536).startswith(b"HTTP/1.1 413 ")
+    assert time.monotonic() - started < PATIENCE / 2
 
 
 CHUNKED = (
