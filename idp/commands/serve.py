@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import signal
 import threading
 import time
@@ -21,6 +22,8 @@ from idp.tokens import signing_keys
 from idp.traces import TRACES
 
 IDLE_THREAD = 600  # seconds until it ends: a new one takes memory of its own again
+CONNECTIONS = 1024  # of a process at once, idle ones too; who comes after waits for one to end
+OPEN_FILES = 2 * CONNECTIONS
 SHORT_LIFE = 1.0  # seconds; whoever is replaced so soon gets a successor after as many
 
 
@@ -112,8 +115,19 @@ def start_server(settings: Settings) -> None:
         workers=settings.workers,
         blocking_threads=settings.threads,
         blocking_threads_idle_timeout=IDLE_THREAD,
-        backlog=1024,
+        backlog=CONNECTIONS,
+        backpressure=connections_allowed(),
         log_level=LogLevels.warning,
         workers_kill_timeout=30,
         respawn_failed_workers=True,
     ).serve()
+
+
+def connections_allowed() -> int:
+    """So many at once, for each of which there are as many other files again: a server that can't
+    open one more does nothing but try. Shells allow fewer than the system does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return min(CONNECTIONS, allowed // 2)
