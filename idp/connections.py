@@ -1,4 +1,5 @@
-"""This process's own connections, as the kernel sees them: ended when a request never arrives.
+"""This process's own connections, as the kernel sees them: ended when a request never arrives, or
+an answer is not taken.
 
 The server tells nobody which connection a request came by, so the one to end is found by whom it is
 with and since when it has waited (tcp(7), TCP_INFO; Linux). Where there is no such table of open
@@ -16,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+PEER = "latchkey.peer"  # in the environ: the address that the connection of a request is with
 OPEN_FILES = Path("/proc/self/fd")
 SO_COOKIE = 57  # names a socket for as long as the machine runs
 _INFO_SIZE = 160
@@ -43,6 +45,7 @@ class Connections:
     def __init__(self, port: int) -> None:
         self._port = port
         self._waiting: dict[tuple[bytes, int], float] = {}
+        self._taking: set[bytes] = set()
 
     def look(self, now: float) -> None:
         """Note since when each connection has waited for the same answer."""
@@ -69,6 +72,18 @@ class Connections:
             found = _seen(held)
             if found is not None and (found.quiet >= seconds or found.is_taking):
                 _end(held)
+
+    def end_taking(self, peer: str) -> None:
+        """Those with `peer` that take what we sent, and did at the call before this one: call it
+        once a second. What they have not taken is lost."""
+        taking = set()
+        for held in self._held(peer):
+            found = _seen(held)
+            if found is not None and found.is_taking:
+                taking.add(found.cookie)
+                if found.cookie in self._taking:
+                    _end(held, socket.SHUT_RDWR)
+        self._taking = taking
 
     def _held(self, peer: str | None = None) -> Iterator[socket.socket]:
         for held in _held_sockets():
@@ -97,10 +112,10 @@ def _own_number(number: int) -> int | None:
     return own if stat.S_ISSOCK(os.fstat(own).st_mode) else None
 
 
-def _end(held: socket.socket) -> None:
-    """An answer may still be written. The other side may have been quicker."""
+def _end(held: socket.socket, how: int = socket.SHUT_RD) -> None:
+    """Where only reading ends, an answer may still be written. The other side may be quicker."""
     with suppress(OSError):
-        held.shutdown(socket.SHUT_RD)
+        held.shutdown(how)
 
 
 def _ends(held: socket.socket) -> tuple[int | None, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from idp.connections import Connections, address_of
+from idp.connections import PEER, Connections, address_of
 from idp.endpoints.router import Environ, StartResponse, WsgiApp
 from idp.errors import Busy, OAuthRefusal, told
 
@@ -82,10 +82,10 @@ class Bodies:
         self._connections = Connections(port)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        peer = environ[PEER] = address_of(environ.get("REMOTE_ADDR", ""))
         length = environ.get("CONTENT_LENGTH", "")
         if not (length.isascii() and length.isdigit()):
             return self._app(environ, start_response)
-        peer = address_of(environ.get("REMOTE_ADDR", ""))
         body = environ["wsgi.input"] = Arriving(self, environ["wsgi.input"], peer, int(length))
         answer = self._app(environ, start_response)
         if "HTTP_EXPECT" not in environ:  # whoever asks first whether to send it waits for us

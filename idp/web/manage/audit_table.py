@@ -11,6 +11,7 @@ from flask import Response
 from idp.directory import history
 from idp.directory.history import Reader, Told, Wanted
 from idp.directory.people_file import written
+from idp.web import downloads
 
 MEDIA_TYPE = "text/csv"
 COLUMNS = (
@@ -21,10 +22,14 @@ COLUMNS = (
 
 def download(reader: Reader, whose: str, wanted: Wanted | None) -> Response:
     """All of it, and of None nothing. Written down before any of it is sent."""
-    pages = history.every_event(reader, wanted) if wanted else iter(())
-    answer = Response(_lines(pages), mimetype=MEDIA_TYPE)
-    answer.headers["Content-Disposition"] = f'attachment; filename="{whose}-audit.csv"'
-    return answer
+
+    def answer() -> Response:
+        pages = history.every_event(reader, wanted) if wanted else iter(())
+        table = Response(_lines(pages), mimetype=MEDIA_TYPE)
+        table.headers["Content-Disposition"] = f'attachment; filename="{whose}-audit.csv"'
+        return table
+
+    return downloads.download(whose, answer)
 
 
 def _lines(pages: Iterator[list[Told]]) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request, send_file
+from flask import Blueprint, flash, redirect, request
 from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -15,8 +15,8 @@ from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
 from idp.operators import ending, evidence, founders, tenants
 from idp.operators.tenants import Invited, Wanted
-from idp.web.context import now, provider
-from idp.web.manage import guard, shell
+from idp.web.context import provider
+from idp.web.manage import ending_evidence, guard, shell
 
 blueprint = Blueprint("manage_tenants", __name__)
 
@@ -155,10 +155,7 @@ def end(operation: Operation, slug: str) -> Answer:
 @guard.operates()
 def take_evidence(operation: Operation, slug: str) -> Answer:
     """By POST, since it is written down who took it."""
-    tenant = tenants.get_tenant(operation, slug)
-    ring, issuer = provider().key_ring.current(now()), provider().settings.issuer
-    pack = evidence.pack(operation, tenant, ring, issuer)
-    return send_file(pack, "application/zip", as_attachment=True, download_name=f"{slug}-ended.zip")
+    return ending_evidence.download(operation, slug)
 
 
 def _form(operation: Operation, filled: dict[str, str], errors: dict[str, str]) -> str:

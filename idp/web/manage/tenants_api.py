@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from flask import Response, send_file
+from flask import Response
 from pydantic import Field
 
 from idp.directory.operating import Operation
 from idp.directory.tenants import Tenant
 from idp.errors import told
-from idp.operators import ending, evidence, founders, tenants
+from idp.operators import ending, founders, tenants
 from idp.operators.tenants import Invited, Wanted
-from idp.web.context import now, provider
+from idp.web.context import provider
+from idp.web.manage import ending_evidence
 from idp.web.manage.api import (
     LOCALE,
     PLATFORM,
@@ -31,6 +32,7 @@ api = Noun("tenants", told("Companies"))
 TENANTS = f"{PLATFORM}/tenants"
 TENANT = f"{TENANTS}/<company>"
 NEEDS = "tenants.manage"
+Evidence = Annotated[Response, Download((ending_evidence.MEDIA_TYPE,))]
 
 
 class TenantsWanted(Part):
@@ -144,15 +146,9 @@ def end(operation: Operation, company: str, body: Confirmed) -> TenantTold:
 
 
 @api.post(f"{TENANT}/evidence", told("Take the evidence of its end"), needs=NEEDS, status=200)
-def take_evidence(
-    operation: Operation, company: str
-) -> Annotated[Response, Download(("application/zip",))]:
+def take_evidence(operation: Operation, company: str) -> Evidence:
     """By POST, since it is written down who took it."""
-    tenant = tenants.get_tenant(operation, company)
-    issuer = provider().settings.issuer
-    pack = evidence.pack(operation, tenant, provider().key_ring.current(now()), issuer)
-    name = f"{company}-ended.zip"
-    return send_file(pack, "application/zip", as_attachment=True, download_name=name)
+    return ending_evidence.download(operation, company)
 
 
 @api.post(f"{TENANT}/invite", told("Invite an account admin"), needs=NEEDS, status=204)
