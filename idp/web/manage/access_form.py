@@ -134,9 +134,9 @@ def _declaration(page: FPDF, listed: Listed) -> None:
         0,
         5,
         _(
-            "We ask that this person may use the products above in the company above, until the "
-            "day above. We answer for what they do there, and tell at once when they no longer "
-            "need it or no longer work for us."
+            "We ask that this person may use the products above in the company to enter, for as "
+            "long as is said above. We answer for what they do there, and tell at once when they "
+            "no longer need it or no longer work for us."
         ),
         new_x="LMARGIN",
         new_y="NEXT",
