@@ -30,7 +30,7 @@ from idp.proxies import behind_proxies, with_request_ids
 from idp.settings import Settings, settings_from
 from idp.store_time import limited
 from idp.traces import JOINED, TRACES
-from idp.web import brands, error_pages, home, inbox, languages, presentation
+from idp.web import brands, downloads, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
 from idp.web.account import email as own_email
 from idp.web.account import enable, linked_accounts, profile, security
@@ -248,6 +248,7 @@ def create_pages(held: Provider) -> Flask:
     app.before_request(_show_handed_page)
     app.before_request(_refuse_foreign_forms)
     app.after_request(keep_browser_secret)
+    app.after_request(downloads.whole)
     error_pages.install(app)
     return app
 

@@ -8,33 +8,36 @@ files, none is found and none ended.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
 import struct
+import sys
+import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-PEER = "latchkey.peer"  # in the environ: the address that the connection of a request is with
 OPEN_FILES = Path("/proc/self/fd")
 SO_COOKIE = 57  # names a socket for as long as the machine runs
 _INFO_SIZE = 160
 _AGES = struct.Struct("=44xI4xI")  # tcpi_last_data_sent, tcpi_last_data_recv: milliseconds
+_ACKED = struct.Struct("=120xQ")  # tcpi_bytes_acked
 _COUNTS = struct.Struct("=152xII")  # tcpi_data_segs_in, tcpi_data_segs_out
-_OUTSTANDING = struct.Struct("=24xI116xI")  # tcpi_unacked, tcpi_notsent_bytes
+STRETCH, SLOWEST = 30.0, 4 * 1024  # seconds, and bytes a second in which an answer is taken
 
 
 class Connection(NamedTuple):
-    """`quiet` is the seconds since we last sent anything; `is_waiting` for an answer of ours;
-    `is_taking` one that has not all arrived."""
+    """`is_waiting` for an answer of ours; of what we wrote, `taken` bytes have arrived, and `left`
+    have not."""
 
     cookie: bytes
     answers: int
-    quiet: float
     is_waiting: bool
-    is_taking: bool
+    taken: int
+    left: int
 
 
 class Connections:
@@ -45,16 +48,17 @@ class Connections:
     def __init__(self, port: int) -> None:
         self._port = port
         self._waiting: dict[tuple[bytes, int], float] = {}
-        self._taking: set[bytes] = set()
+        self._written: dict[tuple[bytes, int], float] = {}
+        self._taking: dict[bytes, tuple[float, int]] = {}
 
     def look(self, now: float) -> None:
-        """Note since when each connection has waited for the same answer."""
-        seen = {
-            (each.cookie, each.answers): now
-            for held in self._held()
-            if (each := _seen(held)) is not None and each.is_waiting
-        }
-        self._waiting = {key: self._waiting.get(key, now) for key in seen}
+        """Note since when each connection has waited for the same answer, and since when nothing
+        was written to it."""
+        seen = [each for held in self._held() if (each := _seen(held)) is not None]
+        waiting = {(each.cookie, each.answers) for each in seen if each.is_waiting}
+        written = {(each.cookie, each.taken + each.left) for each in seen}
+        self._waiting = {key: self._waiting.get(key, now) for key in waiting}
+        self._written = {key: self._written.get(key, now) for key in written}
 
     def end_waiting(self, peer: str, earliest: float, latest: float) -> None:
         """Those with `peer` that have waited since a look between the two times."""
@@ -64,25 +68,30 @@ class Connections:
             if since is not None and earliest <= since <= latest:
                 _end(held)
 
-    def end_stuck(self, peer: str, seconds: float) -> None:
-        """Those with `peer` that we have sent nothing for so long, idle ones too; and those that
-        still take what we sent: behind it another request may have begun, and while they are slow
-        there is no telling since when."""
+    def end_stuck(self, peer: str, since: float) -> None:
+        """Those with `peer` to which nothing was written since a look at that time, idle ones too.
+        Something may still be on its way there: behind what is taken slowly another request may
+        have begun."""
         for held in self._held(peer):
             found = _seen(held)
-            if found is not None and (found.quiet >= seconds or found.is_taking):
+            written = found and self._written.get((found.cookie, found.taken + found.left))
+            if written is not None and written <= since:
                 _end(held)
 
-    def end_taking(self, peer: str) -> None:
-        """Those with `peer` that take what we sent, and did at the call before this one: call it
-        once a second. What they have not taken is lost."""
-        taking = set()
-        for held in self._held(peer):
+    def end_slow(self, now: float) -> None:
+        """Those that take an answer so slowly that they may never have it, whoever they are with:
+        call it a few times a minute. What has not arrived is lost."""
+        taking = {}
+        for held in self._held():
             found = _seen(held)
-            if found is not None and found.is_taking:
-                taking.add(found.cookie)
-                if found.cookie in self._taking:
+            if found is None or not found.left:
+                continue
+            since, taken = self._taking.get(found.cookie, (now, found.taken))
+            if now - since >= STRETCH:
+                if found.taken - taken < STRETCH * SLOWEST:
                     _end(held, socket.SHUT_RDWR)
+                since, taken = now, found.taken
+            taking[found.cookie] = since, taken
         self._taking = taking
 
     def _held(self, peer: str | None = None) -> Iterator[socket.socket]:
@@ -138,11 +147,12 @@ def _seen(held: socket.socket) -> Connection | None:
     try:
         info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_SIZE)
         cookie = held.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
+        left = int.from_bytes(fcntl.ioctl(held, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:
         return None
     if len(info) < _INFO_SIZE:
         return None
     (sent, received), (asked, answers) = _AGES.unpack_from(info), _COUNTS.unpack_from(info)
     is_waiting = bool(asked) and (not answers or received < sent)
-    is_taking = any(_OUTSTANDING.unpack_from(info))
-    return Connection(cookie, answers, sent / 1000, is_waiting, is_taking)
+    [taken] = _ACKED.unpack_from(info)
+    return Connection(cookie, answers, is_waiting, taken, left)

@@ -11,15 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from queue import Queue
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 import requests
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from idp import audit
-from idp.connections import Connections
+from idp.connections import STRETCH, Connections
 from idp.directory import history
 from idp.errors import Busy
 from idp.provider import Provider
@@ -58,13 +56,19 @@ def token_of(running: RunningProvider, client: str) -> str:
 
 
 @contextmanager
-def asking(running: RunningProvider, token: str) -> Iterator[socket.socket]:
-    """Somebody who asks for the platform's log and takes nothing of it yet."""
-    head = f"GET /api/v1{TABLES['platform']} HTTP/1.1\r\nHost: localhost\r\n"
+def _taking_little(running: RunningProvider) -> Iterator[socket.socket]:
     with socket.socket() as asked:
         asked.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         asked.settimeout(SECONDS)
         asked.connect((running.settings.host, running.settings.port))
+        yield asked
+
+
+@contextmanager
+def asking(running: RunningProvider, token: str) -> Iterator[socket.socket]:
+    """Somebody who asks for the platform's log and takes nothing of it yet."""
+    head = f"GET /api/v1{TABLES['platform']} HTTP/1.1\r\nHost: localhost\r\n"
+    with _taking_little(running) as asked:
         asked.sendall(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
         yield asked
 
@@ -137,44 +141,60 @@ def _fails(*of_what: object) -> None:
     raise Busy("a test")
 
 
-def test_fault_19_who_takes_too_little_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(downloads, "PATIENCE", 0.0)
-    asked: Queue[str] = Queue()
-    pace = downloads._Pace(cast(Connections, SimpleNamespace(end_taking=asked.put)), "192.0.2.1")
-    pace.begin()
-    try:
-        assert asked.get(timeout=SECONDS) == "192.0.2.1"
-    finally:
-        pace.end()
+@pytest.mark.parametrize("path", ["/bootstrap/static/css/bootstrap.min.css", "/static/theme.css"])
+def test_fault_19_other_answers_are_given_whole(world: World, path: str) -> None:
+    """No thread waits with them for whoever takes them."""
+    answer = run_wsgi_app(world.app, EnvironBuilder(path).get_environ())
+    [part, *rest] = answer[0]
+    assert not rest
+    assert answer[1] == "200 OK"
+    assert int(answer[2]["Content-Length"]) == len(part) > 8192
+    head = run_wsgi_app(world.app, EnvironBuilder(path, method="HEAD").get_environ())
+    assert [*head[0]] == []
+    assert head[2]["Content-Length"] == answer[2]["Content-Length"]
+    few = EnvironBuilder(path, headers=[("Range", "bytes=10-19999")]).get_environ()
+    parts, status, headers = run_wsgi_app(world.app, few)
+    assert [*parts] == [part[10:20_000]]
+    assert (status, headers["Content-Length"]) == ("206 PARTIAL CONTENT", "19990")
+    same = EnvironBuilder(path, headers=[("If-None-Match", answer[2]["ETag"])]).get_environ()
+    assert run_wsgi_app(world.app, same)[1] == "304 NOT MODIFIED"
 
 
-def test_fault_19_there_is_more_time_for_more() -> None:
-    pace = downloads._Pace(Connections(1), "192.0.2.1")
-    begun = time.monotonic()
-    pace.begin()
-    pace.count(b"x" * downloads.BYTES_A_SECOND)
-    assert not pace.is_behind(begun + downloads.PATIENCE + 1)
-    assert pace.is_behind(time.monotonic() + downloads.PATIENCE + 1)
-    pace.end()
+def test_fault_19_who_takes_no_static_file_keeps_nobody_else_waiting(
+    running: RunningProvider,
+) -> None:
+    """By connections that ask for more of them than the kernel keeps."""
+    head = b"GET /bootstrap/static/css/bootstrap.min.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as open_ones:
+        for _ in range(2 * THREADS):
+            asked = open_ones.enter_context(_taking_little(running))
+            asked.sendall(60 * head)
+            assert asked.recv(12) == b"HTTP/1.1 200"
+        for _ in range(3):
+            assert requests.get(f"{running.issuer}/jwks", timeout=SECONDS).ok
+            assert token_of(running, "platform-automation")
 
 
-def test_fault_19_only_what_is_not_taken_is_ended() -> None:
+def test_fault_19_what_is_taken_too_slowly_is_ended() -> None:
+    """And what is taken fast enough, or has all been taken, is not."""
     with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as over:
         connections = Connections(listening.getsockname()[1])
-        (_, to_slow), (quick, to_quick) = (_connected(listening, over) for _ in range(2))
-        for to_each in (to_slow, to_quick):
+        pairs = [_connected(listening, over) for _ in range(4)]
+        (_, to_slow), (quick, to_quick), (done, to_done), (_, to_idle) = pairs
+        for to_each in (to_slow, to_quick, to_done):
             _fill(to_each)
-        connections.end_taking("127.0.0.1")
-        while _takes(quick):
+        connections.end_slow(0.0)
+        while _takes(done) or _takes(quick):
             pass
-        assert not _is_ended(to_slow)
-        connections.end_taking("192.0.2.1")
-        connections.end_taking("127.0.0.1")
-        assert not _is_ended(to_slow)
-        connections.end_taking("127.0.0.1")
+        _fill(to_quick)
+        connections.end_slow(STRETCH - 1)
+        assert not any(map(_is_ended, (to_slow, to_quick)))
+        connections.end_slow(STRETCH)
         assert _is_ended(to_slow)
-        assert not _is_ended(to_quick)
+        assert not any(map(_is_ended, (to_quick, to_done, to_idle)))
+        connections.end_slow(2 * STRETCH)
+        assert _is_ended(to_quick)
+        assert not any(map(_is_ended, (to_done, to_idle)))
 
 
 def _connected(listening: socket.socket, over: ExitStack) -> tuple[socket.socket, socket.socket]:

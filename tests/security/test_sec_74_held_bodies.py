@@ -6,6 +6,8 @@ A real server on real sockets: one process of eight threads.
 from __future__ import annotations
 
 import io
+import math
+import select
 import socket
 import sqlite3
 import subprocess
@@ -23,7 +25,7 @@ from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from idp.connections import OPEN_FILES, Connections
 from idp.endpoints import bodies
-from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Bodies, CutShort
+from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED, Arriving, Bodies, CutShort
 from idp.endpoints.router import Environ, StartResponse
 from tests.machine.provider_process import RunningProvider, start_provider
 from tests.world import World
@@ -92,6 +94,30 @@ def test_sec_74_what_was_cut_short_is_not_asked_for_again() -> None:
 
     environ = {"CONTENT_LENGTH": "10", "wsgi.input": SimpleNamespace(read=lambda size: parts.pop())}
     assert Bodies(reads, 1, 1)(environ, lambda *told: None) == []
+
+
+def test_sec_74_what_nobody_reads_waits_for_no_room_and_takes_one_place() -> None:
+    """And a body in many parts is as old as its first: who waits for its place sees it get older."""
+    inside: list[int] = []
+    bounded = Bodies(lambda environ, start_response: [], 1, 1)
+
+    def read(size: int) -> bytes:
+        inside.append(len(bounded._arriving))
+        assert not bounded.begin_at_once(Arriving(bounded, None, "", 1))
+        refused = {"CONTENT_LENGTH": "10", "wsgi.input": SimpleNamespace(read=pytest.fail)}
+        assert bounded(refused, lambda *told: None) == []
+        return b"x" * size
+
+    length = 3 * bodies.CHUNK
+    environ = {"CONTENT_LENGTH": str(length), "wsgi.input": SimpleNamespace(read=read)}
+    assert bounded(environ, lambda *told: None) == []
+    assert inside == [1, 1, 1]
+    assert not bounded._arriving
+    body = Arriving(bounded, SimpleNamespace(read=lambda size: b"x" * size), "", 10)
+    body.read(3)
+    begun = body.begun
+    body.read(3)
+    assert body.begun == begun < math.inf
 
 
 class Waits(io.RawIOBase):
@@ -248,12 +274,21 @@ def test_sec_74_only_what_came_to_us_is_ended(came_to_us: bool) -> None:
         with other, accepted:
             other.settimeout(SECONDS)
             port = listening.getsockname()[1] if came_to_us else other.getsockname()[1]
-            Connections(port).end_stuck("127.0.0.1", 0)
+            connections = Connections(port)
+            connections.look(1.0)
+            connections.end_stuck("127.0.0.1", 0.9)
+            connections.end_stuck("192.0.2.1", 1.0)
+            assert not any(map(_has_news, (accepted, other)))
+            connections.end_stuck("127.0.0.1", 1.0)
             ended, spared = (accepted, other) if came_to_us else (other, accepted)
             assert ended.recv(1) == b""
             spared.setblocking(False)
             with pytest.raises(BlockingIOError):
                 spared.recv(1)
+
+
+def _has_news(held: socket.socket) -> bool:
+    return bool(select.select([held], [], [], 0)[0])
 
 
 LOCK = "import sqlite3, sys; sqlite3.connect(sys.argv[1], 0).execute('BEGIN IMMEDIATE')"
@@ -270,6 +305,7 @@ def test_sec_74_looking_for_connections_lets_go_of_no_lock(tmp_path: Path) -> No
         before = len(list(OPEN_FILES.iterdir()))
         Connections(1).look(0)
         Connections(1).end_stuck("127.0.0.1", 0)
+        Connections(1).end_slow(0)
         assert len(list(OPEN_FILES.iterdir())) == before
         another = subprocess.run(
             [sys.executable, "-c", LOCK, file], capture_output=True, text=True, check=False
