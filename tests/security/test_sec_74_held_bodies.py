@@ -97,7 +97,7 @@ def test_sec_74_what_was_cut_short_is_not_asked_for_again() -> None:
 
 
 def test_sec_74_what_nobody_reads_waits_for_no_room_and_takes_one_place() -> None:
-    """And a body in many parts is as old as its first: who waits for its place sees it get older."""
+    """And a body in many parts is as old as its first."""
     inside: list[int] = []
     bounded = Bodies(lambda environ, start_response: [], 1, 1)
 
