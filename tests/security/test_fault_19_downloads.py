@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import requests
+from flask import Response
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from idp import audit
+from idp.app import create_pages
 from idp.connections import STRETCH, Connections
 from idp.directory import history
 from idp.errors import Busy
@@ -130,6 +133,15 @@ def test_fault_19_what_is_not_given_takes_no_place(
     assert operators.get(path).status_code == 200
 
 
+def test_fault_19_what_fails_gives_its_place_back_at_once(world: World) -> None:
+    """However long somebody remembers how it failed."""
+    with create_pages(world.held).app_context():
+        with pytest.raises(Busy) as remembered:
+            downloads.download("northwind", _fails)
+        assert downloads.download("northwind", Response).status_code == 200
+    assert remembered.traceback
+
+
 def test_fault_19_files_are_given_in_no_other_way() -> None:
     pages = [path.read_text() for path in (ROOT / "idp" / "web").rglob("*.py")]
     giving = [text for text in pages if re.search(r"\bsend_file\(|Response\(_lines", text)]
@@ -137,7 +149,7 @@ def test_fault_19_files_are_given_in_no_other_way() -> None:
     assert all("downloads.download(" in text for text in giving)
 
 
-def _fails(*of_what: object) -> None:
+def _fails(*of_what: object) -> NoReturn:
     raise Busy("a test")
 
 

@@ -403,3 +403,19 @@ while len(looks) < 3:
 def test_sec_74_whoever_watches_goes_on_when_descriptors_have_run_out() -> None:
     """Who opens as many connections as there may be would otherwise be rid of it for good."""
     subprocess.run([sys.executable, "-c", BLIND_FOR_A_WHILE], timeout=30, check=True)
+
+
+LOOKS_FOR_SLOW_ONES = """
+import threading
+from idp.endpoints import bodies
+
+bodies.LOOK_EVERY = 0.01
+watched, looked = bodies.Bodies(lambda environ, start_response: [], 1, 1), threading.Event()
+watched._connections.end_slow = lambda now: looked.set()
+watched.watch()
+assert looked.wait(10)
+"""
+
+
+def test_sec_74_answers_that_are_taken_slowly_are_looked_for() -> None:
+    subprocess.run([sys.executable, "-c", LOOKS_FOR_SLOW_ONES], timeout=30, check=True)
