@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -46,6 +47,7 @@ class RedisEphemeral:
             socket_connect_timeout=PATIENCE,
         )
         self._count: Any = self._redis.register_script(_COUNT)
+        weakref.finalize(self, self._redis.connection_pool.disconnect)  # before its sockets end
 
     def put(self, key: str, value: str, ttl: float, now: float) -> None:
         kept = orjson.dumps([now + ttl, value])

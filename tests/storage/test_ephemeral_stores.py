@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -195,3 +196,31 @@ def test_nobody_probes_for_a_provider_that_is_gone() -> None:
     gc.collect()
     prober.join(10)
     assert not prober.is_alive()
+
+
+class First:
+    """Of all that is thrown away at once: it was there first."""
+
+    found_open: ClassVar[list[bool]] = []
+
+    def __init__(self) -> None:
+        self.itself = self
+        self.connection: Any = None
+        self.store: RedisEphemeral | None = None
+
+    def __del__(self) -> None:
+        self.found_open.append(self.connection.is_connected)
+
+
+def test_the_connections_of_a_store_end_before_whatever_goes_with_it(
+    own_redis: RedisServer,
+) -> None:
+    """Else some socket goes before the connection that would have closed it: a warning, wherever
+    the collector happened to come by."""
+    first = First()
+    first.store = RedisEphemeral(own_redis.url)
+    first.store.ping()
+    [first.connection] = first.store._redis.connection_pool._available_connections
+    del first
+    gc.collect()
+    assert First.found_open == [False]
