@@ -97,6 +97,7 @@ class PreparedConnection:
         else:
             reader.set_pgresult(result, set_loaders=False)
         rows: list[tuple[Any, ...]] = reader.load_rows(0, result.ntuples, tuple)
+        reader.set_pgresult(None, set_loaders=False)  # or it keeps the answer until the next one
         return rows
 
     def _sound(self, result: PGresult | None) -> PGresult:

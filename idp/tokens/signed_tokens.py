@@ -41,6 +41,10 @@ MANDATORY = {
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_AHEAD = 10.0
 REMEMBERED_TOKENS = 4096
+REMEMBERED_FOR = 60.0  # seconds, and as long again
+
+
+Verified = tuple[str, str, dict[str, Any]]  # its key's id, its type, its claims
 
 
 class BadToken(Exception):
@@ -92,14 +96,17 @@ def mint(key: KeyView, typ: str, claims: dict[str, Any]) -> str:
 
 
 class TokenReader:
-    """Verifies tokens of ours, and remembers the ones whose signature it has seen to be good.
+    """Verifies tokens of ours, and remembers the ones whose signature it has just seen to be good.
 
     Remembered are signatures alone, by the whole token: time, key and purpose are checked each
-    time.
+    time. One that nobody has shown for two minutes is forgotten: some 4 KB each, of which a process
+    would else gather more for hours.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[str, str, dict[str, Any]]] = {}
+        self._seen: dict[str, Verified] = {}
+        self._seen_before: dict[str, Verified] = {}
+        self._forgets_at = 0.0
         self._minted: tuple[KeyRing | None, dict[str, tuple[KeyView, str]]] = (None, {})
 
     def read(
@@ -114,7 +121,9 @@ class TokenReader:
     ) -> dict[str, Any]:
         """The claims. Raises BadToken unless signed by a live key of ours, of that type and issuer,
         and within its time, with every claim that its readers rest on (security.md S35)."""
-        kid, typ, claims = self._seen.get(token) or self._verified(token, ring)
+        if now >= self._forgets_at:
+            self._forget(now)
+        kid, typ, claims = self._seen.get(token) or self._remembered(token, ring)
         if ring.find(kid) is None:
             raise BadToken("the key is revoked")
         if typ != expected_typ:
@@ -122,7 +131,18 @@ class TokenReader:
         check_claims(claims, typ, now, expected_issuer=expected_issuer, allow_expired=allow_expired)
         return claims
 
-    def _verified(self, token: str, ring: KeyRing) -> tuple[str, str, dict[str, Any]]:
+    def _forget(self, now: float) -> None:
+        self._seen_before, self._seen = self._seen, {}
+        self._forgets_at = now + REMEMBERED_FOR
+
+    def _remembered(self, token: str, ring: KeyRing) -> Verified:
+        verified = self._seen_before.get(token) or self._verified(token, ring)
+        self._seen[token] = verified
+        if len(self._seen) >= REMEMBERED_TOKENS:
+            self._forgets_at = 0.0
+        return verified
+
+    def _verified(self, token: str, ring: KeyRing) -> Verified:
         if len(token) > MAX_TOKEN_BYTES:
             raise BadToken("too long")
         header = token.partition(".")[0]
@@ -138,11 +158,7 @@ class TokenReader:
             raise BadToken(f"signature or payload: {problem!a}") from problem
         if not isinstance(claims, dict):
             raise BadToken("not a JSON object")
-        verified = (key.kid, typ, claims)
-        if len(self._seen) >= REMEMBERED_TOKENS:
-            self._seen.clear()
-        self._seen[token] = verified
-        return verified
+        return key.kid, typ, claims
 
     def _headers(self, ring: KeyRing) -> dict[str, tuple[KeyView, str]]:
         """Each header that we mint for a type that we read: its key, and the type."""

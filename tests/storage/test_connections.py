@@ -66,6 +66,15 @@ def test_a_value_that_is_larger_than_the_way_takes_at_once_arrives(postgres_url:
         assert db.row(letters, value="x" * 10_000_000) == (10_000_000,)
 
 
+def test_a_connection_keeps_nothing_of_what_it_was_answered(postgres_url: Callable) -> None:
+    """Else each of them has the last rows of each statement, and a process grows for hours."""
+    numbers = sa.select(sa.func.generate_series(1, 1000))
+    with closing(Database(postgres_url())) as database, database.connection() as db:
+        for _ in range(2):
+            assert len(db.rows(numbers)) == 1000
+            assert [each.pgresult for each in db._driver._readers.values()] == [None]
+
+
 def test_a_value_of_no_kind_that_a_database_knows_is_refused(postgres_url: Callable) -> None:
     with closing(Database(postgres_url())) as database, database.connection() as db:
         with pytest.raises(KeyError):
