@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -190,8 +191,8 @@ def recoveries(history: History) -> Iterator[tuple[Fault, float | None, float]]:
     """For each fault, seconds from its end until the last wrong answer before the next fault, None
     if nothing was right after that; and when that next one was, to which belongs what was in hand
     then."""
-    ends = [*(each.start for each in history.faults[1:]), float("inf")]
-    for fault, until in zip(history.faults, ends, strict=True):
+    for fault, following in zip_longest(history.faults, history.faults[1:]):
+        until = following.start if following else float("inf")
         after = [each for each in history.operations if fault.end < each.start]
         since = [each for each in after if each.end <= until]
         wrong = max((each.start for each in since if each.is_wrong), default=fault.end)

@@ -224,6 +224,10 @@ def test_i9_what_is_in_hand_when_the_next_fault_begins_is_not_the_last_one_s() -
     assert [*invariants.health_returns(seen(right, wrong, cut, faults=faults), within=3.0)]
 
 
+def test_i9_where_nothing_was_broken_nothing_has_to_return() -> None:
+    assert not [*invariants.health_returns(seen(operation(1, outcome=FAIL)), within=3.0)]
+
+
 def test_all_of_them_are_checked() -> None:
     assert list(invariants.INVARIANTS) == [f"I{number}" for number in range(1, 9)]
     broken = seen(
