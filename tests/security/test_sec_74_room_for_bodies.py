@@ -13,7 +13,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,22 +75,29 @@ class Waits(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         self.is_read.set()
-        assert self.is_let_go.wait(30)
+        assert self.is_let_go.wait(SECONDS)
         return b"x=1"
 
 
-def test_sec_74_who_finds_no_room_is_told_to_come_again(world: World) -> None:
-    waits, bounded = Waits(), Bodies(world.app, 1, world.settings.port)
+@contextmanager
+def _on_its_way(bounded: Bodies) -> Iterator[Waits]:
+    body = Waits()
     environ = EnvironBuilder("/token", method="POST").get_environ()
-    environ.update({"wsgi.input": waits, "CONTENT_LENGTH": "3"})
+    environ.update({"wsgi.input": body, "CONTENT_LENGTH": "3"})
     waiting = threading.Thread(target=run_wsgi_app, args=(bounded, environ))
     waiting.start()
-    assert waits.is_read.wait(30)
-    visitor = Client(bounded)
-    assert visitor.get("/jwks").status_code == 200
-    refused, page = (visitor.post(path, data=TOKEN) for path in ("/token", "/login/password"))
-    waits.is_let_go.set()
+    assert body.is_read.wait(SECONDS)
+    yield body
+    body.is_let_go.set()
     waiting.join()
+
+
+def test_sec_74_who_finds_no_room_is_told_to_come_again(world: World) -> None:
+    bounded = Bodies(world.app, 1, world.settings.port)
+    visitor = Client(bounded)
+    with _on_its_way(bounded):
+        assert visitor.get("/jwks").status_code == 200
+        refused, page = (visitor.post(path, data=TOKEN) for path in ("/token", "/login/password"))
     assert (refused.status_code, refused.json and refused.json["error"]) == (
         503,
         "temporarily_unavailable",
@@ -103,16 +111,11 @@ def test_sec_74_as_many_as_there_are_threads_are_read_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bodies that are there: who has to wait a moment for another's is not sent away."""
-    monkeypatch.setattr(bodies, "IS_THERE", 30.0)
-    first, bounded = Waits(), Bodies(world.app, 1, world.settings.port)
-    environ = EnvironBuilder("/token", method="POST").get_environ()
-    environ.update({"wsgi.input": first, "CONTENT_LENGTH": "3"})
-    waiting = threading.Thread(target=run_wsgi_app, args=(bounded, environ))
-    waiting.start()
-    assert first.is_read.wait(30)
-    threading.Timer(0.05, first.is_let_go.set).start()
-    assert Client(bounded).post("/token", data=TOKEN).status_code == 401
-    waiting.join()
+    monkeypatch.setattr(bodies, "IS_THERE", SECONDS)
+    bounded = Bodies(world.app, 1, world.settings.port)
+    with _on_its_way(bounded) as first:
+        threading.Timer(0.05, first.is_let_go.set).start()
+        assert Client(bounded).post("/token", data=TOKEN).status_code == 401
 
 
 @pytest.mark.parametrize("came_to_us", [True, False])
