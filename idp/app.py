@@ -28,7 +28,7 @@ from idp.measures import MEASURES
 from idp.provider import Provider, provider
 from idp.proxies import behind_proxies, with_request_ids
 from idp.settings import Settings, settings_from
-from idp.store_time import limited
+from idp.store_time import STORE_TIME
 from idp.traces import JOINED, TRACES
 from idp.web import brands, downloads, error_pages, home, inbox, languages, presentation
 from idp.web.account import adding as adding_factors
@@ -183,8 +183,11 @@ def with_store_time(app: WsgiApp) -> WsgiApp:
     long export is no fault."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        with limited():
+        STORE_TIME.begin()
+        try:
             return app(environ, start_response)
+        finally:
+            STORE_TIME.end()
 
     return answer
 

@@ -25,6 +25,9 @@ class _StoreTime(threading.local):
     def begin(self, seconds: float = PER_REQUEST) -> None:
         self.left = seconds
 
+    def end(self) -> None:
+        self.left = math.inf
+
     @property
     def is_limited(self) -> bool:
         return self.left < math.inf

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -87,6 +88,7 @@ def start_server(settings: Settings) -> None:
         from granian.server.mp import MPServer
 
         import idp.app  # noqa: F401
+    keep_environment_to_ourselves()
 
     class Draining(MPServer):
         """At SIGTERM it serves on until whoever looks for a server that is ready has gone
@@ -127,6 +129,14 @@ def start_server(settings: Settings) -> None:
         workers_kill_timeout=30,
         respawn_failed_workers=True,
     ).serve()
+
+
+def keep_environment_to_ourselves() -> None:
+    """The server would copy it into what it says of each request: our secrets among it, and work
+    for whoever looks through that."""
+    from granian import wsgi
+
+    vars(wsgi)["os"] = SimpleNamespace(environ={})
 
 
 def keep_one_arena() -> None:

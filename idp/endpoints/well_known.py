@@ -165,7 +165,8 @@ def jwks(provider: Provider, request: Request) -> Response:
 
 def _cacheable(request: Request, body: bytes, etag: str, max_age: int) -> Response:
     """304 when the caller has it already (RFC 9110 section 13.1.2)."""
-    known = [tag.strip().removeprefix("W/") for tag in request.header("if-none-match").split(",")]
-    if etag in known or known == ["*"]:
-        return Response(304, _headers(etag, max_age))
+    if told := request.header("if-none-match"):
+        known = [tag.strip().removeprefix("W/") for tag in told.split(",")]
+        if etag in known or known == ["*"]:
+            return Response(304, _headers(etag, max_age))
     return Response(200, _headers(etag, max_age), body)
