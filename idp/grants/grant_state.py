@@ -234,8 +234,9 @@ def _read(
         return None
     kind = OperatorStanding if client.product_key == PLATFORM else Standing
     state = GrantState._make((*row[:_OWN_COLUMNS], kind(*row[_OWN_COLUMNS:])))
-    allowed = client.scope.split()
-    scope = [word for word in state.scope.split() if word in allowed]
-    return state._replace(
-        scope=" ".join(scope), is_offline=state.is_offline and OFFLINE_ACCESS in scope
-    )
+    allowed, given = client.scope.split(), state.scope.split()
+    scope = [word for word in given if word in allowed]
+    is_offline = state.is_offline and OFFLINE_ACCESS in scope
+    if scope == given and is_offline == state.is_offline:
+        return state
+    return state._replace(scope=" ".join(scope), is_offline=is_offline)

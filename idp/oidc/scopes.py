@@ -15,7 +15,7 @@ SCOPES = ("openid", *SCOPE_CLAIMS, OFFLINE_ACCESS)
 
 def claims_of(scope: Iterable[str]) -> frozenset[str]:
     """What the scopes cover."""
-    return frozenset(name for word in scope for name in SCOPE_CLAIMS.get(word, ()))
+    return frozenset().union(*[SCOPE_CLAIMS.get(word, ()) for word in scope])
 
 
 def scopes_of(claims: Iterable[str]) -> frozenset[str]:
