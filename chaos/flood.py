@@ -35,8 +35,8 @@ class Flood:
             self._forms.append(form)
 
     async def pour(self, number: int, run: Run, password: Callable[[int], str]) -> None:
-        """So many, evenly until the run is over; those that are too late then are not sent."""
-        begun, seconds = time.time(), run.until - time.time()
+        """So many, evenly in what is left of the run; those that are too late then are not sent."""
+        begun, seconds = time.time(), run.left
         each, over = seconds / number, begun + seconds * run.patience
         dues = [(begun + place * each, password(place)) for place in range(number)]
         senders = len(self._forms)

@@ -64,6 +64,11 @@ class Run:
         return self.until - self.size.seconds
 
     @property
+    def left(self) -> float:
+        """Seconds for what takes its time: half of all where getting ready took too many."""
+        return max(self.until - time.time(), self.size.seconds / 2)
+
+    @property
     def patience(self) -> float:
         """How many times as long as the table says everything may take."""
         return PATIENCE if self.is_short else 1.0

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from chaos import waits
-from chaos.crowd import FIRST
+from chaos.crowd import FIRST, run_alone
+from chaos.flood import Flood
 from chaos.history import FAIL, Fault, Operation
+from chaos.person import Person
 from chaos.registry import NOISY
 from chaos.scenario import Run, Size
 from chaos.scenarios import r11_mail as r11
@@ -64,7 +68,34 @@ def sent(status: int, seconds: float = 0.05) -> Operation:
 )
 def test_r18_a_flood_that_is_not_refused_at_once_is_seen(more: list[Operation], wrong: int) -> None:
     flood = [sent(400), sent(413), sent(503)]
-    assert number_of(r18.answered(seen(*flood, *more), patience=1.0)) == wrong
+    assert number_of(r18.answered(seen(*flood, *more), is_short=False)) == wrong
+
+
+@pytest.mark.parametrize(("looked_at", "wrong"), [(0.5, 0), (0.3, 1)])
+def test_r18_to_a_test_at_once_is_sooner_than_looked_at(looked_at: float, wrong: int) -> None:
+    flood = [sent(400, looked_at), sent(413, 0.4), sent(503, 0.4)]
+    assert number_of(r18.answered(seen(*flood), is_short=True)) == wrong
+
+
+def test_a_flood_that_stands_late_is_poured_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    async def form(password: str) -> None:
+        sent.append(password)
+
+    async def guess(person: Person, client_id: str) -> Any:
+        return form
+
+    async def pour() -> None:
+        flood = Flood(run, [("nobody@chaos.example", NOISY)])
+        await flood.stand()
+        await flood.pour(10, run, str)
+
+    monkeypatch.setattr(Person, "guess", guess)
+    town = cast(Any, SimpleNamespace(ports=[1]))
+    run = Run(town, Size(1.0, 0.2), cast(Any, None), until=time.time() - 1, is_short=True)
+    run_alone(pour())
+    assert sent == [str(place) for place in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -81,13 +112,13 @@ def test_r18_only_whoever_sends_too_much_may_hear_nothing(
 ) -> None:
     unheard = replace(sent(0), error=error)
     flood = [sent(400), *[sent(413)] * 10, sent(503), *[unheard] * lost]
-    assert number_of(r18.answered(seen(*flood), patience=1.0)) == wrong
+    assert number_of(r18.answered(seen(*flood), is_short=False)) == wrong
 
 
 @pytest.mark.parametrize("missing", [400, 413, 503])
 def test_r18_a_flood_that_was_none_is_seen(missing: int) -> None:
     flood = [sent(each) for each in (400, 413, 503) if each != missing]
-    assert number_of(r18.answered(seen(*flood), patience=1.0)) == 1
+    assert number_of(r18.answered(seen(*flood), is_short=False)) == 1
 
 
 def noise(invited: int = 2, too_many: int = 10, **changed: Any) -> list[Operation]:
