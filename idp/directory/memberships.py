@@ -58,7 +58,7 @@ class Membership(TenantOwned, Base):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"))
+    user_id: Mapped[str] = mapped_column(sa.ForeignKey("users.id"), index=True)
     tenant_id: Mapped[str] = mapped_column(sa.ForeignKey("tenants.id"))
     sort_name: Mapped[str] = mapped_column(ByteText, default="")
     kind: Mapped[str]

@@ -42,7 +42,8 @@ class RolePermission(TenantOwned, Base):
 
     __tablename__ = "role_permissions"
     __table_args__ = (
-        sa.Index("ix_role_permissions_node", "product_key", "permission_key"),
+        # Not by product first: SQLite would look there for one role's nodes among all companies'.
+        sa.Index("ix_role_permissions_of_node", "permission_key", "product_key"),
         sa.ForeignKeyConstraint(
             ["role_id", "tenant_id"], ["roles.id", "roles.tenant_id"], ondelete="CASCADE"
         ),
