@@ -133,7 +133,9 @@ def userinfo(
 ) -> dict[str, Any]:
     """OpenID Connect Core section 5.3.2: what the token's scopes and the request asked for, of what
     the client may still ask for."""
-    asked = _asked(state, "userinfo") & claims_of(client.scope.split()) | claims_of(scope)
+    asked = claims_of(scope)
+    if singly := _asked(state, "userinfo"):
+        asked |= singly & claims_of(client.scope.split())
     about = {name: value for name, value in _about(state).items() if name in asked}
     subject = subject_of(keys, client, state.user_id)
     return {**about, "sub": subject, **standing(state, client, product)}
