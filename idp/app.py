@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from multiprocessing.util import Finalize
 from pathlib import Path
+from types import SimpleNamespace
 
 from flask import Flask, Response, abort, render_template, request
 from flask_bootstrap import Bootstrap5
@@ -154,6 +155,7 @@ CONSOLE_PAGES = (
 def serve_app() -> WsgiApp:
     """What the server loads in each of its processes."""
     _end_with_the_first()
+    keep_environment_to_ourselves()
     gc.set_threshold(*GARBAGE)
     settings = settings_from()
     logs.configure(settings.log_level)
@@ -176,6 +178,14 @@ def _end_with_the_first() -> None:
     ctypes.CDLL(None).prctl(SIGNAL_WHEN_PARENT_ENDS, signal.SIGTERM)
     if os.getppid() != first.pid:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def keep_environment_to_ourselves() -> None:
+    """The server would copy it into what it says of each request: our secrets among it, and work
+    for whoever looks through that."""
+    from granian import wsgi
+
+    vars(wsgi)["os"] = SimpleNamespace(environ={})
 
 
 def with_store_time(app: WsgiApp) -> WsgiApp:

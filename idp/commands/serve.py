@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import resource
 import signal
 import threading
 import time
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -34,6 +32,7 @@ SHORT_LIFE = 1.0  # seconds; whoever is replaced so soon gets a successor after 
 @click.command()
 def serve() -> None:
     """Serve the provider (settings: LATCHKEY_HOST, _PORT, _WORKERS, _THREADS)."""
+    keep_one_arena()
     settings = settings_from()
     if settings.traces:
         traces.check()
@@ -81,14 +80,12 @@ def start_server(settings: Settings) -> None:
     """The application is imported before the workers are forked, so that they share its memory,
     and frozen, so that they go on sharing it when they collect their garbage. HTTP/1.1 alone:
     what a request could switch to costs a fifth of a small answer."""
-    keep_one_arena()
     with all_kept():
         from granian.constants import HTTPModes, Interfaces
         from granian.log import LogLevels
         from granian.server.mp import MPServer
 
         import idp.app  # noqa: F401
-    keep_environment_to_ourselves()
 
     class Draining(MPServer):
         """At SIGTERM it serves on until whoever looks for a server that is ready has gone
@@ -131,19 +128,12 @@ def start_server(settings: Settings) -> None:
     ).serve()
 
 
-def keep_environment_to_ourselves() -> None:
-    """The server would copy it into what it says of each request: our secrets among it, and work
-    for whoever looks through that."""
-    from granian import wsgi
-
-    vars(wsgi)["os"] = SimpleNamespace(environ={})
-
-
 def keep_one_arena() -> None:
     """For all threads, which take turns anyway to run Python: each would otherwise keep what it has
-    freed for itself (mallopt(3))."""
-    if "CS_GNU_LIBC_VERSION" in os.confstr_names:
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    freed for itself (mallopt(3)). Other C libraries than glibc have no arenas to be told of."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 1)
 
 
 def spare_what_is_there() -> None:

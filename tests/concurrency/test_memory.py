@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.machine.processes import descendants
+from tests.machine.processes import LOOPBACK, descendants, free_port
 from tests.machine.provider_process import RunningProvider, start_provider
 
 HEAP = 64 * 1024 * 1024  # that glibc reserves for an arena beside the first, and aligns it by that
@@ -21,7 +21,7 @@ AT_ONCE = 50
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[RunningProvider]:
-    started = start_provider(tmp_path, outbox_workers=1)
+    started = start_provider(tmp_path, outbox_workers=1, operations_port=free_port())
     yield started
     started.stop()
 
@@ -31,10 +31,28 @@ def test_all_threads_share_one_arena(running: RunningProvider) -> None:
         paths = ["/", "/jwks", "/.well-known/openid-configuration", "/nowhere"] * AT_ONCE
         answers = visitors.map(lambda path: requests.get(running.issuer + path, timeout=30), paths)
         assert {each.status_code for each in answers} == {200, 404}
+        operations = f"http://{LOOPBACK}:{running.settings.operations_port}"
+        probes = [f"{operations}{path}" for path in ("/health/live", "/metrics")] * AT_ONCE
+        told = visitors.map(lambda address: requests.get(address, timeout=30), probes)
+        assert {each.status_code for each in told} == {200}
     serving = descendants(running.server.pid)
     assert max(map(_threads, serving)) > 2
+    assert len(serving) == 2
     for pid in (running.server.pid, *serving, *(each.pid for each in running.outbox_workers)):
         assert _further_arenas(pid) == 0
+
+
+NO_ARENAS = """
+import ctypes
+from idp.commands.serve import keep_one_arena
+
+ctypes.CDLL = lambda library: object()
+keep_one_arena()
+"""
+
+
+def test_a_c_library_without_arenas_is_told_nothing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", NO_ARENAS], cwd=tmp_path, check=True)
 
 
 def _threads(pid: int) -> int:
@@ -61,6 +79,7 @@ def _is_arena(used: tuple[int, int, str], rest: tuple[int, int, str]) -> bool:
 
 GARBAGE_OF_A_WORKER = """
 import gc, weakref
+gc.set_threshold(700, 10, 10)
 from idp import worker
 from idp.commands import serve
 

@@ -10,13 +10,11 @@ from pathlib import Path
 SAID_OF_A_REQUEST = """
 from types import SimpleNamespace
 
-from granian.server.mp import MPServer
 from granian.wsgi import _callback_wrapper
-from idp.commands.serve import start_server
-from idp.settings import settings_from
+from idp import app
 
-MPServer.serve = lambda server: None
-start_server(settings_from())
+app.create_app = app.provider = lambda held: None
+app.serve_app()
 said = {}
 runner = _callback_wrapper(lambda environ, start_response: said.update(environ) or [], {})
 runner(SimpleNamespace(response_bytes=lambda *answer: None), {"PATH_INFO": "/jwks"})
