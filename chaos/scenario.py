@@ -65,8 +65,10 @@ class Run:
 
     @property
     def left(self) -> float:
-        """Seconds for what takes its time: half of all where getting ready took too many."""
-        return max(self.until - time.time(), self.size.seconds / 2)
+        """Seconds for what takes its time: of a test half of all, where getting ready took too
+        many."""
+        left = self.until - time.time()
+        return max(left, self.size.seconds / 2) if self.is_short else left
 
     @property
     def patience(self) -> float:

@@ -21,6 +21,8 @@ def slowed(
 ) -> Iterator[str]:
     """A sentence if they took more than `most` times as long (p95) between the first fault's start
     and the last one's end as they did once everybody was signed in."""
+    if not faults:
+        return
     first, over = faults[0].start, max(each.end for each in faults)
     quiet, loud = [], []
     for each in operations:

@@ -40,6 +40,7 @@ def test_others_who_wait_longer_than_before_are_seen(seconds: float, wrong: int)
     for is_short in (False, True):
         run = Run(cast(Any, None), Size(1.0, 300.0), cast(Any, None), 340.0, is_short)
         assert number_of(waits.slowed("others", told, BROKEN, 2.0, run)) == wrong * (not is_short)
+        assert number_of(waits.slowed("others", told, (), 2.0, run)) == 0
 
 
 @pytest.mark.parametrize(
@@ -71,9 +72,13 @@ def test_r18_a_flood_that_is_not_refused_at_once_is_seen(more: list[Operation], 
     assert number_of(r18.answered(seen(*flood, *more), is_short=False)) == wrong
 
 
-@pytest.mark.parametrize(("looked_at", "wrong"), [(0.5, 0), (0.3, 1)])
-def test_r18_to_a_test_at_once_is_sooner_than_looked_at(looked_at: float, wrong: int) -> None:
-    flood = [sent(400, looked_at), sent(413, 0.4), sent(503, 0.4)]
+@pytest.mark.parametrize(
+    ("looked_at", "waited", "wrong"), [(0.5, 0.4, 0), (0.3, 0.4, 1), (9.0, 4.9, 0), (9.0, 5.1, 1)]
+)
+def test_r18_to_a_test_at_once_is_sooner_than_looked_at(
+    looked_at: float, waited: float, wrong: int
+) -> None:
+    flood = [sent(400, looked_at), sent(413, waited), sent(503, waited)]
     assert number_of(r18.answered(seen(*flood), is_short=True)) == wrong
 
 
@@ -93,7 +98,7 @@ def test_a_flood_that_stands_late_is_poured_nevertheless(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Person, "guess", guess)
     town = cast(Any, SimpleNamespace(ports=[1]))
-    run = Run(town, Size(1.0, 0.2), cast(Any, None), until=time.time() - 1, is_short=True)
+    run = Run(town, Size(1.0, 2.0), cast(Any, None), until=time.time() - 1, is_short=True)
     run_alone(pour())
     assert sent == [str(place) for place in range(10)]
 
@@ -115,10 +120,11 @@ def test_r18_only_whoever_sends_too_much_may_hear_nothing(
     assert number_of(r18.answered(seen(*flood), is_short=False)) == wrong
 
 
+@pytest.mark.parametrize("is_short", [False, True])
 @pytest.mark.parametrize("missing", [400, 413, 503])
-def test_r18_a_flood_that_was_none_is_seen(missing: int) -> None:
+def test_r18_a_flood_that_was_none_is_seen(missing: int, is_short: bool) -> None:
     flood = [sent(each) for each in (400, 413, 503) if each != missing]
-    assert number_of(r18.answered(seen(*flood), is_short=False)) == 1
+    assert number_of(r18.answered(seen(*flood), is_short)) == 1
 
 
 def noise(invited: int = 2, too_many: int = 10, **changed: Any) -> list[Operation]:
