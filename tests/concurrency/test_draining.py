@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from requests.exceptions import ChunkedEncodingError
 
 from tests.concurrency.conftest import Town, started
 from tests.concurrency.workers import wait_until
@@ -104,5 +105,5 @@ def ignores(pid: int, number: signal.Signals) -> bool:
 def is_served(town: Town) -> bool:
     try:
         return bool(probe(town, "live"))
-    except requests.ConnectionError:
+    except (requests.ConnectionError, ChunkedEncodingError):  # killed before or while it answers
         return False

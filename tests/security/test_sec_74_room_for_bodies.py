@@ -86,10 +86,12 @@ def _on_its_way(bounded: Bodies) -> Iterator[Waits]:
     environ.update({"wsgi.input": body, "CONTENT_LENGTH": "3"})
     waiting = threading.Thread(target=run_wsgi_app, args=(bounded, environ))
     waiting.start()
-    assert body.is_read.wait(SECONDS)
-    yield body
-    body.is_let_go.set()
-    waiting.join()
+    try:
+        assert body.is_read.wait(SECONDS)
+        yield body
+    finally:
+        body.is_let_go.set()
+        waiting.join()
 
 
 def test_sec_74_who_finds_no_room_is_told_to_come_again(world: World) -> None:

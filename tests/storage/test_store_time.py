@@ -253,3 +253,10 @@ def test_a_request_is_limited_until_its_answer_begins_and_nothing_after_it() -> 
     with_store_time(app)({}, print)
     assert seen == [True]
     assert not STORE_TIME.is_limited
+
+    def breaks(*_: object) -> list[bytes]:
+        raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        with_store_time(breaks)({}, print)
+    assert not STORE_TIME.is_limited
