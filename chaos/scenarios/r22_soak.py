@@ -1,12 +1,14 @@
 """R22: hours at half of what it can do, with lives a sixtieth as long, while parts of it fail: what
 it uses up stays what it is.
 
-A process that was killed begins anew, and so does what is known of it. Whether access is refused in
-time is not asked here: with such short lives much is refused that nobody has ended.
+A process that was killed begins anew, and so does what is known of it: with a rush, in which it
+begins as many threads as it ever has. Whether access is refused in time is not asked here: with
+such short lives much is refused that nobody has ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 from collections import defaultdict
@@ -14,12 +16,14 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from chaos.census import CONNECTIONS, FILES, MEMORY, THREADS, Census
+from chaos.crowd import run_alone
 from chaos.evidence import Evidence
 from chaos.load import MIXED
 from chaos.report import percentile
 from chaos.scenario import Run, Scenario, Size
-from chaos.town import wait_until
+from chaos.town import Town, wait_until
 from chaos.trend import GROWS, Point, Trend, trend
+from chaos.wire import Line
 from idp import retention
 from tests.machine.processes import kill
 
@@ -28,6 +32,9 @@ WARM_UP_SHARE = 0.125  # a quarter of an hour of two
 SAMPLES = 720
 AWAY = 1.0  # seconds between the end of a store and its start
 TROUBLE = 10.0  # seconds after a fault that say nothing of how fast it is at other times
+RUSH = 5  # times as many at once as the processes have threads
+TURNS = 5  # of each who rushes
+KEYS = b"GET /jwks HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STRETCH = 15.0  # seconds of which the slowest of a hundred answers is one value
 
 MORE_MEMORY = 1.0  # MB an hour, of a process
@@ -66,6 +73,7 @@ class Soak(Scenario):
         """One of three in turn: a worker, Redis, PostgreSQL."""
         self._census = Census(retention.DAY / FASTER)
         faults = (_kill_a_worker, _restart_redis, _restart_postgres)
+        rush(run.town)
         with self._census.taken(run.town, max(1.0, run.size.seconds / SAMPLES)):
             for number in run.times():
                 run.pause(run.size.seconds / run.size.times / 2)
@@ -128,10 +136,26 @@ def _slowest(evidence: Evidence) -> list[Point]:
     return [(STRETCH * at, percentile(took, 0.99)) for at, took in stretches.items()]
 
 
+def rush(town: Town) -> None:
+    """A process begins another thread when more wait than it has, and keeps it: that it has begun
+    the last of them only hours after the first would look like growth without end."""
+    run_alone(_rush(town))
+
+
+async def _rush(town: Town) -> None:
+    settings = town.running.settings
+    lines = [Line(town.port) for _ in range(RUSH * settings.workers * settings.threads)]
+    for _ in range(TURNS):
+        await asyncio.gather(*(line.ask(KEYS) for line in lines))
+    for line in lines:
+        line.close()
+
+
 def _kill_a_worker(run: Run) -> None:
     with run.pen.fault("a killed worker"):
         kill(random.choice(run.town.workers()))
     wait_until(run.town.is_whole)
+    rush(run.town)
 
 
 def _restart_redis(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from chaos.census import CONNECTIONS, FILES, MEMORY, THREADS, Census, figures
 from chaos.evidence import Evidence
 from chaos.history import OK, Fault, History, Operation
 from chaos.scenario import Run, Size
-from chaos.scenarios.r22_soak import SCENARIO, TROUBLE, _slowest
+from chaos.scenarios.r22_soak import SCENARIO, TROUBLE, _slowest, rush
+from chaos.town import Town, town_on_sqlite, wait_until
 from chaos.trend import GROWS, HOLDS, HOUR, OPEN, Point, trend
 
 HOURS = 1.75
@@ -167,3 +169,19 @@ def test_a_process_is_looked_at_as_it_is() -> None:
     assert own[FILES] >= 3
     assert own[CONNECTIONS] == 0
     assert figures(2**22 + 1, 5432) == {}
+
+
+def test_after_a_rush_a_process_begins_no_more_threads(tmp_path: Path) -> None:
+    with town_on_sqlite(tmp_path, 1, workers=2) as town:
+        wait_until(town.is_whole)
+        before = _threads(town)
+        rush(town)
+        after = _threads(town)
+        assert min(after) >= min(before) + town.threads - 1
+        assert len(set(after)) == 1
+        rush(town)
+        assert _threads(town) == after
+
+
+def _threads(town: Town) -> list[float]:
+    return [figures(pid, 0)[THREADS] for pid in town.workers()]
