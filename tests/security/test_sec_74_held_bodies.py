@@ -1,6 +1,6 @@
 """S74: who sends half a request holds no more than a part of the threads, and not for long.
 
-A real server on real sockets: one process of eight threads.
+A real server on real sockets: one process of twelve threads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from idp.endpoints import bodies
 from idp.endpoints.bodies import LOOK_EVERY, PATIENCE, PRESSED
 from tests.machine.provider_process import RunningProvider, start_provider
 
-SECONDS = PATIENCE - 1  # a busy machine may need them; nobody has been given up by then
+IN_TIME = PATIENCE - 1  # a busy machine may need them; nobody has been given up by then
 HALF = (
     b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 60000\r\n\r\nx"
@@ -52,11 +52,11 @@ def held(
 
 
 def answers(running: RunningProvider, path: str) -> int:
-    return requests.get(running.issuer + path, timeout=SECONDS).status_code
+    return requests.get(running.issuer + path, timeout=IN_TIME).status_code
 
 
 def asks_for_a_token(running: RunningProvider) -> int:
-    return requests.post(f"{running.issuer}/token", data=TOKEN, timeout=SECONDS).status_code
+    return requests.post(f"{running.issuer}/token", data=TOKEN, timeout=IN_TIME).status_code
 
 
 @pytest.mark.parametrize("count", [8, 50])
@@ -69,7 +69,7 @@ def test_sec_74_half_sent_bodies_stop_nobody_else(
         assert answers(running, "/jwks") == 200
         assert answers(running, "/") == 200
         while (status := asks_for_a_token(running)) == 503:
-            assert time.monotonic() - started < SECONDS
+            assert time.monotonic() - started < IN_TIME
         assert status == 401
 
 
@@ -102,11 +102,11 @@ def _has_ended(half: socket.socket, trickles: bool) -> bool:
 def test_sec_74_a_sign_in_that_waits_beside_them_is_not_given_up(running: RunningProvider) -> None:
     """A connection that was idle, or has been answered, is another one's."""
     with requests.Session() as visitor, held(running, THREADS_FOR_BODIES) as sockets:
-        assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
+        assert visitor.get(f"{running.issuer}/jwks", timeout=IN_TIME).status_code == 200
         for half in sockets:
-            half.settimeout(SECONDS)
+            half.settimeout(IN_TIME)
             assert b" 408 " in half.recv(65_536)
-        assert visitor.get(f"{running.issuer}/jwks", timeout=SECONDS).status_code == 200
+        assert visitor.get(f"{running.issuer}/jwks", timeout=IN_TIME).status_code == 200
 
 
 def test_sec_74_who_has_waited_longest_is_given_up_alone(running: RunningProvider) -> None:
@@ -126,7 +126,7 @@ def _waited(half: socket.socket, seconds: float) -> socket.socket:
     half.settimeout(seconds)
     with pytest.raises(TimeoutError):
         half.recv(1)
-    half.settimeout(SECONDS)
+    half.settimeout(IN_TIME)
     return half
 
 
@@ -156,7 +156,7 @@ def test_sec_74_half_a_request_behind_answers_that_are_taken_slowly_is_given_up(
 def _taking_little(running: RunningProvider) -> Iterator[socket.socket]:
     with socket.socket() as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
-        sender.settimeout(SECONDS)
+        sender.settimeout(IN_TIME)
         sender.connect((running.settings.host, running.settings.port))
         sender.sendall(MANY_BEFORE + HALF % b"/token")
         yield sender
@@ -186,7 +186,7 @@ AFTER = b"GET /jwks HTTP/1.1\r\nHost: localhost\r\n\r\n"
 def announced(running: RunningProvider, length: int, more: bytes = b"") -> Iterator[socket.socket]:
     """A connection with the head of a request whose body is to come."""
     address = (running.settings.host, running.settings.port)
-    with socket.create_connection(address, timeout=SECONDS) as sender:
+    with socket.create_connection(address, timeout=IN_TIME) as sender:
         sender.sendall((HALF % b"/token").replace(b"60000\r\n", b"%d\r\n%b" % (length, more)))
         yield sender
 
@@ -230,7 +230,7 @@ def test_sec_74_a_body_of_no_known_length_is_not_read_at_all(
 ) -> None:
     """Whether its end came, the server tells nobody: what was cut short would pass for whole."""
     address = (running.settings.host, running.settings.port)
-    with socket.create_connection(address, timeout=SECONDS) as cut_short:
+    with socket.create_connection(address, timeout=IN_TIME) as cut_short:
         cut_short.sendall(CHUNKED % path)
         cut_short.shutdown(socket.SHUT_WR)
         assert cut_short.recv(65_536).startswith(b"HTTP/1.1 411 ")
