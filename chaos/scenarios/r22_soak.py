@@ -1,9 +1,9 @@
 """R22: hours at half of what it can do, with lives a sixtieth as long, while parts of it fail: what
 it uses up stays what it is.
 
-A process that was killed begins anew, and so does what is known of it: with a rush, in which it
-begins as many threads as it ever has. Whether access is refused in time is not asked here: with
-such short lives much is refused that nobody has ended.
+A process that was killed begins anew, and so does what is known of it. After each fault there is a
+rush, in which a process begins as many threads as it ever has, and connects them. Whether access is
+refused in time is not asked here: with such short lives much is refused that nobody has ended.
 """
 
 from __future__ import annotations
@@ -70,14 +70,16 @@ class Soak(Scenario):
         self._lines: list[str] = []
 
     def fault(self, run: Run) -> None:
-        """One of three in turn: a worker, Redis, PostgreSQL."""
+        """One of three in turn, PostgreSQL, Redis, a worker, so that who replaces a worker has gone
+        through both others before it counts as warm; and after each as many come back at once."""
         self._census = Census(retention.DAY / FASTER)
-        faults = (_kill_a_worker, _restart_redis, _restart_postgres)
+        faults = (_restart_postgres, _restart_redis, _kill_a_worker)
         rush(run.town)
         with self._census.taken(run.town, max(1.0, run.size.seconds / SAMPLES)):
             for number in run.times():
                 run.pause(run.size.seconds / run.size.times / 2)
                 faults[number % len(faults)](run)
+                rush(run.town)
 
     def judge(self, run: Run, evidence: Evidence) -> Iterator[str]:
         self._lines = []
@@ -155,7 +157,6 @@ def _kill_a_worker(run: Run) -> None:
     with run.pen.fault("a killed worker"):
         kill(random.choice(run.town.workers()))
     wait_until(run.town.is_whole)
-    rush(run.town)
 
 
 def _restart_redis(run: Run) -> None:
