@@ -213,7 +213,8 @@ def none_failed(operations: Iterable[Operation]) -> Iterator[str]:
     """Of those that nothing that is broken has to do with."""
     wrong = [each for each in operations if each.is_wrong]
     if wrong:
-        yield f"{len(wrong)} requests failed, the first one {wrong[0]}"
+        told = "; ".join(f"{each.kind}: {each.status} {each.error}" for each in wrong[:5])
+        yield f"{len(wrong)} requests failed: {told}; the first one was {wrong[0].number}"
 
 
 INVARIANTS: dict[str, Invariant] = {

@@ -44,5 +44,5 @@ def town_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keep]:
 def test_what_was_promised_holds_in(number: str, town_of: Keep, tmp_path: Path) -> None:
     scenario = SCENARIOS[number]
     result = scenario.run(town_of(scenario), scenario.bounded, tmp_path / "run")
-    assert not result.wrong, result
+    assert not result.wrong, "\n".join(result.wrong)
     assert result.ok > scenario.bounded.rate
