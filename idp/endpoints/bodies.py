@@ -24,7 +24,7 @@ from idp.errors import Busy, OAuthRefusal, told
 PATIENCE = 10.0  # seconds until a body must be there
 BYTES_A_SECOND = 128 * 1024  # and for larger ones, as long as this takes
 LARGEST = 11 * 1024 * 1024
-TO_THROW_AWAY, CHUNK, LINGER = 2 * 1024 * 1024, 64 * 1024, 2.0  # bytes, bytes, seconds
+CHUNK, LINGER = 64 * 1024, 2.0  # of what nobody reads: bytes at once, seconds
 PRESSED = 1.0  # seconds that the oldest is waited for while no thread is left for another
 STUCK = 2.0  # seconds in which nothing was written to whom we are behind with
 LOOK_EVERY, LOOK_FOR_SLOW_EVERY = 0.2, 5.0
@@ -64,7 +64,7 @@ class Arriving:
     def throw_away(self) -> None:
         """What nobody has read, where there is room for it; of so much that it is hardly sent by
         mistake, nothing."""
-        if not 0 < self._left <= TO_THROW_AWAY or not self._bodies.begin_at_once(self):
+        if not 0 < self._left <= LARGEST or not self._bodies.begin_at_once(self):
             return
         self.until = min(self.until, time.monotonic() + LINGER)
         try:

@@ -191,7 +191,7 @@ def announced(running: RunningProvider, length: int, more: bytes = b"") -> Itera
         yield sender
 
 
-@pytest.mark.parametrize("length", [bodies.CHUNK + 1, bodies.TO_THROW_AWAY])
+@pytest.mark.parametrize("length", [bodies.CHUNK + 1, bodies.LARGEST])
 def test_sec_74_whoever_sends_too_much_hears_so_and_may_go_on(
     running: RunningProvider, length: int
 ) -> None:
@@ -206,7 +206,7 @@ def test_sec_74_whoever_sends_too_much_hears_so_and_may_go_on(
 
 @pytest.mark.parametrize(
     ("length", "more"),
-    [(bodies.TO_THROW_AWAY + 2, b""), (bodies.TO_THROW_AWAY, b"Expect: 100-continue\r\n")],
+    [(bodies.LARGEST + 2, b""), (bodies.LARGEST, b"Expect: 100-continue\r\n")],
     ids=["far too much", "who asks whether to send it"],
 )
 def test_sec_74_what_nobody_will_read_is_refused_at_once(
