@@ -13,6 +13,8 @@ import pytest
 import requests
 
 from idp import setup
+from idp.endpoints.bodies import LARGEST
+from idp.oidc.parameters import MAX_VALUE
 from idp.provider import Provider
 from tests.concurrency.conftest import Town, furnish
 from tests.concurrency.load import Load
@@ -26,7 +28,7 @@ from tests.peers.visitor import Visitor
 from tests.world import CHALLENGE, DANA, PASSWORD, VERIFIER
 
 ABROAD = "https://abroad.example/callback"
-DRAIN = 2  # more than the second for which the proxy asks nobody where nobody answered
+DRAIN = 2
 
 
 @dataclass
@@ -113,6 +115,27 @@ def test_a_sign_in_goes_on_at_whichever_server_is_asked(door: Door) -> None:
     for _ in range(4):
         assert signed_in(door, visitor)["id_token"]
     visitor.close()
+
+
+@pytest.mark.parametrize("body", ["the longest answer", "the largest upload"])
+def test_sec_74_what_a_stranger_sends_is_answered_and_takes_no_server_from_others(
+    door: Door, body: str
+) -> None:
+    """What fails on its way to a server, or back, would count against the server with other
+    proxies."""
+    longest = {"client_id": "abroad", "redirect_uri": ABROAD, "response_type": "token"}
+    sent, wanted = {
+        "the longest answer": (urlencode({**longest, "state": "\U0001f511" * MAX_VALUE}), 303),
+        "the largest upload": ("x" * LARGEST, 413),
+    }[body]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    for _ in range(10):
+        answer = requests.post(
+            f"{door.url}/authorize", sent, headers=headers, allow_redirects=False, timeout=10
+        )
+        assert answer.status_code == wanted
+    for _ in door.ports:
+        assert requests.get(f"{door.url}/jwks", timeout=10).status_code == 200
 
 
 def test_fault_01_the_other_server_answers_when_one_is_killed(door: Door) -> None:

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from granian.http import HTTP1Settings
 
 from idp.settings import settings_from
 
@@ -88,6 +89,14 @@ def test_the_site_passes_on_what_the_proxy_of_the_containers_does() -> None:
             ("8001", "8002"), re.findall(r"server (\S+):8000 (.+);", whole), strict=True
         )
     ]
+
+
+def test_a_kept_connection_is_ended_by_the_proxy_and_not_by_a_server() -> None:
+    """Which could end it while a request is on its way."""
+    for name in ("nginx-site.conf", "nginx.conf"):
+        upstream = (DEPLOY / name).read_text().partition("upstream latchkey {")[2].partition("}")[0]
+        [seconds] = re.findall(r"keepalive_timeout (\d+)s;", upstream)
+        assert int(seconds) * 1000 < HTTP1Settings().header_read_timeout
 
 
 def location(text: str) -> list[str]:
