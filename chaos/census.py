@@ -13,13 +13,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from chaos.town import Town, sockets_of
+from chaos.sockets import ESTABLISHED, OURS, THEIRS, sockets_at, sockets_of
+from chaos.town import Town
 from chaos.trend import Point
 from idp import retention
 from idp.database import Base
 from idp.errors import StoreUnavailable
 
-ESTABLISHED = "01"
 MEMORY, FILES, THREADS, CONNECTIONS = "memory, MB", "open files", "threads", "connections"
 
 Series = dict[tuple[str, str], list[Point]]  # of a process or table, and of what
@@ -58,7 +58,8 @@ class Census:
         now, workers = time.time(), town.workers()
         for pid in town.running.pids:
             name = f"{'worker' if pid in workers else 'process'} {pid}"
-            for what, value in figures(pid, town.postgres.port if town.postgres else 0).items():
+            database_port = town.postgres.port if town.postgres else 0
+            for what, value in figures(pid, town.port, database_port).items():
                 self.processes[name, what].append((now, value))
 
     def _look_at_tables(self, town: Town) -> None:
@@ -72,8 +73,9 @@ class Census:
                 self.tables[each.name, "rows"].append((time.time(), float(count)))
 
 
-def figures(pid: int, database_port: int) -> dict[str, float]:
-    """Of one process; nothing of one that has ended."""
+def figures(pid: int, port: int, database_port: int) -> dict[str, float]:
+    """Of one process; nothing of one that has ended. The connections of its callers, at `port`, are
+    no files of its own: more come over whenever another process is killed."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
         files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
@@ -82,14 +84,10 @@ def figures(pid: int, database_port: int) -> dict[str, float]:
     told = dict(line.split(":", 1) for line in status.splitlines())
     if "VmRSS" not in told:
         return {}
+    sockets = sockets_of(pid)
     return {
         MEMORY: int(told["VmRSS"].split()[0]) / 1024,
-        FILES: float(files),
+        FILES: float(files - len(sockets & sockets_at(port, OURS, ESTABLISHED))),
         THREADS: float(told["Threads"]),
-        CONNECTIONS: float(len(sockets_of(pid) & _to(database_port))),
+        CONNECTIONS: float(len(sockets & sockets_at(database_port, THEIRS, ESTABLISHED))),
     }
-
-
-def _to(port: int) -> set[str]:
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return {row[9] for row in rows if row[2].endswith(f":{port:04X}") and row[3] == ESTABLISHED}

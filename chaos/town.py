@@ -3,7 +3,6 @@ told, Redis, and a worker for letters; or one server on SQLite."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import requests
 
 from chaos import directory
 from chaos.load import Plan
+from chaos.sockets import LISTENING, OURS, sockets_at, sockets_of
 from tests.credentials.stand_ins import MailServer, mail_server
 from tests.machine.postgres import OWNER, Postgres, database_name, start_postgres
 from tests.machine.processes import LOOPBACK, free_port
@@ -23,9 +23,7 @@ from tests.machine.redis_server import RedisServer, start_redis
 
 WORKERS, THREADS, USERS = 4, 12, 60
 NUMBERS = 2**22  # that a load has for its operations; the upper half is for what else is asked
-LISTENING = "0A"
 SECONDS = 60.0
-_SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 
 @dataclass
@@ -168,17 +166,4 @@ def wait_until(ready: Callable[[], bool], seconds: float = SECONDS) -> float:
 
 def _listens(pid: int, port: int) -> bool:
     """By a socket of its own (Linux, SO_REUSEPORT)."""
-    return not sockets_of(pid).isdisjoint(_listening_on(port))
-
-
-def _listening_on(port: int) -> set[str]:
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == LISTENING}
-
-
-def sockets_of(pid: int) -> set[str]:
-    try:
-        links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    except OSError:
-        return set()
-    return {found[1] for link in links if (found := _SOCKET.match(link))}
+    return not sockets_of(pid).isdisjoint(sockets_at(port, OURS, LISTENING))

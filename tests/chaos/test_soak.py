@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from chaos.scenario import Run, Size
 from chaos.scenarios.r22_soak import SCENARIO, TROUBLE, _slowest, rush
 from chaos.town import Town, town_on_sqlite, wait_until
 from chaos.trend import GROWS, HOLDS, HOUR, OPEN, Point, trend
+from tests.machine.processes import LOOPBACK
 
 HOURS = 1.75
 EVERY = 10.0
@@ -163,12 +165,29 @@ def test_slower_answers_are_told_but_for_those_in_trouble() -> None:
 
 
 def test_a_process_is_looked_at_as_it_is() -> None:
-    own = figures(os.getpid(), 5432)
+    own = figures(os.getpid(), 8000, 5432)
     assert own[MEMORY] > 10
     assert own[THREADS] >= 1
     assert own[FILES] >= 3
-    assert own[CONNECTIONS] == 0
-    assert figures(2**22 + 1, 5432) == {}
+    assert figures(2**22 + 1, 8000, 5432) == {}
+
+
+def test_whoever_keeps_a_connection_is_no_open_file_and_who_left_one_is() -> None:
+    with socket.create_server((LOOPBACK, 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def files() -> float:
+            return figures(os.getpid(), port, 0)[FILES]
+
+        before = files()
+        with socket.create_connection((LOOPBACK, port)) as caller:
+            taken, _ = listening.accept()
+            with taken:
+                assert figures(os.getpid(), 0, port)[CONNECTIONS] == 1
+                assert files() == before + 1, "the caller's end is"
+                caller.shutdown(socket.SHUT_WR)
+                assert files() == before + 2
+                assert figures(os.getpid(), 0, port)[CONNECTIONS] == 0
 
 
 def test_after_a_rush_a_process_begins_no_more_threads(tmp_path: Path) -> None:
@@ -184,4 +203,4 @@ def test_after_a_rush_a_process_begins_no_more_threads(tmp_path: Path) -> None:
 
 
 def _threads(town: Town) -> list[float]:
-    return [figures(pid, 0)[THREADS] for pid in town.workers()]
+    return [figures(pid, 0, 0)[THREADS] for pid in town.workers()]
